@@ -1,0 +1,138 @@
+package billing
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"sluice/providers/schema"
+)
+
+// Errors of the store, for callers that must tell them apart.
+var (
+	ErrNotFound = errors.New("not found")
+	ErrConflict = errors.New("conflict")
+)
+
+// Entry is one line of the ledger: one call, or one failed attempt of a call
+// that the provider charges for. It is appended once and never changed; (Call,
+// Attempt) is its identity, so that writing it twice does nothing.
+type Entry struct {
+	Call    string // the call's id, unique for ever
+	Attempt int    // 0: the call itself; 1…: a charged attempt that failed
+	Time    time.Time
+
+	Team, KeyID, Key string // Key is team/name
+	User             string
+	Tags             []string
+	Operation        string
+
+	Model    string // as the caller asked
+	Provider string
+	Target   string // provider/model that answered; empty: none did
+	Prompt   string
+	Version  int
+
+	Usage        schema.Usage
+	PriceVersion string
+	Cost         Nano
+	Excess       Nano // of Cost, what went beyond the hold
+	Saved        Nano // what a cache hit did not cost
+
+	Status     int
+	Code       string // empty: success
+	Origin     string
+	Refused    bool // turned away by us: no call was admitted
+	Stream     bool
+	Cache      string // hit, semantic, miss or empty
+	Disconnect bool   // the caller left before the end
+	Delivered  int64  // output tokens that reached the caller; -1: all
+
+	Latency   time.Duration
+	TTFT      time.Duration // to the first byte of the answer; 0: none came
+	RequestID string        // the caller's, or the call's own
+	Attempts  []AttemptLog
+}
+
+// AttemptLog tells one attempt of a call.
+type AttemptLog struct {
+	Target    string `json:"target"`
+	Key       string `json:"key,omitempty"` // which of the provider's keys: its last four characters or name
+	Status    int    `json:"status"`
+	Code      string `json:"code,omitempty"`
+	LatencyMS int64  `json:"latency_ms"`
+	USD       Nano   `json:"usd"`
+}
+
+// Ledger is where entries end up, and what every figure is derived from.
+type Ledger interface {
+	// Append writes entries and their rollups in one transaction; entries
+	// that are there already change nothing.
+	Append(ctx context.Context, entries []Entry) error
+	// Usage sums entries.
+	Usage(ctx context.Context, q Query) (*Report, error)
+	// Spent is the cost of a team (descendants not included) or a key (by
+	// id) since a time.
+	Spent(ctx context.Context, team, keyID string, since time.Time) (Nano, error)
+	// Requests lists entries, newest first.
+	Requests(ctx context.Context, q RequestQuery) ([]Entry, string, error)
+	// Request is the entry of a call: ErrNotFound if there is none.
+	Request(ctx context.Context, call string) (*Entry, error)
+	// Verify compares every rollup with the sum of its entries.
+	Verify(ctx context.Context) (entries int64, differences []string, err error)
+}
+
+// Query selects and groups entries. Zero times are unbounded; To is exclusive.
+type Query struct {
+	From, To time.Time
+	GroupBy  []string // of Dimensions
+	Team     string   // only this team
+	KeyID    string   // only this key
+	Location *time.Location
+}
+
+// Dimensions are what usage can be grouped by.
+var Dimensions = []string{"team", "key", "user", "model", "target", "provider", "prompt", "version", "tag", "status", "hour", "day", "month"}
+
+// RequestQuery selects calls for a list.
+type RequestQuery struct {
+	From, To                      time.Time
+	Team, Key, Model, Prompt, Tag string
+	Status                        int
+	MinUSD                        Nano
+	Text                          string // part of a call id or request id
+	Limit                         int
+	After                         string // cursor
+}
+
+// Report is grouped usage; Rows are sorted by their dimensions.
+type Report struct {
+	From    time.Time `json:"from,omitzero"`
+	To      time.Time `json:"to,omitzero"`
+	GroupBy []string  `json:"group_by"`
+	Rows    []Row     `json:"rows"`
+	Total   Sums      `json:"total"`
+}
+
+// Row is one group: Values are its dimensions, in the order of GroupBy.
+type Row struct {
+	Values []string
+	Sums
+}
+
+// Sums are the figures of a group.
+type Sums struct {
+	Calls             int64 `json:"calls"`
+	Refused           int64 `json:"refused"`
+	Errors            int64 `json:"errors"`
+	Cached            int64 `json:"cached"`
+	InputTokens       int64 `json:"input_tokens"`
+	CachedInputTokens int64 `json:"cached_input_tokens"`
+	CacheWriteTokens  int64 `json:"cache_write_tokens"`
+	OutputTokens      int64 `json:"output_tokens"`
+	ReasoningTokens   int64 `json:"reasoning_tokens"`
+	USD               Nano  `json:"usd"`
+	SavedUSD          Nano  `json:"saved_usd"`
+	LatencyP50MS      int64 `json:"latency_p50_ms"`
+	LatencyP95MS      int64 `json:"latency_p95_ms"`
+}

@@ -1,0 +1,67 @@
+package billing
+
+import (
+	"context"
+	"time"
+)
+
+// Team is a group of callers with grants, limits and a budget of its own. What
+// it spends counts against every ancestor's budget too.
+type Team struct {
+	Name    string   `json:"name"`
+	Parent  string   `json:"parent,omitempty"`
+	Models  []string `json:"models,omitempty"` // patterns; none: all models
+	Limits  Limits   `json:"limits"`
+	Budget  *Budget  `json:"budget,omitempty"`
+	Source  string   `json:"source"` // file, or store
+	Created time.Time
+}
+
+// Key is a caller's credential. Only its SHA-256 is ever stored.
+type Key struct {
+	ID       string    `json:"id"`
+	Hash     [32]byte  `json:"-"`
+	Prefix   string    `json:"prefix"` // what may be shown of it
+	Team     string    `json:"team"`
+	Name     string    `json:"name"`
+	Models   []string  `json:"models,omitempty"` // patterns; none: all that the team has
+	Prompts  []string  `json:"prompts,omitempty"`
+	Roles    []string  `json:"roles,omitempty"`
+	IPs      []string  `json:"ips,omitempty"` // CIDRs
+	Limits   Limits    `json:"limits"`
+	Budget   *Budget   `json:"budget,omitempty"`
+	Created  time.Time `json:"created"`
+	Expires  time.Time `json:"expires,omitzero"` // zero: never
+	LastUsed time.Time `json:"last_used,omitzero"`
+	Revoked  time.Time `json:"revoked,omitzero"` // zero: in force
+	Source   string    `json:"source"`
+}
+
+// Limits are sliding-window limits; 0 is no limit.
+type Limits struct {
+	RPM      int64 `json:"rpm,omitempty"`      // requests in any 60 s
+	TPM      int64 `json:"tpm,omitempty"`      // tokens in any 60 s
+	Parallel int64 `json:"parallel,omitempty"` // calls at once
+}
+
+// Budget is money for a period.
+type Budget struct {
+	USD    Nano      `json:"usd"`
+	Per    Period    `json:"per"`
+	WarnAt []float64 `json:"warn_at,omitempty"` // shares of USD
+	Hard   bool      `json:"hard"`              // refuse what goes beyond
+}
+
+// Tenants keeps the teams and keys that the admin API made.
+type Tenants interface {
+	Teams(ctx context.Context) ([]Team, error)
+	// PutTeam makes or replaces a team.
+	PutTeam(ctx context.Context, t Team) error
+	DeleteTeam(ctx context.Context, name string) error
+	Keys(ctx context.Context) ([]Key, error)
+	// PutKey makes or replaces a key by its ID. A hash that another key has
+	// is ErrConflict.
+	PutKey(ctx context.Context, k Key) error
+	// TouchKeys records when keys were last used.
+	TouchKeys(ctx context.Context, at map[string]time.Time) error
+}

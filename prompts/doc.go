@@ -1,0 +1,2 @@
+// Package prompts turns .prompt files into requests.
+package prompts

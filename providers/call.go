@@ -1,0 +1,74 @@
+package providers
+
+import (
+	"sync"
+	"time"
+
+	"sluice/providers/dialect"
+	"sluice/providers/schema"
+)
+
+// Request is what a caller asked, shared by all attempts of a call. Either
+// Client and Raw are set (a program speaks a dialect), or Unified is (a
+// prompt was rendered) and the answer is wanted unified.
+type Request struct {
+	Op     schema.Operation
+	Client *dialect.Dialect
+	Raw    []byte // owned by the caller of this package until the call is over
+	Head   schema.Head
+
+	Unified *schema.ChatRequest
+
+	once  sync.Once
+	chat  *schema.ChatRequest
+	embed *schema.EmbedRequest
+	err   error
+}
+
+// Chat is the request in unified form, decoded once for all attempts. It must
+// not be changed.
+func (r *Request) Chat() (*schema.ChatRequest, error) {
+	if r.Unified != nil {
+		return r.Unified, nil
+	}
+	r.once.Do(func() { r.chat, r.err = r.Client.Client.DecodeChat(r.Raw) })
+	return r.chat, r.err
+}
+
+// Embed is the embeddings request in unified form; see Chat.
+func (r *Request) Embed() (*schema.EmbedRequest, error) {
+	r.once.Do(func() { r.embed, r.err = r.Client.Client.DecodeEmbed(r.Raw) })
+	return r.embed, r.err
+}
+
+// Call is one attempt of a request at one provider.
+type Call struct {
+	Request   *Request
+	Model     string    // the provider's own name for it
+	Secret    string    // the provider's key; empty: none
+	MaxTokens int64     // > 0: the limit to send instead of the caller's
+	Deadline  time.Time // of the whole answer; zero: the provider's own total timeout only
+	ID        string    // for answers whose provider gives no id
+	Now       time.Time
+}
+
+// Answer is a whole answer. It must be released.
+type Answer struct {
+	// Body is the answer in the caller's dialect, valid until Release; nil
+	// where the request is unified.
+	Body []byte
+	// Chat is the unified answer; nil where bytes passed through unread.
+	Chat    *schema.ChatResponse
+	Tally   dialect.Tally
+	Dropped []string
+
+	release func()
+}
+
+// Release gives the answer's memory back.
+func (a *Answer) Release() {
+	if a.release != nil {
+		a.release()
+		a.release = nil
+	}
+}

@@ -1,0 +1,156 @@
+// Package dialect is the contract that a wire format fulfils.
+//
+// A Dialect is a struct of functions, not an interface to implement: a nil
+// field says that the format has no such thing, and one place (package
+// providers) turns that into an error. A dialect is pure: bytes in, bytes out.
+// It does no I/O, reads no clock and no environment, starts no goroutine, logs
+// nothing; its functions may be called from many goroutines at once, the
+// decoders and encoders that they return belong to one stream.
+package dialect
+
+import (
+	"sluice/providers/schema"
+)
+
+// Framing says how a stream's events are cut out of its bytes.
+type Framing uint8
+
+// The framings.
+const (
+	FramingSSE    Framing = iota // text/event-stream
+	FramingNDJSON                // a JSON value a line
+)
+
+// Dialect is one wire format.
+type Dialect struct {
+	Name string // openai, anthropic, …
+
+	Chat  *Chat  // provider side: chat
+	Embed *Embed // provider side: embeddings
+
+	// Error reads a provider's answer with a status of 400 or more. header
+	// gives a response header by its canonical name, or "". It fills Status,
+	// Code, Class, Message, Type, RetryAfter and UpstreamStatus; the caller
+	// adds Origin and Provider.
+	Error func(status int, header func(string) string, body []byte) *schema.Error
+
+	Client *Client // nil: no client speaks it
+}
+
+// Field is one header.
+type Field struct{ Name, Value string }
+
+// Upstream is a request to a provider, relative to its base URL.
+type Upstream struct {
+	Path    string // begins with "/"; may hold a query
+	Header  []Field
+	Body    []byte
+	Dropped []string // parameters of the caller that the provider has not, by OpenAI's names
+}
+
+// Chat is the provider side of chat.
+type Chat struct {
+	Framing Framing
+
+	// Encode writes a unified request for the provider. req.Model is the
+	// provider's own name for the model; req.Stream says whether to stream.
+	// It must not change req. Defaults are the quirks of the provider.
+	Encode func(req *schema.ChatRequest) (*Upstream, error)
+	// Decode reads a whole answer. An answer that is not one is an Error of
+	// class invalid_output.
+	Decode func(body []byte) (*schema.ChatResponse, error)
+	// Stream makes the decoder of one streamed answer.
+	Stream func() StreamDecoder
+
+	// The raw side: the caller speaks this dialect too.
+
+	// Path is where a raw body goes for this model.
+	Path func(model string, stream bool) string
+	// Splice copies raw to dst with the model's name, the output limit
+	// (maxTokens > 0) and what the meter needs put in, all else untouched.
+	Splice func(dst, raw []byte, head *schema.Head, model string, maxTokens int64) []byte
+	// Usage reads usage and finish reason out of a whole raw answer.
+	Usage func(body []byte, t *Tally) error
+	// Scan makes the scanner of one raw stream. wantsUsage says whether the
+	// caller asked for the usage that Splice always asks for.
+	Scan func(wantsUsage bool) Scanner
+}
+
+// Frame is one event of a stream. Its bytes are valid until the next frame.
+type Frame struct {
+	Event string
+	Data  []byte
+}
+
+// StreamDecoder turns the frames of one provider's stream into chunks.
+type StreamDecoder interface {
+	// Decode appends what the frame says to out. A failure that the provider
+	// reports in its stream is an Error.
+	Decode(f Frame, out []schema.Chunk) ([]schema.Chunk, error)
+	// Done tells whether the provider's terminal event was seen: a stream
+	// that ends before is cut.
+	Done() bool
+}
+
+// Scanner looks at the frames of a stream that goes to the caller unchanged.
+type Scanner interface {
+	// Scan looks at one whole frame, its ending blank line included, and adds
+	// to t what it tells. keep is false for a frame that the caller must not
+	// see. A failure that the provider reports in its stream is an Error.
+	Scan(frame []byte, t *Tally) (keep bool, err error)
+}
+
+// Tally is what passing by an answer told us of it.
+type Tally struct {
+	Usage  schema.Usage
+	Finish string // finish reason of the first choice, in OpenAI's words
+	Done   bool   // the terminal event was seen
+	Text   schema.TextMeter
+}
+
+// Embed is the provider side of embeddings.
+type Embed struct {
+	Encode func(req *schema.EmbedRequest) (*Upstream, error)
+	Decode func(body []byte) (*schema.EmbedResponse, error)
+
+	// The raw side, as in Chat.
+	Path   func(model string) string
+	Splice func(dst, raw []byte, head *schema.Head, model string) []byte
+	Usage  func(body []byte, t *Tally) error
+}
+
+// Client is the side that a caller's program speaks.
+type Client struct {
+	// Head finds what every stage reads, in one strict walk: a body that is
+	// not JSON is invalid_json; a field twice or in another case, of those
+	// that the gateway acts on, and a field of the wrong type are
+	// invalid_request with Param set.
+	Head func(op schema.Operation, raw []byte) (schema.Head, error)
+
+	DecodeChat  func(raw []byte) (*schema.ChatRequest, error)
+	EncodeChat  func(dst []byte, resp *schema.ChatResponse) []byte
+	Stream      func(o StreamOptions) StreamEncoder
+	DecodeEmbed func(raw []byte) (*schema.EmbedRequest, error)
+	EncodeEmbed func(dst []byte, req *schema.EmbedRequest, resp *schema.EmbedResponse) []byte
+
+	// Error writes the body of an error answer.
+	Error func(dst []byte, e *schema.Error, requestID string) []byte
+	// StreamError writes the event that ends a stream that failed.
+	StreamError func(dst []byte, e *schema.Error, requestID string) []byte
+}
+
+// StreamOptions is what an encoder must know of the call.
+type StreamOptions struct {
+	ID         string // of the answer, where the provider gives none
+	Model      string // where the provider names none
+	Created    int64  // Unix seconds
+	WantsUsage bool
+}
+
+// StreamEncoder writes one stream in the caller's dialect.
+type StreamEncoder interface {
+	// Chunk appends the frames that tell c.
+	Chunk(dst []byte, c *schema.Chunk) []byte
+	// End appends the stream's proper end. usage is the whole call's.
+	End(dst []byte, usage *schema.Usage) []byte
+}

@@ -1,0 +1,2 @@
+// Package store keeps everything that must outlive the process.
+package store
