@@ -1,2 +1,24 @@
 // Package router chooses among candidates and drives the attempts of a call.
+//
+// A Route is a name with candidates, an order of trying them, a retry policy
+// and fallbacks to other routes. A Target is the standing state of one
+// candidate (circuit breaker, calls in flight) and a Pool that of a provider's
+// secrets (cool-downs); both are shared by all calls and live on over reloads,
+// handed from one Registry to the next.
+//
+// A Plan is one call's way through a route:
+//
+//	p := router.Plan{Route: r}
+//	err := p.Do(ctx, func(a *router.Attempt) error { … })
+//
+// For each candidate that is neither out nor cooling, in the route's order:
+// tries with backoff as the policy says; then the next candidate; then the
+// fallbacks. What a provider says about a key (401, 403, 429, no quota) moves
+// on to the next key of the pool, then to the next candidate, always. All of
+// that ends when an attempt returns nil, which a stream does at its first
+// byte; it says Late before and tells its outcome by Done when it is over.
+//
+// The package knows neither models nor HTTP: what a caller needs to attempt a
+// candidate is its Payload, and errors are told apart by schema.Class alone.
+// It starts no goroutine, and all time comes from the Plan's Clock.
 package router

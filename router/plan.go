@@ -1,0 +1,352 @@
+package router
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"sluice/providers/schema"
+)
+
+// Clock is where a Plan has its time from; tests bring their own.
+type Clock struct {
+	Now func() time.Time
+	// Sleep waits, or returns the context's error when that is done first.
+	Sleep func(ctx context.Context, d time.Duration) error
+}
+
+var realClock = Clock{Now: time.Now, Sleep: sleep}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Plan is one call's way through a route. Route must be set; the other fields
+// may be left zero. A Plan serves one call at a time; Reset readies it for the
+// next and keeps its memory.
+type Plan struct {
+	Route      *Route
+	Clock      *Clock // nil: the real one
+	NoFallback bool
+	Explain    bool // keep what was weighed, for Explanation
+
+	// Results tells the attempts, in order.
+	Results []Result
+
+	out     []bool    // candidates of the current route that were tried or are out
+	keys    []*Secret // secrets that were refused in this call
+	visited []*Route
+	weighed []Weighed
+	attempt Attempt
+}
+
+// Result is how one attempt ended.
+type Result struct {
+	Target *Target
+	Key    string        // the secret's label; empty: none
+	Err    *schema.Error // nil: it went well
+	Start  time.Time
+	Took   time.Duration // to the end, of a stream once it is Done
+}
+
+// Attempt is one try at one candidate. It lives in its Plan: it must not be
+// used after the next attempt begins or the Plan is reset.
+type Attempt struct {
+	Route     *Route // whose candidate it is: the plan's own, or a fallback
+	Candidate *Candidate
+	Secret    *Secret // nil: the candidate takes none
+	N         int     // 1 for the call's first attempt
+
+	plan *Plan
+	pass pass
+	late bool
+	open bool // in flight
+}
+
+// Reset empties the plan for another call.
+func (p *Plan) Reset() {
+	clear(p.keys)
+	clear(p.visited)
+	clear(p.Results)
+	*p = Plan{Results: p.Results[:0], out: p.out[:0], keys: p.keys[:0], visited: p.visited[:0]}
+}
+
+// Do drives the call's attempts: it runs try until one returns nil, or nothing
+// is left to try. Then it returns the last attempt's own error, or, if no
+// attempt could be made, 503 no_target with RetryAfter. The error is always a
+// *schema.Error. try may tell Late; it must return nil only when the caller is
+// bound to this attempt (a whole answer, or a stream's first byte).
+func (p *Plan) Do(ctx context.Context, try func(*Attempt) error) error {
+	if p.Clock == nil {
+		p.Clock = &realClock
+	}
+	p.Route.budget.call()
+	if err := p.walk(ctx, p.Route, try); err != nil {
+		return err
+	}
+	return nil
+}
+
+// walk tries a route, then its fallbacks.
+func (p *Plan) walk(ctx context.Context, r *Route, try func(*Attempt) error) *schema.Error {
+	p.visited = append(p.visited, r)
+	last := p.route(ctx, r, try)
+	if last == nil || p.NoFallback {
+		return last
+	}
+	for i := range r.Fallback {
+		f := &r.Fallback[i]
+		if ctx.Err() != nil || last.Class == schema.ClassCancelled {
+			break
+		}
+		if !f.takes(last.Class) || slices.Contains(p.visited, f.Route) {
+			continue
+		}
+		made := len(p.Results)
+		err := p.walk(ctx, f.Route, try)
+		if err == nil {
+			return nil
+		}
+		// A fallback that had no target says less than a real attempt.
+		if len(p.Results) > made || made == 0 {
+			last = err
+		}
+	}
+	return last
+}
+
+// route tries the candidates of one route.
+func (p *Plan) route(ctx context.Context, r *Route, try func(*Attempt) error) *schema.Error {
+	now := p.Clock.Now()
+	wait, class := p.weigh(r, now)
+	var last *schema.Error
+	for {
+		i := r.choose(p.out)
+		if i < 0 {
+			break
+		}
+		p.out[i] = true
+		c := &r.Candidates[i]
+		// A move to a target that is failing too is what multiplies an outage.
+		if len(p.Results) > 0 && c.Target.failing.Load() && !p.Route.budget.take(p.Clock.Now()) {
+			continue
+		}
+		err, stop := p.candidate(ctx, r, c, try)
+		if err == nil && stop {
+			return nil
+		}
+		if err != nil {
+			last = err
+		}
+		if stop {
+			break
+		}
+	}
+	if last == nil {
+		last = noTarget(r, wait, class)
+	}
+	return last
+}
+
+// weigh finds which candidates are out, and for when all are: how long until
+// the first is back and why it is not.
+func (p *Plan) weigh(r *Route, now time.Time) (time.Duration, schema.Class) {
+	p.out = p.out[:0]
+	var wait time.Duration
+	class := schema.ClassOverloaded
+	for i := range r.Candidates {
+		ok, w, cooling := r.ready(i, now)
+		p.out = append(p.out, !ok)
+		if !ok && (wait == 0 || w < wait) {
+			wait = w
+			if cooling {
+				class = schema.ClassRateLimited
+			}
+		}
+	}
+	if p.Explain {
+		p.weighed = r.explain(p.weighed, now)
+	}
+	return wait, class
+}
+
+// ready tells whether candidate i can be tried, else when it may and whether
+// that is for its secrets.
+func (r *Route) ready(i int, now time.Time) (ok bool, wait time.Duration, cooling bool) {
+	c := &r.Candidates[i]
+	if ok, wait = c.Target.breaker.ready(now, len(r.Candidates) == 1); !ok {
+		return false, wait, false
+	}
+	ok, wait = c.Pool.ready(now, c.Model)
+	return ok, wait, !ok
+}
+
+func noTarget(r *Route, wait time.Duration, class schema.Class) *schema.Error {
+	return &schema.Error{Code: schema.CodeNoTarget, Status: 503, Origin: schema.OriginGateway, Class: class,
+		Message:    "no target of " + r.Name + " can take the call now",
+		RetryAfter: max(wait, time.Second)}
+}
+
+// candidate tries one target with its secrets. It returns nil and stop when an
+// attempt went well, nil and no stop when none could be made, and an error
+// with stop when no other candidate should be tried.
+func (p *Plan) candidate(ctx context.Context, r *Route, c *Candidate, try func(*Attempt) error) (last *schema.Error, stop bool) {
+	lone := len(r.Candidates) == 1
+	var secret *Secret
+	if c.Pool != nil {
+		if secret, _ = c.Pool.pick(p.Clock.Now(), c.Model, p.keys); secret == nil {
+			return nil, false
+		}
+	}
+	for failed := 0; ; {
+		now := p.Clock.Now()
+		pass, ok := c.Target.breaker.admit(now, lone)
+		if !ok {
+			return last, false
+		}
+		p.attempt = Attempt{Route: r, Candidate: c, Secret: secret, N: len(p.Results) + 1, plan: p, pass: pass}
+		if last = p.run(ctx, now, try); last == nil {
+			return nil, true
+		}
+		if ctx.Err() != nil || last.Class == schema.ClassCancelled {
+			return last, true
+		}
+		if aboutKey(last.Class) {
+			if next := p.nextKey(c, secret); next != nil {
+				secret = next
+				continue
+			}
+			if last.Class != schema.ClassRateLimited || slices.Contains(p.out, false) || p.mayNotRepeat(c, secret) {
+				return last, false
+			}
+		}
+		if !slices.Contains(r.Retry.On, last.Class) {
+			return last, !aboutKey(last.Class)
+		}
+		if failed++; failed >= r.Retry.Attempts || !p.pause(ctx, r, last, failed) {
+			return last, false
+		}
+	}
+}
+
+// nextKey marks a secret as refused and finds another.
+func (p *Plan) nextKey(c *Candidate, refused *Secret) *Secret {
+	if c.Pool == nil {
+		return nil
+	}
+	p.keys = append(p.keys, refused)
+	next, _ := c.Pool.pick(p.Clock.Now(), c.Model, p.keys)
+	return next
+}
+
+// mayNotRepeat tells whether a secret that was refused rests now.
+func (p *Plan) mayNotRepeat(c *Candidate, s *Secret) bool {
+	if c.Pool == nil {
+		return false
+	}
+	again, _ := c.Pool.pick(p.Clock.Now(), c.Model, nil)
+	return again != s
+}
+
+// pause waits before the next try at the same target, or tells that there is
+// to be none: no budget, no time, or a Retry-After that is too long.
+func (p *Plan) pause(ctx context.Context, r *Route, last *schema.Error, failed int) bool {
+	d := r.Retry.Backoff << min(failed-1, 10)
+	d = max(d/2+time.Duration(rand.Int64N(int64(d/2)+1)), last.RetryAfter)
+	now := p.Clock.Now()
+	if last.RetryAfter > r.Retry.MaxWait {
+		return false
+	}
+	if end, ok := ctx.Deadline(); ok && !now.Add(d).Before(end) {
+		return false
+	}
+	if !p.Route.budget.take(now) {
+		return false
+	}
+	return p.Clock.Sleep(ctx, d) == nil
+}
+
+// run makes the attempt that is ready in the plan. A panic in try is told as a
+// cancelled attempt and goes on up.
+func (p *Plan) run(ctx context.Context, now time.Time, try func(*Attempt) error) *schema.Error {
+	a := &p.attempt
+	t := a.Candidate.Target
+	a.open = true
+	t.inFlight.Add(1)
+	t.calls.Add(1)
+	label := ""
+	if a.Secret != nil {
+		label = a.Secret.Label
+	}
+	p.Results = append(p.Results, Result{Target: t, Key: label, Start: now})
+	returned := false
+	defer func() {
+		if !returned && a.open {
+			a.end(&schema.Error{Code: schema.CodeInternal, Class: schema.ClassCancelled, Message: "panic"})
+		}
+	}()
+	err := try(a)
+	returned = true
+	if err == nil && a.late {
+		if a.open {
+			t.breaker.begun(&a.pass, p.Clock.Now())
+		}
+		return nil
+	}
+	a.late = false
+	e := classify(ctx, err)
+	a.end(e)
+	return e
+}
+
+// classify reads an attempt's error; nil stays nil.
+func classify(ctx context.Context, err error) *schema.Error {
+	if err == nil {
+		return nil
+	}
+	e := schema.AsError(err)
+	if e.Class == "" && errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		return &schema.Error{Code: schema.CodeClientClosed, Status: 499, Origin: schema.OriginGateway,
+			Class: schema.ClassCancelled, Message: "the caller left", Cause: err}
+	}
+	return e
+}
+
+// Late tells that the attempt's outcome will be known after try has returned
+// nil: then Done must be called, once.
+func (a *Attempt) Late() { a.late = true }
+
+// Done tells the outcome of an attempt that was Late; nil is success. Further
+// calls do nothing.
+func (a *Attempt) Done(err error) {
+	if !a.open {
+		return
+	}
+	var e *schema.Error
+	if err != nil {
+		e = schema.AsError(err)
+	}
+	a.end(e)
+}
+
+// end books the outcome.
+func (a *Attempt) end(e *schema.Error) {
+	a.open = false
+	now := a.plan.Clock.Now()
+	res := &a.plan.Results[a.N-1]
+	res.Err, res.Took = e, now.Sub(res.Start)
+	t := a.Candidate.Target
+	t.inFlight.Add(-1)
+	t.note(e)
+	t.breaker.report(a.pass, judge(e), now)
+	a.Candidate.Pool.note(a.Secret, e, now)
+}

@@ -1,0 +1,223 @@
+package router
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"sluice/providers/schema"
+)
+
+// How long a secret rests after an error about it that names no time itself.
+const (
+	restRateLimited = time.Second // doubled by each further one in a row,
+	restLongest     = 30 * time.Second
+	restRefused     = 5 * time.Minute // 401, 403, no quota
+	restBound       = time.Hour       // whatever the provider says
+)
+
+// Secret is one of a provider's keys. Its exported fields are not changed once
+// it is in a Pool.
+type Secret struct {
+	Value  string
+	Label  string   // what may be shown: its name, or its last four characters
+	Weight int      // share of the calls; 0 means 1
+	Models []string // patterns with *; none: every model
+
+	// Under the pool's lock.
+	current int // smooth weighted round robin
+	until   time.Time
+	why     schema.Class
+	strikes int // errors in a row
+}
+
+// NewSecret is a secret with the label that may be shown of it: name, or the
+// last four characters of a value that is long enough to hide the rest.
+func NewSecret(value, name string, weight int, models []string) *Secret {
+	if name == "" && len(value) >= 12 {
+		name = "…" + value[len(value)-4:]
+	} else if name == "" {
+		name = "…"
+	}
+	return &Secret{Value: value, Label: name, Weight: weight, Models: models}
+}
+
+func (s *Secret) weight() int { return max(s.Weight, 1) }
+
+func (s *Secret) fits(model string) bool {
+	return len(s.Models) == 0 || slices.ContainsFunc(s.Models, func(p string) bool { return match(p, model) })
+}
+
+// Pool is the secrets of one provider. It is safe for concurrent use; a nil
+// Pool is that of a provider without secrets.
+type Pool struct {
+	Name    string // the provider's
+	mu      sync.Mutex
+	secrets []*Secret
+}
+
+// NewPool is a pool of its own, outside any Registry.
+func NewPool(name string, secrets ...*Secret) *Pool { return &Pool{Name: name, secrets: secrets} }
+
+// pick chooses a secret for a model, by weight among those that fit, do not
+// rest and are not in skip. The only one that fits never rests. Without one it
+// returns nil and when the first comes back (0: none fits).
+func (p *Pool) pick(now time.Time, model string, skip []*Secret) (*Secret, time.Duration) {
+	if len(p.secrets) == 1 && len(skip) == 0 && p.secrets[0].fits(model) {
+		return p.secrets[0], 0
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	lone := p.only(model)
+	if lone != nil {
+		if slices.Contains(skip, lone) {
+			return nil, 0
+		}
+		return lone, 0
+	}
+	var best *Secret
+	var total int
+	var wait time.Duration
+	for _, s := range p.secrets {
+		if !s.fits(model) {
+			continue
+		}
+		if left := s.until.Sub(now); left > 0 {
+			if wait == 0 || left < wait {
+				wait = left
+			}
+			continue
+		}
+		if slices.Contains(skip, s) {
+			continue
+		}
+		s.current += s.weight()
+		total += s.weight()
+		if best == nil || s.current > best.current {
+			best = s
+		}
+	}
+	if best == nil {
+		return nil, wait
+	}
+	best.current -= total
+	return best, 0
+}
+
+// ready tells whether pick would find a secret, and if not, after what time.
+func (p *Pool) ready(now time.Time, model string) (bool, time.Duration) {
+	if p == nil {
+		return true, 0
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.only(model) != nil {
+		return true, 0
+	}
+	var wait time.Duration
+	for _, s := range p.secrets {
+		if !s.fits(model) {
+			continue
+		}
+		left := s.until.Sub(now)
+		if left <= 0 {
+			return true, 0
+		}
+		if wait == 0 || left < wait {
+			wait = left
+		}
+	}
+	return false, wait
+}
+
+// only is the one secret that fits, or nil if there are more or none.
+func (p *Pool) only(model string) *Secret {
+	var one *Secret
+	for _, s := range p.secrets {
+		if !s.fits(model) {
+			continue
+		}
+		if one != nil {
+			return nil
+		}
+		one = s
+	}
+	return one
+}
+
+// note lets a secret rest after an error about it, and forgets its errors
+// after a success.
+func (p *Pool) note(s *Secret, e *schema.Error, now time.Time) {
+	if p == nil || s == nil || len(p.secrets) == 1 {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if e == nil {
+		s.strikes, s.why = 0, ""
+		return
+	}
+	if !aboutKey(e.Class) {
+		return
+	}
+	rest := e.RetryAfter
+	if rest <= 0 && e.Class == schema.ClassRateLimited {
+		rest = min(restRateLimited<<min(s.strikes, 5), restLongest)
+	} else if rest <= 0 {
+		rest = restRefused
+	}
+	s.strikes++
+	if until := now.Add(min(rest, restBound)); until.After(s.until) {
+		s.until, s.why = until, e.Class
+	}
+}
+
+// SecretStatus is a secret as the admin API shows it, never its value.
+type SecretStatus struct {
+	Label string       `json:"key"`
+	State string       `json:"state"` // ready or cooling
+	Until time.Time    `json:"until,omitzero"`
+	Why   schema.Class `json:"why,omitempty"`
+}
+
+// Status lists the pool's secrets as they stand at now.
+func (p *Pool) Status(now time.Time) []SecretStatus {
+	if p == nil {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	out := make([]SecretStatus, 0, len(p.secrets))
+	for _, s := range p.secrets {
+		st := SecretStatus{Label: s.Label, State: "ready"}
+		if s.until.After(now) {
+			st.State, st.Until, st.Why = "cooling", s.until, s.why
+		}
+		out = append(out, st)
+	}
+	return out
+}
+
+// match tells whether s fits a pattern in which * stands for any characters.
+func match(pattern, s string) bool {
+	head, rest, wild := strings.Cut(pattern, "*")
+	if !wild {
+		return pattern == s
+	}
+	if !strings.HasPrefix(s, head) {
+		return false
+	}
+	s = s[len(head):]
+	for {
+		part, more, wild := strings.Cut(rest, "*")
+		if !wild {
+			return strings.HasSuffix(s, part)
+		}
+		at := strings.Index(s, part)
+		if at < 0 {
+			return false
+		}
+		s, rest = s[at+len(part):], more
+	}
+}

@@ -1,0 +1,114 @@
+package router
+
+import (
+	"fmt"
+	"sort"
+	"time"
+)
+
+// Registry holds the targets and pools of one configuration. It is filled
+// while the configuration is built, by one goroutine, and only read after.
+type Registry struct {
+	targets map[targetKey]*Target
+	pools   map[string]*Pool
+
+	// Those of the configuration before, whose state is taken over.
+	oldTargets map[targetKey]*Target
+	oldPools   map[string]*Pool
+}
+
+// targetKey: two routes that set different breakers for a target do not share
+// its state.
+type targetKey struct {
+	id     string
+	policy Breaker
+}
+
+// NewRegistry is an empty registry that takes over, as they are asked for, the
+// states that prev holds under the same names; prev may be nil.
+func NewRegistry(prev *Registry) *Registry {
+	r := &Registry{targets: map[targetKey]*Target{}, pools: map[string]*Pool{}}
+	if prev != nil {
+		r.oldTargets, r.oldPools = prev.targets, prev.pools
+	}
+	return r
+}
+
+// Target is the target with this ID and breaker, made at its first use.
+func (r *Registry) Target(id string, policy Breaker) *Target {
+	key := targetKey{id, policy.withDefaults()}
+	t := r.targets[key]
+	if t == nil {
+		t = r.oldTargets[key]
+	}
+	if t == nil {
+		t = NewTarget(id, policy)
+	}
+	r.targets[key] = t
+	return t
+}
+
+// Pool is a new pool of a provider's secrets; those whose value the provider's
+// last pool had keep their cool-downs. No secrets: nil.
+func (r *Registry) Pool(provider string, secrets ...*Secret) *Pool {
+	if len(secrets) == 0 {
+		return nil
+	}
+	p := NewPool(provider, secrets...)
+	if old := r.oldPools[provider]; old != nil {
+		old.mu.Lock()
+		for _, s := range secrets {
+			for _, o := range old.secrets {
+				if o.Value == s.Value {
+					s.until, s.why, s.strikes = o.until, o.why, o.strikes
+				}
+			}
+		}
+		old.mu.Unlock()
+	}
+	r.pools[provider] = p
+	return p
+}
+
+// SetBreaker takes an operator's word about every target with this ID.
+func (r *Registry) SetBreaker(id string, m Mode, now time.Time) error {
+	found := false
+	for key, t := range r.targets {
+		if key.id == id {
+			t.SetBreaker(m, now)
+			found = true
+		}
+	}
+	if !found {
+		return fmt.Errorf("no target %q", id)
+	}
+	return nil
+}
+
+// ParseMode reads open, closed or auto.
+func ParseMode(s string) (Mode, error) {
+	switch s {
+	case "open":
+		return ForceOpen, nil
+	case "closed":
+		return ForceClosed, nil
+	case "auto":
+		return Auto, nil
+	}
+	return Auto, fmt.Errorf("state %q is none of open, closed, auto", s)
+}
+
+// Targets lists all targets as they stand at now, by ID.
+func (r *Registry) Targets(now time.Time) []TargetStatus {
+	out := make([]TargetStatus, 0, len(r.targets))
+	for _, t := range r.targets {
+		out = append(out, t.Status(now))
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].ID < out[j].ID })
+	return out
+}
+
+// Secrets lists the secrets of a provider as they stand at now.
+func (r *Registry) Secrets(provider string, now time.Time) []SecretStatus {
+	return r.pools[provider].Status(now)
+}

@@ -1,0 +1,144 @@
+package router
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"sluice/providers/schema"
+)
+
+// Balance is how a route orders its candidates.
+type Balance string
+
+// The balances that are built.
+const (
+	Ordered  Balance = "ordered"  // always in the order given (the default)
+	Weighted Balance = "weighted" // by weight, smoothly interleaved
+)
+
+// Balances are the values that Route.Balance may have.
+var Balances = []Balance{Ordered, Weighted}
+
+// Route is a name with its candidates and how to try them. Its fields are set
+// first, then Prepare is called once; after that it is safe for concurrent use
+// and must not be changed.
+type Route struct {
+	Name       string
+	Balance    Balance // empty: Ordered
+	Candidates []Candidate
+	Retry      Retry
+	Fallback   []Fallback
+
+	budget budget
+	mu     sync.Mutex // guards the candidates' current
+}
+
+// Candidate is one target that can serve a route.
+type Candidate struct {
+	Target *Target
+	Weight int    // 0 means 1
+	Pool   *Pool  // nil: it takes no secret
+	Model  string // what a secret's model patterns are compared with
+	// Payload is what the caller needs to attempt it.
+	Payload any
+
+	current int // smooth weighted round robin
+}
+
+func (c *Candidate) weight() int { return max(c.Weight, 1) }
+
+// Retry is what to do when an attempt fails. A zero field means its default.
+type Retry struct {
+	Attempts int            // tries per target, the first included: 2
+	Backoff  time.Duration  // before the second try, doubled for each further one: 100ms
+	On       []schema.Class // classes that are tried again: DefaultRetryOn
+	// Budget bounds what is tried beyond a call's first attempt, as a share
+	// of the route's calls: 0.2. Three a second are always allowed. A move
+	// to a target whose last attempt went well costs nothing.
+	Budget float64
+	// MaxWait is the longest Retry-After that is waited for at the same
+	// target; after a longer one the call moves on: 2s.
+	MaxWait time.Duration
+}
+
+// DefaultRetryOn are the classes that are tried again unless set otherwise.
+var DefaultRetryOn = []schema.Class{schema.ClassRateLimited, schema.ClassOverloaded, schema.ClassTimeout,
+	schema.ClassConnection, schema.ClassServerError}
+
+// Fallback is another route to try when one has failed.
+type Fallback struct {
+	Route *Route
+	// On are the classes that lead there; nil: all but context_length,
+	// content_filter and invalid_request.
+	On []schema.Class
+}
+
+// takes tells whether an error of class c leads to the fallback.
+func (f *Fallback) takes(c schema.Class) bool {
+	if f.On != nil {
+		return slices.Contains(f.On, c)
+	}
+	switch c {
+	case schema.ClassContextLength, schema.ClassContentFilter, schema.ClassInvalidRequest, schema.ClassCancelled:
+		return false
+	}
+	return true
+}
+
+// Prepare checks the route and fills in defaults. Fallbacks may still be added
+// until the first call.
+func (r *Route) Prepare() error {
+	if len(r.Candidates) == 0 {
+		return fmt.Errorf("route %q has no target", r.Name)
+	}
+	if r.Balance == "" {
+		r.Balance = Ordered
+	}
+	if !slices.Contains(Balances, r.Balance) {
+		return fmt.Errorf("route %q: balance %q is not known; known are %v", r.Name, r.Balance, Balances)
+	}
+	for i := range r.Candidates {
+		if r.Candidates[i].Target == nil {
+			return fmt.Errorf("route %q: candidate %d has no target", r.Name, i)
+		}
+		if r.Candidates[i].Weight < 0 {
+			return fmt.Errorf("route %q: weight of %q is negative", r.Name, r.Candidates[i].Target.ID)
+		}
+	}
+	r.Retry.Attempts = orElse(r.Retry.Attempts, 2)
+	r.Retry.Backoff = orElse(r.Retry.Backoff, 100*time.Millisecond)
+	r.Retry.MaxWait = orElse(r.Retry.MaxWait, 2*time.Second)
+	r.Retry.Budget = orElse(r.Retry.Budget, 0.2)
+	if r.Retry.On == nil {
+		r.Retry.On = DefaultRetryOn
+	}
+	r.budget.share = int64(r.Retry.Budget * wholeTry)
+	return nil
+}
+
+// choose picks the candidate to try next among those that are not out, or -1.
+func (r *Route) choose(out []bool) int {
+	if r.Balance == Ordered || len(r.Candidates) == 1 {
+		return slices.Index(out, false)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	best, total := -1, 0
+	for i := range r.Candidates {
+		if out[i] {
+			continue
+		}
+		c := &r.Candidates[i]
+		c.current += c.weight()
+		total += c.weight()
+		if best < 0 || c.current > r.Candidates[best].current {
+			best = i
+		}
+	}
+	if best >= 0 {
+		r.Candidates[best].current -= total
+	}
+	return best
+}

@@ -1,0 +1,93 @@
+package router
+
+import (
+	"sync/atomic"
+	"time"
+
+	"sluice/providers/schema"
+)
+
+// Target is the standing state of one candidate, such as "openai/gpt-4o":
+// shared by all calls, kept over reloads by a Registry. It is safe for
+// concurrent use.
+type Target struct {
+	// ID names the target, such as provider/model.
+	ID string
+
+	breaker  breaker
+	inFlight atomic.Int64
+	failing  atomic.Bool // how the last attempt that told anything ended
+	calls    atomic.Int64
+	failures atomic.Int64
+}
+
+// NewTarget is a target of its own, outside any Registry.
+func NewTarget(id string, policy Breaker) *Target {
+	return &Target{ID: id, breaker: breaker{policy: policy.withDefaults()}}
+}
+
+// InFlight is the number of attempts under way.
+func (t *Target) InFlight() int64 { return t.inFlight.Load() }
+
+// SetBreaker takes an operator's word about the target.
+func (t *Target) SetBreaker(m Mode, now time.Time) { t.breaker.set(m, now) }
+
+// TargetStatus is a target as the admin API shows it.
+type TargetStatus struct {
+	ID       string    `json:"target"`
+	State    string    `json:"state"` // closed, half_open or open
+	Mode     string    `json:"mode"`  // auto, or forced
+	Since    time.Time `json:"since,omitzero"`
+	InFlight int64     `json:"in_flight"`
+	Calls    int64     `json:"calls"`
+	Failures int64     `json:"failures"`
+}
+
+// Status is the target as it stands at now.
+func (t *Target) Status(now time.Time) TargetStatus {
+	state, mode, since := t.breaker.look(now)
+	s := TargetStatus{ID: t.ID, State: state.String(), Mode: "auto", Since: since,
+		InFlight: t.inFlight.Load(), Calls: t.calls.Load(), Failures: t.failures.Load()}
+	if mode != Auto {
+		s.Mode = "forced"
+	}
+	return s
+}
+
+// judge tells what an error says about a target's health. What the provider
+// says about the request (4xx) proves that it answers; what it says about a
+// key (401, 429, quota) proves nothing either way.
+func judge(e *schema.Error) outcome {
+	if e == nil {
+		return success
+	}
+	switch e.Class {
+	case schema.ClassConnection, schema.ClassTimeout, schema.ClassOverloaded, schema.ClassServerError:
+		return failure
+	case schema.ClassCancelled, schema.ClassRateLimited, schema.ClassAuth, schema.ClassQuota, "":
+		return neutral
+	}
+	return success
+}
+
+// note keeps the figures and whether the target's last attempt failed.
+func (t *Target) note(e *schema.Error) {
+	if e == nil {
+		if t.failing.Load() {
+			t.failing.Store(false)
+		}
+		return
+	}
+	if judge(e) == failure {
+		t.failures.Add(1)
+	}
+	if judge(e) == failure || aboutKey(e.Class) {
+		t.failing.Store(true)
+	}
+}
+
+// aboutKey tells whether an error is about the secret that was used: such
+// errors move on to another secret, then to another target.
+func aboutKey(c schema.Class) bool {
+	return c == schema.ClassAuth || c == schema.ClassRateLimited || c == schema.ClassQuota
+}
