@@ -1,0 +1,237 @@
+package anthropic
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"sluice/providers/dialect"
+	"sluice/providers/schema"
+)
+
+// request is the body of POST /v1/messages.
+type request struct {
+	Model         string                     `json:"model"`
+	MaxTokens     int64                      `json:"max_tokens"`
+	System        []block                    `json:"system,omitempty"`
+	Messages      []turn                     `json:"messages"`
+	Tools         []json.RawMessage          `json:"tools,omitempty"`
+	ToolChoice    *toolChoice                `json:"tool_choice,omitempty"`
+	StopSequences []string                   `json:"stop_sequences,omitempty"`
+	Temperature   *float64                   `json:"temperature,omitempty"`
+	TopP          *float64                   `json:"top_p,omitempty"`
+	TopK          *int64                     `json:"top_k,omitempty"`
+	Stream        bool                       `json:"stream,omitempty"`
+	Metadata      *metadata                  `json:"metadata,omitempty"`
+	ServiceTier   string                     `json:"service_tier,omitempty"`
+	Thinking      json.RawMessage            `json:"thinking,omitempty"`
+	OutputConfig  map[string]json.RawMessage `json:"output_config,omitempty"`
+}
+
+type metadata struct {
+	UserID string `json:"user_id"`
+}
+
+// encoder is the state of one translation.
+type encoder struct {
+	req     *schema.ChatRequest
+	out     request
+	traits  traits
+	betas   []string
+	dropped []string
+}
+
+// drop names a parameter that the provider will not see.
+func (e *encoder) drop(name string) {
+	if !slices.Contains(e.dropped, name) {
+		e.dropped = append(e.dropped, name)
+	}
+}
+
+func (e *encoder) beta(name string) {
+	if !slices.Contains(e.betas, name) {
+		e.betas = append(e.betas, name)
+	}
+}
+
+// encode is Chat.Encode.
+func encode(req *schema.ChatRequest) (*dialect.Upstream, error) {
+	e := &encoder{req: req, traits: traitsOf(req.Model)}
+	e.out.Model, e.out.Stream = req.Model, req.Stream
+	if err := e.messages(); err != nil {
+		return nil, err
+	}
+	e.tools()
+	if err := e.responseFormat(); err != nil {
+		return nil, err
+	}
+	e.toolChoice()
+	e.thinking()
+	e.sampling()
+	e.rest()
+	body, err := e.body()
+	if err != nil {
+		return nil, err
+	}
+	up := &dialect.Upstream{
+		Path:    "/v1/messages",
+		Header:  []dialect.Field{{Name: "anthropic-version", Value: Version}},
+		Body:    body,
+		Dropped: e.dropped,
+	}
+	if len(e.betas) > 0 {
+		up.Header = append(up.Header, dialect.Field{Name: "anthropic-beta", Value: strings.Join(e.betas, ",")})
+	}
+	return up, nil
+}
+
+// sampling sets temperature, top_p, top_k and the stop sequences.
+func (e *encoder) sampling() {
+	req := e.req
+	e.out.Temperature, e.out.TopP, e.out.TopK = req.Temperature, req.TopP, req.TopK
+	if t := req.Temperature; t != nil && *t > 1 {
+		one := 1.0 // OpenAI's range ends at 2, Anthropic's at 1
+		e.out.Temperature = &one
+		e.drop("temperature")
+	}
+	thinks := len(e.out.Thinking) > 0 && !bytes.Contains(e.out.Thinking, []byte(`"disabled"`))
+	if !e.traits.sampling || thinks {
+		e.noSampling(thinks && e.traits.sampling)
+	}
+	if e.traits.oneSampler && e.out.Temperature != nil && e.out.TopP != nil {
+		e.out.TopP = nil
+		e.drop("top_p")
+	}
+	for _, stop := range req.Stop {
+		if strings.TrimSpace(stop) == "" { // the API refuses blank ones
+			e.drop("stop")
+			continue
+		}
+		e.out.StopSequences = append(e.out.StopSequences, stop)
+	}
+}
+
+// noSampling takes out what does not go with thinking (a top_p of 0.95 and
+// more does, as extended-thinking says) or with the model at all.
+func (e *encoder) noSampling(keepHighTopP bool) {
+	if e.out.Temperature != nil {
+		if *e.out.Temperature != 1 {
+			e.drop("temperature")
+		}
+		e.out.Temperature = nil
+	}
+	if e.out.TopK != nil {
+		e.out.TopK = nil
+		e.drop("top_k")
+	}
+	if p := e.out.TopP; p != nil && !(keepHighTopP && *p >= 0.95) {
+		e.out.TopP = nil
+		if *p != 1 {
+			e.drop("top_p")
+		}
+	}
+}
+
+// rest sets the user and the service tier, and names what the API has not.
+func (e *encoder) rest() {
+	req := e.req
+	user := req.User
+	if user == "" {
+		user = req.Metadata["user_id"]
+	}
+	if user != "" {
+		e.out.Metadata = &metadata{UserID: user}
+	}
+	switch req.ServiceTier {
+	case "":
+	case "auto", "priority":
+		e.out.ServiceTier = "auto"
+	case "default", "standard_only":
+		e.out.ServiceTier = "standard_only"
+	default:
+		e.drop("service_tier")
+	}
+	absent := []struct {
+		name string
+		set  bool
+	}{
+		{"n", req.N != nil && *req.N > 1},
+		{"seed", req.Seed != nil},
+		{"logprobs", req.Logprobs != nil && *req.Logprobs},
+		{"top_logprobs", req.TopLogprobs != nil && *req.TopLogprobs > 0},
+		{"logit_bias", isSet(req.LogitBias)},
+		{"frequency_penalty", req.FrequencyPenalty != nil && *req.FrequencyPenalty != 0},
+		{"presence_penalty", req.PresencePenalty != nil && *req.PresencePenalty != 0},
+		{"min_p", req.MinP != nil},
+		{"modalities", slices.ContainsFunc(req.Modalities, func(m string) bool { return m != "text" })},
+		{"audio", isSet(req.Audio)},
+		{"prediction", isSet(req.Prediction)},
+		{"store", req.Store != nil && *req.Store},
+		{"verbosity", req.Verbosity != ""},
+		{"prompt_cache_key", req.PromptCacheKey != ""},
+	}
+	for _, a := range absent {
+		if a.set {
+			e.drop(a.name)
+		}
+	}
+}
+
+// isSet tells whether a raw field says anything.
+func isSet(raw json.RawMessage) bool {
+	s := strings.TrimSpace(string(raw))
+	return s != "" && s != "null" && s != "{}"
+}
+
+// ownFields are the API's fields that OpenAI has not: they pass as they came.
+var ownFields = map[string]bool{
+	"cache_control": true, "container": true, "context_management": true,
+	"inference_geo": true, "mcp_servers": true, "speed": true,
+}
+
+// body writes the request, with the caller's own Anthropic fields behind it.
+func (e *encoder) body() ([]byte, error) {
+	extra := make(map[string]json.RawMessage)
+	for _, name := range slices.Sorted(maps.Keys(e.req.Extra)) {
+		raw := e.req.Extra[name]
+		switch {
+		case ownFields[name]:
+			extra[name] = raw
+		case name == "betas" || name == "anthropic_beta":
+			var list []string
+			if json.Unmarshal(raw, &list) != nil {
+				return nil, schema.Invalid(name, "%s must be a list of strings", name)
+			}
+			for _, b := range list {
+				e.beta(b)
+			}
+		case name == "thinking" || name == "output_config" || name == "stream_options":
+			// read where they belong; usage is always told
+		case name == "safety_identifier" && e.out.Metadata == nil:
+			var id string
+			if json.Unmarshal(raw, &id) == nil && id != "" {
+				e.out.Metadata = &metadata{UserID: id}
+			}
+		default:
+			e.drop(name)
+		}
+	}
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(&e.out); err != nil {
+		return nil, fmt.Errorf("cannot encode request for model %q: %w", e.req.Model, err)
+	}
+	body := bytes.TrimRight(buf.Bytes(), "\n")
+	if len(extra) == 0 {
+		return body, nil
+	}
+	body = body[:len(body)-1]
+	for _, name := range slices.Sorted(maps.Keys(extra)) {
+		body = append(append(append(append(body, `,"`...), name...), `":`...), extra[name]...)
+	}
+	return append(body, '}'), nil
+}

@@ -1,0 +1,216 @@
+package anthropic
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	openai "github.com/sashabaranov/go-openai"
+
+	"sluice/providers/schema"
+)
+
+// turn is one message: content blocks under one role.
+type turn struct {
+	Role    string  `json:"role"`
+	Content []block `json:"content"`
+}
+
+// block is one content block of a request. Raw, where set, is the whole block.
+type block struct {
+	Type         string          `json:"type"`
+	Text         string          `json:"text,omitempty"`
+	Thinking     *string         `json:"thinking,omitempty"`
+	Signature    string          `json:"signature,omitempty"`
+	Data         string          `json:"data,omitempty"`
+	Source       *source         `json:"source,omitempty"`
+	Title        string          `json:"title,omitempty"`
+	ID           string          `json:"id,omitempty"`
+	Name         string          `json:"name,omitempty"`
+	Input        json.RawMessage `json:"input,omitempty"`
+	ToolUseID    string          `json:"tool_use_id,omitempty"`
+	Content      []block         `json:"content,omitempty"`
+	IsError      bool            `json:"is_error,omitempty"`
+	CacheControl json.RawMessage `json:"cache_control,omitempty"`
+	Raw          json.RawMessage `json:"-"`
+}
+
+// plainBlock is block without its MarshalJSON.
+type plainBlock block
+
+// MarshalJSON writes Raw where the block is a verbatim one.
+func (b block) MarshalJSON() ([]byte, error) {
+	if b.Raw != nil {
+		return b.Raw, nil
+	}
+	return marshal((*plainBlock)(&b))
+}
+
+// messages sorts the request's messages into system blocks and turns.
+func (e *encoder) messages() error {
+	for i := range e.req.Messages {
+		m := &e.req.Messages[i]
+		var err error
+		switch m.Role {
+		case schema.RoleSystem, schema.RoleDeveloper:
+			err = e.system(i, m)
+		case schema.RoleAssistant:
+			err = e.assistant(i, m)
+		case schema.RoleTool, "function":
+			err = e.toolResult(i, m)
+		case schema.RoleUser:
+			err = e.user(i, m)
+		default:
+			err = schema.Invalid(fmt.Sprintf("messages[%d].role", i), "messages[%d].role: unknown role %q", i, m.Role)
+		}
+		if err != nil {
+			return err
+		}
+		if m.Name != "" && m.Role != schema.RoleTool {
+			e.drop("name")
+		}
+	}
+	if len(e.out.Messages) == 0 {
+		return schema.Invalid("messages", "messages: there is no user message with content")
+	}
+	e.trimPrefill()
+	return nil
+}
+
+func (e *encoder) system(i int, m *schema.Message) error {
+	blocks, err := e.parts(fmt.Sprintf("messages[%d].content", i), m.Parts)
+	if err != nil {
+		return err
+	}
+	for _, b := range blocks {
+		if b.Type != "text" {
+			return schema.Invalid(fmt.Sprintf("messages[%d].content", i), "messages[%d].content: a %s message can hold text only", i, m.Role)
+		}
+	}
+	e.out.System = append(e.out.System, blocks...)
+	return nil
+}
+
+func (e *encoder) user(i int, m *schema.Message) error {
+	blocks, err := e.parts(fmt.Sprintf("messages[%d].content", i), m.Parts)
+	if err != nil {
+		return err
+	}
+	e.add("user", blocks...)
+	return nil
+}
+
+// assistant writes thinking first, then the rest in its order, then the calls.
+func (e *encoder) assistant(i int, m *schema.Message) error {
+	var first, rest []schema.Part
+	for _, p := range m.Parts {
+		if p.Type == schema.PartThinking || p.Type == schema.PartRedactedThinking {
+			first = append(first, p)
+			continue
+		}
+		rest = append(rest, p)
+	}
+	if m.Refusal != "" {
+		rest = append(rest, schema.Part{Type: schema.PartText, Text: m.Refusal})
+	}
+	blocks, err := e.parts(fmt.Sprintf("messages[%d].content", i), append(first, rest...))
+	if err != nil {
+		return err
+	}
+	for j := range m.ToolCalls {
+		call, err := toolUse(i, j, &m.ToolCalls[j])
+		if err != nil {
+			return err
+		}
+		blocks = append(blocks, call)
+	}
+	e.add("assistant", blocks...)
+	return nil
+}
+
+// toolUse writes a call that the model made earlier.
+func toolUse(i, j int, c *openai.ToolCall) (block, error) {
+	input := json.RawMessage(strings.TrimSpace(c.Function.Arguments))
+	if len(input) == 0 {
+		input = json.RawMessage("{}")
+	}
+	if !json.Valid(input) || input[0] != '{' {
+		at := fmt.Sprintf("messages[%d].tool_calls[%d].function.arguments", i, j)
+		return block{}, schema.Invalid(at, "%s is not a JSON object", at)
+	}
+	if c.ID == "" {
+		at := fmt.Sprintf("messages[%d].tool_calls[%d].id", i, j)
+		return block{}, schema.Invalid(at, "%s is missing", at)
+	}
+	return block{Type: "tool_use", ID: cleanID(c.ID), Name: c.Function.Name, Input: input}, nil
+}
+
+// toolResult writes a tool's answer as a block of the user's turn. Cache marks
+// of its parts move to the block itself.
+func (e *encoder) toolResult(i int, m *schema.Message) error {
+	id := m.ToolCallID
+	if id == "" {
+		at := fmt.Sprintf("messages[%d].tool_call_id", i)
+		return schema.Invalid(at, "%s is missing", at)
+	}
+	content, err := e.parts(fmt.Sprintf("messages[%d].content", i), m.Parts)
+	if err != nil {
+		return err
+	}
+	result := block{Type: "tool_result", ToolUseID: cleanID(id), IsError: m.IsError}
+	for k := range content {
+		if content[k].CacheControl != nil {
+			result.CacheControl, content[k].CacheControl = content[k].CacheControl, nil
+		}
+	}
+	result.Content = content
+	e.add("user", result)
+	return nil
+}
+
+// add appends blocks to the last turn if it has the same role, else begins a
+// new one. Results of tools stand before all else in a user's turn, as the API
+// demands.
+func (e *encoder) add(role string, blocks ...block) {
+	if len(blocks) == 0 {
+		return
+	}
+	n := len(e.out.Messages)
+	if n == 0 || e.out.Messages[n-1].Role != role {
+		e.out.Messages = append(e.out.Messages, turn{Role: role, Content: blocks})
+		return
+	}
+	last := &e.out.Messages[n-1]
+	for _, b := range blocks {
+		at := len(last.Content)
+		if b.Type == "tool_result" {
+			for at > 0 && last.Content[at-1].Type != "tool_result" {
+				at--
+			}
+		}
+		last.Content = append(last.Content, block{})
+		copy(last.Content[at+1:], last.Content[at:])
+		last.Content[at] = b
+	}
+}
+
+// trimPrefill takes trailing space off an answer that the model is to go on
+// with: the API refuses it.
+func (e *encoder) trimPrefill() {
+	last := &e.out.Messages[len(e.out.Messages)-1]
+	if b := &last.Content[len(last.Content)-1]; last.Role == "assistant" && b.Type == "text" && b.Raw == nil {
+		b.Text = strings.TrimRight(b.Text, " \t\r\n")
+	}
+}
+
+// cleanID makes an id that another provider gave fit ^[a-zA-Z0-9_-]+$. Call
+// and result change alike.
+func cleanID(id string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '_', r == '-':
+			return r
+		}
+		return '_'
+	}, id)
+}

@@ -1,0 +1,157 @@
+package anthropic
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"sluice/providers/schema"
+)
+
+// source is where an image or a document comes from.
+type source struct {
+	Type      string `json:"type"` // base64, url, file, text
+	MediaType string `json:"media_type,omitempty"`
+	Data      string `json:"data,omitempty"`
+	URL       string `json:"url,omitempty"`
+	FileID    string `json:"file_id,omitempty"`
+}
+
+// filesBeta is the beta that files by id need.
+const filesBeta = "files-api-2025-04-14"
+
+// parts writes content parts as blocks. Blank text is left out: the API
+// refuses it. at names the content in errors.
+func (e *encoder) parts(at string, parts []schema.Part) ([]block, error) {
+	blocks := make([]block, 0, len(parts))
+	for i := range parts {
+		p := &parts[i]
+		b := block{CacheControl: p.CacheControl}
+		switch p.Type {
+		case schema.PartText:
+			if strings.TrimSpace(p.Text) == "" {
+				continue
+			}
+			b.Type, b.Text = "text", p.Text
+		case schema.PartThinking:
+			if p.Signature == "" { // another provider's: it cannot be shown to this one
+				continue
+			}
+			b = block{Type: "thinking", Thinking: &p.Text, Signature: p.Signature}
+		case schema.PartRedactedThinking:
+			b = block{Type: "redacted_thinking", Data: p.Data}
+		case schema.PartImage, schema.PartDocument:
+			if err := e.media(fmt.Sprintf("%s[%d]", at, i), p, &b); err != nil {
+				return nil, err
+			}
+		case schema.PartRaw:
+			if !json.Valid(p.Raw) {
+				return nil, schema.Invalid(at, "%s[%d] is not a content block", at, i)
+			}
+			b = block{Raw: p.Raw}
+		case schema.PartAudio:
+			e.drop("input_audio")
+			continue
+		default:
+			return nil, schema.Invalid(at, "%s[%d]: unknown type %q", at, i, p.Type)
+		}
+		blocks = append(blocks, b)
+	}
+	return blocks, nil
+}
+
+// media writes an image or a document block.
+func (e *encoder) media(at string, p *schema.Part, b *block) error {
+	m := p.Media
+	if m == nil {
+		return schema.Invalid(at, "%s has no data, URL or file id", at)
+	}
+	url, mime, data := m.URL, strings.ToLower(m.MIME), m.Data
+	if strings.HasPrefix(url, "data:") {
+		var ok bool
+		if mime, data, ok = dataURL(url); !ok {
+			return schema.Invalid(at, "%s is not a base64 data URL", at)
+		}
+		url = ""
+	}
+	b.Type = string(p.Type)
+	if p.Type == schema.PartDocument {
+		b.Title = m.Filename
+	}
+	switch {
+	case m.FileID != "":
+		e.beta(filesBeta)
+		b.Source = &source{Type: "file", FileID: m.FileID}
+	case url != "":
+		if !strings.HasPrefix(url, "https://") && !strings.HasPrefix(url, "http://") {
+			return schema.Invalid(at, "%s: the provider takes http and https URLs only", at)
+		}
+		b.Source = &source{Type: "url", URL: url}
+	case data == "":
+		return schema.Invalid(at, "%s has no data, URL or file id", at)
+	case p.Type == schema.PartImage:
+		b.Source = &source{Type: "base64", MediaType: imageType(mime, data), Data: data}
+	default:
+		return document(at, mime, data, b)
+	}
+	return nil
+}
+
+// document writes a document given as data: PDF as it is, text decoded.
+func document(at, mime, data string, b *block) error {
+	mime, _, _ = strings.Cut(mime, ";")
+	switch {
+	case mime == "application/pdf", mime == "" && strings.HasPrefix(data, "JVBERi"):
+		b.Source = &source{Type: "base64", MediaType: "application/pdf", Data: data}
+		return nil
+	case mime == "image/png", mime == "image/jpeg", mime == "image/gif", mime == "image/webp":
+		*b = block{Type: "image", Source: &source{Type: "base64", MediaType: mime, Data: data}, CacheControl: b.CacheControl}
+		return nil
+	case strings.HasPrefix(mime, "text/"), mime == "application/json", mime == "application/xml":
+		text, err := base64.StdEncoding.DecodeString(data)
+		if err != nil {
+			return schema.Invalid(at, "%s is not valid base64", at)
+		}
+		b.Source = &source{Type: "text", MediaType: "text/plain", Data: string(text)}
+		return nil
+	}
+	return schema.Invalid(at, "%s: the provider reads PDF and text documents, not %q", at, mime)
+}
+
+// imageType corrects the type by the data's first bytes where it is missing or
+// commonly wrong.
+func imageType(mime, data string) string {
+	if mime == "image/jpg" {
+		return "image/jpeg"
+	}
+	if mime != "" && mime != "application/octet-stream" && mime != "image/*" {
+		return mime
+	}
+	for prefix, t := range map[string]string{"/9j/": "image/jpeg", "iVBOR": "image/png", "R0lGOD": "image/gif", "UklGR": "image/webp"} {
+		if strings.HasPrefix(data, prefix) {
+			return t
+		}
+	}
+	return "image/png"
+}
+
+// dataURL takes a base64 data URL apart.
+func dataURL(url string) (mime, data string, ok bool) {
+	head, data, ok := strings.Cut(strings.TrimPrefix(url, "data:"), ",")
+	mime, isBase64 := strings.CutSuffix(head, ";base64")
+	mime, _, _ = strings.Cut(mime, ";")
+	return strings.ToLower(mime), data, ok && isBase64
+}
+
+// marshal is json.Marshal without the escaping of <, > and &.
+func marshal(v any) ([]byte, error) {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimRight(buf.Bytes(), "\n"), nil
+}

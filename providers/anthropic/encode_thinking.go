@@ -1,0 +1,118 @@
+package anthropic
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"sluice/providers/schema"
+)
+
+// minBudget is the least budget_tokens that the API takes.
+const minBudget = 1024
+
+// budgets are the thinking budgets for OpenAI's words of effort, on models
+// without an effort of their own.
+var budgets = map[string]int64{"minimal": 1024, "low": 2048, "medium": 8192, "high": 16384, "xhigh": 24576, "max": 32000}
+
+// thinking sets max_tokens, thinking and the effort. A limit that the caller
+// set, or that its budget set for it, is never raised: the thinking must fit
+// in it.
+func (e *encoder) thinking() {
+	e.out.MaxTokens = e.traits.maxTokens
+	if e.req.MaxTokens != nil && *e.req.MaxTokens > 0 {
+		e.out.MaxTokens = *e.req.MaxTokens
+	}
+	if err := e.ownOutput(); err != nil {
+		e.drop("output_config")
+	}
+	if own, ok := e.req.Extra["thinking"]; ok { // the caller speaks Anthropic
+		e.out.Thinking = own
+		return
+	}
+	r := e.req.Reasoning
+	switch {
+	case r == nil:
+	case r.Off || r.Effort == "none":
+		e.noThinking()
+	case e.traits.thinking == thinkNever, e.forced():
+		// thinking goes with tool_choice auto and none only (extended-thinking)
+		e.drop("reasoning_effort")
+	case e.traits.thinking == thinkAdaptive, e.traits.thinking == thinkBoth && r.Budget == nil:
+		e.adaptive(r)
+	default:
+		e.budget(r)
+	}
+}
+
+func (e *encoder) forced() bool {
+	return e.out.ToolChoice != nil && (e.out.ToolChoice.Type == "any" || e.out.ToolChoice.Type == "tool")
+}
+
+// noThinking turns thinking off where it is on by itself.
+func (e *encoder) noThinking() {
+	switch {
+	case e.traits.canDisable:
+		e.out.Thinking = json.RawMessage(`{"type":"disabled"}`)
+	case e.traits.thinking == thinkAdaptive && parseAlwaysThinks(e.req.Model):
+		e.drop("reasoning_effort")
+	}
+}
+
+// parseAlwaysThinks tells whether the model cannot be kept from thinking.
+func parseAlwaysThinks(model string) bool {
+	family, _, _ := parseModel(model)
+	return family == "fable" || family == "mythos"
+}
+
+// adaptive lets the model choose how much to think; a budget of tokens has no
+// place there and is turned into the nearest effort.
+func (e *encoder) adaptive(r *schema.Reasoning) {
+	word := r.Effort
+	if word == "" && r.Budget != nil {
+		e.drop("reasoning.max_tokens")
+		switch n := *r.Budget; {
+		case n <= budgets["low"]:
+			word = "low"
+		case n <= budgets["medium"]:
+			word = "medium"
+		default:
+			word = "high"
+		}
+	}
+	e.out.Thinking = json.RawMessage(`{"type":"adaptive"}`)
+	if r.Exclude {
+		e.out.Thinking = json.RawMessage(`{"type":"adaptive","display":"omitted"}`)
+	}
+	if level := e.traits.effort(word); level != "" {
+		_ = e.setOutput("effort", level) // the only failure was met above
+	}
+}
+
+// budget gives the thinking a number of tokens, below max_tokens.
+func (e *encoder) budget(r *schema.Reasoning) {
+	n, ok := budgets[r.Effort]
+	if !ok {
+		n = budgets["medium"]
+	}
+	limit := e.req.MaxTokens != nil && *e.req.MaxTokens > 0
+	switch {
+	case r.Budget != nil:
+		n = max(*r.Budget, minBudget)
+		if limit {
+			n = min(n, e.out.MaxTokens-1)
+		}
+	case limit:
+		n = min(n, e.out.MaxTokens*4/5) // leave the answer some room
+	}
+	if n < minBudget {
+		e.drop("reasoning_effort")
+		return
+	}
+	if !limit {
+		e.out.MaxTokens += n
+	}
+	e.out.Thinking = fmt.Appendf(nil, `{"type":"enabled","budget_tokens":%d}`, n)
+	if level := e.traits.effort(r.Effort); level != "" {
+		_ = e.setOutput("effort", level)
+	}
+}

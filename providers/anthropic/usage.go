@@ -1,0 +1,73 @@
+package anthropic
+
+import "sluice/providers/schema"
+
+// usage is the API's usage object. In a stream it comes in steps: what a step
+// does not name is nil and keeps its value.
+type usage struct {
+	InputTokens   *int64 `json:"input_tokens"`
+	CacheCreation *int64 `json:"cache_creation_input_tokens"`
+	CacheRead     *int64 `json:"cache_read_input_tokens"`
+	OutputTokens  *int64 `json:"output_tokens"`
+	ByAge         *struct {
+		FiveMinutes int64 `json:"ephemeral_5m_input_tokens"`
+		Hour        int64 `json:"ephemeral_1h_input_tokens"`
+	} `json:"cache_creation"`
+	Details *struct {
+		Thinking int64 `json:"thinking_tokens"`
+	} `json:"output_tokens_details"`
+	ServiceTier string `json:"service_tier"`
+}
+
+// merge takes over what v names.
+func (u *usage) merge(v *usage) {
+	if v == nil {
+		return
+	}
+	set := func(dst **int64, n *int64) {
+		if n != nil {
+			*dst = n
+		}
+	}
+	set(&u.InputTokens, v.InputTokens)
+	set(&u.CacheCreation, v.CacheCreation)
+	set(&u.CacheRead, v.CacheRead)
+	set(&u.OutputTokens, v.OutputTokens)
+	if v.ByAge != nil {
+		u.ByAge = v.ByAge
+	}
+	if v.Details != nil {
+		u.Details = v.Details
+	}
+	if v.ServiceTier != "" {
+		u.ServiceTier = v.ServiceTier
+	}
+}
+
+// unified adds up what the API counts apart: input_tokens are only those that
+// were neither read from the cache nor written to it.
+func (u *usage) unified() schema.Usage {
+	value := func(n *int64) int64 {
+		if n == nil || *n < 0 {
+			return 0
+		}
+		return *n
+	}
+	out := schema.Usage{
+		CachedInput: value(u.CacheRead),
+		CacheWrite:  value(u.CacheCreation),
+		Output:      value(u.OutputTokens),
+	}
+	if u.ByAge != nil {
+		out.CacheWrite = max(out.CacheWrite, u.ByAge.FiveMinutes+u.ByAge.Hour)
+		out.CacheWrite1h = u.ByAge.Hour
+	}
+	if u.Details != nil {
+		out.Reasoning = u.Details.Thinking
+	}
+	out.Input = value(u.InputTokens) + out.CachedInput + out.CacheWrite
+	if u.InputTokens != nil || u.OutputTokens != nil {
+		out.Source = schema.UsageReported
+	}
+	return out
+}
