@@ -1,0 +1,30 @@
+// Package upstream is a fake provider for tests and benchmarks. It speaks
+// OpenAI's API (chat completions, embeddings, models) and Anthropic's
+// (messages), costs little CPU, and does what the name of the model asks:
+//
+//	small              a JSON answer of about 0.6 KB; also what unknown words give
+//	big                about 10 KB of text
+//	echo               the last user message; with chunks-N once in every chunk
+//	chunks-N           a stream of N content chunks (default 60 for small and big)
+//	pace-N             N milliseconds between chunks; without it all go in one write
+//	delay-N            N milliseconds before the head
+//	fail-S             an error with status S; times-K: the first K calls only
+//	after-N            Retry-After: N on the errors
+//	silent             no answer until the peer leaves
+//	hang-N             silence after N chunks
+//	cut-N              the connection closes after N chunks (bytes, if not a stream)
+//	in-N, out-N        the usage to report; a max_tokens of the request still bounds out
+//	think              a thinking block first (Anthropic)
+//
+// Words are joined with underscores: echo_chunks-20_pace-10. A key that holds
+// fail-S (sk-fail-429) makes every call with it fail with that status.
+//
+// Tools in the request are called (two in parallel where allowed), a response
+// schema is answered with an instance of it, and images show in an echo as
+// [image TYPE LENGTH].
+//
+// GET /stats tells what is open, done and cancelled by the peer, GET /last the
+// requests that came last. The formats follow the providers' API references
+// (platform.openai.com/docs/api-reference, docs.anthropic.com/en/api), read
+// November 2026.
+package upstream

@@ -1,0 +1,83 @@
+package upstream
+
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
+// unset marks a count that the model's name does not give.
+const unset = -1
+
+// plan is what a model's name asks for.
+type plan struct {
+	big, echo, silent, think bool
+	chunks                   int // content chunks; unset: as the text falls
+	pace, delay              time.Duration
+	fail, times, after       int // status, how often (unset: always), Retry-After
+	hang, cut                int
+	in, out                  int
+}
+
+// parsePlan reads the words of a model's name; unknown ones mean nothing.
+func parsePlan(model string) plan {
+	p := plan{chunks: unset, times: unset, after: unset, hang: unset, cut: unset, in: unset, out: unset}
+	for word := range strings.SplitSeq(model, "_") {
+		name, number, _ := strings.Cut(word, "-")
+		n, err := strconv.Atoi(number)
+		if number != "" && (err != nil || n < 0) {
+			continue
+		}
+		p.set(name, n)
+	}
+	return p
+}
+
+func (p *plan) set(name string, n int) {
+	switch name {
+	case "big":
+		p.big = true
+	case "echo":
+		p.echo = true
+	case "silent":
+		p.silent = true
+	case "think":
+		p.think = true
+	case "chunks":
+		p.chunks = n
+	case "pace":
+		p.pace = time.Duration(n) * time.Millisecond
+	case "delay":
+		p.delay = time.Duration(n) * time.Millisecond
+	case "fail":
+		p.fail = n
+	case "times":
+		p.times = n
+	case "after":
+		p.after = n
+	case "hang":
+		p.hang = n
+	case "cut":
+		p.cut = n
+	case "in":
+		p.in = n
+	case "out":
+		p.out = n
+	}
+}
+
+// static says that every call with this plan gets the same bytes.
+func (p *plan) static() bool { return !p.echo }
+
+// keyFailure is the status that a key asks for, or 0.
+func keyFailure(key string) int {
+	_, rest, ok := strings.Cut(key, "fail-")
+	if !ok || len(rest) < 3 {
+		return 0
+	}
+	n, err := strconv.Atoi(rest[:3])
+	if err != nil || n < 400 || n > 599 {
+		return 0
+	}
+	return n
+}
