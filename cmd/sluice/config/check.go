@@ -1,0 +1,3 @@
+package config
+
+func check(c *Config, d *decoder, enabled []string) {}

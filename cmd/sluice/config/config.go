@@ -1,0 +1,117 @@
+package config
+
+import (
+	"encoding/json"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// Config is a whole configuration, checked. It is not changed after Load and
+// may be read by any number of goroutines. Printing it shows no secret.
+type Config struct {
+	Server    Server              `json:"server"`
+	Lead      Lead                `json:"config"`
+	Admin     Admin               `json:"admin"`
+	Store     string              `json:"store"` // sqlite:PATH
+	Log       Log                 `json:"log"`
+	Telemetry Telemetry           `json:"telemetry"`
+	Billing   Billing             `json:"billing"`
+	Providers map[string]Provider `json:"providers"`
+	Models    map[string]Model    `json:"models"`
+	Teams     map[string]Team     `json:"teams"`
+	Prompts   Prompts             `json:"prompts"`
+
+	origin  origins
+	sources []string
+}
+
+// Server is how the gateway listens.
+type Server struct {
+	Listen        string         `json:"listen"` // data plane, host:port
+	Admin         string         `json:"admin"`  // admin plane, host:port
+	BodyLimit     Size           `json:"body_limit"`
+	Drain         time.Duration  `json:"drain"`           // how long open requests may take at shutdown
+	HeaderTimeout time.Duration  `json:"header_timeout"`  // for a client to send its request; 0: no bound
+	IdleTimeout   time.Duration  `json:"idle_timeout"`    // between two requests of a connection; 0: no bound
+	Trusted       []netip.Prefix `json:"trusted_proxies"` // whose X-Forwarded-For is believed
+}
+
+// Lead says who owns the configuration. Only the file does in this version.
+type Lead struct {
+	Lead string `json:"lead" enum:"file"`
+}
+
+// Admin is who may use the admin plane.
+type Admin struct {
+	Token  Secret       `json:"token"` // of an admin; empty: made at the first start
+	Tokens []AdminToken `json:"tokens"`
+}
+
+// AdminToken is one more bearer token of the admin plane.
+type AdminToken struct {
+	Value Secret `json:"value"`
+	Role  string `json:"role" enum:"admin,operator,viewer,team-owner"`
+	Team  string `json:"team"` // of a team-owner, else empty
+}
+
+// Log is what goes to stderr.
+type Log struct {
+	Level  string `json:"level" enum:"debug,info,warn,error"`
+	Format string `json:"format" enum:"text,json"`
+	Bodies string `json:"bodies" enum:"none"`
+}
+
+// Telemetry is what others may observe.
+type Telemetry struct {
+	Metrics        bool `json:"metrics"`         // /metrics on the admin listener
+	CaptureContent bool `json:"capture_content"` // only false in this version
+}
+
+// Billing is how money is kept.
+type Billing struct {
+	Fsync        string         `json:"fsync" enum:"interval,always"`
+	Unpriced     string         `json:"unpriced" enum:"block,estimate,allow"`
+	OnDisconnect string         `json:"on_disconnect" enum:"abort,drain"`
+	WhenSpent    string         `json:"when_spent" enum:"refuse"`
+	HoldTokens   int64          `json:"hold_tokens"`
+	TimeZone     *time.Location `json:"time_zone"` // never nil after Load
+}
+
+// Prompts is where prompts come from.
+type Prompts struct {
+	// Dir is the directory as the process can open it; empty: there is none
+	// (the default ./prompts counts only where it exists).
+	Dir    string `json:"dir"`
+	Prefix string `json:"prefix"` // of the paths that prompts declare; begins with /
+}
+
+// SQLitePath is the database file that store names.
+func (c *Config) SQLitePath() string { return strings.TrimPrefix(c.Store, "sqlite:") }
+
+// Declared tells whether the configuration names a provider under providers:.
+// The embedded defaults declare mock.
+func (c *Config) Declared(provider string) bool {
+	_, ok := c.Providers[provider]
+	return ok
+}
+
+// Sources are the files that were read: the configuration's own and those of
+// ${file:…}, as absolute paths. A change of any asks for a reload.
+func (c *Config) Sources() []string { return c.sources }
+
+// Fault is a fault at a key that the configuration holds, for checks that only
+// the caller can make. keys is the path to it, list positions as decimals; where
+// the key itself is absent, the line is that of the nearest key above.
+func (c *Config) Fault(message string, keys ...string) Fault {
+	return c.origin.fault(keys, "%s", message)
+}
+
+// String is the configuration as JSON, secrets hidden.
+func (c *Config) String() string {
+	b, err := json.MarshalIndent(c, "", "  ")
+	if err != nil {
+		return "cannot print configuration: " + err.Error()
+	}
+	return string(b)
+}

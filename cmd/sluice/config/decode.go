@@ -1,0 +1,234 @@
+package config
+
+import (
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"sluice/billing"
+)
+
+// decoder reads the merged tree into the structs by their json tags, and goes
+// on after a fault so that all are found.
+type decoder struct {
+	origin origins
+	faults Faults
+}
+
+// fresh is what a new element of a map, a list or behind a pointer begins as.
+var fresh = map[reflect.Type]func() any{
+	reflect.TypeFor[Provider]():       func() any { return DefaultProvider() },
+	reflect.TypeFor[ProviderKey]():    func() any { return ProviderKey{Weight: 1} },
+	reflect.TypeFor[Model]():          func() any { return defaultModel() },
+	reflect.TypeFor[Target]():         func() any { return Target{Weight: 1} },
+	reflect.TypeFor[Breaker]():        func() any { return DefaultBreaker() },
+	reflect.TypeFor[billing.Budget](): func() any { return billing.Budget{Per: "month", Hard: true} },
+}
+
+// short is the structs that text alone stands for.
+var short = map[reflect.Type]func(into reflect.Value, text string){
+	reflect.TypeFor[Model](): func(into reflect.Value, text string) {
+		into.FieldByName("Targets").Set(reflect.ValueOf([]Target{{Model: text, Weight: 1}}))
+	},
+	reflect.TypeFor[ProviderKey](): func(into reflect.Value, text string) {
+		into.FieldByName("Value").SetString(text)
+	},
+}
+
+// fault reports the first thing that is wrong with the value at a path.
+func (d *decoder) fault(path []string, format string, args ...any) {
+	key := strings.Join(path, delim)
+	at := d.origin.find(path)
+	if exact, ok := d.origin[key]; ok && exact.faulty {
+		return
+	}
+	d.faults = append(d.faults, d.origin.fault(path, format, args...))
+	at.faulty = true
+	d.origin[key] = at
+}
+
+// said is what was written, for the end of a message: nothing where it came out
+// of ${…} and may be a secret.
+func (d *decoder) said(path []string, text string) string {
+	if d.origin.find(path).expanded {
+		return ""
+	}
+	return ", not " + strconv.Quote(text)
+}
+
+// value reads raw into a settable value; enum is the words it may be, if any.
+func (d *decoder) value(path []string, raw any, into reflect.Value, enum string) {
+	if what := refused(path, raw); what != "" {
+		d.fault(path, "%s is not supported by this version", what)
+		return
+	}
+	if raw == nil { // a key without a value changes nothing
+		return
+	}
+	if into.Kind() == reflect.Pointer && readers[into.Type()] == nil {
+		into.Set(reflect.New(into.Type().Elem()))
+		begin(into.Elem())
+		d.value(path, raw, into.Elem(), enum)
+		return
+	}
+	if text, ok := raw.(string); ok && d.text(path, text, into, enum) {
+		return
+	}
+	switch {
+	case readers[into.Type()] != nil || scalarKind(into.Kind()):
+		d.fault(path, "want one value, not a list or a mapping")
+	case into.Kind() == reflect.Struct:
+		d.fields(path, raw, into)
+	case into.Kind() == reflect.Map:
+		d.entries(path, raw, into)
+	case into.Kind() == reflect.Slice:
+		d.items(path, raw, into, enum)
+	}
+}
+
+func scalarKind(k reflect.Kind) bool {
+	return k != reflect.Struct && k != reflect.Map && k != reflect.Slice
+}
+
+// begin sets a new value to its defaults.
+func begin(into reflect.Value) {
+	if f, ok := fresh[into.Type()]; ok {
+		into.Set(reflect.ValueOf(f()))
+	}
+}
+
+// text reads a scalar, the short form of a struct, or the commas of a variable.
+// It reports false where the type wants something else.
+func (d *decoder) text(path []string, text string, into reflect.Value, enum string) bool {
+	if into.Kind() == reflect.Slice && d.origin.find(path).env {
+		var list []any
+		for part := range strings.SplitSeq(text, ",") {
+			if part = strings.TrimSpace(part); part != "" {
+				list = append(list, part)
+			}
+		}
+		d.items(path, list, into, enum)
+		return true
+	}
+	if set, ok := short[into.Type()]; ok {
+		set(into, text)
+		return true
+	}
+	if words := strings.Split(enum, ","); enum != "" && into.Kind() == reflect.String && !slices.Contains(words, text) {
+		d.fault(path, "want one of %s%s", strings.Join(words, ", "), d.said(path, text))
+		return true
+	}
+	taken, err := scalar(text, into)
+	if err != nil {
+		d.fault(path, "%v%s", err, d.said(path, text))
+	}
+	return taken
+}
+
+// fields reads a mapping into a struct.
+func (d *decoder) fields(path []string, raw any, into reflect.Value) {
+	m, ok := raw.(map[string]any)
+	if !ok {
+		d.fault(path, "want a mapping of %s", strings.Join(known(into.Type(), nil), ", "))
+		return
+	}
+	for _, key := range sortedKeys(m) {
+		at := below(path, key)
+		field, has := fieldOf(into.Type(), key)
+		switch {
+		case has:
+			d.value(at, m[key], into.FieldByIndex(field.Index), field.Tag.Get("enum"))
+		case refused(at, m[key]) != "":
+			d.value(at, m[key], reflect.Value{}, "")
+		case !slices.Contains(pending(path), key):
+			d.unknown(at, known(into.Type(), path))
+		}
+	}
+}
+
+func (d *decoder) unknown(path []string, keys []string) {
+	key, at := path[len(path)-1], d.origin.find(path)
+	message := "unknown key " + strconv.Quote(key)
+	if near := nearest(key, keys); near != "" {
+		message += ", did you mean " + strconv.Quote(near) + "?"
+	} else {
+		message += ", known here: " + strings.Join(keys, ", ")
+	}
+	d.faults = append(d.faults, Fault{File: at.file, Line: at.line, Message: message})
+}
+
+// entries reads a mapping into a map.
+func (d *decoder) entries(path []string, raw any, into reflect.Value) {
+	m, ok := raw.(map[string]any)
+	if !ok {
+		d.fault(path, "want a mapping of names")
+		return
+	}
+	into.Set(reflect.MakeMapWithSize(into.Type(), len(m)))
+	for _, name := range sortedKeys(m) {
+		at := below(path, name)
+		key := reflect.New(into.Type().Key()).Elem()
+		if _, err := scalar(name, key); err != nil {
+			d.fault(at, "the key: %v", err)
+			continue
+		}
+		value := reflect.New(into.Type().Elem()).Elem()
+		begin(value)
+		d.value(at, m[name], value, "")
+		into.SetMapIndex(key, value)
+	}
+}
+
+// items reads a list into a slice.
+func (d *decoder) items(path []string, raw any, into reflect.Value, enum string) {
+	list, ok := raw.([]any)
+	if !ok {
+		d.fault(path, "want a list")
+		return
+	}
+	into.Set(reflect.MakeSlice(into.Type(), len(list), len(list)))
+	for i, item := range list {
+		at := below(path, strconv.Itoa(i))
+		if item == nil {
+			d.fault(at, "is empty")
+			continue
+		}
+		begin(into.Index(i))
+		d.value(at, item, into.Index(i), enum)
+	}
+}
+
+func fieldOf(t reflect.Type, key string) (reflect.StructField, bool) {
+	for f := range t.Fields() {
+		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name == key && f.IsExported() {
+			return f, true
+		}
+	}
+	return reflect.StructField{}, false
+}
+
+// known is the keys of a struct, and those below path that are not built yet.
+func known(t reflect.Type, path []string) []string {
+	var keys []string
+	for f := range t.Fields() {
+		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" && f.IsExported() {
+			keys = append(keys, name)
+		}
+	}
+	for _, key := range pending(path) {
+		if path != nil && !slices.Contains(keys, key) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for key := range m {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}

@@ -1,0 +1,88 @@
+package config
+
+import (
+	"slices"
+	"strings"
+)
+
+// envPrefix begins the variables that override keys: SLUICE_SERVER__LISTEN is
+// server.listen. A key at the top has no __ to tell it from other variables of
+// Sluice (SLUICE_ADMIN and SLUICE_ADMIN_TOKEN are the command line's), so only
+// those of topLevel count.
+const envPrefix = "SLUICE_"
+
+var topLevel = []string{"store", "shared"}
+
+// environLayer is the overrides of an environment. A value in [ ] or { } is
+// YAML; a list may also be written with commas.
+func environLayer(environ []string, expand *expander, at origins) (map[string]any, Faults) {
+	layer, faults := map[string]any{}, Faults(nil)
+	for _, pair := range slices.Sorted(slices.Values(environ)) {
+		name, text, _ := strings.Cut(pair, "=")
+		path := overridden(name)
+		if path == nil {
+			continue
+		}
+		var value any
+		t := &tree{file: name, expand: expand, origin: origins{}}
+		if wrapped(text, "[", "]") || wrapped(text, "{", "}") {
+			// A one-key document around it lets one parser do for both.
+			value = t.parse([]byte("v: " + text))["v"]
+		} else {
+			filled := false
+			var err error
+			if text, filled, err = expand.expand(text); err != nil {
+				faults = append(faults, Fault{File: name, Message: show(path) + ": " + err.Error()})
+				continue
+			}
+			value = text
+			t.origin.put([]string{"v"}, origin{expanded: filled})
+		}
+		for _, f := range t.faults {
+			faults = append(faults, Fault{File: name, Message: f.Message})
+		}
+		for key, o := range t.origin {
+			if rest, ok := strings.CutPrefix(key, "v"); ok {
+				at[strings.Join(path, delim)+rest] = origin{file: name, env: true, expanded: o.expanded}
+			}
+		}
+		if !put(layer, path, value) {
+			faults = append(faults, Fault{File: name, Message: show(path) + ": another variable sets a key above it"})
+		}
+	}
+	return layer, faults
+}
+
+// overridden is the path that a variable overrides; nil: none.
+func overridden(name string) []string {
+	rest, ok := strings.CutPrefix(name, envPrefix)
+	if !ok {
+		return nil
+	}
+	path := strings.Split(strings.ToLower(rest), "__")
+	if len(path) == 1 && !slices.Contains(topLevel, path[0]) || slices.Contains(path, "") {
+		return nil
+	}
+	return path
+}
+
+// put sets a value below maps that it makes; false where something else is in
+// the way.
+func put(m map[string]any, path []string, value any) bool {
+	for _, key := range path[:len(path)-1] {
+		if m[key] == nil {
+			m[key] = map[string]any{}
+		}
+		next, ok := m[key].(map[string]any)
+		if !ok {
+			return false
+		}
+		m = next
+	}
+	m[path[len(path)-1]] = value
+	return true
+}
+
+func wrapped(s, open, end string) bool {
+	return strings.HasPrefix(s, open) && strings.HasSuffix(s, end)
+}

@@ -1,0 +1,155 @@
+package config
+
+import (
+	"net/netip"
+	"time"
+
+	"sluice/billing"
+	"sluice/providers/schema"
+)
+
+// Provider is one upstream.
+type Provider struct {
+	// Kind is the wire format. It is empty only where the name is not a kind
+	// itself: the catalogue then knows it, or the wiring refuses it.
+	Kind        string            `json:"kind" enum:"openai,openai-compatible,anthropic,mock"`
+	BaseURL     string            `json:"base_url"` // no slash at the end; empty: the catalogue's
+	Keys        []ProviderKey     `json:"keys"`
+	Headers     map[string]Secret `json:"headers"`
+	Timeout     Timeout           `json:"timeout"`
+	Prices      map[string]Price  `json:"prices"` // by model, or a pattern with *
+	MaxResponse Size              `json:"max_response"`
+
+	// The mock's own.
+	Latency time.Duration `json:"latency"`
+	Rate    float64       `json:"rate"` // words a second of a stream; 0: at once
+	Fail    Fail          `json:"fail"`
+}
+
+// ProviderKey is one account of a provider.
+type ProviderKey struct {
+	Value  Secret   `json:"value"`
+	Weight int64    `json:"weight"` // 1 if not given; 0: never
+	Models []string `json:"models"` // patterns; none: all
+}
+
+// Timeout bounds the stages of an upstream call; 0 is no bound.
+type Timeout struct {
+	Connect   time.Duration `json:"connect"`
+	FirstByte time.Duration `json:"first_byte"`
+	Idle      time.Duration `json:"idle"` // between two reads of a stream
+	Total     time.Duration `json:"total"`
+}
+
+// Fail makes the mock fail.
+type Fail struct {
+	Status int64   `json:"status"` // 0: never
+	Share  float64 `json:"share"`  // of calls, from 0 to 1
+}
+
+// Price is dollars per million tokens; image and request are dollars each. A
+// price that was not given is empty.
+type Price struct {
+	Input       Dollars `json:"input"`
+	Output      Dollars `json:"output"`
+	CachedInput Dollars `json:"cached_input"`
+	CacheWrite  Dollars `json:"cache_write"`
+	Reasoning   Dollars `json:"reasoning"`
+	AudioInput  Dollars `json:"audio_input"`
+	AudioOutput Dollars `json:"audio_output"`
+	Image       Dollars `json:"image"`
+	Request     Dollars `json:"request"`
+	// Above holds the prices of calls with more input tokens than its key; its
+	// own prices have no Above.
+	Above map[int64]Price `json:"above"`
+}
+
+// Model is a name of the user's own and where its calls go.
+type Model struct {
+	Balance     string     `json:"balance" enum:"ordered,weighted"`
+	Targets     []Target   `json:"targets"` // at least one
+	Retry       Retry      `json:"retry"`
+	Fallback    []Fallback `json:"fallback"`
+	Breaker     *Breaker   `json:"breaker"` // nil: not given
+	Unsupported string     `json:"unsupported" enum:"drop,error"`
+	Resume      bool       `json:"resume"` // only false in this version
+}
+
+// Target is provider/model, or a name under models:.
+type Target struct {
+	Model  string `json:"model"`
+	Weight int64  `json:"weight"` // 1 if not given
+}
+
+// Retry is how often a target is tried.
+type Retry struct {
+	Attempts int64          `json:"attempts"` // per target, the first included
+	Backoff  time.Duration  `json:"backoff"`
+	On       []schema.Class `json:"on" enum:"rate_limited,overloaded,timeout,connection,server_error,auth,quota,not_found,context_length,content_filter,invalid_request"`
+	Budget   float64        `json:"budget"` // extra tries, as a share of calls
+}
+
+// Fallback is where a call goes when every target has failed.
+type Fallback struct {
+	Model string `json:"model"` // as in Target
+	// On is the classes it serves; none: every one but context_length,
+	// content_filter and invalid_request.
+	On []schema.Class `json:"on" enum:"rate_limited,overloaded,timeout,connection,server_error,auth,quota,not_found,context_length,content_filter,invalid_request"`
+}
+
+// Breaker says when a target is left alone, and for how long.
+type Breaker struct {
+	Failures int64         `json:"failures"` // in a row
+	Ratio    float64       `json:"ratio"`    // of failed calls
+	MinCalls int64         `json:"min_calls"`
+	Within   time.Duration `json:"within"`
+	OpenFor  time.Duration `json:"open_for"`
+	Probes   int64         `json:"probes"` // calls at once while half open
+}
+
+// Team is a group of callers that the file declares.
+type Team struct {
+	Models []string        `json:"models"` // patterns; none: all
+	Budget *billing.Budget `json:"budget"` // nil: none
+	Limits billing.Limits  `json:"limits"`
+	Parent string          `json:"parent"`
+	Keys   []Key           `json:"keys"`
+}
+
+// Key is a caller's credential that the file declares.
+type Key struct {
+	Name    string          `json:"name"`
+	Value   Secret          `json:"value"`
+	Budget  *billing.Budget `json:"budget"`
+	Limits  billing.Limits  `json:"limits"`
+	Models  []string        `json:"models"`  // patterns; none: all that the team has
+	Prompts []string        `json:"prompts"` // none: all that the team has
+	Expires time.Time       `json:"expires"` // zero: never; a date alone is its first moment in UTC
+	IPs     []netip.Prefix  `json:"ips"`     // none: from anywhere
+}
+
+// DefaultRetry is the retry of a model that says nothing of it, and of
+// provider/model called by that name.
+func DefaultRetry() Retry {
+	return Retry{Attempts: 2, Backoff: 100 * time.Millisecond, Budget: 0.2, On: []schema.Class{
+		schema.ClassRateLimited, schema.ClassOverloaded, schema.ClassTimeout,
+		schema.ClassConnection, schema.ClassServerError}}
+}
+
+// DefaultBreaker fills what an explicit breaker leaves out, and serves where
+// there is none.
+func DefaultBreaker() Breaker {
+	return Breaker{Failures: 5, Ratio: 0.5, MinCalls: 20, Within: 30 * time.Second,
+		OpenFor: 15 * time.Second, Probes: 1}
+}
+
+// DefaultProvider is a provider of which nothing is said: its timeouts and its
+// bound on answers.
+func DefaultProvider() Provider {
+	return Provider{MaxResponse: 64 << 20, Timeout: Timeout{Connect: 5 * time.Second,
+		FirstByte: 5 * time.Minute, Idle: 2 * time.Minute, Total: 15 * time.Minute}}
+}
+
+func defaultModel() Model {
+	return Model{Balance: "ordered", Retry: DefaultRetry(), Unsupported: "drop"}
+}

@@ -1,0 +1,175 @@
+package config
+
+import (
+	_ "embed"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/knadh/koanf/providers/confmap"
+	"github.com/knadh/koanf/v2"
+)
+
+//go:embed default.yaml
+var defaults []byte
+
+// maxFile bounds a configuration file.
+const maxFile = 8 << 20
+
+// DefaultYAML is the embedded configuration, with its comments.
+func DefaultYAML() string { return string(defaults) }
+
+// Load reads the embedded defaults, the file at path over them (empty: none)
+// and the SLUICE_… overrides of environ, which is as os.Environ gives it, over
+// both. enabled names the providers that are on without being declared, such as
+// those whose keys the environment holds.
+//
+// A configuration with faults is refused whole: the error is then a Faults that
+// holds every one.
+func Load(path string, environ []string, enabled ...string) (*Config, error) {
+	l := &loader{path: path, dir: ".", environ: environ, origin: origins{}, koanf: koanf.New(delim)}
+	if path != "" {
+		l.dir = filepath.Dir(path)
+	}
+	if err := l.layers(); err != nil {
+		return nil, err
+	}
+	c := &Config{origin: l.origin, sources: l.sources}
+	d := &decoder{origin: l.origin, faults: l.faults}
+	d.value(nil, l.koanf.Raw(), reflect.ValueOf(c).Elem(), "")
+	c.finish(l.dir)
+	check(c, d, enabled)
+	if len(d.faults) > 0 {
+		return nil, d.faults.sorted()
+	}
+	return c, nil
+}
+
+// loader gathers the layers.
+type loader struct {
+	path, dir string
+	environ   []string
+	origin    origins
+	faults    Faults
+	sources   []string
+	koanf     *koanf.Koanf
+}
+
+// layers loads the defaults, the file and the environment in turn. A file that
+// is not YAML at all ends it, for what follows would be noise.
+func (l *loader) layers() error {
+	if err := l.yaml("default.yaml", defaults); err != nil {
+		return err
+	}
+	if l.path != "" {
+		src, err := readFile(l.path)
+		if err != nil {
+			return fmt.Errorf("cannot read configuration %q: %w", l.path, err)
+		}
+		l.source(l.path)
+		if err := l.yaml(l.path, src); err != nil {
+			return err
+		}
+	}
+	layer, faults := environLayer(l.environ, l.expander("."), l.origin)
+	l.faults = append(l.faults, faults...)
+	return l.load(layer)
+}
+
+func readFile(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case info.IsDir():
+		return nil, fmt.Errorf("is a directory")
+	case info.Size() > maxFile:
+		return nil, fmt.Errorf("is larger than %d bytes", maxFile)
+	}
+	return os.ReadFile(path)
+}
+
+func (l *loader) yaml(file string, src []byte) error {
+	t := &tree{file: file, expand: l.expander(l.dir), origin: l.origin}
+	layer := t.parse(src)
+	l.faults = append(l.faults, t.faults...)
+	if layer == nil && len(t.faults) > 0 {
+		return l.faults.sorted()
+	}
+	return l.load(layer)
+}
+
+// load merges a layer over what is there. Lists are replaced whole. A key
+// without a value leaves what is below it alone.
+func (l *loader) load(layer map[string]any) error {
+	dropEmpty(layer, l.koanf.Raw())
+	if err := l.koanf.Load(confmap.Provider(layer, ""), nil); err != nil {
+		return fmt.Errorf("cannot merge configuration: %w", err)
+	}
+	return nil
+}
+
+func dropEmpty(layer, under map[string]any) {
+	for key, value := range layer {
+		if value == nil && under[key] != nil {
+			delete(layer, key)
+			continue
+		}
+		m, is := value.(map[string]any)
+		u, has := under[key].(map[string]any)
+		if is && has {
+			dropEmpty(m, u)
+		}
+	}
+}
+
+func (l *loader) expander(dir string) *expander {
+	return &expander{dir: dir, read: l.source, lookup: func(name string) (string, bool) {
+		for _, pair := range slices.Backward(l.environ) { // the last of a name counts, as in os/exec
+			if value, ok := strings.CutPrefix(pair, name+"="); ok {
+				return value, true
+			}
+		}
+		return "", false
+	}}
+}
+
+// source notes a file that was read.
+func (l *loader) source(path string) {
+	if abs, err := filepath.Abs(path); err == nil && !slices.Contains(l.sources, abs) {
+		l.sources = append(l.sources, abs)
+	}
+}
+
+// finish fills in what follows from other values. dir is the file's directory.
+func (c *Config) finish(dir string) {
+	for name, p := range c.Providers {
+		if p.Kind == "" && slices.Contains([]string{"openai", "anthropic", "mock"}, name) {
+			p.Kind = name
+		}
+		p.BaseURL = strings.TrimRight(p.BaseURL, "/")
+		if _, priced := p.Prices["*"]; p.Kind == "mock" && !priced {
+			prices := map[string]Price{"*": {Input: "1", Output: "2"}} // so that reports show something
+			for model, price := range p.Prices {
+				prices[model] = price
+			}
+			p.Prices = prices
+		}
+		c.Providers[name] = p
+	}
+	at := c.origin.find([]string{"prompts", "dir"})
+	if c.Prompts.Dir != "" && !at.env && !filepath.IsAbs(c.Prompts.Dir) {
+		c.Prompts.Dir = filepath.Join(dir, c.Prompts.Dir)
+	}
+	if at.file == "default.yaml" && !isDir(c.Prompts.Dir) {
+		c.Prompts.Dir = ""
+	}
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}

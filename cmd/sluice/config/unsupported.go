@@ -1,0 +1,125 @@
+package config
+
+import (
+	"slices"
+	"strings"
+)
+
+// unsupported is every key, or value of a key, that is documented but not built
+// yet. It is refused, for a key that is silently ignored is worse than none.
+// Whoever builds one deletes its line here and adds its field to the structs.
+//
+// A star in a key stands for any name or list position. A value is a word, a
+// word's beginning with a star, or {} for a mapping; without one the whole key
+// is unsupported.
+var unsupported = []struct{ key, value string }{
+	{key: "shared"},
+	{key: "fetch"},
+	{key: "guards"},
+	{key: "routes"},
+	{key: "auth"},
+	{key: "roles"},
+	{key: "defaults"},
+	{key: "mtls"},
+	{key: "server.tls"},
+	{key: "config.lead", value: "store"},
+	{key: "config.keep"},
+	{key: "admin.oidc"},
+	{key: "store", value: "postgres*"},
+	{key: "log.bodies", value: "errors"},
+	{key: "log.bodies", value: "all"},
+	{key: "log.redact"},
+	{key: "telemetry.otlp"},
+	{key: "telemetry.capture_content", value: "true"},
+	{key: "billing.on_disconnect", value: "{}"},
+	{key: "billing.when_spent", value: "cut"},
+	{key: "billing.when_spent", value: "{}"},
+
+	{key: "providers.*.kind", value: "azure"},
+	{key: "providers.*.kind", value: "gemini"},
+	{key: "providers.*.kind", value: "vertex"},
+	{key: "providers.*.kind", value: "bedrock"},
+	{key: "providers.*.kind", value: "mistral"},
+	{key: "providers.*.kind", value: "cohere"},
+	{key: "providers.*.kind", value: "ollama"},
+	{key: "providers.*.region"},
+	{key: "providers.*.project"},
+	{key: "providers.*.location"},
+	{key: "providers.*.credentials"},
+	{key: "providers.*.api_version"},
+	{key: "providers.*.tenant"},
+	{key: "providers.*.client_id"},
+	{key: "providers.*.client_secret"},
+	{key: "providers.*.keys.*.id"},
+	{key: "providers.*.keys.*.secret"},
+	{key: "providers.*.keys.*.token"},
+
+	{key: "models.*.balance", value: "round-robin"},
+	{key: "models.*.balance", value: "least-busy"},
+	{key: "models.*.balance", value: "fastest"},
+	{key: "models.*.balance", value: "cheapest"},
+	{key: "models.*.balance", value: "sticky"},
+	{key: "models.*.balance", value: "adaptive"},
+	{key: "models.*.sticky"},
+	{key: "models.*.shadow"},
+	{key: "models.*.hedge"},
+	{key: "models.*.cache"},
+	{key: "models.*.resume", value: "true"},
+	{key: "models.*.guard"},
+	{key: "models.*.on_disconnect"},
+
+	{key: "teams.*.on_disconnect"},
+	{key: "teams.*.when_spent"},
+	{key: "teams.*.keys.*.roles"},
+}
+
+// refused tells what of a path and its value is not built yet; empty: nothing.
+func refused(path []string, raw any) string {
+	for _, u := range unsupported {
+		if !along(strings.Split(u.key, "."), path) {
+			continue
+		}
+		switch v := raw.(type) {
+		case string:
+			word := strings.ToLower(v)
+			prefix, open := strings.CutSuffix(u.value, "*")
+			switch {
+			case u.value == "":
+				return "it"
+			case open && strings.HasPrefix(word, prefix):
+				return prefix
+			case word == u.value:
+				return `"` + u.value + `"`
+			}
+		case []any:
+			if u.value == "" && len(v) > 0 {
+				return "it"
+			}
+		case map[string]any:
+			if len(v) > 0 && u.value == "{}" {
+				return "a mapping here"
+			}
+			if len(v) > 0 && u.value == "" {
+				return "it"
+			}
+		}
+	}
+	return ""
+}
+
+// along tells whether the parts of a key in the table are the path.
+func along(parts, path []string) bool {
+	return slices.EqualFunc(parts, path, func(p, name string) bool { return p == "*" || p == name })
+}
+
+// pending are the keys below a path that the table holds.
+func pending(path []string) []string {
+	var keys []string
+	for _, u := range unsupported {
+		parts := strings.Split(u.key, ".")
+		if last := len(parts) - 1; along(parts[:last], path) {
+			keys = append(keys, parts[last])
+		}
+	}
+	return keys
+}
