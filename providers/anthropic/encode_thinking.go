@@ -79,7 +79,8 @@ func (e *encoder) adaptive(r *schema.Reasoning) {
 			word = "high"
 		}
 	}
-	e.out.Thinking = json.RawMessage(`{"type":"adaptive"}`)
+	// From 4.7 on the text is left out unless asked for.
+	e.out.Thinking = json.RawMessage(`{"type":"adaptive","display":"summarized"}`)
 	if r.Exclude {
 		e.out.Thinking = json.RawMessage(`{"type":"adaptive","display":"omitted"}`)
 	}

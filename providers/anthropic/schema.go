@@ -2,7 +2,6 @@ package anthropic
 
 import (
 	"encoding/json"
-	"strconv"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -46,7 +45,8 @@ func appendClosed(dst []byte, s gjson.Result) ([]byte, bool) {
 			dst = append(dst, ',')
 		}
 		first = false
-		dst = append(strconv.AppendQuote(dst, name), ':')
+		quoted, _ := marshal(name) // a string always has a JSON form
+		dst = append(append(dst, quoted...), ':')
 	}
 	dst = append(dst, '{')
 	s.ForEach(func(key, v gjson.Result) bool {
