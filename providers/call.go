@@ -62,13 +62,13 @@ type Answer struct {
 	Tally   dialect.Tally
 	Dropped []string
 
-	release func()
+	buf *buffer // Body's memory
 }
 
-// Release gives the answer's memory back.
+// Release gives the answer's memory back. Body must not be used after it.
 func (a *Answer) Release() {
-	if a.release != nil {
-		a.release()
-		a.release = nil
+	if a.buf != nil {
+		a.buf.free()
+		a.buf, a.Body = nil, nil
 	}
 }

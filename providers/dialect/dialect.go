@@ -100,6 +100,11 @@ type Scanner interface {
 	Scan(frame []byte, t *Tally) (keep bool, err error)
 }
 
+// Ender is what a Scanner or StreamDecoder may also be, where a format's
+// terminal event is not always sent. Ended tells whether a stream whose
+// transport ends properly here is whole all the same.
+type Ender interface{ Ended() bool }
+
 // Tally is what passing by an answer told us of it.
 type Tally struct {
 	Usage  schema.Usage

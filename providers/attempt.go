@@ -1,0 +1,70 @@
+package providers
+
+import (
+	"context"
+	"sync"
+
+	"sluice/providers/dialect"
+	"sluice/providers/schema"
+	"sluice/providers/upstream"
+)
+
+// errorLimit bounds the body of an error answer.
+const errorLimit = 1 << 20
+
+// attempt is the memory of one request while it is sent.
+type attempt struct {
+	req  upstream.Request
+	body []byte // the patched body
+}
+
+var attempts = sync.Pool{New: func() any { return new(attempt) }}
+
+func (a *attempt) free() {
+	clear(a.req.Header)
+	a.req = upstream.Request{Header: a.req.Header[:0]}
+	if cap(a.body) > bufferKeep {
+		a.body = nil
+	}
+	attempts.Put(a)
+}
+
+// send posts body and returns the answer once its head says success; an error
+// status is read and told as an error.
+func (p *Provider) send(ctx context.Context, c *Call, a *attempt, path string, body []byte, extra []dialect.Field) (*upstream.Response, error) {
+	a.req.Method, a.req.Path, a.req.Body, a.req.Deadline = "POST", path, body, c.Deadline
+	h := append(a.req.Header[:0],
+		dialect.Field{Name: "Content-Type", Value: "application/json"},
+		dialect.Field{Name: "User-Agent", Value: "sluice"})
+	if c.Secret != "" && p.opt.Auth != nil {
+		h = p.opt.Auth(h, c.Secret)
+	}
+	h = append(h, p.opt.Headers...)
+	a.req.Header = append(h, extra...)
+
+	resp, err := p.opt.Upstream.Do(ctx, &a.req)
+	if err != nil {
+		return nil, p.fail(err)
+	}
+	if resp.Status >= 200 && resp.Status < 300 {
+		return resp, nil
+	}
+	defer resp.Close()
+	return nil, p.refused(resp)
+}
+
+// refused reads an answer with an error status.
+func (p *Provider) refused(resp *upstream.Response) error {
+	if resp.Status < 400 {
+		return p.fail(invalidOutput("the provider redirects to elsewhere (status %d): is its base_url right?", resp.Status))
+	}
+	buf := newBuffer()
+	defer buf.free()
+	body, err := resp.ReadAll(buf.b, errorLimit)
+	buf.b = body
+	if err != nil && schema.AsError(err).Class == schema.ClassCancelled {
+		return p.fail(err)
+	}
+	// What could be read of the body will do: the status alone is an answer.
+	return p.fail(p.opt.Dialect.Error(resp.Status, resp.Header, body))
+}

@@ -1,0 +1,195 @@
+package providers
+
+import (
+	"bytes"
+	"io"
+
+	"github.com/tidwall/gjson"
+
+	"sluice/providers/dialect"
+	"sluice/providers/schema"
+	"sluice/providers/sse"
+)
+
+// passFrames looks into the whole frames of a raw stream and makes them
+// pending, all but those that the caller must not see.
+func (s *Stream) passFrames() {
+	from := s.rest - len(s.pending)
+	for !s.ended {
+		n, err := s.cut(s.in.b[s.rest:])
+		if err != nil {
+			s.err = s.p.fail(invalidOutput("%v", err))
+			break
+		}
+		if n == 0 {
+			break
+		}
+		frame := s.in.b[s.rest : s.rest+n]
+		keep, err := s.scan.Scan(frame, &s.tally)
+		if err != nil {
+			s.err = s.p.fail(err)
+			break
+		}
+		s.begun = s.begun || hasData(frame)
+		if keep {
+			s.rest += n
+		} else {
+			s.in.b = append(s.in.b[:s.rest], s.in.b[s.rest+n:]...)
+		}
+		s.ended = s.tally.Done
+	}
+	s.pending = s.in.b[from:s.rest]
+}
+
+// translateFrames decodes the whole frames, and encodes what they say if bytes
+// are wanted.
+func (s *Stream) translateFrames() {
+	whole := s.rest
+	for {
+		n, err := s.cut(s.in.b[whole:])
+		if err != nil {
+			s.err = s.p.fail(invalidOutput("%v", err))
+			return
+		}
+		if n == 0 {
+			break
+		}
+		whole += n
+	}
+	if whole == s.rest {
+		return
+	}
+	batch := s.in.b[s.rest:whole]
+	s.rest = whole
+	if s.framing == dialect.FramingNDJSON {
+		for line := range bytes.Lines(batch) {
+			if line = bytes.TrimSpace(line); len(line) > 0 && s.decodeFrame(dialect.Frame{Data: line}) != nil {
+				return
+			}
+		}
+		return
+	}
+	if err := sse.Events(batch, s.decodeFrame); err != nil && s.err == nil && !s.ended {
+		s.err = s.p.fail(invalidOutput("%v", err))
+	}
+}
+
+// decodeFrame handles one event. Its error only ends the walk; s.err and
+// s.ended tell why.
+func (s *Stream) decodeFrame(f dialect.Frame) error {
+	from := len(s.chunks)
+	var err error
+	s.chunks, err = s.decode.Decode(f, s.chunks)
+	s.begun = true
+	for i := from; i < len(s.chunks); i++ {
+		s.takeChunk(&s.chunks[i])
+	}
+	if s.encode != nil {
+		s.chunks = s.chunks[:0]
+	}
+	switch {
+	case err != nil:
+		s.err = s.p.fail(err)
+	case s.decode.Done():
+		s.finish()
+		return io.EOF
+	}
+	return err
+}
+
+// takeChunk tallies a chunk and encodes it if bytes are wanted.
+func (s *Stream) takeChunk(c *schema.Chunk) {
+	t := &s.tally
+	if c.Usage != nil {
+		t.Usage.Merge(*c.Usage)
+	}
+	for i := range c.Choices {
+		d := &c.Choices[i]
+		if d.Index == 0 && d.FinishReason != "" {
+			t.Finish = string(d.FinishReason)
+		}
+		addText(&t.Text, d.Text)
+		addText(&t.Text, d.Thinking)
+		for j := range d.ToolCalls {
+			addText(&t.Text, d.ToolCalls[j].Function.Name)
+			addText(&t.Text, d.ToolCalls[j].Function.Arguments)
+		}
+	}
+	if s.encode == nil {
+		return
+	}
+	from := s.outFrom()
+	s.out.b = s.encode.Chunk(s.out.b, c)
+	s.pending = s.out.b[from:]
+}
+
+// outFrom is where in out the pending bytes begin, at whose end more may be
+// appended.
+func (s *Stream) outFrom() int {
+	if len(s.pending) == 0 {
+		s.out.b = s.out.b[:0]
+	}
+	return len(s.out.b) - len(s.pending)
+}
+
+// finish is the stream's proper end.
+func (s *Stream) finish() {
+	s.ended, s.tally.Done = true, true
+	if s.encode == nil {
+		return
+	}
+	from := s.outFrom()
+	s.out.b = s.encode.End(s.out.b, &s.tally.Usage)
+	s.pending = s.out.b[from:]
+}
+
+// fillLocal takes one chunk from a provider within the process.
+func (s *Stream) fillLocal() {
+	c, err := s.local()
+	switch {
+	case err == io.EOF:
+		s.finish()
+	case err != nil:
+		s.err = s.p.fail(err)
+	default:
+		s.begun = true
+		s.chunks = append(s.chunks, *c)
+		s.takeChunk(c)
+		if s.encode != nil {
+			s.chunks = s.chunks[:0]
+		}
+	}
+}
+
+func addText(m *schema.TextMeter, text string) {
+	if text != "" {
+		m.Add([]byte(text))
+	}
+}
+
+func hasData(frame []byte) bool { return bytes.Contains(frame, dataField) }
+
+var dataField = []byte("data:")
+
+// lastFrame takes in a last frame that lacks only its blank line: some
+// providers end their stream so.
+func (s *Stream) lastFrame() {
+	tail := s.in.b[s.rest:]
+	if len(bytes.TrimSpace(tail)) == 0 {
+		return
+	}
+	data, ok := tail, true
+	if s.framing == dialect.FramingSSE {
+		data, ok = sse.Line(tail)
+	}
+	if data = bytes.TrimSpace(data); !ok || !gjson.ValidBytes(data) && string(data) != "[DONE]" {
+		s.err = s.p.fail(cut())
+		return
+	}
+	s.in.b = append(s.in.b, "\n\n"...)
+	if s.scan != nil {
+		s.passFrames()
+	} else {
+		s.translateFrames()
+	}
+}

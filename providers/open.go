@@ -1,0 +1,124 @@
+package providers
+
+import (
+	"context"
+	"io"
+
+	"sluice/providers/dialect"
+	"sluice/providers/schema"
+	"sluice/providers/upstream"
+)
+
+// ChatStream makes one attempt at a streamed answer. It returns once the first
+// frame was looked into, which the first Read then gives: a refusal, an error
+// that comes as the first frame and a stream that is cut at once are errors
+// here, and another attempt can still be made. The stream must be closed.
+func (p *Provider) ChatStream(ctx context.Context, c *Call) (*Stream, error) {
+	s, err := p.open(ctx, c)
+	if err != nil {
+		return nil, p.fail(err)
+	}
+	s.enter()
+	for !s.begun && s.err == nil {
+		s.fill()
+	}
+	s.leave()
+	if s.err != nil && s.err != io.EOF {
+		err := s.err
+		_ = s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (p *Provider) open(ctx context.Context, c *Call) (*Stream, error) {
+	s := &Stream{p: p}
+	if p.raw(c.Request) {
+		return s, s.openRaw(ctx, c)
+	}
+	req, err := p.chatRequest(c, true)
+	if err != nil {
+		return nil, err
+	}
+	if c.Request.Unified == nil {
+		s.out = newBuffer()
+		o := dialect.StreamOptions{ID: c.ID, Model: c.Model, WantsUsage: c.Request.Head.WantsUsage}
+		if !c.Now.IsZero() {
+			o.Created = c.Now.Unix()
+		}
+		s.encode = c.Request.Client.Client.Stream(o)
+	}
+	if p.opt.Local != nil {
+		ctx, s.cancel = context.WithCancel(ctx)
+		if s.local, err = p.opt.Local.ChatStream(ctx, req); err != nil {
+			s.cancel()
+		}
+		return s, err
+	}
+	return s, s.openTranslated(ctx, c, req)
+}
+
+// openRaw begins a stream whose bytes pass through.
+func (s *Stream) openRaw(ctx context.Context, c *Call) error {
+	chat := s.p.opt.Dialect.Chat
+	if chat == nil || chat.Splice == nil || chat.Scan == nil {
+		return s.p.unsupported("streamed chat")
+	}
+	a := attempts.Get().(*attempt)
+	defer a.free()
+	a.body = chat.Splice(a.body[:0], c.Request.Raw, &c.Request.Head, c.Model, c.MaxTokens)
+	s.scan = chat.Scan(c.Request.Head.WantsUsage)
+	return s.start(ctx, c, a, &dialect.Upstream{Path: chat.Path(c.Model, true), Body: a.body})
+}
+
+// openTranslated begins a stream in the provider's own dialect.
+func (s *Stream) openTranslated(ctx context.Context, c *Call, req *schema.ChatRequest) error {
+	chat := s.p.opt.Dialect.Chat
+	if chat == nil || chat.Encode == nil || chat.Stream == nil {
+		return s.p.unsupported("streamed chat")
+	}
+	up, err := chat.Encode(req)
+	if err != nil {
+		return err
+	}
+	s.dropped = up.Dropped
+	s.decode = chat.Stream()
+	a := attempts.Get().(*attempt)
+	defer a.free()
+	return s.start(ctx, c, a, up)
+}
+
+func (s *Stream) start(ctx context.Context, c *Call, a *attempt, up *dialect.Upstream) error {
+	resp, err := s.p.send(ctx, c, a, up.Path, up.Body, up.Header)
+	if err != nil {
+		return err
+	}
+	s.framing = s.p.opt.Dialect.Chat.Framing
+	if s.framing == dialect.FramingSSE && !resp.ContentType("text/event-stream") {
+		if whole := resp.ContentType("application/json"); whole || resp.ContentType("text/html") {
+			defer resp.Close()
+			return s.p.notStream(resp, whole)
+		}
+	}
+	s.resp, s.in = resp, newBuffer()
+	return nil
+}
+
+// notStream tells why a whole answer came where a stream was asked for: most
+// often it is an error with a wrong status.
+func (p *Provider) notStream(resp *upstream.Response, json bool) error {
+	if json {
+		buf := newBuffer()
+		defer buf.free()
+		var err error
+		if buf.b, err = resp.ReadAll(buf.b, errorLimit); err != nil {
+			return err
+		}
+		if holdsError(buf.b) {
+			e := p.opt.Dialect.Error(502, resp.Header, buf.b)
+			e.UpstreamStatus = resp.Status
+			return e
+		}
+	}
+	return invalidOutput("the provider sent a whole answer where a stream was asked for")
+}

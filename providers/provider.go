@@ -1,0 +1,76 @@
+package providers
+
+import (
+	"context"
+
+	"sluice/providers/dialect"
+	"sluice/providers/schema"
+	"sluice/providers/upstream"
+)
+
+// Options make a Provider. Either Local is set, or Dialect and Upstream are.
+type Options struct {
+	Name     string // in errors
+	Dialect  *dialect.Dialect
+	Upstream *upstream.Client
+	Local    Local
+	Auth     Auth            // nil: the secret is not sent
+	Headers  []dialect.Field // on every request
+}
+
+// Local is a provider within the process. It speaks the unified form only and
+// must be safe for many goroutines.
+type Local interface {
+	Chat(ctx context.Context, req *schema.ChatRequest) (*schema.ChatResponse, error)
+	// ChatStream begins a stream. next gives its chunks, each valid until the
+	// next call, and io.EOF at the proper end; when ctx is done, a next that
+	// waits returns. next is called by one goroutine.
+	ChatStream(ctx context.Context, req *schema.ChatRequest) (next func() (*schema.Chunk, error), err error)
+	Embed(ctx context.Context, req *schema.EmbedRequest) (*schema.EmbedResponse, error)
+}
+
+// Auth appends the headers that carry a secret. It is not asked for an empty
+// one.
+type Auth func(dst []dialect.Field, secret string) []dialect.Field
+
+// Bearer sends the secret as OAuth does: Authorization: Bearer SECRET.
+func Bearer() Auth {
+	return func(dst []dialect.Field, secret string) []dialect.Field {
+		return append(dst, dialect.Field{Name: "Authorization", Value: "Bearer " + secret})
+	}
+}
+
+// SecretHeader sends the secret alone in a header, such as x-api-key.
+func SecretHeader(name string) Auth {
+	return func(dst []dialect.Field, secret string) []dialect.Field {
+		return append(dst, dialect.Field{Name: name, Value: secret})
+	}
+}
+
+// Provider is one configured provider. It is safe for many goroutines.
+type Provider struct {
+	opt Options
+}
+
+// New makes a provider.
+func New(o Options) *Provider { return &Provider{opt: o} }
+
+// Name is the provider's configured name.
+func (p *Provider) Name() string { return p.opt.Name }
+
+// Close closes idle connections; calls that are under way go on.
+func (p *Provider) Close() {
+	if p.opt.Upstream != nil {
+		p.opt.Upstream.Close()
+	}
+}
+
+// raw tells whether the caller's bytes can go to the provider as they are.
+func (p *Provider) raw(r *Request) bool {
+	return p.opt.Local == nil && r.Unified == nil && r.Client != nil && r.Client.Name == p.opt.Dialect.Name
+}
+
+func (p *Provider) unsupported(what string) *schema.Error {
+	return &schema.Error{Code: schema.CodeUnsupported, Status: 400, Origin: schema.OriginGateway, Provider: p.opt.Name,
+		Class: schema.ClassInvalidRequest, Message: "the provider has no " + what}
+}

@@ -1,0 +1,217 @@
+package providers
+
+import (
+	"context"
+	"io"
+	"sync/atomic"
+	"time"
+
+	"sluice/providers/dialect"
+	"sluice/providers/schema"
+	"sluice/providers/sse"
+	"sluice/providers/upstream"
+)
+
+// drainTime is how long a finished stream waits for the transport's own end,
+// to use the connection again. The caller has the whole answer by then.
+const drainTime = 50 * time.Millisecond
+
+// Stream is one streamed answer. One goroutine reads it, by Read (bytes in the
+// caller's dialect) or, where the request is unified, by Next; Close may be
+// called from any goroutine.
+type Stream struct {
+	p       *Provider
+	tally   dialect.Tally
+	dropped []string
+	state   atomic.Uint32 // reading, shut
+
+	resp   *upstream.Response // nil: local
+	cancel context.CancelFunc // of a local stream
+
+	frames // how the bytes are cut
+	scan   dialect.Scanner
+	decode dialect.StreamDecoder
+	local  func() (*schema.Chunk, error)
+	encode dialect.StreamEncoder // nil: chunks are wanted, or bytes pass through
+	chunks []schema.Chunk
+	next   int // of chunks
+
+	in      *buffer // from the provider; nil: local
+	rest    int     // where in in the frame begins that is not whole yet
+	out     *buffer // encoded; nil: bytes pass through
+	pending []byte  // ready for the caller: of in or out
+	begun   bool    // a frame with data was seen
+	ended   bool    // the terminal event was seen
+	err     error   // comes after pending and chunks
+}
+
+const (
+	reading = 1
+	shut    = 2
+)
+
+// Read gives whole frames in the caller's dialect, all that one read from the
+// provider brought, cut at p's length only. io.EOF comes after the proper end;
+// a cut or failed stream ends with a *schema.Error and no event that says so.
+func (s *Stream) Read(p []byte) (int, error) {
+	if !s.enter() {
+		return 0, closed()
+	}
+	defer s.leave()
+	if s.scan == nil && s.encode == nil {
+		return 0, &schema.Error{Code: schema.CodeInternal, Status: 500, Origin: schema.OriginGateway,
+			Message: "the stream of a unified request is read by Next"}
+	}
+	for len(s.pending) == 0 && s.err == nil {
+		s.fill()
+	}
+	if len(s.pending) > 0 {
+		n := copy(p, s.pending)
+		s.pending = s.pending[n:]
+		return n, nil
+	}
+	return 0, s.err
+}
+
+// Next gives the next chunk of a unified stream, valid until the next call;
+// its end is told as by Read.
+func (s *Stream) Next() (*schema.Chunk, error) {
+	if !s.enter() {
+		return nil, closed()
+	}
+	defer s.leave()
+	for s.next == len(s.chunks) && s.err == nil {
+		s.chunks, s.next = s.chunks[:0], 0
+		s.fill()
+	}
+	if s.next < len(s.chunks) {
+		s.next++
+		return &s.chunks[s.next-1], nil
+	}
+	return nil, s.err
+}
+
+// Tally is what passing by told of the answer so far. It is read by the
+// goroutine that reads the stream, also after Close.
+func (s *Stream) Tally() *dialect.Tally { return &s.tally }
+
+// Dropped names the caller's parameters that the provider has not.
+func (s *Stream) Dropped() []string { return s.dropped }
+
+// Close ends the stream: a provider that is still sending is cut off. It may
+// be called from any goroutine, more than once; a Read that waits returns.
+func (s *Stream) Close() error {
+	was := s.state.Or(shut)
+	if was&shut != 0 {
+		return nil
+	}
+	if was&reading == 0 {
+		s.free()
+		return nil
+	}
+	if s.cancel != nil {
+		s.cancel()
+	}
+	if s.resp != nil {
+		s.resp.Abort()
+	}
+	return nil
+}
+
+// enter begins a read; false after Close.
+func (s *Stream) enter() bool { return s.state.CompareAndSwap(0, reading) }
+
+// leave ends a read; if Close came meanwhile, its work is done here, where
+// nobody else uses the memory.
+func (s *Stream) leave() {
+	if s.state.And(^uint32(reading))&shut != 0 {
+		s.free()
+	}
+}
+
+func (s *Stream) free() {
+	if s.cancel != nil {
+		s.cancel()
+	}
+	if s.resp != nil {
+		s.resp.Close()
+	}
+	for _, b := range []*buffer{s.in, s.out} {
+		if b != nil {
+			b.free()
+		}
+	}
+	s.in, s.out, s.pending = nil, nil, nil
+}
+
+// frames cuts bytes into frames by the provider's framing.
+type frames struct {
+	framing dialect.Framing
+	split   sse.Splitter
+	lines   sse.LineSplitter
+}
+
+func (f *frames) cut(b []byte) (int, error) {
+	if f.framing == dialect.FramingNDJSON {
+		return f.lines.Next(b)
+	}
+	return f.split.Next(b)
+}
+
+// fill gets more, waiting for it if need be: it adds to pending or chunks, or
+// sets err.
+func (s *Stream) fill() {
+	switch {
+	case s.ended:
+		if s.resp != nil {
+			s.resp.Drain(drainTime)
+		}
+		s.err = io.EOF
+	case s.local != nil:
+		s.fillLocal()
+	default:
+		s.fillFrames()
+	}
+}
+
+// fillFrames reads once from the provider and handles the frames that are
+// whole.
+func (s *Stream) fillFrames() {
+	if len(s.pending) == 0 || s.scan == nil {
+		left := copy(s.in.b, s.in.b[s.rest:])
+		s.in.b, s.rest = s.in.b[:left], 0
+	}
+	if len(s.in.b) == cap(s.in.b) {
+		s.in.b = append(s.in.b, 0)[:len(s.in.b)]
+	}
+	n, err := s.resp.Read(s.in.b[len(s.in.b):cap(s.in.b)])
+	s.in.b = s.in.b[:len(s.in.b)+n]
+	if s.scan != nil {
+		s.passFrames()
+	} else {
+		s.translateFrames()
+	}
+	if err != nil && s.err == nil && !s.ended {
+		s.transportEnded(err)
+	}
+}
+
+// transportEnded decides whether a stream whose transport ended is whole.
+func (s *Stream) transportEnded(err error) {
+	if err != io.EOF {
+		s.err = s.p.fail(err)
+		return
+	}
+	if s.lastFrame(); s.err != nil || s.ended {
+		return
+	}
+	var judge any = s.scan
+	if s.scan == nil {
+		judge = s.decode
+	}
+	if e, ok := judge.(dialect.Ender); ok && e.Ended() {
+		s.finish()
+		return
+	}
+	s.err = s.p.fail(cut())
+}

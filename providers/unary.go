@@ -1,0 +1,148 @@
+package providers
+
+import (
+	"context"
+
+	"sluice/providers/dialect"
+	"sluice/providers/schema"
+)
+
+// Chat makes one attempt at a whole answer. The answer must be released.
+func (p *Provider) Chat(ctx context.Context, c *Call) (*Answer, error) {
+	if p.raw(c.Request) {
+		chat := p.opt.Dialect.Chat
+		if chat == nil || chat.Splice == nil {
+			return nil, p.unsupported("chat")
+		}
+		a := attempts.Get().(*attempt)
+		defer a.free()
+		a.body = chat.Splice(a.body[:0], c.Request.Raw, &c.Request.Head, c.Model, c.MaxTokens)
+		return p.rawAnswer(ctx, c, a, chat.Path(c.Model, false), chat.Usage)
+	}
+	req, err := p.chatRequest(c, false)
+	if err != nil {
+		return nil, err
+	}
+	out := &Answer{}
+	if p.opt.Local != nil {
+		out.Chat, err = p.opt.Local.Chat(ctx, req)
+	} else {
+		out.Chat, err = p.encodedChat(ctx, c, req, out)
+	}
+	if err != nil {
+		return nil, p.fail(err)
+	}
+	fillAnswer(c, out.Chat)
+	tallyAnswer(&out.Tally, out.Chat)
+	if c.Request.Unified == nil {
+		out.buf = newBuffer()
+		out.buf.b = c.Request.Client.Client.EncodeChat(out.buf.b, out.Chat)
+		out.Body = out.buf.b
+	}
+	return out, nil
+}
+
+// rawAnswer sends a patched body and gives the answer's bytes as they came.
+func (p *Provider) rawAnswer(ctx context.Context, c *Call, a *attempt, path string, usage func([]byte, *dialect.Tally) error) (*Answer, error) {
+	resp, err := p.send(ctx, c, a, path, a.body, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Close()
+	out := &Answer{buf: newBuffer()}
+	out.buf.b, err = resp.ReadAll(out.buf.b, 0)
+	if err == nil {
+		out.Body = out.buf.b
+		err = usage(out.Body, &out.Tally)
+	}
+	if err != nil {
+		out.Release()
+		return nil, p.fail(err)
+	}
+	out.Tally.Done = true
+	return out, nil
+}
+
+// encodedChat sends a unified request in the provider's dialect.
+func (p *Provider) encodedChat(ctx context.Context, c *Call, req *schema.ChatRequest, out *Answer) (*schema.ChatResponse, error) {
+	chat := p.opt.Dialect.Chat
+	if chat == nil || chat.Encode == nil {
+		return nil, p.unsupported("chat")
+	}
+	up, err := chat.Encode(req)
+	if err != nil {
+		return nil, err
+	}
+	out.Dropped = up.Dropped
+	buf, err := p.whole(ctx, c, up)
+	if err != nil {
+		return nil, err
+	}
+	defer buf.free()
+	return chat.Decode(buf.b)
+}
+
+// whole sends an encoded request and reads the answer.
+func (p *Provider) whole(ctx context.Context, c *Call, up *dialect.Upstream) (*buffer, error) {
+	a := attempts.Get().(*attempt)
+	defer a.free()
+	resp, err := p.send(ctx, c, a, up.Path, up.Body, up.Header)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Close()
+	buf := newBuffer()
+	if buf.b, err = resp.ReadAll(buf.b, 0); err != nil {
+		buf.free()
+		return nil, err
+	}
+	return buf, nil
+}
+
+// chatRequest is the unified request of this attempt.
+func (p *Provider) chatRequest(c *Call, stream bool) (*schema.ChatRequest, error) {
+	whole, err := c.Request.Chat()
+	if err != nil {
+		return nil, err
+	}
+	req := *whole
+	req.Model, req.Stream = c.Model, stream
+	if c.MaxTokens > 0 {
+		limit := c.MaxTokens
+		req.MaxTokens = &limit
+	}
+	return &req, nil
+}
+
+// fillAnswer puts in what some providers do not tell.
+func fillAnswer(c *Call, resp *schema.ChatResponse) {
+	if resp.ID == "" {
+		resp.ID = c.ID
+	}
+	if resp.Model == "" {
+		resp.Model = c.Model
+	}
+	if resp.Created == 0 && !c.Now.IsZero() {
+		resp.Created = c.Now.Unix()
+	}
+}
+
+func tallyAnswer(t *dialect.Tally, resp *schema.ChatResponse) {
+	t.Usage, t.Done = resp.Usage, true
+	if len(resp.Choices) > 0 {
+		t.Finish = string(resp.Choices[0].FinishReason)
+	}
+	if resp.Usage.Source == schema.UsageReported {
+		return
+	}
+	for i := range resp.Choices {
+		m := &resp.Choices[i].Message
+		for j := range m.Parts {
+			t.Text.Add([]byte(m.Parts[j].Text))
+		}
+		for j := range m.ToolCalls {
+			t.Text.Add([]byte(m.ToolCalls[j].Function.Name))
+			t.Text.Add([]byte(m.ToolCalls[j].Function.Arguments))
+		}
+	}
+}

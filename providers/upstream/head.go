@@ -1,0 +1,77 @@
+package upstream
+
+import (
+	"strconv"
+	"strings"
+
+	"sluice/providers/schema"
+)
+
+// appendHead writes the head of a request. A header that would break the
+// framing is refused: names and values come from the configuration and from
+// secrets, not from here.
+func (c *Client) appendHead(dst []byte, q *Request) ([]byte, error) {
+	if !cleanTarget(q.Path) {
+		return dst, badHead("path")
+	}
+	dst = append(dst, q.Method...)
+	dst = append(dst, ' ')
+	dst = append(dst, c.base...)
+	dst = append(dst, q.Path...)
+	dst = append(dst, " HTTP/1.1\r\nHost: "...)
+	dst = append(dst, c.host...)
+	dst = append(dst, '\r', '\n')
+	for i := range q.Header {
+		f := &q.Header[i]
+		if !cleanName(f.Name) || !cleanValue(f.Value) {
+			return dst, badHead("header " + strconv.Quote(f.Name))
+		}
+		dst = append(dst, f.Name...)
+		dst = append(dst, ':', ' ')
+		dst = append(dst, f.Value...)
+		dst = append(dst, '\r', '\n')
+	}
+	if len(q.Body) > 0 || q.Method != "GET" {
+		dst = append(dst, "Content-Length: "...)
+		dst = strconv.AppendInt(dst, int64(len(q.Body)), 10)
+		dst = append(dst, '\r', '\n')
+	}
+	return append(dst, '\r', '\n'), nil
+}
+
+func badHead(what string) error {
+	return &schema.Error{Code: schema.CodeInternal, Status: 500, Origin: schema.OriginGateway,
+		Class: schema.ClassInvalidRequest, Message: "the request to the provider has a bad " + what}
+}
+
+func cleanTarget(s string) bool {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] == 0x7f {
+			return false
+		}
+	}
+	return len(s) > 0 && s[0] == '/'
+}
+
+func cleanValue(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' && s[i] != '\t' || s[i] == 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// cleanName accepts RFC 9110 tokens.
+func cleanName(s string) bool {
+	for i := range len(s) {
+		b := s[i]
+		if b|0x20 >= 'a' && b|0x20 <= 'z' || b >= '0' && b <= '9' {
+			continue
+		}
+		if strings.IndexByte("!#$%&'*+-.^_`|~", b) < 0 {
+			return false
+		}
+	}
+	return len(s) > 0
+}

@@ -1,0 +1,381 @@
+package upstream
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net/http/httputil"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"sluice/providers/schema"
+)
+
+// staleWindow is how soon after the request the end of a reused connection
+// means that the server had closed it before. Later, the request may have been
+// worked on, and sending it again is the router's decision.
+const staleWindow = 100 * time.Millisecond
+
+// Response is the answer to one request. One goroutine reads it; Abort may be
+// called from any.
+type Response struct {
+	Status int
+
+	client *Client
+	header *fasthttp.ResponseHeader
+	start  time.Time
+	until  time.Time
+	ctx    context.Context // nil: cannot be cancelled
+	stop   func() bool
+
+	body io.Reader // chunked; nil: plain
+	left int64     // bytes of a plain body to come; -1: until the connection ends
+	size int64     // bytes read
+	keep bool      // the connection may be used again after the body
+	err  error     // what Read gives from now on
+
+	conn    *conn // the reader's; written under mu
+	aborted atomic.Bool
+	mu      sync.Mutex
+	open    bool // conn is ours: neither given back nor closed; guarded by mu
+}
+
+var headers = sync.Pool{New: func() any { return new(fasthttp.ResponseHeader) }}
+
+// exchange sends the request and reads the head of the answer.
+func (r *Response) exchange(ctx context.Context, q *Request, reuse bool) error {
+	k, err := r.connect(ctx, reuse)
+	if err != nil {
+		return err
+	}
+	k.limit, k.until = r.client.opt.FirstByte, r.until
+	if k.out, err = r.client.appendHead(k.out[:0], q); err != nil {
+		r.drop()
+		return err
+	}
+	if err := k.send(q.Body); err != nil {
+		return r.sendError(k, err)
+	}
+	if _, err := k.in.Peek(1); err != nil {
+		return r.noAnswer(k, err)
+	}
+	return r.readHead(k)
+}
+
+// connect gives the response a connection, an idle one where it may and can.
+func (r *Response) connect(ctx context.Context, reuse bool) (k *conn, err error) {
+	if reuse {
+		k = r.client.take(r.start)
+	}
+	if k == nil {
+		if k, err = r.client.dial(ctx, r.until); err != nil {
+			return nil, err
+		}
+	}
+	r.mu.Lock()
+	r.conn, r.open = k, true
+	r.mu.Unlock()
+	if r.aborted.Load() { // perhaps before there was a connection to close
+		r.drop()
+		return nil, cancelled(r.abortCause())
+	}
+	return k, nil
+}
+
+// sendError handles a request that could not be written. A server may answer
+// before it has read the whole request (413, 401) and close: then its answer
+// counts.
+func (r *Response) sendError(k *conn, err error) error {
+	if r.aborted.Load() || errors.Is(err, os.ErrDeadlineExceeded) {
+		r.drop()
+		return r.readError(err, true)
+	}
+	if _, peekErr := k.in.Peek(1); peekErr == nil {
+		if r.readHead(k) == nil {
+			r.keep = false
+			return nil
+		}
+	}
+	r.drop()
+	if k.reused {
+		return errStale
+	}
+	return broken(err, "the provider closed the connection while the request was sent")
+}
+
+func (r *Response) noAnswer(k *conn, err error) error {
+	r.drop()
+	if k.reused && !r.aborted.Load() && (errors.Is(err, io.EOF) || isReset(err)) && time.Since(r.start) < staleWindow {
+		return errStale
+	}
+	return r.readError(err, true)
+}
+
+// readHead reads the head, past any 1xx, and prepares the body.
+func (r *Response) readHead(k *conn) error {
+	r.header = headers.Get().(*fasthttp.ResponseHeader)
+	for {
+		err := r.header.Read(k.in)
+		var small *fasthttp.ErrSmallBuffer
+		switch {
+		case errors.As(err, &small) && k.grow():
+			continue
+		case err != nil:
+			r.drop()
+			return r.headError(k, err)
+		}
+		r.Status = r.header.StatusCode()
+		if r.Status >= 200 {
+			break
+		}
+		if r.Status == 101 {
+			r.drop()
+			return invalid(nil, "the provider wants to switch the protocol")
+		}
+	}
+	if enc := r.header.ContentEncoding(); len(enc) > 0 && string(enc) != "identity" {
+		r.drop()
+		return invalid(nil, "the provider's answer is compressed (%.20q), though nobody asked for it", enc)
+	}
+	k.limit = r.client.opt.Idle
+	r.keep = !r.header.ConnectionClose()
+	switch n := r.header.ContentLength(); {
+	case r.Status == 204 || r.Status == 304 || n == 0:
+		r.finish()
+	case n == -1:
+		r.body = httputil.NewChunkedReader(k.in)
+	case n < 0:
+		r.left, r.keep = -1, false
+	case int64(n) > r.client.opt.MaxResponse:
+		r.drop()
+		return r.tooLarge()
+	default:
+		r.left = int64(n)
+	}
+	return nil
+}
+
+func (r *Response) headError(k *conn, err error) error {
+	switch {
+	case r.aborted.Load(), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, fasthttp.ErrTimeout):
+		return r.readError(os.ErrDeadlineExceeded, true)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), isReset(err):
+		return r.readError(io.ErrUnexpectedEOF, false)
+	}
+	// The library's error quotes the head, which may hold cookies.
+	return invalid(nil, "the provider's answer is not well-formed HTTP")
+}
+
+// Header is a header's first value, or "". It stays valid after the end of the
+// body, until Close.
+func (r *Response) Header(name string) string {
+	if r.header == nil {
+		return ""
+	}
+	return string(r.header.Peek(name))
+}
+
+// ContentType tells whether the answer's media type is this one, without
+// regard to case and parameters.
+func (r *Response) ContentType(want string) bool {
+	if r.header == nil {
+		return false
+	}
+	got := r.header.ContentType()
+	if len(got) < len(want) || len(got) > len(want) && got[len(want)] != ';' && got[len(want)] != ' ' {
+		return false
+	}
+	for i := range len(want) {
+		if got[i]|0x20 != want[i]|0x20 {
+			return false
+		}
+	}
+	return true
+}
+
+// Read gives what is there, without waiting to fill p; io.EOF only at the
+// body's proper end.
+func (r *Response) Read(p []byte) (int, error) {
+	if r.err != nil || len(p) == 0 {
+		return 0, r.err
+	}
+	n, err := r.readBody(r.conn, p)
+	if r.size += int64(n); r.size > r.client.opt.MaxResponse {
+		err = r.tooLarge()
+	}
+	switch {
+	case err == nil:
+		return n, nil
+	case err == io.EOF:
+		r.finish()
+		if n > 0 {
+			return n, nil
+		}
+		return 0, io.EOF
+	}
+	if _, ours := err.(*schema.Error); !ours {
+		err = r.readError(err, false)
+	}
+	r.drop()
+	r.err = err
+	return n, err
+}
+
+// readBody reads some of the body; an io.EOF, perhaps together with the last
+// bytes, is its proper end.
+func (r *Response) readBody(k *conn, p []byte) (int, error) {
+	if r.body != nil {
+		n, err := r.body.Read(p)
+		if err == io.EOF {
+			if n > 0 && k.in.Buffered() < 2 {
+				return n, nil // the reader says it again; do not wait for the trailer now
+			}
+			r.keep = skipTrailer(k.in) && r.keep
+		}
+		return n, err
+	}
+	if r.left < 0 {
+		return k.in.Read(p)
+	}
+	n, err := k.in.Read(p[:min(int64(len(p)), r.left)])
+	r.left -= int64(n)
+	switch {
+	case err == io.EOF:
+		err = io.ErrUnexpectedEOF
+	case r.left == 0:
+		err = io.EOF
+	}
+	return n, err
+}
+
+func (r *Response) tooLarge() error {
+	return invalid(nil, "the provider's answer is larger than the limit of %d bytes", r.client.opt.MaxResponse)
+}
+
+// ReadAll appends the whole rest of the body to dst, up to limit bytes (0: the
+// client's own limit). A longer body is an error; dst holds what was read of
+// it.
+func (r *Response) ReadAll(dst []byte, limit int64) ([]byte, error) {
+	if limit > 0 && r.left > limit {
+		return dst, r.tooLarge()
+	}
+	if r.left > 0 && int64(cap(dst)-len(dst)) < r.left {
+		dst = append(make([]byte, 0, int64(len(dst))+r.left), dst...)
+	}
+	for start := len(dst); ; {
+		if len(dst) == cap(dst) {
+			if r.err == io.EOF {
+				return dst, nil
+			}
+			dst = append(dst, 0)[:len(dst)]
+		}
+		n, err := r.Read(dst[len(dst):cap(dst)])
+		dst = dst[:len(dst)+n]
+		switch {
+		case err == io.EOF:
+			return dst, nil
+		case err != nil:
+			return dst, err
+		case limit > 0 && int64(len(dst)-start) > limit:
+			return dst, r.tooLarge()
+		}
+	}
+}
+
+// Drain reads on to the end of a body that nobody needs, for at most about
+// wait and a few kilobytes, so that the connection can be used again.
+func (r *Response) Drain(wait time.Duration) {
+	if r.err != nil {
+		return
+	}
+	r.conn.limit = wait
+	var scrap [512]byte
+	for range 16 {
+		if _, err := r.Read(scrap[:]); err != nil {
+			return
+		}
+	}
+}
+
+// Abort closes the connection, so that a blocked Read returns at once. It may
+// be called from any goroutine, at any time, more than once.
+func (r *Response) Abort() {
+	r.aborted.Store(true)
+	r.drop()
+}
+
+// Close ends the use of the response: an answer that was not read to its end
+// costs the connection. It must not run together with a Read.
+func (r *Response) Close() {
+	r.drop()
+	if r.stop != nil {
+		r.stop()
+		r.stop = nil
+	}
+	if r.err == nil {
+		r.err = cancelled(nil)
+	}
+	if r.header != nil {
+		r.header.Reset()
+		headers.Put(r.header)
+		r.header = nil
+	}
+}
+
+// drop closes the connection if it still is ours. A reader in the middle of a
+// Read keeps its reference and gets an error.
+func (r *Response) drop() {
+	r.mu.Lock()
+	if r.open {
+		r.open = false
+		r.conn.close()
+	}
+	r.mu.Unlock()
+}
+
+// finish is the body's proper end: the connection goes back to the pool.
+func (r *Response) finish() {
+	r.err = io.EOF
+	if r.stop != nil {
+		r.stop()
+		r.stop = nil
+	}
+	r.mu.Lock()
+	ours, k := r.open, r.conn
+	r.open = false
+	r.mu.Unlock()
+	switch {
+	case !ours:
+	case r.keep && k.in.Buffered() == 0 && k.in.Size() <= readBuffer:
+		r.client.put(k)
+	default:
+		k.close()
+	}
+}
+
+func (r *Response) abortCause() error {
+	if r.ctx != nil {
+		return r.ctx.Err()
+	}
+	return nil
+}
+
+// skipTrailer reads past the trailer section behind the last chunk.
+func skipTrailer(in *bufio.Reader) bool {
+	for size := 0; size < maxHead; {
+		line, err := in.ReadSlice('\n')
+		if err != nil {
+			return false
+		}
+		if len(line) <= 2 && (len(line) == 1 || line[0] == '\r') {
+			return true
+		}
+		size += len(line)
+	}
+	return false
+}
