@@ -1,3 +1,148 @@
 package config
 
-func check(c *Config, d *decoder, enabled []string) {}
+import (
+	"net"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"sluice/billing"
+)
+
+// checker finds what is wrong between values that are each well formed.
+type checker struct {
+	*decoder
+	config *Config
+	on     map[string]bool // providers that targets may name
+}
+
+func check(c *Config, d *decoder, enabled []string) {
+	k := &checker{decoder: d, config: c, on: map[string]bool{"mock": true}}
+	for name := range c.Providers {
+		k.on[name] = true
+	}
+	for _, name := range enabled {
+		k.on[name] = true
+	}
+	k.server()
+	k.admin()
+	for _, name := range sortedKeys(c.Providers) {
+		k.provider([]string{"providers", name}, name, c.Providers[name])
+	}
+	k.models()
+	k.teams()
+	k.prompts()
+}
+
+func (k *checker) server() {
+	s := k.config.Server
+	listen, admin := []string{"server", "listen"}, []string{"server", "admin"}
+	k.address(listen, s.Listen)
+	k.address(admin, s.Admin)
+	if s.Listen == s.Admin && !strings.HasSuffix(s.Listen, ":0") {
+		k.fault(admin, "the same as server.listen: the two planes need an address each")
+	}
+	if s.BodyLimit == 0 {
+		k.fault([]string{"server", "body_limit"}, "want at least 1 byte")
+	}
+	if k.config.Billing.HoldTokens == 0 {
+		k.fault([]string{"billing", "hold_tokens"}, "want at least 1")
+	}
+	file, ok := strings.CutPrefix(k.config.Store, "sqlite:")
+	if !ok || file == "" || strings.HasPrefix(file, "//") {
+		k.fault([]string{"store"}, "want sqlite:PATH, such as sqlite:./data/sluice.db")
+	}
+}
+
+var hostname = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$`)
+
+func (k *checker) address(path []string, address string) {
+	host, port, err := net.SplitHostPort(address)
+	n, portErr := strconv.ParseUint(port, 10, 16)
+	_, ipErr := netip.ParseAddr(host)
+	if err != nil || portErr != nil || n > 65535 || host != "" && ipErr != nil && !hostname.MatchString(host) {
+		k.fault(path, "want host:port such as 127.0.0.1:8080%s", k.said(path, address))
+	}
+}
+
+func (k *checker) admin() {
+	seen := map[Secret]string{}
+	if t := k.config.Admin.Token; t != "" {
+		seen[t] = "admin.token"
+	}
+	for i, t := range k.config.Admin.Tokens {
+		path := []string{"admin", "tokens", strconv.Itoa(i)}
+		k.secret(below(path, "value"), t.Value, seen)
+		switch {
+		case t.Role == "":
+			k.fault(below(path, "role"), "is needed: admin, operator, viewer or team-owner")
+		case t.Role == "team-owner" && t.Team == "":
+			k.fault(below(path, "team"), "is needed for a team-owner")
+		case t.Role != "team-owner" && t.Team != "":
+			k.fault(below(path, "team"), "is only for the role team-owner")
+		}
+	}
+}
+
+// secret checks that a secret is there and that no other is the same.
+func (k *checker) secret(path []string, value Secret, seen map[Secret]string) {
+	switch other, again := seen[value]; {
+	case value == "":
+		k.fault(path, "is needed and must not be empty")
+	case again:
+		k.fault(path, "the same secret as %s", other)
+	default:
+		seen[value] = show(path)
+	}
+}
+
+func (k *checker) prompts() {
+	p := k.config.Prompts
+	dir, prefix := []string{"prompts", "dir"}, []string{"prompts", "prefix"}
+	if p.Dir != "" && !isDir(p.Dir) {
+		k.fault(dir, "there is no such directory%s", k.said(dir, p.Dir))
+	}
+	if u, err := url.Parse(p.Prefix); err != nil || !strings.HasPrefix(p.Prefix, "/") || u.Path != p.Prefix {
+		k.fault(prefix, "want a path that begins with /")
+	}
+}
+
+// name checks a name that stands in paths and in provider/model.
+func (k *checker) name(path []string, name string) bool {
+	bad := func(r rune) bool { return r == '/' || unicode.IsSpace(r) || !unicode.IsPrint(r) }
+	if name == "" || strings.ContainsFunc(name, bad) {
+		k.fault(path, "a name wants letters, digits and signs without spaces or /")
+		return false
+	}
+	return true
+}
+
+var period = regexp.MustCompile(`^(hour|day|week|month|total|[1-9][0-9]{0,3}d)$`)
+
+func (k *checker) budget(path []string, b *billing.Budget) {
+	if b == nil {
+		return
+	}
+	if !k.origin.given(below(path, "usd")...) {
+		k.fault(below(path, "usd"), "is needed")
+	}
+	if per := below(path, "per"); !period.MatchString(string(b.Per)) {
+		k.fault(per, "want hour, day, week, month, total, or days such as 30d%s", k.said(per, string(b.Per)))
+	}
+	for i, share := range b.WarnAt {
+		if share <= 0 || share > 1 {
+			k.fault(below(below(path, "warn_at"), strconv.Itoa(i)), "want a share above 0 and at most 1")
+		}
+	}
+}
+
+func (k *checker) patterns(path, patterns []string) {
+	for i, p := range patterns {
+		if p == "" {
+			k.fault(below(path, strconv.Itoa(i)), "is empty")
+		}
+	}
+}

@@ -104,7 +104,8 @@ func (c *Config) Sources() []string { return c.sources }
 // the caller can make. keys is the path to it, list positions as decimals; where
 // the key itself is absent, the line is that of the nearest key above.
 func (c *Config) Fault(message string, keys ...string) Fault {
-	return c.origin.fault(keys, "%s", message)
+	at := c.origin.find(keys)
+	return Fault{File: at.file, Line: at.line, Message: show(keys) + ": " + message}
 }
 
 // String is the configuration as JSON, secrets hidden.

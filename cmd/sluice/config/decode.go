@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
 	"strconv"
@@ -38,12 +39,19 @@ var short = map[reflect.Type]func(into reflect.Value, text string){
 
 // fault reports the first thing that is wrong with the value at a path.
 func (d *decoder) fault(path []string, format string, args ...any) {
-	key := strings.Join(path, delim)
-	at := d.origin.find(path)
-	if exact, ok := d.origin[key]; ok && exact.faulty {
+	message := fmt.Sprintf(format, args...)
+	if len(path) > 0 {
+		message = show(path) + ": " + message
+	}
+	d.report(path, message)
+}
+
+func (d *decoder) report(path []string, message string) {
+	key, at := strings.Join(path, delim), d.origin.find(path)
+	if d.origin[key].faulty {
 		return
 	}
-	d.faults = append(d.faults, d.origin.fault(path, format, args...))
+	d.faults = append(d.faults, Fault{File: at.file, Line: at.line, Message: message})
 	at.faulty = true
 	d.origin[key] = at
 }
@@ -51,7 +59,7 @@ func (d *decoder) fault(path []string, format string, args ...any) {
 // said is what was written, for the end of a message: nothing where it came out
 // of ${…} and may be a secret.
 func (d *decoder) said(path []string, text string) string {
-	if d.origin.find(path).expanded {
+	if d.origin.find(path).expanded || len(text) > 80 {
 		return ""
 	}
 	return ", not " + strconv.Quote(text)
@@ -60,7 +68,7 @@ func (d *decoder) said(path []string, text string) string {
 // value reads raw into a settable value; enum is the words it may be, if any.
 func (d *decoder) value(path []string, raw any, into reflect.Value, enum string) {
 	if what := refused(path, raw); what != "" {
-		d.fault(path, "%s is not supported by this version", what)
+		d.report(path, what+" is not supported by this version")
 		return
 	}
 	if raw == nil { // a key without a value changes nothing
@@ -148,14 +156,12 @@ func (d *decoder) fields(path []string, raw any, into reflect.Value) {
 }
 
 func (d *decoder) unknown(path []string, keys []string) {
-	key, at := path[len(path)-1], d.origin.find(path)
-	message := "unknown key " + strconv.Quote(key)
-	if near := nearest(key, keys); near != "" {
-		message += ", did you mean " + strconv.Quote(near) + "?"
-	} else {
-		message += ", known here: " + strings.Join(keys, ", ")
+	key := path[len(path)-1]
+	hint := meant(key, keys)
+	if hint == "" {
+		hint = ", known here: " + strings.Join(keys, ", ")
 	}
-	d.faults = append(d.faults, Fault{File: at.file, Line: at.line, Message: message})
+	d.report(path, "unknown key "+strconv.Quote(key)+hint)
 }
 
 // entries reads a mapping into a map.

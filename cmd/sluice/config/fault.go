@@ -2,7 +2,6 @@ package config
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -71,12 +70,10 @@ func (o origins) find(path []string) origin {
 	return o[""]
 }
 
-func (o origins) fault(path []string, format string, args ...any) Fault {
-	at, message := o.find(path), fmt.Sprintf(format, args...)
-	if len(path) > 0 {
-		message = show(path) + ": " + message
-	}
-	return Fault{File: at.file, Line: at.line, Message: message}
+// given tells whether a key was written at all.
+func (o origins) given(path ...string) bool {
+	_, ok := o[strings.Join(path, delim)]
+	return ok
 }
 
 // show writes a path for people: teams.research.keys[0].value.

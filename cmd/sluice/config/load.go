@@ -16,6 +16,9 @@ import (
 //go:embed default.yaml
 var defaults []byte
 
+// embedded names the defaults in faults and origins.
+const embedded = "(embedded defaults)"
+
 // maxFile bounds a configuration file.
 const maxFile = 8 << 20
 
@@ -61,7 +64,7 @@ type loader struct {
 // layers loads the defaults, the file and the environment in turn. A file that
 // is not YAML at all ends it, for what follows would be noise.
 func (l *loader) layers() error {
-	if err := l.yaml("default.yaml", defaults); err != nil {
+	if err := l.yaml(embedded, defaults); err != nil {
 		return err
 	}
 	if l.path != "" {
@@ -151,12 +154,8 @@ func (c *Config) finish(dir string) {
 			p.Kind = name
 		}
 		p.BaseURL = strings.TrimRight(p.BaseURL, "/")
-		if _, priced := p.Prices["*"]; p.Kind == "mock" && !priced {
-			prices := map[string]Price{"*": {Input: "1", Output: "2"}} // so that reports show something
-			for model, price := range p.Prices {
-				prices[model] = price
-			}
-			p.Prices = prices
+		if p.Kind == "mock" {
+			p.finishMock(c.origin.given("providers", name, "fail", "share"))
 		}
 		c.Providers[name] = p
 	}
@@ -164,8 +163,22 @@ func (c *Config) finish(dir string) {
 	if c.Prompts.Dir != "" && !at.env && !filepath.IsAbs(c.Prompts.Dir) {
 		c.Prompts.Dir = filepath.Join(dir, c.Prompts.Dir)
 	}
-	if at.file == "default.yaml" && !isDir(c.Prompts.Dir) {
+	if at.file == embedded && !isDir(c.Prompts.Dir) {
 		c.Prompts.Dir = ""
+	}
+}
+
+// finishMock prices what has no price, so that reports show something, and
+// makes every call fail where a status has no share.
+func (p *Provider) finishMock(shareGiven bool) {
+	if p.Fail.Status > 0 && !shareGiven {
+		p.Fail.Share = 1
+	}
+	if _, priced := p.Prices["*"]; !priced {
+		if p.Prices == nil {
+			p.Prices = map[string]Price{}
+		}
+		p.Prices["*"] = Price{Input: "1", Output: "2"}
 	}
 }
 

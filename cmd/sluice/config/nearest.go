@@ -1,6 +1,17 @@
 package config
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
+
+// meant is the end of a message about a mistyped name; empty where none is near.
+func meant(name string, known []string) string {
+	if near := nearest(name, known); near != "" {
+		return ", did you mean " + strconv.Quote(near) + "?"
+	}
+	return ""
+}
 
 // nearest is the known key that a mistyped one most likely meant; empty where
 // none is near.

@@ -2,6 +2,7 @@ package config
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -73,35 +74,27 @@ var unsupported = []struct{ key, value string }{
 	{key: "teams.*.keys.*.roles"},
 }
 
-// refused tells what of a path and its value is not built yet; empty: nothing.
+// refused says what of a path and its value is not built yet; empty: nothing. A
+// key that says nothing (no value, an empty list or mapping) is let pass.
 func refused(path []string, raw any) string {
+	word, isWord := raw.(string)
+	m, isMap := raw.(map[string]any)
+	list, isList := raw.([]any)
+	if raw == nil || isMap && len(m) == 0 || isList && len(list) == 0 {
+		return ""
+	}
 	for _, u := range unsupported {
 		if !along(strings.Split(u.key, "."), path) {
 			continue
 		}
-		switch v := raw.(type) {
-		case string:
-			word := strings.ToLower(v)
-			prefix, open := strings.CutSuffix(u.value, "*")
-			switch {
-			case u.value == "":
-				return "it"
-			case open && strings.HasPrefix(word, prefix):
-				return prefix
-			case word == u.value:
-				return `"` + u.value + `"`
-			}
-		case []any:
-			if u.value == "" && len(v) > 0 {
-				return "it"
-			}
-		case map[string]any:
-			if len(v) > 0 && u.value == "{}" {
-				return "a mapping here"
-			}
-			if len(v) > 0 && u.value == "" {
-				return "it"
-			}
+		prefix, open := strings.CutSuffix(u.value, "*")
+		switch {
+		case u.value == "":
+			return show(path)
+		case u.value == "{}" && isMap:
+			return show(path) + ": a mapping"
+		case isWord && (strings.EqualFold(word, u.value) || open && strings.HasPrefix(word, prefix)):
+			return show(path) + ": " + strconv.Quote(prefix)
 		}
 	}
 	return ""

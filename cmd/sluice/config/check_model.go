@@ -1,0 +1,110 @@
+package config
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// models checks every model and then that no chain of names comes back to its
+// beginning.
+func (k *checker) models() {
+	edges := map[string][]edge{}
+	for _, name := range sortedKeys(k.config.Models) {
+		path, m := []string{"models", name}, k.config.Models[name]
+		if name == "" || strings.HasPrefix(name, "prompt/") {
+			k.fault(path, "a model wants a name that is not empty and not prompt/NAME, which calls a prompt")
+		}
+		k.model(path, m)
+		edges[name] = k.edges(path, m)
+	}
+	k.loops(edges)
+}
+
+func (k *checker) model(path []string, m Model) {
+	var weight int64
+	for _, t := range m.Targets {
+		weight += t.Weight
+	}
+	switch targets := below(path, "targets"); {
+	case len(m.Targets) == 0:
+		k.fault(targets, "a model wants at least one target")
+	case m.Balance == "weighted" && weight == 0:
+		k.fault(targets, "every weight is 0: no target would ever be used")
+	}
+	if m.Retry.Attempts < 1 {
+		k.fault(below(below(path, "retry"), "attempts"), "want at least 1: the first try counts")
+	}
+	b := m.Breaker
+	if b == nil {
+		return
+	}
+	breaker := below(path, "breaker")
+	for _, f := range []struct {
+		key string
+		ok  bool
+		say string
+	}{
+		{"failures", b.Failures > 0, "want at least 1"},
+		{"ratio", b.Ratio > 0 && b.Ratio <= 1, "want a share above 0 and at most 1"},
+		{"min_calls", b.MinCalls > 0, "want at least 1"},
+		{"within", b.Within > 0, "want more than nothing"},
+		{"open_for", b.OpenFor > 0, "want more than nothing"},
+		{"probes", b.Probes > 0, "want at least 1"},
+	} {
+		if !f.ok {
+			k.fault(below(breaker, f.key), "%s", f.say)
+		}
+	}
+}
+
+// edge leads from a model to another one under models:.
+type edge struct {
+	to   string
+	path []string
+}
+
+// edges checks what a model's targets and fallbacks name.
+func (k *checker) edges(path []string, m Model) []edge {
+	var out []edge
+	add := func(list string, i int, ref string) {
+		at := below(below(below(path, list), strconv.Itoa(i)), "model")
+		if !k.origin.given(at[:len(at)-2]...) {
+			at = path // the short form
+		}
+		if alias := k.target(at, ref); alias != "" {
+			out = append(out, edge{alias, at})
+		}
+	}
+	for i, t := range m.Targets {
+		add("targets", i, t.Model)
+	}
+	for i, f := range m.Fallback {
+		add("fallback", i, f.Model)
+	}
+	return out
+}
+
+// loops follows the edges depth first and reports those that lead back.
+func (k *checker) loops(edges map[string][]edge) {
+	done := map[string]bool{}
+	var trail []string
+	var visit func(name string)
+	visit = func(name string) {
+		trail = append(trail, name)
+		for _, e := range edges[name] {
+			if i := slices.Index(trail, e.to); i >= 0 {
+				k.fault(e.path, "leads back to itself: %s", strings.Join(append(slices.Clone(trail[i:]), e.to), " → "))
+			} else if !done[e.to] {
+				visit(e.to)
+			}
+		}
+		trail = trail[:len(trail)-1]
+		done[name] = true
+	}
+	for _, name := range sortedKeys(edges) {
+		if !done[name] {
+			visit(name)
+		}
+	}
+}

@@ -1,0 +1,131 @@
+package config
+
+import (
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// headerName is a token of RFC 9110, section 5.6.2.
+var headerName = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
+
+func (k *checker) provider(path []string, name string, p Provider) {
+	k.name(path, name)
+	if name == "prompt" {
+		k.fault(path, "prompt/NAME is how a prompt is called: choose another name")
+	}
+	if kind := below(path, "kind"); name == "mock" && p.Kind != "mock" {
+		k.fault(kind, "the provider mock is built in: choose another name for this one")
+	}
+	if p.BaseURL != "" {
+		k.baseURL(below(path, "base_url"), p.BaseURL)
+	}
+	k.providerKeys(below(path, "keys"), p.Keys)
+	for _, header := range sortedKeys(p.Headers) {
+		if !headerName.MatchString(header) {
+			k.fault(below(below(path, "headers"), header), "is not the name of a header")
+		}
+		if strings.ContainsFunc(p.Headers[header].Reveal(), unicode.IsControl) {
+			k.fault(below(below(path, "headers"), header), "the value holds a line break or another control character")
+		}
+	}
+	for _, model := range sortedKeys(p.Prices) {
+		k.price(below(below(path, "prices"), model), model, p.Prices[model])
+	}
+	if p.MaxResponse == 0 {
+		k.fault(below(path, "max_response"), "want at least 1 byte")
+	}
+	k.mock(path, p)
+}
+
+// baseURL never quotes: an address may hold a key.
+func (k *checker) baseURL(path []string, text string) {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
+		k.fault(path, "want an address such as https://host/v1")
+	case u.User != nil:
+		k.fault(path, "holds a user or password: use keys or headers for it")
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		k.fault(path, "must not have a ? or # part")
+	}
+}
+
+func (k *checker) providerKeys(path []string, keys []ProviderKey) {
+	seen, weight := map[Secret]string{}, int64(0)
+	for i, key := range keys {
+		at := below(path, strconv.Itoa(i))
+		value := below(at, "value")
+		if !k.origin.given(value...) {
+			value = at // the short form
+		}
+		k.secret(value, key.Value, seen)
+		k.patterns(below(at, "models"), key.Models)
+		weight += key.Weight
+	}
+	if len(keys) > 0 && weight == 0 {
+		k.fault(path, "every weight is 0: no key would ever be used")
+	}
+}
+
+func (k *checker) price(path []string, model string, p Price) {
+	if model == "" {
+		k.fault(path, "a price wants the name of a model, or a pattern such as *")
+	}
+	for tokens, above := range p.Above {
+		if above.Above != nil {
+			k.fault(below(below(path, "above"), strconv.FormatInt(tokens, 10)), "above cannot stand inside above")
+		}
+	}
+}
+
+func (k *checker) mock(path []string, p Provider) {
+	if p.Kind != "mock" {
+		for _, key := range []string{"latency", "rate", "fail"} {
+			if k.origin.given(below(path, key)...) {
+				k.fault(below(path, key), "is only for the kind mock")
+			}
+		}
+		return
+	}
+	fail := below(path, "fail")
+	if s := p.Fail.Status; s != 0 && (s < 400 || s > 599) {
+		k.fault(below(fail, "status"), "want a status from 400 to 599")
+	}
+	if p.Fail.Share > 1 {
+		k.fault(below(fail, "share"), "want a share from 0 to 1")
+	}
+	if p.Fail.Status == 0 && p.Fail.Share > 0 {
+		k.fault(below(fail, "status"), "is needed beside share")
+	}
+}
+
+// target checks what a model's target or fallback names. It reports the name
+// where it is one under models:.
+func (k *checker) target(path []string, ref string) (alias string) {
+	if _, ok := k.config.Models[ref]; ok {
+		return ref
+	}
+	names := sortedKeys(k.config.Models)
+	provider, model, qualified := strings.Cut(ref, "/")
+	quoted, hint := strconv.Quote(ref), meant(ref, names)
+	if qualified {
+		quoted, hint = strconv.Quote(provider), meant(provider, sortedKeys(k.on))
+	}
+	if k.origin.find(path).expanded {
+		quoted, hint = "of that name", ""
+	}
+	switch {
+	case ref == "":
+		k.fault(path, "is needed: provider/model, or a name under models:")
+	case !qualified:
+		k.fault(path, "there is no model %s under models:, nor is it provider/model%s", quoted, hint)
+	case !k.on[provider]:
+		k.fault(path, "there is no provider %s under providers:%s", quoted, hint)
+	case model == "":
+		k.fault(path, "the model after %s/ is missing", provider)
+	}
+	return ""
+}

@@ -1,0 +1,70 @@
+package config
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+func (k *checker) teams() {
+	seen := map[Secret]string{}
+	if t := k.config.Admin.Token; t != "" {
+		seen[t] = "admin.token"
+	}
+	for i, t := range k.config.Admin.Tokens {
+		seen[t.Value] = show([]string{"admin", "tokens", strconv.Itoa(i), "value"})
+	}
+	for _, name := range sortedKeys(k.config.Teams) {
+		path, team := []string{"teams", name}, k.config.Teams[name]
+		k.name(path, name)
+		k.budget(below(path, "budget"), team.Budget)
+		k.patterns(below(path, "models"), team.Models)
+		k.parent(below(path, "parent"), name)
+		names := map[string]int{}
+		for i, key := range team.Keys {
+			at := below(below(path, "keys"), strconv.Itoa(i))
+			k.key(at, key, seen)
+			if first, again := names[key.Name]; again && key.Name != "" {
+				k.fault(below(at, "name"), "the same name as %s", show(below(below(path, "keys"), strconv.Itoa(first))))
+			} else {
+				names[key.Name] = i
+			}
+		}
+	}
+}
+
+func (k *checker) key(path []string, key Key, seen map[Secret]string) {
+	if name := below(path, "name"); key.Name == "" {
+		k.fault(name, "is needed")
+	} else {
+		k.name(name, key.Name)
+	}
+	k.secret(below(path, "value"), key.Value, seen)
+	k.budget(below(path, "budget"), key.Budget)
+	k.patterns(below(path, "models"), key.Models)
+	k.patterns(below(path, "prompts"), key.Prompts)
+}
+
+// parent follows a team's parents to the top. A loop is reported at each of its
+// teams, for any of them may be the wrong one.
+func (k *checker) parent(path []string, name string) {
+	parent := k.config.Teams[name].Parent
+	if parent == "" {
+		return
+	}
+	if _, ok := k.config.Teams[parent]; !ok {
+		hint := k.said(path, parent) + meant(parent, sortedKeys(k.config.Teams))
+		if k.origin.find(path).expanded {
+			hint = ""
+		}
+		k.fault(path, "want the name of another team%s", hint)
+		return
+	}
+	trail := []string{name}
+	for ; parent != "" && !slices.Contains(trail, parent); parent = k.config.Teams[parent].Parent {
+		trail = append(trail, parent)
+	}
+	if parent == name {
+		k.fault(path, "leads back to itself: %s", strings.Join(append(trail, name), " → "))
+	}
+}
