@@ -13,8 +13,9 @@ type ask struct {
 	stream   bool
 	usage    bool // the stream is to tell its usage
 	max      int  // tokens; 0: no bound
-	text     string
-	words    int // of all messages: the prompt tokens that we report
+	messages gjson.Result
+	text     string // of the last user or tool message
+	words    int    // of all messages: the prompt tokens that we report
 	tools    []tool
 	choice   string // the tool that must be called, "" if any
 	single   bool   // no parallel calls
@@ -28,9 +29,10 @@ type tool struct {
 	schema gjson.Result
 }
 
-// plain says that nothing but the model's name shapes the answer.
+// plain says that nothing but the model's name and max shape the answer, the
+// messages aside.
 func (a *ask) plain() bool {
-	return a.max == 0 && len(a.tools) == 0 && !a.schema.Exists() && !a.thinking && !a.results
+	return len(a.tools) == 0 && !a.schema.Exists() && !a.thinking
 }
 
 // readOpenAI reads a chat completion request. The body must outlive the ask.
@@ -47,7 +49,7 @@ func readOpenAI(body string) (a ask, ok bool) {
 		case "max_tokens", "max_completion_tokens":
 			a.max = int(v.Int())
 		case "messages":
-			a.readMessages(v)
+			a.messages = v
 		case "tools":
 			v.ForEach(func(_, t gjson.Result) bool {
 				f := t.Get("function")
@@ -82,7 +84,7 @@ func readAnthropic(body string) (a ask, ok bool) {
 		case "system":
 			a.words += wordCount(textOf(v))
 		case "messages":
-			a.readMessages(v)
+			a.messages = v
 		case "tools":
 			v.ForEach(func(_, t gjson.Result) bool {
 				a.tools = append(a.tools, tool{t.Get("name").String(), t.Get("input_schema")})
@@ -111,8 +113,9 @@ func (a *ask) readChoice(v gjson.Result, namePath string) {
 	a.choice = v.Get(namePath).String()
 }
 
-func (a *ask) readMessages(v gjson.Result) {
-	v.ForEach(func(_, m gjson.Result) bool {
+// readMessages takes from the messages what an answer needs of them.
+func (a *ask) readMessages() {
+	a.messages.ForEach(func(_, m gjson.Result) bool {
 		content := m.Get("content")
 		text := textOf(content)
 		a.words += wordCount(text) + 1

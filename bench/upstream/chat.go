@@ -45,6 +45,7 @@ var anthropicFormat = format{
 type staticKey struct {
 	format, model string
 	stream, usage bool
+	max           int
 }
 
 type staticAnswer struct {
@@ -101,7 +102,7 @@ func (s *Server) chat(ctx *fasthttp.RequestCtx, f *format) {
 
 // prepare finds or makes the answer.
 func (s *Server) prepare(f *format, a *ask) *staticAnswer {
-	k := staticKey{f.name, a.model, a.stream, a.usage}
+	k := staticKey{f.name, a.model, a.stream, a.usage, a.max}
 	plain := a.plain()
 	if plain {
 		if v, ok := s.static.Load(k); ok {
@@ -109,13 +110,14 @@ func (s *Server) prepare(f *format, a *ask) *staticAnswer {
 		}
 	}
 	made := &staticAnswer{plan: parsePlan(a.model)}
+	a.readMessages()
 	r := reply(a, &made.plan)
 	if a.stream {
 		made.frames = f.frames(a, &r)
 	} else {
 		made.body = f.body(a, &r)
 	}
-	if plain && made.plan.static() && made.plan.in != unset {
+	if plain && made.plan.static() {
 		k.model = strings.Clone(k.model)
 		s.static.Store(k, made)
 	}

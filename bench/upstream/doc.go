@@ -7,6 +7,7 @@
 //	echo               the last user message; with chunks-N once in every chunk
 //	chunks-N           a stream of N content chunks (default 60 for small and big)
 //	pace-N             N milliseconds between chunks; without it all go in one write
+//	each               a write for each chunk, with no pause
 //	delay-N            N milliseconds before the head
 //	fail-S             an error with status S; times-K: the first K calls only
 //	after-N            Retry-After: N on the errors

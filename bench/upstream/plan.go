@@ -11,12 +11,12 @@ const unset = -1
 
 // plan is what a model's name asks for.
 type plan struct {
-	big, echo, silent, think bool
-	chunks                   int // content chunks; unset: as the text falls
-	pace, delay              time.Duration
-	fail, times, after       int // status, how often (unset: always), Retry-After
-	hang, cut                int
-	in, out                  int
+	big, echo, each, silent, think bool
+	chunks                         int // content chunks; unset: as the text falls
+	pace, delay                    time.Duration
+	fail, times, after             int // status, how often (unset: always), Retry-After
+	hang, cut                      int
+	in, out                        int
 }
 
 // parsePlan reads the words of a model's name; unknown ones mean nothing.
@@ -39,6 +39,8 @@ func (p *plan) set(name string, n int) {
 		p.big = true
 	case "echo":
 		p.echo = true
+	case "each":
+		p.each = true
 	case "silent":
 		p.silent = true
 	case "think":
@@ -66,8 +68,8 @@ func (p *plan) set(name string, n int) {
 	}
 }
 
-// static says that every call with this plan gets the same bytes.
-func (p *plan) static() bool { return !p.echo }
+// static says that the messages do not matter: every call gets the same bytes.
+func (p *plan) static() bool { return !p.echo && p.in != unset }
 
 // keyFailure is the status that a key asks for, or 0.
 func keyFailure(key string) int {

@@ -98,6 +98,7 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		s.chat(ctx, &anthropicFormat)
 	case strings.HasSuffix(path, "/messages/count_tokens"):
 		a, _ := readAnthropic(string(ctx.PostBody()))
+		a.readMessages()
 		writeJSON(ctx, 200, encode(object{"input_tokens": a.words}))
 	case strings.HasSuffix(path, "/embeddings"):
 		s.embed(ctx)

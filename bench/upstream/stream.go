@@ -54,7 +54,7 @@ func (s *stream) Read(b []byte) (int, error) {
 
 // SupportsBodyWriteTo says that all frames may go in one write.
 func (s *stream) SupportsBodyWriteTo() bool {
-	return s.plan.pace == 0 && s.plan.cut == unset && s.plan.hang == unset
+	return s.plan.pace == 0 && !s.plan.each && s.plan.cut == unset && s.plan.hang == unset
 }
 
 // WriteTo writes every frame as its own HTTP chunk, and all in one system call.

@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"time"
+
+	"sluice/bench/load"
+	"sluice/bench/proc"
+	"sluice/bench/upstream"
+)
+
+// options of the comparison.
+type options struct {
+	rounds, conns, manyConns int
+	seconds                  float64
+	only, targets, sluice    string
+	json, check              bool
+}
+
+func readOptions(args []string) (o options, err error) {
+	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
+	fs.IntVar(&o.rounds, "rounds", 3, "interleaved rounds; figures are medians")
+	fs.Float64Var(&o.seconds, "seconds", 1.5, "length of one measurement")
+	fs.IntVar(&o.conns, "conns", 32, "connections")
+	fs.IntVar(&o.manyConns, "many", 256, "connections for the memory figures")
+	fs.StringVar(&o.only, "only", "", "works to run: small,large,stream,each,paced,translated")
+	fs.StringVar(&o.targets, "targets", "", "targets to run: direct,nginx,fasthttp,sluice")
+	fs.StringVar(&o.sluice, "sluice", "bin/sluice", "the gateway's binary")
+	fs.BoolVar(&o.json, "json", false, "print JSON")
+	fs.BoolVar(&o.check, "check", false, "fail if a goal is missed")
+	if err = parse(fs, args); err == nil && (o.rounds < 1 || o.conns < 1 || o.seconds <= 0) {
+		err = fmt.Errorf("%w: -rounds, -conns and -seconds must be positive", errUsage)
+	}
+	return o, err
+}
+
+// compare starts every target and measures them in turn.
+func compare(ctx context.Context, args []string) error {
+	o, err := readOptions(args)
+	if err != nil {
+		return err
+	}
+	chosen, unknown := pick(works, func(w *work) string { return w.name }, o.only)
+	servers, unknownServers := pick(targets(), func(t *target) string { return t.name }, o.targets)
+	if unknown = append(unknown, unknownServers...); len(unknown) > 0 {
+		return fmt.Errorf("%w: no work or target is called %q", errUsage, unknown)
+	}
+	fake, err := upstream.New(upstream.Options{})
+	if err != nil {
+		return err
+	}
+	defer fake.Close()
+	dir, err := os.MkdirTemp("", "sluice-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // a temporary directory
+	e := &env{dir: dir, upstream: fake.Addr(), sluice: o.sluice}
+	rep := newReport(&o, chosen)
+	var notice string
+	if e.pin, notice = pinSelf(); notice != "" {
+		rep.note("%s", notice)
+	}
+	running, err := startAll(servers, e, rep)
+	defer func() {
+		for _, t := range running {
+			t.stop()
+		}
+	}()
+	if err != nil {
+		return err
+	}
+	measure(ctx, &o, chosen, running, rep)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if o.json {
+		if err := json.NewEncoder(os.Stdout).Encode(rep); err != nil {
+			return err
+		}
+	} else {
+		rep.print(os.Stdout)
+	}
+	return rep.verdict(o.check)
+}
+
+func startAll(servers []target, e *env, rep *report) (running []*target, err error) {
+	for i := range servers {
+		t := &servers[i]
+		err := t.start(e, workNamed("small"))
+		var skip errSkip
+		if errors.As(err, &skip) {
+			rep.note("%s left out: %s", t.name, skip)
+			continue
+		}
+		running = append(running, t)
+		if err != nil {
+			return running, err
+		}
+		rep.Targets = append(rep.Targets, t.name)
+	}
+	time.Sleep(time.Second) // what is resident a second after the start is called idle
+	for _, t := range running {
+		if t.cmd == nil {
+			continue
+		}
+		idle, _, err := proc.Memory(t.cmd.Process.Pid)
+		if err != nil {
+			return running, err
+		}
+		rep.Start = append(rep.Start, startFigure{t.name, t.started.Seconds() * 1e3, mib(idle)})
+	}
+	return running, nil
+}
+
+// measure goes round all works and targets, then through half load and memory.
+func measure(ctx context.Context, o *options, chosen []work, running []*target, rep *report) {
+	for round := range o.rounds {
+		for i := range chosen {
+			for _, t := range running {
+				direct := t.cmd == nil // it tells rates alone: once is enough
+				if ctx.Err() != nil || chosen[i].translate && !t.ours || direct && round > 0 {
+					continue
+				}
+				progress("round %d of %d: %s through %s", round+1, o.rounds, chosen[i].name, t.name)
+				rep.add(t, &chosen[i], o.once(ctx, t, &chosen[i]))
+			}
+		}
+	}
+	if o.only == "" {
+		halfLoad(ctx, o, running, rep)
+		memoryAtMany(ctx, o, running, rep)
+	}
+	progress("")
+}
+
+// sample is one measurement.
+type sample struct {
+	result *load.Result
+	cpu    time.Duration // of the whole tree; 0: direct
+	err    error
+}
+
+func (o *options) once(ctx context.Context, t *target, w *work) sample {
+	req := w.request(t)
+	length := time.Duration(o.seconds * float64(time.Second))
+	load.Closed(ctx, req, t.addr, o.conns, length/8) // warm
+	before, err := t.cpu()
+	if err != nil {
+		return sample{result: &load.Result{}, err: err}
+	}
+	r := load.Closed(ctx, req, t.addr, o.conns, length)
+	time.Sleep(200 * time.Millisecond) // what is written later belongs to these calls too
+	after, err := t.cpu()
+	return sample{r, after - before, err}
+}
+
+func (t *target) cpu() (time.Duration, error) {
+	if t.cmd == nil {
+		return 0, nil
+	}
+	return proc.CPU(t.cmd.Process.Pid)
+}
+
+// halfLoad sends small calls at half the rate that the slowest target bears.
+func halfLoad(ctx context.Context, o *options, running []*target, rep *report) {
+	rate := rep.slowest("small") / 2
+	if rate == 0 {
+		return
+	}
+	rep.HalfRate = rate
+	for _, t := range running {
+		progress("half load through %s", t.name)
+		r := load.Open(ctx, workNamed("small").request(t), t.addr, o.conns, rate, time.Duration(o.seconds*float64(time.Second)))
+		rep.fault(t.name, "half load", r.Err)
+		rep.Half = append(rep.Half, latencyFigure{t.name, micros(r.Latency.Quantile(0.5)), micros(r.Latency.Quantile(0.99))})
+	}
+}
+
+// memoryAtMany tells the peak with many connections, calls and open streams.
+func memoryAtMany(ctx context.Context, o *options, running []*target, rep *report) {
+	length := time.Duration(o.seconds * float64(time.Second))
+	for _, t := range running {
+		if t.cmd == nil {
+			continue
+		}
+		pid := t.cmd.Process.Pid
+		progress("%d connections through %s", o.manyConns, t.name)
+		if err := proc.ResetPeak(pid); err != nil {
+			rep.note("peak memory of %s is that since its start: %v", t.name, err)
+		}
+		for _, name := range []string{"small", "large", "paced"} {
+			w := workNamed(name)
+			r := load.Closed(ctx, w.request(t), t.addr, o.manyConns, length)
+			rep.fault(t.name, w.name, r.Err)
+		}
+		_, peak, err := proc.Memory(pid)
+		rep.fault(t.name, "memory", err)
+		rep.Memory = append(rep.Memory, memoryFigure{t.name, mib(peak)})
+	}
+}
+
+// progress overwrites one line of a terminal's stderr.
+func progress(format string, args ...any) {
+	if info, err := os.Stderr.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return
+	}
+	fmt.Fprintf(os.Stderr, "\r\x1b[K"+format, args...)
+}

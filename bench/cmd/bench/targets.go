@@ -1,0 +1,233 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"sluice/bench/load"
+)
+
+// target is one server under test.
+type target struct {
+	name         string
+	ours         bool
+	streamPrefix string // of the path of streams
+	// prepare gives the command that serves on addr; an errSkip says why not.
+	prepare func(t *target, e *env) (*exec.Cmd, error)
+
+	addr    string
+	cmd     *exec.Cmd // nil: direct
+	log     string
+	started time.Duration // to the first right answer
+}
+
+// env is what all targets share.
+type env struct {
+	dir      string
+	upstream string // host:port of the fake
+	sluice   string // path of the binary
+	pin      bool
+}
+
+type errSkip string
+
+func (e errSkip) Error() string { return string(e) }
+
+func targets() []target {
+	return []target{
+		{name: "direct", prepare: func(*target, *env) (*exec.Cmd, error) { return nil, nil }},
+		{name: "nginx", streamPrefix: "/stream", prepare: nginx},
+		{name: "fasthttp", prepare: bareProxy},
+		{name: "sluice", ours: true, prepare: sluice},
+	}
+}
+
+func bareProxy(t *target, e *env) (*exec.Cmd, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	return exec.Command(self, "proxy", "-addr", t.addr, "-to", e.upstream), nil
+}
+
+func nginx(t *target, e *env) (*exec.Cmd, error) {
+	path, err := exec.LookPath("nginx")
+	if err != nil {
+		if path, err = exec.LookPath("/usr/sbin/nginx"); err != nil {
+			return nil, errSkip("nginx is not installed (Debian: apt-get install nginx); there will be no ratios")
+		}
+	}
+	user := ""
+	if os.Getuid() == 0 {
+		user = "user root;" // the worker must reach the temporary directory
+	}
+	conf := strings.NewReplacer("USER", user, "DIR", e.dir, "LISTEN", t.addr, "UPSTREAM", e.upstream).Replace(nginxConf)
+	file := filepath.Join(e.dir, "nginx.conf")
+	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
+		return nil, err
+	}
+	return exec.Command(path, "-c", file, "-p", e.dir, "-e", filepath.Join(e.dir, "nginx-error.log")), nil
+}
+
+const nginxConf = `USER
+daemon off;
+worker_processes 1;
+pid DIR/nginx.pid;
+events { worker_connections 8192; }
+http {
+	access_log off;
+	client_body_temp_path DIR/nginx-body;
+	proxy_temp_path DIR/nginx-proxy;
+	fastcgi_temp_path DIR/nginx-fastcgi;
+	uwsgi_temp_path DIR/nginx-uwsgi;
+	scgi_temp_path DIR/nginx-scgi;
+	client_max_body_size 32m;
+	client_body_buffer_size 64k;
+	keepalive_requests 1000000000;
+	upstream up { server UPSTREAM; keepalive 1024; keepalive_requests 1000000000; }
+	proxy_http_version 1.1;
+	proxy_set_header Connection "";
+	server {
+		listen LISTEN backlog=4096;
+		location / { proxy_pass http://up; }
+		location /stream/ { proxy_pass http://up/; proxy_buffering off; }
+	}
+}
+`
+
+// sluice runs with everything on: key, limits, hard budget, ledger, access
+// log, metrics.
+func sluice(t *target, e *env) (*exec.Cmd, error) {
+	if _, err := os.Stat(e.sluice); err != nil {
+		return nil, errSkip(e.sluice + " is not there (make build)")
+	}
+	admin, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	conf := strings.NewReplacer("LISTEN", t.addr, "ADMIN", admin, "DIR", e.dir, "UPSTREAM", e.upstream, "KEY", key).Replace(sluiceConf)
+	for _, w := range works {
+		provider := "up"
+		if w.translate {
+			provider = "ant"
+		}
+		conf += fmt.Sprintf("  bench-%s: %s/%s\n", w.name, provider, w.model)
+	}
+	file := filepath.Join(e.dir, "sluice.yaml")
+	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
+		return nil, err
+	}
+	path, err := filepath.Abs(e.sluice)
+	if err != nil {
+		return nil, err
+	}
+	return exec.Command(path, "serve", "-c", file, "--data", filepath.Join(e.dir, "data")), nil
+}
+
+const sluiceConf = `server: {listen: "LISTEN", admin: "ADMIN"}
+log: {level: info, format: json}
+telemetry: {metrics: true}
+providers:
+  up: {kind: openai-compatible, base_url: "http://UPSTREAM/v1", keys: [x], prices: {"*": {input: 1, output: 2}}}
+  ant: {kind: anthropic, base_url: "http://UPSTREAM", keys: [x], prices: {"*": {input: 1, output: 2}}}
+teams:
+  bench:
+    budget: {usd: 1000000, per: month, hard: true}
+    limits: {rpm: 100000000, tpm: 100000000000, parallel: 10000}
+    keys: [{name: b, value: "KEY", budget: {usd: 500000, per: month, hard: true}, limits: {rpm: 100000000}}]
+models:
+`
+
+// start runs the target on the first core and waits for its first right answer.
+func (t *target) start(e *env, first *work) error {
+	t.addr = e.upstream
+	if t.name != "direct" {
+		addr, err := freeAddr()
+		if err != nil {
+			return err
+		}
+		t.addr = addr
+	}
+	cmd, err := t.prepare(t, e)
+	if err != nil || cmd == nil {
+		return err
+	}
+	t.log = filepath.Join(e.dir, t.name+".log")
+	out, err := os.Create(t.log)
+	if err != nil {
+		return err
+	}
+	defer out.Close() //nolint:errcheck // the child holds its own
+	if e.pin {
+		cmd = exec.Command("taskset", append([]string{"-c", "0", cmd.Path}, cmd.Args[1:]...)...)
+	}
+	cmd.Dir, cmd.Stdout, cmd.Stderr = e.dir, out, out
+	begin := time.Now()
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("cannot start %s: %w", t.name, err)
+	}
+	t.cmd = cmd
+	w := first.request(t)
+	for time.Since(begin) < 20*time.Second {
+		if err = load.Once(w, t.addr); err == nil {
+			t.started = time.Since(begin)
+			return nil
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+	return fmt.Errorf("cannot start %s: no right answer in 20 s: %w\n%s", t.name, err, t.tail())
+}
+
+// stop ends the process, at last by force.
+func (t *target) stop() {
+	if t.cmd == nil {
+		return
+	}
+	ended := make(chan struct{})
+	go func() { _ = t.cmd.Wait(); close(ended) }() // how it ends does not matter any more
+	_ = t.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-ended:
+	case <-time.After(5 * time.Second):
+		_ = t.cmd.Process.Kill()
+		<-ended
+	}
+}
+
+func (t *target) tail() string {
+	b, _ := os.ReadFile(t.log)
+	return string(bytes.TrimSpace(b[max(0, len(b)-2000):]))
+}
+
+func freeAddr() (string, error) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer ln.Close() //nolint:errcheck // it has served its purpose
+	return ln.Addr().String(), nil
+}
+
+// pinSelf leaves the first core to the server under test; false, with the
+// reason: it cannot.
+func pinSelf() (bool, string) {
+	n := runtime.NumCPU()
+	if n < 2 {
+		return false, "there is one core only: driver and server share it"
+	}
+	others := "1-" + strconv.Itoa(n-1)
+	if out, err := exec.Command("taskset", "-acp", others, strconv.Itoa(os.Getpid())).CombinedOutput(); err != nil {
+		return false, fmt.Sprintf("taskset does not work, nothing is pinned: %v %s", err, out)
+	}
+	runtime.GOMAXPROCS(n - 1)
+	return true, ""
+}
