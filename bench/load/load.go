@@ -46,18 +46,31 @@ func Once(w *Work, addr string) error {
 	return c.do()
 }
 
-// Closed keeps conns connections to addr (host:port) busy for d, or until ctx
-// ends. Requests that are under way then are finished and counted.
-func Closed(ctx context.Context, w *Work, addr string, conns int, d time.Duration) *Result {
+// Run is what to send, where, and how long.
+type Run struct {
+	Work   *Work
+	Addr   string // host:port
+	Conns  int
+	Rate   float64 // requests a second, open loop; 0: closed loop
+	Length time.Duration
+}
+
+// Do runs until the time is over or ctx ends. In a closed loop the requests
+// that are under way then are finished and counted; in an open one every
+// request that was due is sent, however late.
+func Do(ctx context.Context, r Run) *Result {
+	if r.Rate > 0 {
+		return open(ctx, r)
+	}
 	start := time.Now()
-	deadline := start.Add(d)
-	return gather(conns, start, func(r *Result) {
-		c := newConn(addr, w)
+	deadline := start.Add(r.Length)
+	return gather(r.Conns, start, func(res *Result) {
+		c := newConn(r.Addr, r.Work)
 		defer c.close()
 		for ctx.Err() == nil && time.Now().Before(deadline) {
 			sent := time.Now()
 			err := c.do()
-			r.add(time.Since(sent), err)
+			res.add(time.Since(sent), err)
 			if err != nil && !pause(ctx, c) {
 				return
 			}
@@ -65,15 +78,14 @@ func Closed(ctx context.Context, w *Work, addr string, conns int, d time.Duratio
 	})
 }
 
-// Open sends rate requests a second to addr for d, over at most conns
-// connections. Latency counts from when a request was due.
-func Open(ctx context.Context, w *Work, addr string, conns int, rate float64, d time.Duration) *Result {
+// open counts latency from when a request was due.
+func open(ctx context.Context, r Run) *Result {
 	start := time.Now()
-	total := int(rate * d.Seconds())
+	total := int(r.Rate * r.Length.Seconds())
 	due := make(chan time.Time, total) // never blocks: a late server makes a queue
 	go func() {
 		defer close(due)
-		step := time.Duration(float64(time.Second) / rate)
+		step := time.Duration(float64(time.Second) / r.Rate)
 		for i := range total {
 			at := start.Add(time.Duration(i) * step)
 			time.Sleep(time.Until(at))
@@ -83,12 +95,12 @@ func Open(ctx context.Context, w *Work, addr string, conns int, rate float64, d 
 			due <- at
 		}
 	}()
-	return gather(conns, start, func(r *Result) {
-		c := newConn(addr, w)
+	return gather(r.Conns, start, func(res *Result) {
+		c := newConn(r.Addr, r.Work)
 		defer c.close()
 		for at := range due {
 			err := c.do()
-			r.add(time.Since(at), err)
+			res.add(time.Since(at), err)
 			if err != nil && !pause(ctx, c) {
 				return
 			}

@@ -24,7 +24,7 @@ func TestClosed(t *testing.T) {
 		{Path: "/v1/chat/completions", Header: header, Body: []byte(`{"model":"small","stream":true,"messages":[]}`), Stream: true, Chunks: 63},
 		{Path: "/v1/chat/completions", Header: header, Body: []byte(`{"model":"chunks-3_pace-1","stream":true,"messages":[]}`), Stream: true, Chunks: 6},
 	} {
-		r := Closed(context.Background(), &w, s.Addr(), 4, 100*time.Millisecond)
+		r := Do(context.Background(), Run{Work: &w, Addr: s.Addr(), Conns: 4, Length: 100 * time.Millisecond})
 		if r.Errors != 0 || r.Requests == 0 || r.Latency.Count() != r.Requests {
 			t.Fatalf("%s: %d right, %d wrong, %v", w.Body, r.Requests, r.Errors, r.Err)
 		}
@@ -45,7 +45,7 @@ func TestWrongAnswers(t *testing.T) {
 		if !w.Stream {
 			w.Marker = []byte("no such words")
 		}
-		r := Closed(context.Background(), &w, s.Addr(), 1, 20*time.Millisecond)
+		r := Do(context.Background(), Run{Work: &w, Addr: s.Addr(), Conns: 1, Length: 20 * time.Millisecond})
 		if r.Requests != 0 || r.Err == nil || !strings.Contains(r.Err.Error(), want) {
 			t.Errorf("%s: %d right, %v; want %q", body, r.Requests, r.Err, want)
 		}
@@ -79,7 +79,8 @@ func TestOpenCountsWaiting(t *testing.T) {
 			fmt.Fprint(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 		}
 	}()
-	r := Open(context.Background(), &Work{Path: "/", Marker: []byte("ok")}, ln.Addr().String(), 1, 200, 500*time.Millisecond)
+	r := Do(context.Background(), Run{Work: &Work{Path: "/", Marker: []byte("ok")}, Addr: ln.Addr().String(),
+		Conns: 1, Rate: 200, Length: 500 * time.Millisecond})
 	if r.Errors != 0 || r.Requests != 100 {
 		t.Fatalf("%d right, %d wrong: %v", r.Requests, r.Errors, r.Err)
 	}

@@ -30,7 +30,7 @@ func readOptions(args []string) (o options, err error) {
 	fs.IntVar(&o.manyConns, "many", 256, "connections for the memory figures")
 	fs.StringVar(&o.only, "only", "", "works to run: small,large,stream,each,paced,translated")
 	fs.StringVar(&o.targets, "targets", "", "targets to run: direct,nginx,fasthttp,sluice")
-	fs.StringVar(&o.sluice, "sluice", "bin/sluice", "the gateway's binary")
+	fs.StringVar(&o.sluice, "binary", "bin/sluice", "the gateway's binary")
 	fs.BoolVar(&o.json, "json", false, "print JSON")
 	fs.BoolVar(&o.check, "check", false, "fail if a goal is missed")
 	if err = parse(fs, args); err == nil && (o.rounds < 1 || o.conns < 1 || o.seconds <= 0) {
@@ -38,6 +38,9 @@ func readOptions(args []string) (o options, err error) {
 	}
 	return o, err
 }
+
+// length of one measurement.
+func (o *options) length() time.Duration { return time.Duration(o.seconds * float64(time.Second)) }
 
 // compare starts every target and measures them in turn.
 func compare(ctx context.Context, args []string) error {
@@ -147,14 +150,14 @@ type sample struct {
 }
 
 func (o *options) once(ctx context.Context, t *target, w *work) sample {
-	req := w.request(t)
-	length := time.Duration(o.seconds * float64(time.Second))
-	load.Closed(ctx, req, t.addr, o.conns, length/8) // warm
+	run := load.Run{Work: w.request(t), Addr: t.addr, Conns: o.conns, Length: o.length() / 8}
+	load.Do(ctx, run) // warm
 	before, err := t.cpu()
 	if err != nil {
 		return sample{result: &load.Result{}, err: err}
 	}
-	r := load.Closed(ctx, req, t.addr, o.conns, length)
+	run.Length = o.length()
+	r := load.Do(ctx, run)
 	time.Sleep(200 * time.Millisecond) // what is written later belongs to these calls too
 	after, err := t.cpu()
 	return sample{r, after - before, err}
@@ -176,7 +179,7 @@ func halfLoad(ctx context.Context, o *options, running []*target, rep *report) {
 	rep.HalfRate = rate
 	for _, t := range running {
 		progress("half load through %s", t.name)
-		r := load.Open(ctx, workNamed("small").request(t), t.addr, o.conns, rate, time.Duration(o.seconds*float64(time.Second)))
+		r := load.Do(ctx, load.Run{Work: workNamed("small").request(t), Addr: t.addr, Conns: o.conns, Rate: rate, Length: o.length()})
 		rep.fault(t.name, "half load", r.Err)
 		rep.Half = append(rep.Half, latencyFigure{t.name, micros(r.Latency.Quantile(0.5)), micros(r.Latency.Quantile(0.99))})
 	}
@@ -184,7 +187,6 @@ func halfLoad(ctx context.Context, o *options, running []*target, rep *report) {
 
 // memoryAtMany tells the peak with many connections, calls and open streams.
 func memoryAtMany(ctx context.Context, o *options, running []*target, rep *report) {
-	length := time.Duration(o.seconds * float64(time.Second))
 	for _, t := range running {
 		if t.cmd == nil {
 			continue
@@ -196,7 +198,7 @@ func memoryAtMany(ctx context.Context, o *options, running []*target, rep *repor
 		}
 		for _, name := range []string{"small", "large", "paced"} {
 			w := workNamed(name)
-			r := load.Closed(ctx, w.request(t), t.addr, o.manyConns, length)
+			r := load.Do(ctx, load.Run{Work: w.request(t), Addr: t.addr, Conns: o.manyConns, Length: o.length()})
 			rep.fault(t.name, w.name, r.Err)
 		}
 		_, peak, err := proc.Memory(pid)

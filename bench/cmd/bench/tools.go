@@ -90,13 +90,7 @@ func drive(ctx context.Context, args []string) error {
 			return fmt.Errorf("cannot read body: %w", err)
 		}
 	}
-	d := time.Duration(*seconds * float64(time.Second))
-	var r *load.Result
-	if *rate > 0 {
-		r = load.Open(ctx, w, u.Host, *conns, *rate, d)
-	} else {
-		r = load.Closed(ctx, w, u.Host, *conns, d)
-	}
+	r := load.Do(ctx, load.Run{Work: w, Addr: u.Host, Conns: *conns, Rate: *rate, Length: time.Duration(*seconds * float64(time.Second))})
 	fmt.Printf("%d right, %d wrong, %.0f/s; mean %v, p50 %v, p90 %v, p99 %v, p99.9 %v, max %v\n", r.Requests, r.Errors, r.Rate(),
 		r.Latency.Mean(), r.Latency.Quantile(0.5), r.Latency.Quantile(0.9), r.Latency.Quantile(0.99), r.Latency.Quantile(0.999), r.Latency.Max())
 	return r.Err
