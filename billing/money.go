@@ -3,6 +3,7 @@ package billing
 import (
 	"fmt"
 	"math/big"
+	"strconv"
 	"strings"
 )
 
@@ -16,8 +17,14 @@ const Dollar Nano = 1_000_000_000
 // More than nine decimals, an exponent that leaves such, or an amount beyond
 // ±9.2 billion dollars is an error.
 func ParseUSD(s string) (Nano, error) {
-	r, ok := new(big.Rat).SetString(strings.TrimSpace(s))
-	if !ok || strings.ContainsAny(s, "/xXpP_") {
+	s = strings.TrimSpace(s)
+	// Beyond 40 characters, or with a long exponent, no amount fits; big.Rat
+	// would spend memory on finding that out.
+	if len(s) > 40 || longExponent(s) {
+		return 0, fmt.Errorf("%.40q is not an amount of dollars", s)
+	}
+	r, ok := new(big.Rat).SetString(s)
+	if !ok || strings.ContainsAny(s, "/xXpPbBoO_") {
 		return 0, fmt.Errorf("%q is not a decimal amount of dollars", s)
 	}
 	r.Mul(r, new(big.Rat).SetInt64(int64(Dollar)))
@@ -30,34 +37,45 @@ func ParseUSD(s string) (Nano, error) {
 	return Nano(r.Num().Int64()), nil
 }
 
+// longExponent tells whether s has an exponent of more than two digits.
+func longExponent(s string) bool {
+	i := strings.IndexAny(s, "eE")
+	return i >= 0 && len(strings.TrimLeft(s[i+1:], "+-0")) > 2
+}
+
 // String is the amount as a plain decimal number of dollars with no trailing
 // zeros: "0.00015", "12", "-3.5".
-func (n Nano) String() string { return string(n.AppendTo(nil)) }
+func (n Nano) String() string { return string(n.AppendTo(make([]byte, 0, 24))) }
 
-// AppendTo appends String to dst.
+// AppendTo appends String to dst; it allocates only where dst is too short.
 func (n Nano) AppendTo(dst []byte) []byte {
 	u := uint64(n)
 	if n < 0 {
 		dst = append(dst, '-')
 		u = -u
 	}
-	dst = fmt.Appendf(dst, "%d", u/uint64(Dollar))
+	dst = strconv.AppendUint(dst, u/uint64(Dollar), 10)
 	frac := u % uint64(Dollar)
 	if frac == 0 {
 		return dst
 	}
-	var digits [9]byte
-	for i := 8; i >= 0; i-- {
-		digits[i] = byte('0' + frac%10)
+	digits := 9
+	for frac%10 == 0 {
+		frac /= 10
+		digits--
+	}
+	dst = append(dst, ".000000000"[:1+digits]...)
+	for i := len(dst) - 1; frac > 0; i-- {
+		dst[i] = byte('0' + frac%10)
 		frac /= 10
 	}
-	return append(append(dst, '.'), strings.TrimRight(string(digits[:]), "0")...)
+	return dst
 }
 
 // MarshalJSON writes the amount as a JSON string, so that no reader makes a
 // float of it.
 func (n Nano) MarshalJSON() ([]byte, error) {
-	return append(n.AppendTo([]byte{'"'}), '"'), nil
+	return append(n.AppendTo(append(make([]byte, 0, 24), '"')), '"'), nil
 }
 
 // UnmarshalJSON reads a JSON string or number of dollars.

@@ -1,0 +1,224 @@
+package billing
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Book keeps what every team and key has spent, holds, and used of its limits.
+// It is in memory; Restore fills it from the ledger. All methods may be called
+// at once, but Rebuild and Restore want one caller.
+type Book struct {
+	loc *time.Location
+	now func() time.Time
+
+	mu       sync.Mutex
+	view     uint64 // counts Rebuilds
+	accounts map[accountName]*account
+	nextID   uint64
+	latest   *Owners
+}
+
+// NewBook is an empty book whose calendar is that of loc; nil: UTC. now is the
+// clock; nil: time.Now.
+func NewBook(loc *time.Location, now func() time.Time) *Book {
+	if loc == nil {
+		loc = time.UTC
+	}
+	if now == nil {
+		now = time.Now
+	}
+	return &Book{loc: loc, now: now, accounts: map[accountName]*account{}, latest: &Owners{}}
+}
+
+// Rebuild makes the view of teams and keys that a configuration declares. What
+// has the same name (a key: the same ID) as before keeps its state. A fault
+// (an unknown parent or team, a circle of parents, a name twice, a budget or
+// limit that cannot be) is an error that names it, and changes nothing. Call
+// Restore before using the view: it may have budgets that are new.
+func (b *Book) Rebuild(teams []Team, keys []Key) (*Owners, error) {
+	v := &Owners{teams: make(map[string]*Owner, len(teams)), keys: make(map[string]*Owner, len(keys))}
+	declared := make(map[string]*Team, len(teams))
+	for i := range teams {
+		t := &teams[i]
+		if declared[t.Name] != nil {
+			return nil, fmt.Errorf("team %q is declared twice", t.Name)
+		}
+		if err := checkTerms(t.Budget, t.Limits); err != nil {
+			return nil, fmt.Errorf("team %q: %w", t.Name, err)
+		}
+		declared[t.Name] = t
+	}
+	order, err := parentsFirst(declared)
+	if err != nil {
+		return nil, err
+	}
+	for i := range keys {
+		k := &keys[i]
+		if declared[k.Team] == nil {
+			return nil, fmt.Errorf("key %q: team %q is not known", k.Name, k.Team)
+		}
+		if err := checkTerms(k.Budget, k.Limits); err != nil {
+			return nil, fmt.Errorf("key %q: %w", k.Team+"/"+k.Name, err)
+		}
+		if v.keys[k.ID] != nil {
+			return nil, fmt.Errorf("key id %q is declared twice", k.ID)
+		}
+		v.keys[k.ID] = &Owner{} // made below, once nothing can fail
+	}
+
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.view++
+	for _, t := range order {
+		o := &Owner{Name: t.Name, Team: t.Name, parent: v.teams[t.Parent]}
+		b.join(o, accountName{team: t.Name}, terms{t.Models, t.Limits, t.Budget})
+		v.teams[t.Name] = o
+	}
+	for _, k := range keys {
+		o := &Owner{Name: k.Team + "/" + k.Name, Team: k.Team, Key: &k, parent: v.teams[k.Team]}
+		b.join(o, accountName{key: k.ID}, terms{k.Models, k.Limits, k.Budget})
+		v.keys[k.ID] = o
+	}
+	b.forget()
+	b.latest = v
+	return v, nil
+}
+
+// terms is what a team and a key may both have.
+type terms struct {
+	models []string
+	limits Limits
+	budget *Budget
+}
+
+// join ties an owner to its account and to everything above it.
+func (b *Book) join(o *Owner, name accountName, t terms) {
+	a := b.accounts[name]
+	if a == nil {
+		b.nextID++
+		a = &account{id: b.nextID}
+		b.accounts[name] = a
+	}
+	a.seen = b.view
+	o.book = b
+	own := link{account: a, owner: o}
+	if t.budget != nil {
+		budget := *t.budget
+		own.budget, own.meter = &budget, a.meterOf(budget.Per, b.now(), b.loc)
+		o.hard = budget.Hard
+	}
+	o.links = []link{own}
+	if len(t.models) > 0 {
+		o.grants = [][]string{t.models}
+	}
+	if t.limits != (Limits{}) {
+		if a.limiter == nil {
+			a.limiter = &limiter{}
+		}
+		o.limits = []limitLink{{a.limiter, o, t.limits}}
+	}
+	if p := o.parent; p != nil {
+		o.links = append(o.links, p.links...)
+		o.limits = append(o.limits, p.limits...)
+		o.grants = append(o.grants, p.grants...)
+		o.hard = o.hard || p.hard
+	}
+	slices.SortFunc(o.links, func(x, y link) int { return cmp.Compare(x.account.id, y.account.id) })
+	slices.SortFunc(o.limits, func(x, y limitLink) int { return cmp.Compare(x.owner.id(), y.owner.id()) })
+}
+
+// id is the id of the owner's own account.
+func (o *Owner) id() uint64 {
+	for _, l := range o.links {
+		if l.owner == o {
+			return l.account.id
+		}
+	}
+	return 0
+}
+
+// meterOf finds the account's meter for a period, or makes it.
+func (a *account) meterOf(p Period, now time.Time, loc *time.Location) *meter {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, m := range a.meters {
+		if m.period == p {
+			return m
+		}
+	}
+	m := newMeter(p, now, loc)
+	a.meters = append(a.meters, m)
+	a.metered.Store(true)
+	return m
+}
+
+// forget drops the accounts that neither this view nor the one before it has,
+// unless calls are still running on them. One that comes back later is restored
+// from the ledger.
+func (b *Book) forget() {
+	maps.DeleteFunc(b.accounts, func(_ accountName, a *account) bool {
+		return a.seen+1 < b.view && a.idle()
+	})
+}
+
+func (a *account) idle() bool {
+	a.mu.Lock()
+	held := a.held
+	a.mu.Unlock()
+	return held == 0 && (a.limiter == nil || a.limiter.idle())
+}
+
+// parentsFirst sorts teams so that each comes after its parent.
+func parentsFirst(declared map[string]*Team) ([]*Team, error) {
+	order := make([]*Team, 0, len(declared))
+	done := make(map[string]bool, len(declared))
+	for _, name := range slices.Sorted(maps.Keys(declared)) {
+		var path []string // from the team up to the first that is done
+		for at := name; at != "" && !done[at]; at = declared[at].Parent {
+			if i := slices.Index(path, at); i >= 0 {
+				return nil, fmt.Errorf("teams are their own ancestors: %s", strings.Join(append(path[i:], at), " → "))
+			}
+			if parent := declared[at].Parent; parent != "" && declared[parent] == nil {
+				return nil, fmt.Errorf("team %q: parent %q is not known", at, parent)
+			}
+			path = append(path, at)
+		}
+		for _, at := range slices.Backward(path) {
+			order, done[at] = append(order, declared[at]), true
+		}
+	}
+	return order, nil
+}
+
+// checkTerms finds what cannot be in a budget or in limits.
+func checkTerms(budget *Budget, limits Limits) error {
+	if budget != nil {
+		if _, err := ParsePeriod(string(budget.Per)); err != nil {
+			return fmt.Errorf("budget.per: %w", err)
+		}
+		if budget.USD < 0 {
+			return fmt.Errorf("budget.usd: %v is negative", budget.USD)
+		}
+		for _, share := range budget.WarnAt {
+			if !(share > 0 && share <= 1000) { // NaN too
+				return fmt.Errorf("budget.warn_at: %v is not a share of the budget, such as 0.8", share)
+			}
+		}
+	}
+	for _, l := range []struct {
+		name string
+		n    int64
+	}{{"rpm", limits.RPM}, {"tpm", limits.TPM}, {"parallel", limits.Parallel}} {
+		if l.n < 0 || l.n > math.MaxUint32 {
+			return fmt.Errorf("limits.%s: %d is not between 0 and %d", l.name, l.n, int64(math.MaxUint32))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,147 @@
+package billing
+
+import (
+	"encoding/binary"
+	"errors"
+	"time"
+
+	"sluice/providers/schema"
+)
+
+// The spool's records are entries in a compact form of our own: a version byte,
+// then the fields in a fixed order. Numbers are varints (zigzag), texts have
+// their length before them, the flags share a byte. A reader refuses what it
+// does not know, so a change of the fields needs a new version and a reader of
+// the old one beside it.
+const codecVersion = 1
+
+// errEntry is what a record that is no entry gives.
+var errEntry = errors.New("not an entry")
+
+// The bits of the flags.
+const (
+	flagRefused = 1 << iota
+	flagStream
+	flagDisconnect
+)
+
+// appendEntry appends an entry's record to dst.
+func appendEntry(dst []byte, e *Entry) []byte {
+	var flags byte
+	if e.Refused {
+		flags |= flagRefused
+	}
+	if e.Stream {
+		flags |= flagStream
+	}
+	if e.Disconnect {
+		flags |= flagDisconnect
+	}
+	dst = append(dst, codecVersion, flags, byte(e.Usage.Source))
+	for _, s := range [...]string{e.Call, e.Team, e.KeyID, e.Key, e.User, e.Operation, e.Model, e.Provider,
+		e.Target, e.Prompt, e.PriceVersion, e.Code, e.Origin, e.Cache, e.RequestID} {
+		dst = appendText(dst, s)
+	}
+	u := &e.Usage
+	for _, n := range [...]int64{int64(e.Attempt), e.Time.Unix(), int64(e.Time.Nanosecond()), int64(e.Version),
+		u.Input, u.CachedInput, u.CacheWrite, u.CacheWrite1h, u.Output, u.Reasoning, u.AudioInput, u.AudioOutput, u.Images,
+		int64(e.Cost), int64(e.Excess), int64(e.Saved), int64(e.Status), e.Delivered, int64(e.Latency), int64(e.TTFT)} {
+		dst = binary.AppendVarint(dst, n)
+	}
+	dst = binary.AppendUvarint(dst, uint64(len(e.Tags)))
+	for _, s := range e.Tags {
+		dst = appendText(dst, s)
+	}
+	dst = binary.AppendUvarint(dst, uint64(len(e.Attempts)))
+	for i := range e.Attempts {
+		a := &e.Attempts[i]
+		dst = appendText(appendText(appendText(dst, a.Target), a.Key), a.Code)
+		for _, n := range [...]int64{int64(a.Status), a.LatencyMS, int64(a.USD)} {
+			dst = binary.AppendVarint(dst, n)
+		}
+	}
+	return dst
+}
+
+func appendText(dst []byte, s string) []byte {
+	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
+}
+
+// decodeEntry reads a record. Nothing of the entry points into it.
+func decodeEntry(record []byte, e *Entry) error {
+	if len(record) < 3 || record[0] != codecVersion {
+		return errEntry
+	}
+	flags := record[1]
+	*e = Entry{Refused: flags&flagRefused != 0, Stream: flags&flagStream != 0, Disconnect: flags&flagDisconnect != 0}
+	e.Usage.Source = schema.UsageSource(record[2])
+	d := decoder{rest: record[3:]}
+	for _, s := range [...]*string{&e.Call, &e.Team, &e.KeyID, &e.Key, &e.User, &e.Operation, &e.Model, &e.Provider,
+		&e.Target, &e.Prompt, &e.PriceVersion, &e.Code, &e.Origin, &e.Cache, &e.RequestID} {
+		*s = d.text()
+	}
+	e.Attempt = int(d.number())
+	seconds, nanos := d.number(), d.number()
+	e.Time = time.Unix(seconds, nanos).UTC()
+	e.Version = int(d.number())
+	u := &e.Usage
+	for _, n := range [...]*int64{&u.Input, &u.CachedInput, &u.CacheWrite, &u.CacheWrite1h, &u.Output, &u.Reasoning,
+		&u.AudioInput, &u.AudioOutput, &u.Images, (*int64)(&e.Cost), (*int64)(&e.Excess), (*int64)(&e.Saved)} {
+		*n = d.number()
+	}
+	e.Status = int(d.number())
+	e.Delivered = d.number()
+	e.Latency, e.TTFT = time.Duration(d.number()), time.Duration(d.number())
+	if n := d.count(1); n > 0 {
+		e.Tags = make([]string, n)
+		for i := range e.Tags {
+			e.Tags[i] = d.text()
+		}
+	}
+	if n := d.count(6); n > 0 {
+		e.Attempts = make([]AttemptLog, n)
+		for i := range e.Attempts {
+			e.Attempts[i] = AttemptLog{Target: d.text(), Key: d.text(), Code: d.text(),
+				Status: int(d.number()), LatencyMS: d.number(), USD: Nano(d.number())}
+		}
+	}
+	if d.bad || len(d.rest) > 0 {
+		return errEntry
+	}
+	return nil
+}
+
+// decoder reads fields one after the other; after the first fault all are zero.
+type decoder struct {
+	rest []byte
+	bad  bool
+}
+
+func (d *decoder) number() int64 {
+	n, size := binary.Varint(d.rest)
+	if size <= 0 {
+		d.bad, d.rest = true, nil
+		return 0
+	}
+	d.rest = d.rest[size:]
+	return n
+}
+
+// count reads how many elements follow, each of at least size bytes: no record
+// can ask for more memory than it is long.
+func (d *decoder) count(size int) int {
+	n, used := binary.Uvarint(d.rest)
+	if used <= 0 || n > uint64((len(d.rest)-used)/size) {
+		d.bad, d.rest = true, nil
+		return 0
+	}
+	d.rest = d.rest[used:]
+	return int(n)
+}
+
+func (d *decoder) text() string {
+	n := d.count(1)
+	s := string(d.rest[:n])
+	d.rest = d.rest[n:]
+	return s
+}

@@ -1,0 +1,102 @@
+package billing
+
+import (
+	"cmp"
+	"iter"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// Owner is one team or key as the configuration has it, with all that is above
+// it: grants, limits and budgets. It never changes, and any number of
+// goroutines may use it; the state that it reaches is the Book's, so that an
+// Owner of an older view counts in the same budgets and windows.
+type Owner struct {
+	Name string // the team's, or team/name of a key
+	Team string
+	Key  *Key // nil: the owner is a team
+
+	book   *Book
+	parent *Owner
+	grants [][]string  // the lists of model patterns, its own and those above
+	links  []link      // its account and those above it, in the order of their ids
+	limits []limitLink // of these, those with limits
+	hard   bool        // a hard budget is among the links
+}
+
+// link is one account above an owner, with the budget it has there.
+type link struct {
+	account *account
+	owner   *Owner
+	budget  *Budget // nil: none
+	meter   *meter  // of the budget's period; nil: no budget
+}
+
+// limitLink is one account above an owner that has limits.
+type limitLink struct {
+	limiter *limiter
+	owner   *Owner
+	limits  Limits
+}
+
+// account is the state of one team or key. It outlives every view.
+type account struct {
+	id   uint64 // locks are taken in the order of ids
+	seen uint64 // the last view that had it; the Book's lock guards it
+
+	metered atomic.Bool // there are meters
+	mu      sync.Mutex
+	held    Nano     // set aside by calls that are running
+	meters  []*meter // one for each period that its budget has had
+
+	limiter *limiter // made with the first limits, then never changed
+}
+
+// accountName tells accounts apart; one of the two is set.
+type accountName struct{ team, key string }
+
+// HasHardBudget tells whether a hard budget, of the owner or above it, bounds
+// what its calls may cost.
+func (o *Owner) HasHardBudget() bool { return o.hard }
+
+// HasBudget tells whether there is any budget, of the owner or above it.
+func (o *Owner) HasBudget() bool {
+	return slices.ContainsFunc(o.links, func(l link) bool { return l.budget != nil })
+}
+
+// Parent is the team that the owner belongs to; nil: none.
+func (o *Owner) Parent() *Owner { return o.parent }
+
+// AllowsModel tells whether a model's name is granted: by the key, its team and
+// every team above, each of which grants all that its patterns match, or
+// everything if it has none.
+func (o *Owner) AllowsModel(name string) bool {
+	for _, patterns := range o.grants {
+		if !MatchModel(patterns, name) {
+			return false
+		}
+	}
+	return true
+}
+
+// Owners is a view of all teams and keys. It never changes.
+type Owners struct {
+	teams map[string]*Owner
+	keys  map[string]*Owner
+}
+
+// Team finds a team by name; nil: there is none.
+func (v *Owners) Team(name string) *Owner { return v.teams[name] }
+
+// Key finds a key by its ID; nil: there is none.
+func (v *Owners) Key(id string) *Owner { return v.keys[id] }
+
+// All goes through the teams, then the keys, each by name.
+func (v *Owners) All() iter.Seq[*Owner] {
+	byName := func(a, b *Owner) int { return cmp.Compare(a.Name, b.Name) }
+	teams := slices.SortedFunc(maps.Values(v.teams), byName)
+	keys := slices.SortedFunc(maps.Values(v.keys), byName)
+	return slices.Values(append(teams, keys...))
+}

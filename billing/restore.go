@@ -1,0 +1,160 @@
+package billing
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Restore fills the budgets that the last Rebuild made, and that are not filled
+// yet, with what the ledger says was spent since their windows began. Call it
+// after every Rebuild and before the view is used, when everything spooled is
+// in the ledger (Spool.Flush). What calls settle meanwhile is counted too, at
+// worst twice, so that the budget is never passed. On an error, the budgets
+// that it did not come to stay unfilled, and the next Restore takes them up.
+func (b *Book) Restore(ctx context.Context, ledger Ledger) error {
+	b.mu.Lock()
+	view := b.latest
+	b.mu.Unlock()
+	for o := range view.All() {
+		for i := range o.links {
+			l := &o.links[i]
+			if l.owner != o || l.budget == nil {
+				continue
+			}
+			r := restoration{book: b, ledger: ledger, teams: view.below(o), account: l.account, meter: l.meter}
+			if o.Key != nil {
+				r.keyID = o.Key.ID
+			}
+			if err := r.run(ctx); err != nil {
+				return fmt.Errorf("cannot restore the budget of %v: %w", o.ownerName(), err)
+			}
+		}
+	}
+	return nil
+}
+
+// below lists the teams whose spending counts for a team: itself and all its
+// descendants; none for a key.
+func (v *Owners) below(o *Owner) []string {
+	if o.Key != nil {
+		return nil
+	}
+	var names []string
+	for name, t := range v.teams {
+		for at := t; at != nil; at = at.parent {
+			if at == o {
+				names = append(names, name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// restoration fills one meter.
+type restoration struct {
+	book    *Book
+	ledger  Ledger
+	teams   []string
+	keyID   string
+	account *account
+	meter   *meter
+}
+
+func (r *restoration) run(ctx context.Context) error {
+	m := r.meter
+	r.account.mu.Lock()
+	done := m.restored
+	if !done {
+		m.roll(r.book.now(), r.book.loc)
+		m.empty()
+	}
+	start, since := m.start(), m.since
+	r.account.mu.Unlock()
+	if done {
+		return nil
+	}
+	if m.hours != nil {
+		return r.hours(ctx, hourOf(start))
+	}
+	spent, err := r.spent(ctx, start)
+	if err != nil {
+		return err
+	}
+	r.account.mu.Lock()
+	defer r.account.mu.Unlock()
+	if m.since == since { // else the window has ended meanwhile
+		m.spent += spent
+	}
+	m.restored = true
+	return nil
+}
+
+// spent is what the ledger has since a time; zero: of all time.
+func (r *restoration) spent(ctx context.Context, since time.Time) (Nano, error) {
+	if r.keyID != "" {
+		return r.ledger.Spent(ctx, "", r.keyID, since)
+	}
+	var sum Nano
+	for _, team := range r.teams {
+		n, err := r.ledger.Spent(ctx, team, "", since)
+		if err != nil {
+			return 0, err
+		}
+		sum += n
+	}
+	return sum, nil
+}
+
+// hours fills a rolling meter hour by hour. The ledger only tells what was
+// spent since a time, so a span of hours is halved until nothing was spent in
+// it or it is one hour.
+func (r *restoration) hours(ctx context.Context, first int64) error {
+	last := first + int64(len(r.meter.hours)) - 1
+	all, err := r.spent(ctx, time.Unix(first*3600, 0).UTC())
+	if err != nil {
+		return err
+	}
+	sums := map[int64]Nano{}
+	if err := r.halve(ctx, span{first, last + 1, all, 0}, sums); err != nil {
+		return err
+	}
+	m := r.meter
+	r.account.mu.Lock()
+	defer r.account.mu.Unlock()
+	for hour, spent := range sums {
+		if hour >= m.oldest() && hour <= m.hour {
+			*m.slot(hour) += spent
+			m.spent += spent
+		}
+	}
+	m.restored = true
+	return nil
+}
+
+// span is the hours from first to before end, with what was spent since each.
+type span struct {
+	first, end           int64
+	sinceFirst, sinceEnd Nano
+}
+
+func (r *restoration) halve(ctx context.Context, s span, sums map[int64]Nano) error {
+	if s.sinceFirst <= s.sinceEnd {
+		return nil
+	}
+	if s.end-s.first == 1 {
+		sums[s.first] = s.sinceFirst - s.sinceEnd
+		return nil
+	}
+	middle := (s.first + s.end) / 2
+	since, err := r.spent(ctx, time.Unix(middle*3600, 0).UTC())
+	if err != nil {
+		return err
+	}
+	if err := r.halve(ctx, span{s.first, middle, s.sinceFirst, since}, sums); err != nil {
+		return err
+	}
+	return r.halve(ctx, span{middle, s.end, since, s.sinceEnd}, sums)
+}
