@@ -1,0 +1,88 @@
+package store
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"sluice/billing"
+	"sluice/providers/schema"
+)
+
+// entryColumns are those of a row of entries, in the order of entryArgs.
+const entryColumns = "call, attempt, time, dim, tagset, user, operation, " +
+	"input, cached_input, cache_write, cache_write_1h, output, reasoning, audio_input, audio_output, images, source, " +
+	"price_version, cost, excess, saved, code, origin, flags, cache, delivered, latency, ttft, bucket, request_id, attempts"
+
+func entryArgs(e *billing.Entry, dim, tagset int64) ([]any, error) {
+	var attempts any
+	if len(e.Attempts) > 0 {
+		text, err := json.Marshal(e.Attempts)
+		if err != nil {
+			return nil, err
+		}
+		attempts = string(text)
+	}
+	u := &e.Usage
+	return []any{e.Call, e.Attempt, e.Time.UnixNano(), dim, tagset, e.User, e.Operation,
+		u.Input, u.CachedInput, u.CacheWrite, u.CacheWrite1h, u.Output, u.Reasoning, u.AudioInput, u.AudioOutput,
+		u.Images, int64(u.Source),
+		e.PriceVersion, int64(e.Cost), int64(e.Excess), int64(e.Saved), e.Code, e.Origin, flags(e), e.Cache,
+		e.Delivered, int64(e.Latency), int64(e.TTFT), bucket(e), e.RequestID, attempts}, nil
+}
+
+func flags(e *billing.Entry) (f int64) {
+	set := func(on bool, flag int64) {
+		if on {
+			f |= flag
+		}
+	}
+	set(e.Refused, flagRefused)
+	set(e.Stream, flagStream)
+	set(e.Disconnect, flagDisconnect)
+	set(e.Status >= 400, flagError)
+	set(served(e), flagServed)
+	return f
+}
+
+// entrySelect reads whole entries; what follows names the rows of e.
+const entrySelect = `SELECT e.id, e.call, e.attempt, e.time, d.team, d.key_id, d.key, e.user, coalesce(t.tags, ''), e.operation,
+	d.model, d.provider, d.target, d.prompt, d.version, d.status,
+	e.input, e.cached_input, e.cache_write, e.cache_write_1h, e.output, e.reasoning, e.audio_input, e.audio_output, e.images, e.source,
+	e.price_version, e.cost, e.excess, e.saved, e.code, e.origin, e.flags, e.cache, e.delivered, e.latency, e.ttft,
+	e.request_id, coalesce(e.attempts, '')
+	FROM entries e JOIN dims d ON d.id = e.dim LEFT JOIN tagsets t ON t.id = e.tagset `
+
+// scanEntry reads a row of entrySelect, and the row's id.
+func scanEntry(scan func(...any) error) (e billing.Entry, id int64, err error) {
+	var at, flags, latency, ttft int64
+	var source uint8
+	var tags, attempts string
+	u := &e.Usage
+	err = scan(&id, &e.Call, &e.Attempt, &at, &e.Team, &e.KeyID, &e.Key, &e.User, &tags, &e.Operation,
+		&e.Model, &e.Provider, &e.Target, &e.Prompt, &e.Version, &e.Status,
+		&u.Input, &u.CachedInput, &u.CacheWrite, &u.CacheWrite1h, &u.Output, &u.Reasoning, &u.AudioInput, &u.AudioOutput,
+		&u.Images, &source,
+		&e.PriceVersion, &e.Cost, &e.Excess, &e.Saved, &e.Code, &e.Origin, &flags, &e.Cache, &e.Delivered, &latency, &ttft,
+		&e.RequestID, &attempts)
+	if err != nil {
+		return e, 0, err
+	}
+	e.Time = time.Unix(0, at).UTC()
+	u.Source = schema.UsageSource(source)
+	e.Latency, e.TTFT = time.Duration(latency), time.Duration(ttft)
+	e.Refused, e.Stream, e.Disconnect = flags&flagRefused != 0, flags&flagStream != 0, flags&flagDisconnect != 0
+	if err := errors.Join(readJSON(tags, &e.Tags), readJSON(attempts, &e.Attempts)); err != nil {
+		return e, 0, fmt.Errorf("cannot read entry %q: %w", e.Call, err)
+	}
+	return e, id, nil
+}
+
+// readJSON reads a column that holds JSON; an empty one leaves to as it is.
+func readJSON(text string, to any) error {
+	if text == "" {
+		return nil
+	}
+	return json.Unmarshal([]byte(text), to)
+}
