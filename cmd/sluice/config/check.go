@@ -20,6 +20,7 @@ type checker struct {
 }
 
 func check(c *Config, d *decoder, enabled []string) {
+	d.checking = true
 	k := &checker{decoder: d, config: c, on: map[string]bool{"mock": true}}
 	for name := range c.Providers {
 		k.on[name] = true

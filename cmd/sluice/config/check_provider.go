@@ -58,7 +58,8 @@ func (k *checker) providerKeys(path []string, keys []ProviderKey) {
 	for i, key := range keys {
 		at := below(path, strconv.Itoa(i))
 		value := below(at, "value")
-		if !k.origin.given(value...) {
+		if weighted, some := below(at, "weight"), below(at, "models"); !k.origin.given(value...) &&
+			!k.origin.given(weighted...) && !k.origin.given(some...) {
 			value = at // the short form
 		}
 		k.secret(value, key.Value, seen)

@@ -15,6 +15,9 @@ import (
 type decoder struct {
 	origin origins
 	faults Faults
+	// checking is the time after decoding: a value is there, whatever is wrong
+	// with it.
+	checking bool
 }
 
 // fresh is what a new element of a map, a list or behind a pointer begins as.
@@ -48,11 +51,11 @@ func (d *decoder) fault(path []string, format string, args ...any) {
 
 func (d *decoder) report(path []string, message string) {
 	key, at := strings.Join(path, delim), d.origin.find(path)
-	if d.origin[key].faulty {
+	if d.origin[key].faulty || d.origin.lost(path) {
 		return
 	}
 	d.faults = append(d.faults, Fault{File: at.file, Line: at.line, Message: message})
-	at.faulty = true
+	at.faulty, at.lost = true, !d.checking
 	d.origin[key] = at
 }
 
@@ -138,7 +141,7 @@ func (d *decoder) text(path []string, text string, into reflect.Value, enum stri
 func (d *decoder) fields(path []string, raw any, into reflect.Value) {
 	m, ok := raw.(map[string]any)
 	if !ok {
-		d.fault(path, "want a mapping of %s", strings.Join(known(into.Type(), nil), ", "))
+		d.fault(path, "want a mapping of %s", strings.Join(known(into.Type()), ", "))
 		return
 	}
 	for _, key := range sortedKeys(m) {
@@ -150,14 +153,14 @@ func (d *decoder) fields(path []string, raw any, into reflect.Value) {
 		case refused(at, m[key]) != "":
 			d.value(at, m[key], reflect.Value{}, "")
 		case !slices.Contains(pending(path), key):
-			d.unknown(at, known(into.Type(), path))
+			d.unknown(at, known(into.Type()))
 		}
 	}
 }
 
 func (d *decoder) unknown(path []string, keys []string) {
 	key := path[len(path)-1]
-	hint := meant(key, keys)
+	hint := meant(key, append(keys, pending(path[:len(path)-1])...))
 	if hint == "" {
 		hint = ", known here: " + strings.Join(keys, ", ")
 	}
@@ -214,17 +217,12 @@ func fieldOf(t reflect.Type, key string) (reflect.StructField, bool) {
 	return reflect.StructField{}, false
 }
 
-// known is the keys of a struct, and those below path that are not built yet.
-func known(t reflect.Type, path []string) []string {
+// known is the keys of a struct.
+func known(t reflect.Type) []string {
 	var keys []string
 	for f := range t.Fields() {
 		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" && f.IsExported() {
 			keys = append(keys, name)
-		}
-	}
-	for _, key := range pending(path) {
-		if path != nil && !slices.Contains(keys, key) {
-			keys = append(keys, key)
 		}
 	}
 	return keys

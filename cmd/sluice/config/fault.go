@@ -48,6 +48,7 @@ type origin struct {
 	line     int
 	env      bool // file is the name of a variable
 	expanded bool // the value came out of ${…} and may be a secret
+	lost     bool // it could not be read: what follows from its absence is noise
 	faulty   bool // a fault was reported: one a value is enough
 }
 
@@ -68,6 +69,16 @@ func (o origins) find(path []string) origin {
 		}
 	}
 	return o[""]
+}
+
+// lost tells whether a path, or one above it, could not be read.
+func (o origins) lost(path []string) bool {
+	for n := range len(path) + 1 {
+		if o[strings.Join(path[:n], delim)].lost {
+			return true
+		}
+	}
+	return false
 }
 
 // given tells whether a key was written at all.

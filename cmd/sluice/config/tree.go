@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,6 +26,7 @@ type tree struct {
 	origin origins
 	faults Faults
 	nodes  int
+	over   bool // too much was found
 }
 
 // parse reads a document whose root is a mapping; nil where it is empty or
@@ -65,46 +65,26 @@ func (t *tree) fault(line int, format string, args ...any) {
 	t.faults = append(t.faults, Fault{File: t.file, Line: line, Message: fmt.Sprintf(format, args...)})
 }
 
-var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)`)
-
-// syntax reports the parser's error, which says "yaml: line N: what". It quotes
-// nothing of the file.
-func (t *tree) syntax(src []byte, err error) {
-	m := yamlLine.FindStringSubmatch(err.Error())
-	if m == nil {
-		t.fault(0, "cannot read YAML: %v", err)
-		return
-	}
-	line, _ := strconv.Atoi(m[1]) // 0 where the parser names none
-	message := "cannot read YAML: " + m[2]
-	if lines := bytes.Split(src, []byte("\n")); line > 0 && line <= len(lines) &&
-		bytes.Contains(bytes.Join(lines[max(0, line-2):line], nil), []byte("${")) {
-		message += `; inside [ ] and { } a reference must be quoted: "${NAME}"`
-	}
-	t.fault(line, "%s", message)
-}
-
 // convert is the value of a node. line is where its key stands.
 func (t *tree) convert(path []string, n *yaml.Node, line int) any {
-	if t.nodes++; t.nodes > maxNodes || len(path) > maxDepth {
-		if t.nodes <= maxNodes+1 || len(path) == maxDepth+1 {
-			t.fault(line, "too deep or too large: at most %d levels and %d values", maxDepth, maxNodes)
-		}
+	if t.full(len(path), line) {
 		return nil
 	}
-	if n.Kind == yaml.AliasNode {
-		n = n.Alias
-	}
+	n = unalias(n)
 	at := origin{file: t.file, line: line}
 	t.origin.put(path, at)
 	if strings.HasPrefix(n.Tag, "!") && !strings.HasPrefix(n.Tag, "!!") {
-		t.fault(n.Line, "unknown YAML tag")
+		t.fault(n.Line, "%s: unknown YAML tag", show(path))
+		at.lost = true
+		t.origin.put(path, at)
 		return nil
 	}
 	switch n.Kind {
 	case yaml.MappingNode:
 		m := map[string]any{}
-		t.mapping(path, n, m)
+		for _, p := range t.pairs(path, n, map[string]int{}, 0) {
+			m[p.key.Value] = t.convert(below(path, p.key.Value), p.value, p.key.Line)
+		}
 		return m
 	case yaml.SequenceNode:
 		list := make([]any, len(n.Content))
@@ -119,7 +99,7 @@ func (t *tree) convert(path []string, n *yaml.Node, line int) any {
 	text, filled, err := t.expand.expand(n.Value)
 	if err != nil {
 		t.fault(n.Line, "%s: %v", show(path), err)
-		at.faulty = true
+		at.lost = true
 	}
 	at.expanded = filled
 	t.origin.put(path, at)
@@ -129,57 +109,64 @@ func (t *tree) convert(path []string, n *yaml.Node, line int) any {
 	return text
 }
 
-// mapping puts the keys of a node into m. Those of << come last and never
-// replace another.
-func (t *tree) mapping(path []string, n *yaml.Node, m map[string]any) {
-	first := map[string]int{}
+// full tells whether the document unfolds to more than it may: aliases can make
+// a short one endless. It is a fault once.
+func (t *tree) full(depth, line int) bool {
+	if t.nodes++; t.nodes <= maxNodes && depth <= maxDepth {
+		return false
+	}
+	if !t.over {
+		t.over = true
+		t.fault(line, "too deep or too large: at most %d levels and %d values", maxDepth, maxNodes)
+	}
+	return true
+}
+
+type pair struct{ key, value *yaml.Node }
+
+// pairs are the keys of a mapping, then those of its << that seen, which holds
+// the lines of keys by name, has not.
+func (t *tree) pairs(path []string, n *yaml.Node, seen map[string]int, depth int) []pair {
+	var own []pair
 	var merged []*yaml.Node
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, value := n.Content[i], n.Content[i+1]
-		if key.Kind == yaml.AliasNode {
-			key = key.Alias
-		}
+		key, value := unalias(n.Content[i]), n.Content[i+1]
+		line, again := seen[key.Value]
 		switch {
 		case key.Kind != yaml.ScalarNode || key.ShortTag() == "!!null" || strings.Contains(key.Value, delim):
 			t.fault(key.Line, "%s a key must be a plain word", where(path))
-			continue
 		case key.ShortTag() == "!!merge":
 			merged = append(merged, value)
-			continue
-		case first[key.Value] > 0:
-			t.fault(key.Line, "%s the key %q was given on line %d already", where(path), key.Value, first[key.Value])
-			continue
+		case again && depth == 0:
+			t.fault(key.Line, "%s the key %q was given on line %d already", where(path), key.Value, line)
+		case !again:
+			seen[key.Value] = key.Line
+			own = append(own, pair{key, value})
 		}
-		first[key.Value] = key.Line
-		m[key.Value] = t.convert(below(path, key.Value), value, key.Line)
 	}
 	for _, value := range merged {
-		t.merge(path, value, m)
+		sources := []*yaml.Node{value}
+		if value = unalias(value); value.Kind == yaml.SequenceNode {
+			sources = value.Content
+		}
+		for _, source := range sources {
+			switch source = unalias(source); {
+			case t.full(depth, source.Line):
+			case source.Kind != yaml.MappingNode:
+				t.fault(value.Line, "%s << wants a mapping or a list of mappings", where(path))
+			default:
+				own = append(own, t.pairs(path, source, seen, depth+1)...)
+			}
+		}
 	}
+	return own
 }
 
-// merge puts the keys of a << value into m, unless m has them.
-func (t *tree) merge(path []string, value *yaml.Node, m map[string]any) {
-	sources := []*yaml.Node{value}
-	if value.Kind == yaml.SequenceNode {
-		sources = value.Content
+func unalias(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.AliasNode {
+		return n.Alias
 	}
-	for _, source := range sources {
-		if source.Kind == yaml.AliasNode {
-			source = source.Alias
-		}
-		if source.Kind != yaml.MappingNode {
-			t.fault(value.Line, "%s << wants a mapping or a list of mappings", where(path))
-			continue
-		}
-		for i := 0; i+1 < len(source.Content); i += 2 {
-			key := source.Content[i]
-			if _, has := m[key.Value]; has || key.Kind != yaml.ScalarNode || strings.Contains(key.Value, delim) {
-				continue
-			}
-			m[key.Value] = t.convert(below(path, key.Value), source.Content[i+1], key.Line)
-		}
-	}
+	return n
 }
 
 // where begins a message about a mapping.
