@@ -1,0 +1,163 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"sluice/billing"
+	"sluice/providers/schema"
+)
+
+func TestAppendKeepsEveryField(t *testing.T) {
+	l := testStore(t).Ledger()
+	want := billing.Entry{
+		Call: "c1", Time: noon.Add(123456789), Team: "t", KeyID: "k", Key: "t/n", User: "ann", Tags: []string{"a", "b"},
+		Operation: "chat", Model: "m", Provider: "p", Target: "p/m", Prompt: "sum", Version: 3,
+		Usage: schema.Usage{Input: 1, CachedInput: 2, CacheWrite: 3, CacheWrite1h: 4, Output: 5, Reasoning: 6,
+			AudioInput: 7, AudioOutput: 8, Images: 9, Source: schema.UsageCounted},
+		PriceVersion: "pv", Cost: 11, Excess: 12, Saved: 13, Status: 502, Code: "upstream_error", Origin: "provider",
+		Refused: false, Stream: true, Cache: "miss", Disconnect: true, Delivered: 4, Latency: 5 * time.Second,
+		TTFT: time.Second, RequestID: "r1",
+		Attempts: []billing.AttemptLog{{Target: "p/m", Key: "…abcd", Status: 500, Code: "x", LatencyMS: 5, USD: 7}},
+	}
+	add(t, l, want)
+	got, err := l.Request(context.Background(), "c1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(*got, want) {
+		t.Errorf("read back\n%+v, want\n%+v", *got, want)
+	}
+	if _, err := l.Request(context.Background(), "c2"); !errors.Is(err, billing.ErrNotFound) {
+		t.Errorf("Request of no call = %v, want ErrNotFound", err)
+	}
+}
+
+func TestAppendTwiceIsOnce(t *testing.T) {
+	l := testStore(t).Ledger()
+	e := entry("c1", noon, func(e *billing.Entry) { e.User, e.Tags = "ann", []string{"x"} })
+	failed := entry("c1", noon, func(e *billing.Entry) { e.Attempt = 1 })
+	add(t, l, e, failed, e)
+	add(t, l, failed, e)
+	e.Cost = 1 // even another content is not taken
+	add(t, l, e)
+	verified(t, l, 2)
+	r, err := l.Usage(context.Background(), billing.Query{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Total.Calls != 1 || r.Total.USD != 90_000 || r.Total.InputTokens != 200 {
+		t.Errorf("total = %+v, want one call and two entries' cost", r.Total)
+	}
+}
+
+func TestAppendIsAllOrNothing(t *testing.T) {
+	l := testStore(t).Ledger()
+	bad := entry("", noon)
+	err := l.Append(context.Background(), []billing.Entry{entry("c1", noon, func(e *billing.Entry) { e.Tags = []string{"new"} }), bad})
+	if err == nil || !strings.Contains(err.Error(), "no call id") {
+		t.Fatalf("Append of an entry without an id = %v", err)
+	}
+	verified(t, l, 0)
+	// The ids made in that transaction are not used again.
+	add(t, l, entry("c1", noon, func(e *billing.Entry) { e.Tags = []string{"new"} }))
+	verified(t, l, 1)
+	r, err := l.Usage(context.Background(), billing.Query{GroupBy: []string{"team", "tag"}})
+	if err != nil || len(r.Rows) != 1 || r.Rows[0].Values[1] != "new" {
+		t.Errorf("usage by tag = %+v, %v", r, err)
+	}
+}
+
+func TestAppendHeedsContext(t *testing.T) {
+	l := testStore(t).Ledger()
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := l.Append(ctx, []billing.Entry{entry("c1", noon)}); !errors.Is(err, context.Canceled) {
+		t.Errorf("Append = %v, want Canceled", err)
+	}
+	if err := l.Append(ctx, nil); err != nil {
+		t.Errorf("Append of nothing = %v", err)
+	}
+}
+
+func TestReadersSeeWholeBatches(t *testing.T) {
+	l := testStore(t).Ledger()
+	const batches, size = 40, 25
+	var wg sync.WaitGroup
+	done := make(chan struct{})
+	for range 3 {
+		wg.Go(func() {
+			for {
+				r, err := l.Usage(context.Background(), billing.Query{GroupBy: []string{"user", "hour"}})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if r.Total.Calls%size != 0 || int64(r.Total.USD) != r.Total.Calls*45_000 {
+					t.Errorf("saw %d calls for %s: part of a batch", r.Total.Calls, r.Total.USD)
+					return
+				}
+				select {
+				case <-done:
+					return
+				default:
+				}
+			}
+		})
+	}
+	for b := range batches {
+		var entries []billing.Entry
+		for i := range size {
+			entries = append(entries, entry(fmt.Sprintf("c%d.%d", b, i), noon.Add(time.Duration(b)*20*time.Minute),
+				func(e *billing.Entry) { e.User = fmt.Sprint("u", i%3) }))
+		}
+		add(t, l, entries...)
+	}
+	close(done)
+	wg.Wait()
+	verified(t, l, batches*size)
+}
+
+func TestVerifyFindsEveryDamage(t *testing.T) {
+	for _, damage := range []string{
+		"UPDATE usage_hour SET usd = usd + 1",
+		"UPDATE usage_day SET calls = calls - 1",
+		"UPDATE labelled_hour SET input = 0",
+		"UPDATE labelled_day SET l14 = 7",
+		"DELETE FROM usage_hour",
+		"DELETE FROM labelled_day",
+		"DELETE FROM entries WHERE call = 'c2'",
+		"UPDATE entries SET cost = 0 WHERE call = 'c1'",
+		"INSERT INTO usage_day SELECT day + 1, dim, calls, refused, errors, cached, input, cached_input, cache_write, output, reasoning, usd, saved, " +
+			strings.Join(sumColumns[iLatency:], ", ") + " FROM usage_day",
+	} {
+		l := testStore(t).Ledger()
+		add(t, l, entry("c1", noon, func(e *billing.Entry) { e.User = "ann" }), entry("c2", noon.Add(time.Hour)))
+		verified(t, l, 2)
+		if _, err := l.write.Exec(damage); err != nil {
+			t.Fatal(err)
+		}
+		_, differences, err := l.Verify(context.Background())
+		if err != nil || len(differences) == 0 {
+			t.Errorf("after %q Verify = %v, %v", damage, differences, err)
+		}
+	}
+}
+
+func TestVerifyTellsWhatDiffers(t *testing.T) {
+	l := testStore(t).Ledger()
+	add(t, l, entry("c1", noon))
+	if _, err := l.write.Exec("UPDATE usage_hour SET usd = 44000"); err != nil {
+		t.Fatal(err)
+	}
+	_, differences, err := l.Verify(context.Background())
+	if err != nil || len(differences) != 2 || differences[0] != "usage_hour 2026-03-14T12Z dim 1: usd 44000 should be 45000" {
+		t.Errorf("differences = %q, %v", differences, err)
+	}
+}

@@ -1,0 +1,179 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"sluice/billing"
+	"sluice/providers/schema"
+)
+
+// testStore opens a store in a new directory and closes it with the test.
+func testStore(t testing.TB) *Store {
+	t.Helper()
+	s, err := Open(context.Background(), "sqlite:"+filepath.Join(t.TempDir(), "data", "sluice.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+var noon = time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)
+
+// entry is a plain successful call; edit changes it.
+func entry(call string, at time.Time, edit ...func(*billing.Entry)) billing.Entry {
+	e := billing.Entry{
+		Call: call, Time: at, Team: "research", KeyID: "k1", Key: "research/ci", Operation: "chat",
+		Model: "fast", Provider: "openai", Target: "openai/gpt-4o-mini",
+		Usage:        schema.Usage{Input: 100, CachedInput: 20, Output: 50, Reasoning: 10, Source: schema.UsageReported},
+		PriceVersion: "v1", Cost: 45_000, Status: 200, Delivered: -1, Latency: 250 * time.Millisecond,
+		TTFT: 80 * time.Millisecond, RequestID: "req-" + call,
+	}
+	for _, f := range edit {
+		f(&e)
+	}
+	return e
+}
+
+func add(t testing.TB, l *Ledger, entries ...billing.Entry) {
+	t.Helper()
+	if err := l.Append(context.Background(), entries); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// verified fails the test unless every sum is right.
+func verified(t testing.TB, l *Ledger, want int64) {
+	t.Helper()
+	n, differences, err := l.Verify(context.Background())
+	if err != nil || n != want || len(differences) > 0 {
+		t.Fatalf("Verify = %d entries, %v, %v; want %d and no difference", n, differences, err, want)
+	}
+}
+
+func TestOpenMakesPrivateFiles(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a b?c%", "sluice.db")
+	s, err := Open(context.Background(), "sqlite:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	add(t, s.Ledger(), entry("c1", noon))
+	for name, mode := range map[string]os.FileMode{filepath.Dir(path): 0o700, path: 0o600, path + "-wal": 0o600} {
+		info, err := os.Stat(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode().Perm() != mode {
+			t.Errorf("%s has mode %o, want %o", name, info.Mode().Perm(), mode)
+		}
+	}
+	if err := s.Ping(context.Background()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	for dsn, want := range map[string]string{
+		"postgres://user:pw@host/db": "not built into this version",
+		"mysql://x":                  "not of the form",
+		"sluice.db":                  "not of the form",
+		"sqlite:":                    "names no file",
+		"sqlite:/dev/null/x.db":      "cannot create store",
+	} {
+		s, err := Open(context.Background(), dsn)
+		if err == nil {
+			_ = s.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Open(%q) = %v, want %q", dsn, err, want)
+		}
+		if err != nil && strings.Contains(err.Error(), "pw") {
+			t.Errorf("Open(%q) tells the password: %v", dsn, err)
+		}
+	}
+}
+
+func TestOpenRefusesNotADatabase(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.db")
+	if err := os.WriteFile(path, []byte(strings.Repeat("no database ", 500)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := Open(context.Background(), "sqlite:"+path); err == nil {
+		_ = s.Close()
+		t.Fatal("a file of text was opened")
+	}
+}
+
+func TestOpenRefusesNewerSchema(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.db")
+	s, err := Open(context.Background(), "sqlite:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.write.Exec("INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, 1)"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = Open(context.Background(), "sqlite:"+path); err == nil || !strings.Contains(err.Error(), "newer") {
+		t.Errorf("Open = %v, want one that tells of a newer version", err)
+	}
+}
+
+// copyFiles copies the database as a crash would leave it: without Close.
+func copyFiles(t *testing.T, from, to string) {
+	t.Helper()
+	for _, suffix := range []string{"", "-wal"} {
+		b, err := os.ReadFile(from + suffix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(to+suffix, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestReopenAfterCrash(t *testing.T) {
+	dir := t.TempDir()
+	s, err := Open(context.Background(), "sqlite:"+filepath.Join(dir, "a.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for i := range 10 {
+		add(t, s.Ledger(), entry(fmt.Sprint("c", i), noon.Add(time.Duration(i)*time.Hour)))
+	}
+	// A transaction that is under way is not there after the crash.
+	tx, err := s.write.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec("DELETE FROM usage_hour"); err != nil {
+		t.Fatal(err)
+	}
+	copyFiles(t, filepath.Join(dir, "a.db"), filepath.Join(dir, "b.db"))
+	if err := tx.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := Open(context.Background(), "sqlite:"+filepath.Join(dir, "b.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	verified(t, again.Ledger(), 10)
+	add(t, again.Ledger(), entry("c3", noon), entry("c10", noon))
+	verified(t, again.Ledger(), 11)
+}

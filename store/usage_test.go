@@ -1,0 +1,287 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"sluice/billing"
+	"sluice/providers/schema"
+)
+
+// naive sums entries the plain way: what Usage must answer, percentiles apart.
+func naive(entries []billing.Entry, q billing.Query) (map[string]billing.Sums, billing.Sums) {
+	loc := q.Location
+	if loc == nil {
+		loc = time.UTC
+	}
+	rows := map[string]billing.Sums{}
+	var total billing.Sums
+	for _, e := range entries {
+		if !q.From.IsZero() && e.Time.Before(q.From) || !q.To.IsZero() && !e.Time.Before(q.To) ||
+			q.Team != "" && e.Team != q.Team || q.KeyID != "" && e.KeyID != q.KeyID {
+			continue
+		}
+		tags := slices.Clone(e.Tags)
+		slices.Sort(tags)
+		tags = slices.Compact(tags)
+		if len(tags) == 0 || !slices.Contains(q.GroupBy, "tag") {
+			tags = []string{""}
+		}
+		for _, tag := range tags {
+			key := naiveKey(e, q.GroupBy, tag, loc)
+			s := rows[key]
+			naiveAdd(&s, e)
+			rows[key] = s
+		}
+		naiveAdd(&total, e)
+	}
+	return rows, total
+}
+
+func naiveKey(e billing.Entry, groupBy []string, tag string, loc *time.Location) string {
+	at := e.Time.In(loc)
+	version := ""
+	if e.Version != 0 {
+		version = strconv.Itoa(e.Version)
+	}
+	values := map[string]string{"team": e.Team, "key": e.Key, "user": e.User, "model": e.Model, "target": e.Target,
+		"provider": e.Provider, "prompt": e.Prompt, "version": version, "tag": tag, "status": strconv.Itoa(e.Status),
+		"hour": at.Format("2006-01-02T15:00:00Z07:00"), "day": at.Format("2006-01-02"), "month": at.Format("2006-01")}
+	var key []string
+	for _, g := range groupBy {
+		key = append(key, values[g])
+	}
+	return strings.Join(key, "|")
+}
+
+func naiveAdd(s *billing.Sums, e billing.Entry) {
+	if e.Refused {
+		s.Refused++
+	} else if e.Attempt == 0 {
+		s.Calls++
+		if e.Status >= 400 {
+			s.Errors++
+		}
+		if e.Cache == "hit" || e.Cache == "semantic" {
+			s.Cached++
+		}
+	}
+	s.InputTokens += e.Usage.Input
+	s.CachedInputTokens += e.Usage.CachedInput
+	s.CacheWriteTokens += e.Usage.CacheWrite
+	s.OutputTokens += e.Usage.Output
+	s.ReasoningTokens += e.Usage.Reasoning
+	s.USD += e.Cost
+	s.SavedUSD += e.Saved
+}
+
+var zones = []string{"UTC", "Europe/Berlin", "Asia/Kolkata", "America/New_York", "Pacific/Chatham", "Australia/Lord_Howe"}
+
+// drawEntries draws a history around a change of the clocks.
+func drawEntries(t *rapid.T) []billing.Entry {
+	pick := func(label string, of ...string) string { return rapid.SampledFrom(of).Draw(t, label) }
+	start := time.Date(2026, 3, 28, 0, 0, 0, 0, time.UTC)
+	n := rapid.IntRange(0, 40).Draw(t, "entries")
+	out := make([]billing.Entry, n)
+	for i := range out {
+		e := entry(fmt.Sprint("c", i/2), start.Add(time.Duration(rapid.Int64Range(0, int64(80*time.Hour)).Draw(t, "at"))))
+		e.Attempt = i % 2
+		e.Team, e.KeyID = pick("team", "a", "b"), pick("key", "1", "2")
+		e.Key = e.Team + "/" + e.KeyID
+		e.User = pick("user", "", "", "ann", "bob")
+		e.Tags = rapid.SliceOfN(rapid.SampledFrom([]string{"x", "y", "z"}), 0, 3).Draw(t, "tags")
+		e.Model, e.Prompt = pick("model", "fast", "smart"), pick("prompt", "", "sum")
+		e.Version = rapid.IntRange(0, 11).Draw(t, "version")
+		e.Status = rapid.SampledFrom([]int{200, 200, 429, 502}).Draw(t, "status")
+		e.Refused = e.Attempt == 0 && e.Status == 429
+		e.Cache = pick("cache", "", "hit", "miss", "semantic")
+		e.Cost = billing.Nano(rapid.Int64Range(0, 1e12).Draw(t, "cost"))
+		e.Saved = billing.Nano(rapid.Int64Range(0, 1000).Draw(t, "saved"))
+		e.Usage = schema.Usage{Input: rapid.Int64Range(0, 1e6).Draw(t, "input"), CacheWrite: 3, Output: 5}
+		e.Latency = time.Duration(rapid.Int64Range(0, int64(10*time.Minute)).Draw(t, "latency"))
+		out[i] = e
+	}
+	return out
+}
+
+func drawQuery(t *rapid.T) billing.Query {
+	q := billing.Query{GroupBy: rapid.SliceOfNDistinct(rapid.SampledFrom(billing.Dimensions), 0, 4,
+		func(s string) string { return s }).Draw(t, "group by")}
+	start := time.Date(2026, 3, 27, 20, 0, 0, 0, time.UTC)
+	// On the hour, on the minute or anywhere.
+	unit := rapid.SampledFrom([]time.Duration{time.Hour, time.Minute, 1}).Draw(t, "unit")
+	at := func(label string) time.Time {
+		return start.Add(time.Duration(rapid.Int64Range(0, int64(90*time.Hour/unit)).Draw(t, label)) * unit)
+	}
+	if rapid.Bool().Draw(t, "from") {
+		q.From = at("from at")
+	}
+	if rapid.Bool().Draw(t, "to") {
+		q.To = at("to at")
+	}
+	q.Team = rapid.SampledFrom([]string{"", "", "a"}).Draw(t, "only team")
+	q.KeyID = rapid.SampledFrom([]string{"", "", "2"}).Draw(t, "only key")
+	if zone := rapid.SampledFrom(zones).Draw(t, "zone"); zone != "UTC" {
+		loc, err := time.LoadLocation(zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q.Location = loc
+	}
+	return q
+}
+
+// Any report over any history is what a plain sum gives.
+func TestUsageIsTheSumOfEntries(t *testing.T) {
+	s := testStore(t)
+	tables := []string{"entries", "usage_hour", "usage_day", "labelled_hour", "labelled_day"}
+	rapid.Check(t, func(t *rapid.T) {
+		for _, table := range tables {
+			if _, err := s.write.Exec("DELETE FROM " + table); err != nil {
+				t.Fatal(err)
+			}
+		}
+		l := s.Ledger()
+		entries := drawEntries(t)
+		cut := rapid.IntRange(0, len(entries)).Draw(t, "cut")
+		again := rapid.IntRange(0, cut).Draw(t, "written twice")
+		for _, batch := range [][]billing.Entry{entries[:cut], entries[again:]} {
+			if err := l.Append(context.Background(), batch); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 3 {
+			checkUsage(t, l, entries, drawQuery(t))
+		}
+		if n, differences, err := l.Verify(context.Background()); err != nil || int(n) != len(entries) || len(differences) > 0 {
+			t.Fatalf("Verify = %d, %v, %v", n, differences, err)
+		}
+	})
+}
+
+func checkUsage(t *rapid.T, l *Ledger, entries []billing.Entry, q billing.Query) {
+	got, err := l.Usage(context.Background(), q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, total := naive(entries, q)
+	rows := map[string]billing.Sums{}
+	for _, r := range got.Rows {
+		r.Sums.LatencyP50MS, r.Sums.LatencyP95MS = 0, 0
+		rows[strings.Join(r.Values, "|")] = r.Sums
+	}
+	if len(q.GroupBy) == 0 && len(want) == 0 {
+		want[""] = billing.Sums{}
+	}
+	got.Total.LatencyP50MS, got.Total.LatencyP95MS = 0, 0
+	if !reflect.DeepEqual(rows, want) || got.Total != total {
+		t.Fatalf("query %+v:\n got %+v\nwant %+v\ntotal %+v\n want %+v", q, rows, want, got.Total, total)
+	}
+	if len(rows) != len(got.Rows) {
+		t.Fatalf("query %+v gave a group twice: %+v", q, got.Rows)
+	}
+	spent, err := l.Spent(context.Background(), q.Team, q.KeyID, q.From)
+	if _, since := naive(entries, billing.Query{From: q.From, Team: q.Team, KeyID: q.KeyID}); err != nil || spent != since.USD {
+		t.Fatalf("Spent(%q, %q, %v) = %v, %v, want %v", q.Team, q.KeyID, q.From, spent, err, since.USD)
+	}
+}
+
+func TestUsageByTag(t *testing.T) {
+	l := testStore(t).Ledger()
+	tags := func(tags ...string) func(*billing.Entry) { return func(e *billing.Entry) { e.Tags = tags } }
+	add(t, l, entry("c1", noon, tags("a", "b")), entry("c2", noon, tags("b", "b")), entry("c3", noon))
+	r, err := l.Usage(context.Background(), billing.Query{GroupBy: []string{"tag"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls := map[string]int64{}
+	for _, row := range r.Rows {
+		calls[row.Values[0]] = row.Calls
+	}
+	if !reflect.DeepEqual(calls, map[string]int64{"": 1, "a": 1, "b": 2}) || r.Total.Calls != 3 {
+		t.Errorf("calls by tag = %v, total %d", calls, r.Total.Calls)
+	}
+}
+
+func TestUsageRowsAreSorted(t *testing.T) {
+	l := testStore(t).Ledger()
+	for i, v := range []int{10, 2, 0, 9} {
+		add(t, l, entry(fmt.Sprint(i), noon, func(e *billing.Entry) { e.Prompt, e.Version = "p", v }))
+	}
+	r, err := l.Usage(context.Background(), billing.Query{GroupBy: []string{"prompt", "version"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, row := range r.Rows {
+		got = append(got, row.Values[1])
+	}
+	if !slices.Equal(got, []string{"", "2", "9", "10"}) {
+		t.Errorf("versions = %q", got)
+	}
+}
+
+func TestUsageOfNothing(t *testing.T) {
+	l := testStore(t).Ledger()
+	for _, q := range []billing.Query{{}, {GroupBy: []string{"team", "day"}}, {From: noon, To: noon.Add(-time.Hour)}} {
+		r, err := l.Usage(context.Background(), q)
+		if err != nil || r.Total != (billing.Sums{}) || r.Rows == nil {
+			t.Errorf("Usage(%+v) = %+v, %v", q, r, err)
+		}
+	}
+	if _, err := l.Usage(context.Background(), billing.Query{GroupBy: []string{"colour"}}); err == nil || !strings.Contains(err.Error(), "colour") {
+		t.Errorf("an unknown dimension gave %v", err)
+	}
+}
+
+func TestPercentiles(t *testing.T) {
+	for name, c := range map[string]struct {
+		latencies []time.Duration
+		p50, p95  [2]int64 // at least, at most
+	}{
+		"none":     {nil, [2]int64{0, 0}, [2]int64{0, 0}},
+		"one":      {[]time.Duration{250 * time.Millisecond}, [2]int64{200, 300}, [2]int64{200, 300}},
+		"uniform":  {uniform(1000), [2]int64{450, 550}, [2]int64{900, 1000}},
+		"for ever": {[]time.Duration{time.Hour}, [2]int64{300_000, 300_000}, [2]int64{300_000, 300_000}},
+		"zero":     {[]time.Duration{0}, [2]int64{0, 1}, [2]int64{0, 1}},
+	} {
+		var s sums
+		for _, d := range c.latencies {
+			one := sumsOf(&billing.Entry{Latency: d})
+			s.add(&one, 1)
+		}
+		p50, p95 := s.percentile(50), s.percentile(95)
+		if p50 < c.p50[0] || p50 > c.p50[1] || p95 < c.p95[0] || p95 > c.p95[1] {
+			t.Errorf("%s: p50 %d, p95 %d", name, p50, p95)
+		}
+	}
+}
+
+// uniform is 1, 2, … n milliseconds.
+func uniform(n int) (out []time.Duration) {
+	for i := range n {
+		out = append(out, time.Duration(i+1)*time.Millisecond)
+	}
+	return out
+}
+
+// The figures in SQL are those in Go: a bucket added in one place only shows here.
+func TestColumnsMatchSchema(t *testing.T) {
+	s := testStore(t)
+	for _, table := range []string{"usage_hour", "usage_day", "labelled_hour", "labelled_day", "entry_sums"} {
+		var n int
+		err := s.read.QueryRow("SELECT count(*) FROM pragma_table_info(?) WHERE name IN ('"+
+			strings.Join(sumColumns, "', '")+"')", table).Scan(&n)
+		if err != nil || n != nSums {
+			t.Errorf("%s has %d of %d figures, %v", table, n, nSums, err)
+		}
+	}
+}
