@@ -121,8 +121,6 @@ func (k *checker) name(path []string, name string) bool {
 	return true
 }
 
-var period = regexp.MustCompile(`^(hour|day|week|month|total|[1-9][0-9]{0,3}d)$`)
-
 func (k *checker) budget(path []string, b *billing.Budget) {
 	if b == nil {
 		return
@@ -130,7 +128,8 @@ func (k *checker) budget(path []string, b *billing.Budget) {
 	if !k.origin.given(below(path, "usd")...) {
 		k.fault(below(path, "usd"), "is needed")
 	}
-	if per := below(path, "per"); !period.MatchString(string(b.Per)) {
+	per := below(path, "per")
+	if _, err := billing.ParsePeriod(string(b.Per)); err != nil {
 		k.fault(per, "want hour, day, week, month, total, or days such as 30d%s", k.said(per, string(b.Per)))
 	}
 	for i, share := range b.WarnAt {

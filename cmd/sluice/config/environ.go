@@ -3,6 +3,8 @@ package config
 import (
 	"slices"
 	"strings"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // envPrefix begins the variables that override keys: SLUICE_SERVER__LISTEN is
@@ -17,35 +19,24 @@ var topLevel = []string{"store", "shared"}
 // YAML; a list may also be written with commas.
 func environLayer(environ []string, expand *expander, at origins) (map[string]any, Faults) {
 	layer, faults := map[string]any{}, Faults(nil)
-	for _, pair := range slices.Sorted(slices.Values(environ)) {
-		name, text, _ := strings.Cut(pair, "=")
-		path := overridden(name)
-		if path == nil {
-			continue
+	texts := map[string]string{}
+	for _, pair := range environ { // the last of a name counts, as in os/exec
+		if name, text, ok := strings.Cut(pair, "="); ok && overridden(name) != nil {
+			texts[name] = text
+		}
+	}
+	for _, name := range sortedKeys(texts) {
+		path, text := overridden(name), texts[name]
+		t := &tree{file: name, env: true, expand: expand, origin: at}
+		node := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: text}
+		if wrapped(text, "[", "]") || wrapped(text, "{", "}") {
+			node = t.read([]byte(text))
 		}
 		var value any
-		t := &tree{file: name, expand: expand, origin: origins{}}
-		if wrapped(text, "[", "]") || wrapped(text, "{", "}") {
-			// A one-key document around it lets one parser do for both.
-			value = t.parse([]byte("v: " + text))["v"]
-		} else {
-			filled := false
-			var err error
-			if text, filled, err = expand.expand(text); err != nil {
-				faults = append(faults, Fault{File: name, Message: show(path) + ": " + err.Error()})
-				continue
-			}
-			value = text
-			t.origin.put([]string{"v"}, origin{expanded: filled})
+		if node != nil {
+			value = t.convert(path, node, 0)
 		}
-		for _, f := range t.faults {
-			faults = append(faults, Fault{File: name, Message: f.Message})
-		}
-		for key, o := range t.origin {
-			if rest, ok := strings.CutPrefix(key, "v"); ok {
-				at[strings.Join(path, delim)+rest] = origin{file: name, env: true, expanded: o.expanded}
-			}
-		}
+		faults = append(faults, t.faults...)
 		if !put(layer, path, value) {
 			faults = append(faults, Fault{File: name, Message: show(path) + ": another variable sets a key above it"})
 		}

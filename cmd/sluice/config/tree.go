@@ -22,6 +22,7 @@ const (
 // each of them stands.
 type tree struct {
 	file   string
+	env    bool // file is the name of a variable: it has no lines
 	expand *expander
 	origin origins
 	faults Faults
@@ -33,15 +34,31 @@ type tree struct {
 // cannot be read, which is a fault then.
 func (t *tree) parse(src []byte) map[string]any {
 	t.origin.put(nil, origin{file: t.file, line: 1})
+	root := t.read(src)
+	if root == nil {
+		return nil
+	}
+	switch value := t.convert(nil, root, root.Line).(type) {
+	case map[string]any:
+		return value
+	case nil:
+	default:
+		t.fault(root.Line, "want a mapping of sections such as server: and providers:")
+	}
+	return nil
+}
+
+// read is the root of the one document that src holds; nil where there is none
+// or it cannot be read.
+func (t *tree) read(src []byte) *yaml.Node {
 	dec := yaml.NewDecoder(bytes.NewReader(src))
-	var doc yaml.Node
+	var doc, second yaml.Node
 	if err := dec.Decode(&doc); err != nil {
 		if !errors.Is(err, io.EOF) {
 			t.syntax(src, err)
 		}
 		return nil
 	}
-	var second yaml.Node
 	switch err := dec.Decode(&second); {
 	case err == nil:
 		t.fault(second.Line, "a second document begins here: a configuration is one")
@@ -51,17 +68,13 @@ func (t *tree) parse(src []byte) map[string]any {
 	if len(doc.Content) == 0 {
 		return nil
 	}
-	switch root := t.convert(nil, doc.Content[0], doc.Content[0].Line).(type) {
-	case map[string]any:
-		return root
-	case nil:
-	default:
-		t.fault(doc.Content[0].Line, "want a mapping of sections such as server: and providers:")
-	}
-	return nil
+	return doc.Content[0]
 }
 
 func (t *tree) fault(line int, format string, args ...any) {
+	if t.env {
+		line = 0
+	}
 	t.faults = append(t.faults, Fault{File: t.file, Line: line, Message: fmt.Sprintf(format, args...)})
 }
 
@@ -71,7 +84,10 @@ func (t *tree) convert(path []string, n *yaml.Node, line int) any {
 		return nil
 	}
 	n = unalias(n)
-	at := origin{file: t.file, line: line}
+	at := origin{file: t.file, line: line, env: t.env}
+	if t.env {
+		at.line = 0
+	}
 	t.origin.put(path, at)
 	if strings.HasPrefix(n.Tag, "!") && !strings.HasPrefix(n.Tag, "!!") {
 		t.fault(n.Line, "%s: unknown YAML tag", show(path))
