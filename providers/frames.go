@@ -9,6 +9,7 @@ import (
 	"sluice/providers/dialect"
 	"sluice/providers/schema"
 	"sluice/providers/sse"
+	"sluice/providers/wire"
 )
 
 // passFrames looks into the whole frames of a raw stream and makes them
@@ -180,7 +181,7 @@ func (s *Stream) lastFrame() {
 	}
 	data, ok := tail, true
 	if s.framing == dialect.FramingSSE {
-		data, ok = sse.Line(tail)
+		data, ok = wire.EventData(tail)
 	}
 	if data = bytes.TrimSpace(data); !ok || !gjson.ValidBytes(data) && string(data) != "[DONE]" {
 		s.err = s.p.fail(cut())

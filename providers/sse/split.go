@@ -3,6 +3,8 @@ package sse
 import (
 	"bytes"
 	"errors"
+
+	"sluice/providers/wire"
 )
 
 // MaxFrame is the largest frame, in bytes: events with pictures in them are
@@ -36,7 +38,7 @@ func (s *Splitter) Next(buf []byte) (int, error) {
 				continue
 			}
 		}
-		i := lineEnd(buf[s.seen:])
+		i := wire.LineEnd(buf[s.seen:])
 		if i < 0 {
 			s.line = true
 			s.seen = len(buf)
@@ -68,72 +70,6 @@ func (s *Splitter) Next(buf []byte) (int, error) {
 		return 0, ErrTooLong
 	}
 	return 0, nil
-}
-
-// lineEnd is the index of the first CR or LF, or -1.
-func lineEnd(b []byte) int {
-	n := bytes.IndexByte(b, '\n')
-	if n < 0 {
-		return bytes.IndexByte(b, '\r')
-	}
-	if r := bytes.IndexByte(b[:n], '\r'); r >= 0 {
-		return r
-	}
-	return n
-}
-
-// Data appends the data of one frame to dst, its data lines joined by LF as
-// the standard says. more is false for a frame without data, such as a comment.
-func Data(dst, frame []byte) (data []byte, more bool) {
-	for len(frame) > 0 {
-		line := frame
-		if i := lineEnd(frame); i >= 0 {
-			line, frame = frame[:i], frame[i+1:]
-		} else {
-			frame = nil
-		}
-		value, ok := bytes.CutPrefix(line, dataField)
-		if !ok {
-			if string(line) != "data" {
-				continue
-			}
-			value = nil
-		} else if len(value) > 0 && value[0] == ' ' {
-			value = value[1:]
-		}
-		if more {
-			dst = append(dst, '\n')
-		}
-		dst, more = append(dst, value...), true
-	}
-	return dst, more
-}
-
-var dataField = []byte("data:")
-
-// Line is the data of a frame that has one data line, without a copy. ok is
-// false where the frame has none, or several.
-func Line(frame []byte) (data []byte, ok bool) {
-	for len(frame) > 0 {
-		line := frame
-		if i := lineEnd(frame); i >= 0 {
-			line, frame = frame[:i], frame[i+1:]
-		} else {
-			frame = nil
-		}
-		value, is := bytes.CutPrefix(line, dataField)
-		if !is {
-			if string(line) == "data" {
-				return nil, false
-			}
-			continue
-		}
-		if ok {
-			return nil, false
-		}
-		data, ok = bytes.TrimPrefix(value, []byte{' '}), true
-	}
-	return data, ok
 }
 
 // LineSplitter finds the ends of lines in a growing buffer, as Splitter does

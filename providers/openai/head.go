@@ -1,0 +1,185 @@
+package openai
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"sluice/providers/schema"
+	"sluice/providers/wire"
+)
+
+// maxChoices is the most that OpenAI makes of one request.
+const maxChoices = 128
+
+// The fields that the gateway acts on.
+const (
+	fieldMaxTokens           = "max_tokens"
+	fieldMaxCompletionTokens = "max_completion_tokens"
+)
+
+const (
+	atModel = iota
+	atMessages
+	atStream
+	atStreamOptions
+	atMaxTokens
+	atMaxCompletionTokens
+	atN
+	atUser
+	atMetadata
+	atTools
+	atFunctions
+	atInput
+)
+
+var headFields = []string{"model", "messages", "stream", "stream_options", fieldMaxTokens, fieldMaxCompletionTokens,
+	"n", "user", "metadata", "tools", "functions", "input"}
+
+var streamOptionFields = []string{"include_usage"}
+
+// head reads what the gateway must know of a request, in one walk.
+func head(op schema.Operation, raw []byte) (schema.Head, error) {
+	h := schema.Head{N: 1, BodyAt: bytes.IndexByte(raw, '{') + 1}
+	var model, messages, input bool
+	err := wire.Object(raw, headFields, func(field int, v gjson.Result) error {
+		at := schema.Span{From: v.Index, To: v.Index + len(v.Raw)}
+		null := v.Type == gjson.Null
+		switch field {
+		case atModel:
+			if v.Type != gjson.String || v.Str == "" {
+				return schema.Invalid("model", "model must be a non-empty string")
+			}
+			h.Model, h.ModelAt, model = strings.Clone(v.Str), at, true
+		case atMessages:
+			if op == schema.OpChat && (!v.IsArray() || isEmpty(v)) {
+				return schema.Invalid("messages", "messages must be a non-empty array")
+			}
+			h.PromptSize += len(v.Raw)
+			h.HasMedia, messages = hasMedia(v.Raw), true
+		case atStream:
+			if !v.IsBool() && !null {
+				return schema.Invalid("stream", "stream must be a boolean")
+			}
+			h.Stream = v.Type == gjson.True
+		case atStreamOptions:
+			h.StreamOptionsAt = at
+			return streamOptions(&h, v)
+		case atMaxTokens, atMaxCompletionTokens:
+			return maxTokens(&h, headFields[field], at, v)
+		case atN:
+			return choices(&h, v)
+		case atUser:
+			if v.Type != gjson.String && !null {
+				return schema.Invalid("user", "user must be a string")
+			}
+			h.User = strings.Clone(v.Str)
+		case atMetadata:
+			return metadata(&h, v)
+		case atTools, atFunctions:
+			if !v.IsArray() && !null {
+				return schema.Invalid(headFields[field], "%s must be an array", headFields[field])
+			}
+			h.PromptSize += len(v.Raw)
+		case atInput:
+			if op == schema.OpEmbed && (v.Type != gjson.String && !v.IsArray() || isEmpty(v)) {
+				return schema.Invalid("input", "input must be a non-empty string or array")
+			}
+			h.PromptSize += len(v.Raw)
+			input = true
+		}
+		return nil
+	})
+	switch {
+	case err != nil:
+		return schema.Head{}, err
+	case !model:
+		return schema.Head{}, schema.Invalid("model", "model is missing")
+	case op == schema.OpChat && !messages:
+		return schema.Head{}, schema.Invalid("messages", "messages is missing")
+	case op == schema.OpEmbed && !input:
+		return schema.Head{}, schema.Invalid("input", "input is missing")
+	}
+	return h, nil
+}
+
+// isEmpty tells whether a valid array or string is empty.
+func isEmpty(v gjson.Result) bool {
+	return v.Type == gjson.String && v.Str == "" || v.IsArray() && strings.TrimSpace(v.Raw[1:len(v.Raw)-1]) == ""
+}
+
+// hasMedia looks for the parts that are not text; within strings the quotes
+// would be escaped.
+func hasMedia(messages string) bool {
+	return strings.Contains(messages, `"image_url"`) || strings.Contains(messages, `"input_audio"`) ||
+		strings.Contains(messages, `"file"`)
+}
+
+func streamOptions(h *schema.Head, v gjson.Result) error {
+	if v.Type == gjson.Null {
+		return nil
+	}
+	if !v.IsObject() {
+		return schema.Invalid("stream_options", "stream_options must be an object")
+	}
+	return wire.Fields(v, streamOptionFields, func(_ int, v gjson.Result) error {
+		if !v.IsBool() && v.Type != gjson.Null {
+			return schema.Invalid("stream_options.include_usage", "stream_options.include_usage must be a boolean")
+		}
+		h.WantsUsage = v.Type == gjson.True
+		return nil
+	})
+}
+
+// maxTokens reads one of the two fields that limit the output. OpenAI refuses
+// requests that set both, and so must we: which of them counts is the host's
+// choice.
+func maxTokens(h *schema.Head, name string, at schema.Span, v gjson.Result) error {
+	if v.Type == gjson.Null {
+		if !h.MaxTokensAt.Present() {
+			h.MaxTokensAt, h.MaxTokensName = at, name
+		}
+		return nil
+	}
+	n, err := strconv.ParseInt(v.Raw, 10, 64)
+	if v.Type != gjson.Number || err != nil || n < 1 {
+		return schema.Invalid(name, "%s must be an integer of at least 1", name)
+	}
+	if h.MaxTokens > 0 {
+		return schema.Invalid(name, "max_tokens and max_completion_tokens cannot both be set")
+	}
+	h.MaxTokens, h.MaxTokensAt, h.MaxTokensName = n, at, name
+	return nil
+}
+
+func choices(h *schema.Head, v gjson.Result) error {
+	if v.Type == gjson.Null {
+		return nil
+	}
+	n, err := strconv.ParseInt(v.Raw, 10, 64)
+	if v.Type != gjson.Number || err != nil || n < 1 || n > maxChoices {
+		return schema.Invalid("n", "n must be an integer from 1 to %d", maxChoices)
+	}
+	h.N = n
+	return nil
+}
+
+func metadata(h *schema.Head, v gjson.Result) (err error) {
+	if v.Type == gjson.Null {
+		return nil
+	}
+	if !v.IsObject() {
+		return schema.Invalid("metadata", "metadata must be an object of strings")
+	}
+	v.ForEach(func(key, value gjson.Result) bool {
+		if value.Type != gjson.String {
+			err = schema.Invalid("metadata", "metadata.%s must be a string", key.Str)
+			return false
+		}
+		h.Tags = append(h.Tags, key.Str+":"+value.Str)
+		return true
+	})
+	return err
+}

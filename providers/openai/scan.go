@@ -1,0 +1,177 @@
+package openai
+
+import (
+	"bytes"
+
+	"github.com/tidwall/gjson"
+
+	"sluice/providers/dialect"
+	"sluice/providers/wire"
+)
+
+var (
+	done      = []byte("[DONE]")
+	keyUsage  = []byte(`"usage":`)
+	keyFinish = []byte(`"finish_reason":`)
+	keyError  = []byte(`"error":`)
+	keyZero   = []byte(`"index":0`)
+	textKeys  = [][]byte{[]byte(`"content":`), []byte(`"arguments":`), []byte(`"reasoning_content":`), []byte(`"reasoning":`)}
+	event     = []byte("event:")
+)
+
+// scanner looks at the frames of a raw stream. Most frames hold neither usage
+// nor an end; finding that out is a few searches at memory speed, for the
+// quotes of a key cannot stand so within a string.
+type scanner struct {
+	wantsUsage bool
+	ends
+	joined []byte
+}
+
+// Scan is dialect.Scanner's.
+func (s *scanner) Scan(frame []byte, t *dialect.Tally) (keep bool, err error) {
+	data, ok := wire.EventData(frame)
+	if !ok {
+		if data, ok = wire.JoinData(s.joined[:0], frame); !ok {
+			return true, nil // a comment
+		}
+		s.joined = data
+	}
+	if bytes.Equal(bytes.TrimSpace(data), done) {
+		t.Done = true
+		return true, nil
+	}
+	if valueOf(data, keyError) || bytes.Contains(frame, event) {
+		if err := frameError(eventName(frame), data); err != nil {
+			return false, err
+		}
+	}
+	if valueOf(data, keyFinish) {
+		s.finished(gjson.Parse(wire.View(data)), t)
+	} else if !bytes.Contains(data, keyZero) {
+		s.others(gjson.Parse(wire.View(data)))
+	}
+	keep = true
+	if valueOf(data, keyUsage) {
+		keep = s.usage(gjson.Parse(wire.View(data)), t)
+	}
+	for _, key := range textKeys {
+		addStrings(data, key, t)
+	}
+	return keep, nil
+}
+
+// usage takes in a chunk's usage. The chunk that holds nothing else is only for
+// callers who asked for it.
+func (s *scanner) usage(chunk gjson.Result, t *dialect.Tally) (keep bool) {
+	u := chunk.Get("usage")
+	if !u.IsObject() {
+		if u = chunk.Get("x_groq.usage"); !u.IsObject() {
+			return true
+		}
+	}
+	t.Usage.Merge(readUsage(u))
+	choices := chunk.Get("choices")
+	return s.wantsUsage || !choices.IsArray() || len(choices.Array()) > 0
+}
+
+// ends keeps which choices were begun and which have finished.
+type ends struct{ begun, over uint64 }
+
+// Ended is dialect.Ender's: not every host sends [DONE].
+func (e *ends) Ended() bool { return e.over != 0 && e.begun&^e.over == 0 }
+
+func (e *ends) finished(chunk gjson.Result, t *dialect.Tally) {
+	chunk.Get("choices").ForEach(func(_, choice gjson.Result) bool {
+		i := choice.Get("index").Int()
+		e.begin(i)
+		if f := choice.Get("finish_reason").Str; f != "" {
+			e.end(i)
+			if i == 0 {
+				t.Finish = string(finishReason(f))
+			}
+		}
+		return true
+	})
+}
+
+// others notes the choices beside the first, of which a chunk tells.
+func (e *ends) others(chunk gjson.Result) {
+	chunk.Get("choices").ForEach(func(_, choice gjson.Result) bool {
+		e.begin(choice.Get("index").Int())
+		return true
+	})
+}
+
+func (e *ends) begin(choice int64) { e.begun |= 1 << uint64(choice&63) }
+func (e *ends) end(choice int64)   { e.over |= 1 << uint64(choice&63) }
+
+// valueOf tells whether key stands in data with a value other than null.
+func valueOf(data, key []byte) bool {
+	for {
+		i := bytes.Index(data, key)
+		if i < 0 {
+			return false
+		}
+		data = bytes.TrimLeft(data[i+len(key):], " \t\r\n")
+		if !bytes.HasPrefix(data, null) {
+			return true
+		}
+	}
+}
+
+var null = []byte("null")
+
+// addStrings measures the string values of a key, escapes and all.
+func addStrings(data, key []byte, t *dialect.Tally) {
+	for {
+		i := bytes.Index(data, key)
+		if i < 0 {
+			return
+		}
+		data = data[i+len(key):]
+		for len(data) > 0 && data[0] == ' ' {
+			data = data[1:]
+		}
+		if len(data) == 0 || data[0] != '"' {
+			continue
+		}
+		n := stringEnd(data[1:])
+		t.Text.Add(data[1 : 1+n])
+		data = data[1+n:]
+	}
+}
+
+// stringEnd is the length of the JSON string whose opening quote is before b.
+func stringEnd(b []byte) int {
+	for n := 0; ; n++ {
+		i := bytes.IndexByte(b[n:], '"')
+		if i < 0 {
+			return len(b)
+		}
+		n += i
+		slashes := 0
+		for slashes < n && b[n-1-slashes] == '\\' {
+			slashes++
+		}
+		if slashes%2 == 0 {
+			return n
+		}
+	}
+}
+
+// eventName is the frame's event field, if it has one. Within data, line ends
+// are escaped.
+func eventName(frame []byte) string {
+	at := 0
+	if trimmed := bytes.TrimLeft(frame, "\r\n"); !bytes.HasPrefix(trimmed, event) {
+		if at = bytes.Index(frame, append([]byte{'\n'}, event...)); at < 0 {
+			return ""
+		}
+	}
+	_, after, _ := bytes.Cut(frame[at:], event)
+	if i := wire.LineEnd(after); i >= 0 {
+		after = after[:i]
+	}
+	return string(bytes.TrimSpace(after))
+}

@@ -1,0 +1,77 @@
+package wire
+
+import "bytes"
+
+var dataField = []byte("data:")
+
+// EventData is the data of one frame of a text/event-stream that has a single
+// data line, as all the dialects write them, without a copy. ok is false where
+// the frame has no data line or several; see JoinData.
+func EventData(frame []byte) (data []byte, ok bool) {
+	for line := range eventLines(frame) {
+		value, is := dataValue(line)
+		if !is {
+			continue
+		}
+		if ok {
+			return nil, false
+		}
+		data, ok = value, true
+	}
+	return data, ok
+}
+
+// JoinData appends the data lines of one frame to dst, joined by LF as the
+// standard says; some is false where there are none.
+func JoinData(dst, frame []byte) (data []byte, some bool) {
+	for line := range eventLines(frame) {
+		value, is := dataValue(line)
+		if !is {
+			continue
+		}
+		if some {
+			dst = append(dst, '\n')
+		}
+		dst, some = append(dst, value...), true
+	}
+	return dst, some
+}
+
+func dataValue(line []byte) ([]byte, bool) {
+	if value, ok := bytes.CutPrefix(line, dataField); ok {
+		if len(value) > 0 && value[0] == ' ' {
+			value = value[1:]
+		}
+		return value, true
+	}
+	return nil, string(line) == "data"
+}
+
+// eventLines gives the lines of a frame without their ends: LF, CR or CRLF.
+func eventLines(frame []byte) func(func([]byte) bool) {
+	return func(yield func([]byte) bool) {
+		for len(frame) > 0 {
+			i := LineEnd(frame)
+			if i < 0 {
+				yield(frame)
+				return
+			}
+			if i > 0 && !yield(frame[:i]) {
+				return
+			}
+			frame = frame[i+1:]
+		}
+	}
+}
+
+// LineEnd is the index of the first CR or LF in b, or -1.
+func LineEnd(b []byte) int {
+	n := bytes.IndexByte(b, '\n')
+	if n < 0 {
+		return bytes.IndexByte(b, '\r')
+	}
+	if r := bytes.IndexByte(b[:n], '\r'); r >= 0 {
+		return r
+	}
+	return n
+}

@@ -1,0 +1,37 @@
+package wire
+
+import (
+	"net/url"
+	"strings"
+)
+
+// DataURL takes a data: URL apart into its media type, without parameters, and
+// its base64 data. ok is false for other URLs and for data that is not base64.
+func DataURL(s string) (mime, data string, ok bool) {
+	if len(s) < 5 || !strings.EqualFold(s[:5], "data:") {
+		return "", "", false
+	}
+	head, data, found := strings.Cut(s[5:], ",")
+	if !found {
+		return "", "", false
+	}
+	head, base64 := strings.CutSuffix(head, ";base64")
+	if !base64 {
+		return "", "", false
+	}
+	mime, _, _ = strings.Cut(head, ";")
+	if strings.Contains(data, "%") { // base64 that was escaped for the URL
+		if plain, err := url.PathUnescape(data); err == nil {
+			data = plain
+		}
+	}
+	return strings.ToLower(strings.TrimSpace(mime)), data, true
+}
+
+// AppendDataURL appends the data: URL of base64 data.
+func AppendDataURL(dst []byte, mime, data string) []byte {
+	dst = append(dst, "data:"...)
+	dst = append(dst, mime...)
+	dst = append(dst, ";base64,"...)
+	return append(dst, data...)
+}
