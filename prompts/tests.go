@@ -1,0 +1,235 @@
+package prompts
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"sluice/prompts/ordered"
+)
+
+// Test is one case of sluice.tests: an input and what its answer must be like.
+type Test struct {
+	Name   string
+	Input  map[string]any
+	Models []string // to be run on, instead of the prompt's own
+	Repeat int      // how often; at least 1
+	Expect ordered.Object
+}
+
+// expectations are the assertions of a test, in promptfoo's terms where it has
+// them.
+var expectations = []string{"equals", "contains", "not-contains", "icontains", "regex", "starts-with", "json", "schema", "similar", "judge", "cost", "latency"}
+
+func (m *metadata) tests(key string, v any) {
+	list, ok := v.([]any)
+	if !ok {
+		m.fault(key, "must be a list, not %s", kindOf(v))
+		return
+	}
+	var names []string
+	for i, e := range list {
+		o, ok := e.(ordered.Object)
+		if !ok {
+			m.fault(key, "test %d must be a mapping, not %s", i+1, kindOf(e))
+			continue
+		}
+		t := m.test(key, fmt.Sprintf("test %d", i+1), o)
+		if t.Name != "" && slices.Contains(names, t.Name) {
+			m.fault(key, "two tests are called %q", t.Name)
+		}
+		names = append(names, t.Name)
+		m.t.Sluice.Tests = append(m.t.Sluice.Tests, t)
+	}
+}
+
+func (m *metadata) test(key, what string, o ordered.Object) Test {
+	t := Test{Repeat: 1, Input: map[string]any{}}
+	for _, f := range o {
+		switch f.Key {
+		case "name":
+			t.Name, _ = f.Value.(string)
+			if t.Name == "" {
+				m.fault(key, "%s: name must be a word", what)
+			}
+			what = fmt.Sprintf("test %q", t.Name)
+		case "input":
+			in, ok := ordered.Plain(f.Value).(map[string]any)
+			if !ok {
+				m.fault(key, "%s: input must be a mapping, not %s", what, kindOf(f.Value))
+				continue
+			}
+			t.Input = in
+		case "models":
+			var ok bool
+			if t.Models, ok = texts(f.Value); !ok {
+				m.fault(key, "%s: models must be a list of names", what)
+			}
+		case "repeat":
+			n, ok := whole(f.Value)
+			if !ok || n < 1 || n > 100 {
+				m.fault(key, "%s: repeat must be a whole number from 1 to 100", what)
+			}
+			t.Repeat = int(n)
+		case "expect":
+			e, ok := f.Value.(ordered.Object)
+			if !ok {
+				m.fault(key, "%s: expect must be a mapping, not %s", what, kindOf(f.Value))
+			}
+			t.Expect = e
+			for _, a := range e {
+				m.expectation(key, what, a)
+			}
+		default:
+			m.fault(key, "%s: unknown key %q%s", what, f.Key, meant(f.Key, []string{"name", "input", "expect", "models", "repeat"}))
+		}
+	}
+	return t
+}
+
+// expectation checks the form of one assertion.
+func (m *metadata) expectation(key, what string, a ordered.Member) {
+	want := ""
+	switch a.Key {
+	case "contains", "not-contains", "icontains":
+		if _, ok := texts(a.Value); !ok {
+			want = "a text or a list of texts"
+		}
+	case "equals", "starts-with", "judge", "regex":
+		s, ok := a.Value.(string)
+		if !ok {
+			want = "a text"
+		}
+		if _, err := regexp.Compile(s); a.Key == "regex" && err != nil {
+			want = "a regular expression: " + err.Error()
+		}
+	case "schema":
+		if _, ok := a.Value.(bool); !ok {
+			want = "true or false"
+		}
+	case "cost", "latency":
+		switch a.Value.(type) {
+		case string, json.Number:
+		default:
+			want = "the most that is allowed"
+		}
+	case "json", "similar":
+		// any value, or a text with a threshold: judged when it is run
+	default:
+		m.fault(key, "%s: unknown expectation %q%s", what, a.Key, meant(a.Key, expectations))
+	}
+	if want != "" {
+		m.fault(key, "%s: %s must be %s", what, a.Key, want)
+	}
+}
+
+// texts takes a text, or a list of them.
+func texts(v any) ([]string, bool) {
+	switch v := v.(type) {
+	case string:
+		return []string{v}, true
+	case []any:
+		out := make([]string, len(v))
+		for i := range v {
+			s, ok := v[i].(string)
+			if !ok {
+				return nil, false
+			}
+			out[i] = s
+		}
+		return out, len(out) > 0
+	}
+	return nil, false
+}
+
+// Stage is one or more steps that run at the same time.
+type Stage []Step
+
+// Step is one call that is made before the prompt itself; what comes back
+// stands under its name for later stages and for the body.
+type Step struct {
+	As     string
+	Prompt string // another prompt's name, or
+	Route  string // a method and a path of the gateway's routes
+	Input  ordered.Object
+}
+
+var (
+	stepName  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	stepRoute = regexp.MustCompile(`^(GET|POST|PUT|PATCH|DELETE) /\S*$`)
+)
+
+func (m *metadata) steps(key string, v any) {
+	list, ok := v.([]any)
+	if !ok {
+		m.fault(key, "must be a list, not %s", kindOf(v))
+		return
+	}
+	names := map[string]bool{}
+	for i, e := range list {
+		what := fmt.Sprintf("step %d", i+1)
+		inner, parallel := e.([]any)
+		if !parallel {
+			inner = []any{e}
+		}
+		if len(inner) == 0 {
+			m.fault(key, "%s is an empty list", what)
+		}
+		var stage Stage
+		for _, s := range inner {
+			o, ok := s.(ordered.Object)
+			if !ok {
+				m.fault(key, "%s must be a mapping, or a list of mappings that run at once", what)
+				continue
+			}
+			step := m.step(key, what, o)
+			if step.As != "" && names[step.As] {
+				m.fault(key, "two steps are called %q", step.As)
+			}
+			names[step.As] = true
+			stage = append(stage, step)
+		}
+		m.t.Sluice.Steps = append(m.t.Sluice.Steps, stage)
+	}
+}
+
+func (m *metadata) step(key, what string, o ordered.Object) Step {
+	var s Step
+	for _, f := range o {
+		word, _ := f.Value.(string)
+		switch f.Key {
+		case "as":
+			if s.As = word; !stepName.MatchString(word) {
+				m.fault(key, "%s: as must be a name of letters, digits and _", what)
+			}
+			what = fmt.Sprintf("step %q", word)
+		case "prompt":
+			if s.Prompt = word; word == "" {
+				m.fault(key, "%s: prompt must be the name of a prompt", what)
+			}
+		case "route":
+			if s.Route = word; !stepRoute.MatchString(word) {
+				m.fault(key, `%s: route must be a method and a path, such as "GET /orders/{{id}}"`, what)
+			}
+		case "input":
+			var ok bool
+			if s.Input, ok = f.Value.(ordered.Object); !ok {
+				m.fault(key, "%s: input must be a mapping, not %s", what, kindOf(f.Value))
+			}
+		default:
+			m.fault(key, "%s: unknown key %q%s", what, f.Key, meant(f.Key, []string{"as", "prompt", "route", "input"}))
+		}
+	}
+	if s.As == "" {
+		m.fault(key, "%s has no name (as)", what)
+	}
+	if (s.Prompt == "") == (s.Route == "") {
+		m.fault(key, "%s calls either a prompt or a route", what)
+	}
+	if strings.EqualFold(s.Prompt, m.t.Name) && s.Prompt != "" {
+		m.fault(key, "%s calls the prompt itself", what)
+	}
+	return s
+}
