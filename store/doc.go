@@ -12,15 +12,15 @@
 // An entry is inserted once, by (call, attempt). What repeats (team, key,
 // model, …, status) is interned in dims, tags in tagsets. In the transaction
 // that inserts it, and only if it is new, an entry is added to the rollups by
-// hour and by UTC day: usage_* by dims alone, and, if it has a user or tags,
-// labelled_* by those too. So a flood of different users makes only reports by
-// user slower.
+// hour and by UTC day: usage_* by dims alone, tagged_* by tags too if it has
+// any, user_* by user and tags if it has a user. So a flood of different users
+// makes only reports by user slower.
 //
 // A report over [From, To) in any time zone is put together of whole days,
-// whole hours and, at what is left at the ends, entries. Grouped by user or
-// tag it is usage_* with no label, plus labelled_*, minus labelled_* with no
-// label: exact, as all figures are sums of integers. Latencies are counted in
-// buckets, from which the percentiles are read.
+// whole hours and, at what is left at the ends, entries. Grouped by tag it is
+// usage_* with no tag, minus tagged_* with no tag, plus tagged_*; by user
+// likewise: exact, as all figures are sums of integers. Latencies are counted
+// in buckets, from which the percentiles are read.
 //
 // Verify proves entries = hours = days.
 package store

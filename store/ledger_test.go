@@ -128,17 +128,18 @@ func TestVerifyFindsEveryDamage(t *testing.T) {
 	for _, damage := range []string{
 		"UPDATE usage_hour SET usd = usd + 1",
 		"UPDATE usage_day SET calls = calls - 1",
-		"UPDATE labelled_hour SET input = 0",
-		"UPDATE labelled_day SET l14 = 7",
+		"UPDATE user_hour SET input = 0",
+		"UPDATE tagged_day SET l14 = 7",
+		"UPDATE tagged_hour SET tagset = 2",
 		"DELETE FROM usage_hour",
-		"DELETE FROM labelled_day",
+		"DELETE FROM user_day",
 		"DELETE FROM entries WHERE call = 'c2'",
 		"UPDATE entries SET cost = 0 WHERE call = 'c1'",
 		"INSERT INTO usage_day SELECT day + 1, dim, calls, refused, errors, cached, input, cached_input, cache_write, output, reasoning, usd, saved, " +
 			strings.Join(sumColumns[iLatency:], ", ") + " FROM usage_day",
 	} {
 		l := testStore(t).Ledger()
-		add(t, l, entry("c1", noon, func(e *billing.Entry) { e.User = "ann" }), entry("c2", noon.Add(time.Hour)))
+		add(t, l, entry("c1", noon, func(e *billing.Entry) { e.User, e.Tags = "ann", []string{"a"} }), entry("c2", noon.Add(time.Hour)))
 		verified(t, l, 2)
 		if _, err := l.write.Exec(damage); err != nil {
 			t.Fatal(err)

@@ -143,7 +143,7 @@ func (s *sums) percentile(p int64) int64 {
 type rollup struct {
 	name, period string
 	size         int64 // of a period, in nanoseconds
-	labelled     bool
+	tags, user   bool  // kept by these too, and only of the entries that have them
 }
 
 const (
@@ -151,20 +151,35 @@ const (
 	day  = 24 * hour
 )
 
-var (
-	usageHour    = rollup{"usage_hour", "hour", hour, false}
-	usageDay     = rollup{"usage_day", "day", day, false}
-	labelledHour = rollup{"labelled_hour", "hour", hour, true}
-	labelledDay  = rollup{"labelled_day", "day", day, true}
-	rollups      = []rollup{usageHour, usageDay, labelledHour, labelledDay}
-)
+// rollups are all of them. An entry with a user and tags is in each; usage_*
+// hold every entry.
+var rollups = []rollup{
+	{"usage_hour", "hour", hour, false, false},
+	{"usage_day", "day", day, false, false},
+	{"tagged_hour", "hour", hour, true, false},
+	{"tagged_day", "day", day, true, false},
+	{"user_hour", "hour", hour, true, true},
+	{"user_day", "day", day, true, true},
+}
 
 // keys are the columns that identify a row.
 func (r rollup) keys() []string {
-	if r.labelled {
-		return []string{r.period, "dim", "tagset", "user"}
+	keys := []string{r.period, "dim"}
+	if r.tags {
+		keys = append(keys, "tagset")
 	}
-	return []string{r.period, "dim"}
+	if r.user {
+		keys = append(keys, "user")
+	}
+	return keys
+}
+
+// holds tells whether an entry belongs into the rollup.
+func (r rollup) holds(user string, tagset int64) bool {
+	if r.user {
+		return user != ""
+	}
+	return !r.tags || tagset != 0
 }
 
 // upsert is the statement that adds figures to a row.
@@ -178,8 +193,7 @@ func (r rollup) upsert() string {
 		strings.Repeat(", ?", len(columns)-1) + ") ON CONFLICT DO UPDATE SET " + strings.Join(adds, ", ")
 }
 
-// group identifies a row of a rollup; user and tagset are empty where the
-// table has no labels.
+// group identifies a row of a rollup; what the table has no column for is empty.
 type group struct {
 	period, dim, tagset int64
 	user                string
@@ -192,12 +206,15 @@ type tally map[string]map[group]*sums
 func (t tally) add(e *billing.Entry, dim, tagset int64) {
 	s := sumsOf(e)
 	for _, r := range rollups {
+		if !r.holds(e.User, tagset) {
+			continue
+		}
 		g := group{period: e.Time.UnixNano() / r.size, dim: dim}
-		if r.labelled {
-			if e.User == "" && tagset == 0 {
-				continue
-			}
-			g.tagset, g.user = tagset, e.User
+		if r.tags {
+			g.tagset = tagset
+		}
+		if r.user {
+			g.user = e.User
 		}
 		rows := t[r.name]
 		if rows == nil {
@@ -215,8 +232,11 @@ func (t tally) write(ctx context.Context, r rollup, stmt *sql.Stmt) error {
 	args := make([]any, 0, nSums+4)
 	for g, s := range t[r.name] {
 		args = append(args[:0], g.period, g.dim)
-		if r.labelled {
-			args = append(args, g.tagset, g.user)
+		if r.tags {
+			args = append(args, g.tagset)
+		}
+		if r.user {
+			args = append(args, g.user)
 		}
 		for _, n := range s {
 			args = append(args, n)

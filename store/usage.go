@@ -97,8 +97,7 @@ func (l *Ledger) usage(ctx context.Context, q billing.Query) (map[string]*groupe
 	u := &usageQuery{Query: q, tx: tx, groups: map[string]*grouped{}}
 	u.parts = intervals(from, to, q.GroupBy, q.Location)
 	c := coverOf(u.parts)
-	labelled := slices.Contains(q.GroupBy, "user") || slices.Contains(q.GroupBy, "tag")
-	if err := u.add(ctx, source{"entry_sums", "time", true}, c.entries, 1); err != nil {
+	if err := u.add(ctx, source{"entry_sums", "time", true, true}, c.entries, 1); err != nil {
 		return nil, err
 	}
 	for _, r := range rollups {
@@ -106,20 +105,28 @@ func (l *Ledger) usage(ctx context.Context, q billing.Query) (map[string]*groupe
 		if r.size == hour {
 			spans = c.hours
 		}
-		switch {
-		case !r.labelled:
-			err = u.add(ctx, source{r.name, r.period, false}, spans, 1)
-		case labelled:
-			// What has labels is in the other rollup too, as if it had none.
-			if err = u.add(ctx, source{r.name, r.period, true}, spans, 1); err == nil {
-				err = u.add(ctx, source{r.name, r.period, false}, spans, -1)
-			}
-		}
-		if err != nil {
+		if err := u.addRollup(ctx, r, spans); err != nil {
 			return nil, err
 		}
 	}
 	return u.groups, nil
+}
+
+// addRollup adds what a rollup has to tell. Every entry is in usage_*, where it
+// counts as if it had neither user nor tags. Where these are asked for, those
+// that have tags are taken from there to where they belong, and then those
+// that have a user (which by then stand under no user and their tags).
+func (u *usageQuery) addRollup(ctx context.Context, r rollup, spans []span) error {
+	byTag, byUser := slices.Contains(u.GroupBy, "tag"), slices.Contains(u.GroupBy, "user")
+	if r.tags && !r.user && !byTag || r.user && !byUser {
+		return nil
+	}
+	if r.tags {
+		if err := u.add(ctx, source{r.name, r.period, r.user, false}, spans, -1); err != nil {
+			return err
+		}
+	}
+	return u.add(ctx, source{r.name, r.period, r.tags, r.user}, spans, 1)
 }
 
 // bounds puts what there is in place of open ends.
@@ -141,11 +148,11 @@ func bounds(ctx context.Context, tx *sql.Tx, from, to time.Time) (lo, hi int64, 
 	return lo, hi, nil
 }
 
-// source is a table with sums by period and dim, and where labels is set, by
-// tagset and user.
+// source is a table with sums by period and dim, and whether its tags and users
+// are looked at; if not, its rows count as having none.
 type source struct {
 	table, period string
-	labels        bool
+	tags, user    bool
 }
 
 // add sums the spans of a source into the groups.
@@ -213,7 +220,7 @@ func (u *usageQuery) sql(s source, spans []span) (string, []any) {
 	for _, g := range u.GroupBy {
 		switch {
 		case isTime(g):
-		case g == "user" && !s.labels, g == "tag" && !s.labels:
+		case g == "user" && !s.user, g == "tag" && !s.tags:
 			columns = append(columns, "''")
 		case g == "user":
 			columns = append(columns, "u.user")

@@ -24,19 +24,18 @@ func (l *Ledger) Verify(ctx context.Context) (entries int64, differences []strin
 	if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM entries").Scan(&entries); err != nil {
 		return 0, nil, fmt.Errorf("cannot verify the ledger: %w", err)
 	}
-	const labels = " WHERE tagset <> 0 OR user <> ''"
-	for _, c := range []struct {
-		from, period string
-		to           rollup
-	}{
-		{"entry_sums", "hour", usageHour},
-		{"usage_hour", "hour / 24", usageDay},
-		{"entry_sums" + labels, "hour", labelledHour},
-		{"labelled_hour", "hour / 24", labelledDay},
-	} {
-		found, err := compare(ctx, tx, c.from, c.period, c.to)
+	for _, r := range rollups {
+		from, period := "entry_sums", "hour"
+		if r.size == day {
+			from, period = strings.Replace(r.name, "_day", "_hour", 1), "hour / 24"
+		} else if r.user {
+			from += " WHERE user <> ''"
+		} else if r.tags {
+			from += " WHERE tagset <> 0"
+		}
+		found, err := compare(ctx, tx, from, period, r)
 		if err != nil {
-			return entries, nil, fmt.Errorf("cannot verify %s: %w", c.to.name, err)
+			return entries, nil, fmt.Errorf("cannot verify %s: %w", r.name, err)
 		}
 		differences = append(differences, found...)
 	}
@@ -109,8 +108,11 @@ func openRows(ctx context.Context, tx *sql.Tx, r rollup, text string) (*groupRow
 	}
 	g := &groupRows{rows: rows}
 	g.to = []any{&g.group.period, &g.group.dim}
-	if r.labelled {
-		g.to = append(g.to, &g.group.tagset, &g.group.user)
+	if r.tags {
+		g.to = append(g.to, &g.group.tagset)
+	}
+	if r.user {
+		g.to = append(g.to, &g.group.user)
 	}
 	g.to = g.sums.pointers(g.to)
 	return g, nil
@@ -143,8 +145,11 @@ func (g group) compare(h group) int {
 func (r rollup) describe(g group, want, have *sums) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s dim %d", r.name, time.Unix(0, g.period*r.size).UTC().Format("2006-01-02T15Z"), g.dim)
-	if r.labelled {
-		fmt.Fprintf(&b, " tagset %d user %q", g.tagset, g.user)
+	if r.tags {
+		fmt.Fprintf(&b, " tagset %d", g.tagset)
+	}
+	if r.user {
+		fmt.Fprintf(&b, " user %q", g.user)
 	}
 	b.WriteString(":")
 	for i, c := range sumColumns {
