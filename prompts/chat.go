@@ -5,8 +5,6 @@ import (
 	"maps"
 	"slices"
 
-	openai "github.com/sashabaranov/go-openai"
-
 	"sluice/prompts/ordered"
 	"sluice/providers/schema"
 )
@@ -89,14 +87,14 @@ func toolID(o ordered.Object) (id, name string) {
 	return id, name
 }
 
-func toolCall(o ordered.Object) openai.ToolCall {
+func toolCall(o ordered.Object) schema.ToolCall {
 	id, name := toolID(o)
 	input, ok := o.Get("input")
 	if !ok || input == nil {
 		input = ordered.Object{}
 	}
-	return openai.ToolCall{ID: id, Type: openai.ToolTypeFunction,
-		Function: openai.FunctionCall{Name: name, Arguments: jsonText(input)}}
+	return schema.ToolCall{ID: id, Type: schema.ToolTypeFunction,
+		Function: schema.FunctionCall{Name: name, Arguments: jsonText(input)}}
 }
 
 func toolAnswer(o ordered.Object) schema.Message {

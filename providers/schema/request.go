@@ -150,6 +150,16 @@ type Message struct {
 	Extra      map[string]json.RawMessage
 }
 
+// ToolCall is a model's call of a tool, by go-openai's name for those who do
+// not import it; its Type is ToolTypeFunction.
+type ToolCall = openai.ToolCall
+
+// FunctionCall is the name and the arguments of a ToolCall.
+type FunctionCall = openai.FunctionCall
+
+// ToolTypeFunction is the type of every tool call.
+const ToolTypeFunction = openai.ToolTypeFunction
+
 // PartType says what a Part holds.
 type PartType string
 
