@@ -1,0 +1,81 @@
+package admin
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"net/http"
+	"strings"
+
+	"sluice/providers/schema"
+)
+
+// Role is what the bearer of a token may do.
+type Role string
+
+// The roles. A viewer reads everything; an operator also reloads and sets
+// breakers; a team-owner reads and changes its own team and nothing else; an
+// admin does all.
+const (
+	RoleAdmin     Role = "admin"
+	RoleOperator  Role = "operator"
+	RoleViewer    Role = "viewer"
+	RoleTeamOwner Role = "team-owner"
+)
+
+// Token is a credential of the admin plane.
+type Token struct {
+	Hash [32]byte // SHA-256 of the token
+	Role Role
+	Team string // of a team-owner
+}
+
+// NewToken is the Token of a secret.
+func NewToken(secret string, role Role, team string) Token {
+	return Token{Hash: sha256.Sum256([]byte(secret)), Role: role, Team: team}
+}
+
+// Identity is who makes a request.
+type Identity struct {
+	Role Role
+	Team string // of a team-owner
+}
+
+// Owns tells whether the identity may see what belongs to a team.
+func (id Identity) Owns(team string) bool { return id.Role != RoleTeamOwner || id.Team == team }
+
+// Authenticate finds the identity of a token. All tokens are compared, each in
+// constant time, so that the time taken tells nothing about any of them.
+func Authenticate(tokens []Token, secret string) (Identity, bool) {
+	hash := sha256.Sum256([]byte(secret))
+	var found Identity
+	ok := 0
+	for _, t := range tokens {
+		if subtle.ConstantTimeCompare(hash[:], t.Hash[:]) == 1 {
+			found, ok = Identity{Role: t.Role, Team: t.Team}, 1
+		}
+	}
+	return found, ok == 1 && secret != ""
+}
+
+// identify reads the bearer token of a request.
+func (a *api) identify(r *http.Request) (Identity, error) {
+	scheme, secret, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") || secret == "" {
+		return Identity{}, unauthorized("send the admin token as Authorization: Bearer TOKEN")
+	}
+	id, ok := Authenticate(a.Tokens(), strings.TrimSpace(secret))
+	if !ok {
+		return Identity{}, unauthorized("the admin token is not known")
+	}
+	return id, nil
+}
+
+func unauthorized(message string) error {
+	return &schema.Error{Code: schema.CodeInvalidAPIKey, Status: http.StatusUnauthorized,
+		Origin: schema.OriginPolicy, Message: message}
+}
+
+func forbidden(message string) error {
+	return &schema.Error{Code: schema.CodePermissionDenied, Status: http.StatusForbidden,
+		Origin: schema.OriginPolicy, Message: message}
+}

@@ -1,0 +1,137 @@
+package admin
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"sluice/billing"
+	"sluice/prompts"
+	"sluice/router"
+)
+
+// Options are what the admin plane is made of. All functions may be called at
+// once from any number of goroutines.
+type Options struct {
+	// Tokens are those in force; they may change at a reload.
+	Tokens func() []Token
+	// View is the configuration in force.
+	View func() View
+
+	Tenants billing.Tenants
+	Ledger  billing.Ledger
+	Prompts prompts.Store
+	// Publish checks a prompt and publishes it; nil: prompts come from files
+	// only, and publishing answers 409.
+	Publish func(ctx context.Context, p Publication) (version int, created bool, err error)
+
+	// Changed puts what the store holds in force; it returns when it is.
+	Changed func(ctx context.Context) error
+	// Reload reads the configuration again. Its error has a line a fault, and
+	// then nothing has changed.
+	Reload func(ctx context.Context) error
+	// Flush moves to the ledger what is still in the spool.
+	Flush func(ctx context.Context) error
+	// SetBreaker takes an operator's word about a target (provider/model).
+	SetBreaker func(target string, mode router.Mode) error
+	// Explain tells what a call for a model would choose among.
+	Explain func(model string) (router.Explanation, error)
+	Health  func() Health
+
+	Metrics http.Handler // nil: /metrics is 404
+	Console http.Handler // serves what is outside /admin and /metrics; nil: 404
+
+	// Location is the calendar of days and months; it may change at a reload.
+	// nil: UTC.
+	Location func() *time.Location
+	Now      func() time.Time // nil: time.Now
+	Log      *slog.Logger     // nil: slog.Default
+}
+
+// View is the configuration in force: what the file declares and what the
+// store holds, together. It is not changed once it was handed out.
+type View struct {
+	Teams     []billing.Team
+	Keys      []billing.Key
+	Budgets   []billing.BudgetStatus // every team's and key's own
+	Providers []Provider
+	Models    []Model
+	Prompts   []Prompt
+}
+
+// Team finds a team by its name; nil: there is none.
+func (v *View) Team(name string) *billing.Team {
+	for i := range v.Teams {
+		if v.Teams[i].Name == name {
+			return &v.Teams[i]
+		}
+	}
+	return nil
+}
+
+// Key finds a key by its ID; nil: there is none.
+func (v *View) Key(id string) *billing.Key {
+	for i := range v.Keys {
+		if v.Keys[i].ID == id {
+			return &v.Keys[i]
+		}
+	}
+	return nil
+}
+
+// Provider is an enabled provider and how it stands.
+type Provider struct {
+	Name    string                `json:"name"`
+	Kind    string                `json:"kind"`
+	BaseURL string                `json:"base_url,omitempty"`
+	State   string                `json:"state"` // ok, degraded or down: left empty, it is worked out
+	Targets []router.TargetStatus `json:"targets"`
+	Keys    []router.SecretStatus `json:"keys"`
+}
+
+// Model is a name that callers may ask for.
+type Model struct {
+	ID       string   `json:"id"`
+	OwnedBy  string   `json:"owned_by,omitempty"`
+	Balance  string   `json:"balance,omitempty"`
+	Targets  []string `json:"targets,omitempty"` // provider/model
+	Unpriced bool     `json:"unpriced,omitempty"`
+}
+
+// Prompt is a prompt that is served.
+type Prompt struct {
+	Name    string         `json:"name"`
+	Path    string         `json:"path"`
+	Summary string         `json:"summary,omitempty"`
+	Model   string         `json:"model,omitempty"`
+	Access  string         `json:"access,omitempty"`
+	Version int            `json:"version"` // what the bare path serves
+	Labels  map[string]int `json:"labels"`
+	Source  string         `json:"source"` // file, or store
+}
+
+// Publication is a prompt to be published.
+type Publication struct {
+	Name    string
+	Source  []byte
+	Message string
+	Author  string
+	Force   bool // although its own tests fail
+}
+
+// Health is how the replicas are.
+type Health struct {
+	Status   string    `json:"status"` // ok, or degraded
+	Replicas []Replica `json:"replicas"`
+}
+
+// Replica is one running gateway.
+type Replica struct {
+	Name         string    `json:"name"`
+	Version      string    `json:"version"`
+	Revision     string    `json:"revision"` // of its configuration
+	Started      time.Time `json:"started"`
+	SpoolRecords int64     `json:"spool_records"` // not yet in the ledger
+	Reasons      []string  `json:"reasons"`       // why it is not ok
+}

@@ -1,0 +1,230 @@
+package admin
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"sluice/prompts"
+	"sluice/providers/schema"
+)
+
+// versionOut is a version of a prompt as it is shown.
+type versionOut struct {
+	Version int       `json:"version"`
+	Digest  string    `json:"digest"`
+	Message string    `json:"message"`
+	Author  string    `json:"author"`
+	Parent  int       `json:"parent"` // production before it; 0: none
+	Created time.Time `json:"created"`
+	Labels  []string  `json:"labels"`           // that point to it
+	Source  string    `json:"source,omitempty"` // the file, where one version is asked for
+}
+
+func showVersionOf(v *prompts.Version, labels map[string]int) versionOut {
+	out := versionOut{Version: v.N, Digest: v.Digest, Message: v.Message, Author: v.Author, Parent: v.Parent,
+		Created: v.Created, Labels: []string{}}
+	for _, label := range slices.Sorted(maps.Keys(labels)) {
+		if labels[label] == v.N {
+			out.Labels = append(out.Labels, label)
+		}
+	}
+	return out
+}
+
+func (a *api) listPrompts(q *request) error {
+	values, err := q.query("limit", "after")
+	if err != nil {
+		return err
+	}
+	l, err := page(values, slices.Clone(a.View().Prompts), func(p *Prompt) string { return p.Name })
+	if err != nil {
+		return err
+	}
+	for i := range l.Data {
+		if l.Data[i].Labels == nil {
+			l.Data[i].Labels = map[string]int{}
+		}
+	}
+	return q.answer(http.StatusOK, l)
+}
+
+// showPrompt is a prompt that is served, with the source of what it serves.
+func (a *api) showPrompt(q *request) error {
+	for _, p := range a.View().Prompts {
+		if p.Name != q.PathValue("name") {
+			continue
+		}
+		v, labels, err := a.version(q.Context(), p.Name, p.Version)
+		if err != nil {
+			return err
+		}
+		p.Labels = labels
+		return q.answer(http.StatusOK, struct {
+			Prompt
+			Digest string    `json:"digest"`
+			Since  time.Time `json:"created"`
+			Text   string    `json:"text"` // the .prompt file
+		}{p, v.Digest, v.Created, string(v.Source)})
+	}
+	return errNotFound("there is no prompt %q", q.PathValue("name"))
+}
+
+// version finds one version of a prompt, and the labels of all.
+func (a *api) version(ctx context.Context, name string, n int) (*prompts.Version, map[string]int, error) {
+	versions, labels, err := a.versions(ctx, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	for i := range versions {
+		if versions[i].N == n {
+			return &versions[i], labels, nil
+		}
+	}
+	return nil, nil, errNotFound("prompt %q has no version %d", name, n)
+}
+
+func (a *api) versions(ctx context.Context, name string) ([]prompts.Version, map[string]int, error) {
+	versions, err := a.Prompts.Versions(ctx, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(versions) == 0 {
+		return nil, nil, errNotFound("there is no prompt %q", name)
+	}
+	labels, err := a.Prompts.Labels(ctx, name)
+	return versions, labels, err
+}
+
+// listVersions lists the versions of a prompt, newest first.
+func (a *api) listVersions(q *request) error {
+	values, err := q.query("limit", "after")
+	if err != nil {
+		return err
+	}
+	versions, labels, err := a.versions(q.Context(), q.PathValue("name"))
+	if err != nil {
+		return err
+	}
+	out := make([]versionOut, 0, len(versions))
+	for i := range versions {
+		out = append(out, showVersionOf(&versions[i], labels))
+	}
+	l, err := page(values, out, func(v *versionOut) string {
+		return string(strconv.AppendInt(nil, 1e12-int64(v.Version), 10)) // counts down, always as long
+	})
+	if err != nil {
+		return err
+	}
+	return q.answer(http.StatusOK, l)
+}
+
+func (a *api) showVersion(q *request) error {
+	n, err := strconv.Atoi(q.PathValue("n"))
+	if err != nil {
+		return errNotFound("a version is a number, not %q", q.PathValue("n"))
+	}
+	v, labels, err := a.version(q.Context(), q.PathValue("name"), n)
+	if err != nil {
+		return err
+	}
+	out := showVersionOf(v, labels)
+	out.Source = string(v.Source)
+	return q.answer(http.StatusOK, out)
+}
+
+// putLabels points labels of a prompt to versions: {"production": 3}. Labels
+// that are not named stay as they are.
+func (a *api) putLabels(q *request) error {
+	in, err := q.readLabels()
+	if err != nil {
+		return err
+	}
+	name := q.PathValue("name")
+	a.changes.Lock()
+	defer a.changes.Unlock()
+	for _, label := range slices.Sorted(maps.Keys(in)) { // all are there, or none moves
+		if _, _, err := a.version(q.Context(), name, in[label]); err != nil {
+			return err
+		}
+	}
+	ctx := context.WithoutCancel(q.Context())
+	for _, label := range slices.Sorted(maps.Keys(in)) {
+		if err := a.Prompts.SetLabel(ctx, name, label, in[label]); err != nil {
+			return err
+		}
+	}
+	if err := a.apply(ctx); err != nil {
+		return err
+	}
+	labels, err := a.Prompts.Labels(ctx, name)
+	if err != nil {
+		return err
+	}
+	return q.answer(http.StatusOK, labels)
+}
+
+func (q *request) readLabels() (map[string]int, error) {
+	var in map[string]int
+	if err := q.read(&in); err != nil {
+		return nil, err
+	}
+	if len(in) == 0 {
+		return nil, schema.Invalid("", `send the labels to set, such as {"production": 3}`)
+	}
+	for _, label := range slices.Sorted(maps.Keys(in)) {
+		if err := checkName("label", label); err != nil {
+			return nil, err
+		}
+		if in[label] < 1 {
+			return nil, schema.Invalid(label, "label %q must point to a version, from 1 on", label)
+		}
+	}
+	return in, nil
+}
+
+// publish makes a version of a prompt and moves production to it.
+func (a *api) publish(q *request) error {
+	var in struct {
+		Source  string `json:"source"`
+		Message string `json:"message"`
+		Author  string `json:"author"`
+		Force   bool   `json:"force"`
+	}
+	if err := q.read(&in); err != nil {
+		return err
+	}
+	if in.Source == "" {
+		return schema.Invalid("source", "source is required: the text of the .prompt file")
+	}
+	name := q.PathValue("name")
+	if err := checkName("name", name); err != nil {
+		return err
+	}
+	if a.Publish == nil {
+		return errConflict("prompts are published from the files of prompts.dir only")
+	}
+	a.changes.Lock()
+	defer a.changes.Unlock()
+	n, created, err := a.Publish(context.WithoutCancel(q.Context()), Publication{Name: name, Source: []byte(in.Source),
+		Message: in.Message, Author: cmp.Or(in.Author, string(q.id.Role)), Force: in.Force})
+	var faults prompts.Faults
+	switch {
+	case asFaults(err, &faults):
+		return errFaulty("the prompt has faults and was not published", faults)
+	case err != nil:
+		return err
+	}
+	status := http.StatusOK
+	if created {
+		status = http.StatusCreated
+	}
+	return q.answer(status, struct {
+		Version int  `json:"version"`
+		Created bool `json:"created"` // false: production has these bytes already
+	}{n, created})
+}

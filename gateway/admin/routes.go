@@ -1,0 +1,122 @@
+package admin
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"sluice/providers/schema"
+)
+
+// route is one line of the admin plane.
+type route struct {
+	method string
+	path   string // a ServeMux pattern without its method
+	roles  []Role
+	serve  func(*api, *request) error
+}
+
+// Who may.
+var (
+	changers = []Role{RoleAdmin}
+	owners   = []Role{RoleAdmin, RoleTeamOwner} // the team-owner in its own team
+	workers  = []Role{RoleAdmin, RoleOperator}
+	readers  = []Role{RoleAdmin, RoleOperator, RoleViewer}
+	everyone = []Role{RoleAdmin, RoleOperator, RoleViewer, RoleTeamOwner}
+)
+
+// routes is every route, the one place that says who may use it.
+var routes = []route{
+	{"GET", "/admin/v1/teams", everyone, (*api).listTeams},
+	{"POST", "/admin/v1/teams", changers, (*api).createTeam},
+	{"GET", "/admin/v1/teams/{name}", everyone, (*api).showTeam},
+	{"PUT", "/admin/v1/teams/{name}", owners, (*api).putTeam},
+	{"DELETE", "/admin/v1/teams/{name}", changers, (*api).deleteTeam},
+
+	{"GET", "/admin/v1/keys", everyone, (*api).listKeys},
+	{"POST", "/admin/v1/keys", owners, (*api).createKey},
+	{"GET", "/admin/v1/keys/{id}", everyone, (*api).showKey},
+	{"DELETE", "/admin/v1/keys/{id}", owners, (*api).revokeKey},
+	{"POST", "/admin/v1/keys/{id}/rotate", owners, (*api).rotateKey},
+
+	{"GET", "/admin/v1/budgets", everyone, (*api).listBudgets},
+	{"GET", "/admin/v1/usage", everyone, (*api).usage},
+	{"GET", "/admin/v1/usage/verify", readers, (*api).verifyUsage},
+	{"GET", "/admin/v1/requests", everyone, (*api).listRequests},
+	{"GET", "/admin/v1/requests/{id}", everyone, (*api).showRequest},
+
+	{"GET", "/admin/v1/prompts", readers, (*api).listPrompts},
+	{"GET", "/admin/v1/prompts/{name}", readers, (*api).showPrompt},
+	{"GET", "/admin/v1/prompts/{name}/versions", readers, (*api).listVersions},
+	{"GET", "/admin/v1/prompts/{name}/versions/{n}", readers, (*api).showVersion},
+	{"PUT", "/admin/v1/prompts/{name}/labels", changers, (*api).putLabels},
+	{"POST", "/admin/v1/prompts/{name}/publish", changers, (*api).publish},
+
+	{"GET", "/admin/v1/providers", readers, (*api).listProviders},
+	{"POST", "/admin/v1/providers/{name}/breakers/{target...}", workers, (*api).setBreaker},
+	{"GET", "/admin/v1/models", everyone, (*api).listModels},
+	{"GET", "/admin/v1/explain", readers, (*api).explain},
+	{"POST", "/admin/v1/reload", workers, (*api).reload},
+	{"GET", "/admin/v1/health", everyone, (*api).health},
+}
+
+// New is the handler of the admin listener. It is safe for concurrent use.
+func New(o Options) http.Handler {
+	a := &api{Options: o.withDefaults()}
+	mux := http.NewServeMux()
+	byPath := map[string][]route{}
+	for _, r := range routes {
+		byPath[r.path] = append(byPath[r.path], r)
+	}
+	for path, methods := range byPath {
+		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { a.dispatch(w, r, methods) })
+	}
+	mux.HandleFunc("/admin/", func(w http.ResponseWriter, r *http.Request) { a.dispatch(w, r, nil) })
+	if a.Metrics != nil {
+		mux.Handle("GET /metrics", a.Metrics)
+	}
+	if a.Console != nil {
+		mux.Handle("/", a.Console)
+	}
+	return mux
+}
+
+// dispatch is what every request of the API passes: token, path, method, role.
+func (a *api) dispatch(w http.ResponseWriter, r *http.Request, methods []route) {
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	q := &request{Request: r, w: w}
+	var err error
+	if q.id, err = a.identify(r); err == nil {
+		err = a.allowed(q, methods)
+	}
+	if err != nil {
+		a.fail(q, err)
+	}
+}
+
+func (a *api) allowed(q *request, methods []route) error {
+	if len(methods) == 0 {
+		return &schema.Error{Code: schema.CodeNotFound, Status: http.StatusNotFound, Origin: schema.OriginGateway,
+			Message: "nothing is served at " + q.URL.Path}
+	}
+	method := q.Method
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	var allow []string
+	for _, route := range methods {
+		if route.method != method {
+			allow = append(allow, route.method)
+			continue
+		}
+		if !slices.Contains(route.roles, q.id.Role) {
+			return forbidden("the role " + string(q.id.Role) + " may not " + route.method + " " + route.path)
+		}
+		return route.serve(a, q)
+	}
+	q.w.Header().Set("Allow", strings.Join(allow, ", "))
+	return &schema.Error{Code: schema.CodeMethodNotAllowed, Status: http.StatusMethodNotAllowed, Origin: schema.OriginGateway,
+		Message: "use " + strings.Join(allow, " or ") + " here, not " + q.Method}
+}

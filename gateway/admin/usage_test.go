@@ -1,0 +1,85 @@
+package admin
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"sluice/billing"
+	"sluice/providers/schema"
+)
+
+func TestUsage(t *testing.T) {
+	w := newWorld()
+	c := newClient(t, w, "viewer")
+	report := c.object(200, "GET", "/admin/v1/usage?from=2026-11-01&to=2026-11-30&group_by=team,model", "")
+	if total := report["total"].(map[string]any); total["usd"] != "0.25" || total["calls"] != 2.0 {
+		t.Errorf("total %v", total)
+	}
+	if row := report["rows"].([]any)[0].(map[string]any); row["team"] != "research" || row["model"] != "fast" {
+		t.Errorf("row %v", row)
+	}
+	if want := time.Date(2026, 11, 30, 0, 0, 0, 0, time.UTC); !w.asked.To.Equal(want) {
+		t.Errorf("asked to %v", w.asked.To)
+	}
+	csv := c.do("GET", "/admin/v1/usage?group_by=team&format=csv", "")
+	if !strings.HasPrefix(csv.Body.String(), "team,calls,") || csv.Header().Get("Content-Type") != "text/csv; charset=utf-8" {
+		t.Errorf("csv %v %s", csv.Header(), csv.Body)
+	}
+	lines := c.do("GET", "/admin/v1/usage?group_by=team&format=jsonl", "")
+	if strings.Count(lines.Body.String(), "\n") != 2 || lines.Header().Get("Content-Type") != "application/x-ndjson" {
+		t.Errorf("jsonl %v %s", lines.Header(), lines.Body)
+	}
+	c.object(200, "GET", "/admin/v1/usage?key=key_r&team=research", "")
+	if w.asked.KeyID != "key_r" || w.asked.Team != "research" {
+		t.Errorf("asked %+v", w.asked)
+	}
+	c.problem("GET", "/admin/v1/usage?group_by=colour", "", 400, "invalid_request", "colour")
+	c.problem("GET", "/admin/v1/usage?format=xml", "", 400, "invalid_request", "xml")
+	c.problem("GET", "/admin/v1/usage?from=yesterday", "", 400, "invalid_request", "yesterday")
+	c.problem("GET", "/admin/v1/usage?groupby=team", "", 400, "invalid_request", `did you mean "group_by"?`)
+}
+
+func TestVerify(t *testing.T) {
+	got := newClient(t, newWorld(), "viewer").object(200, "GET", "/admin/v1/usage/verify", "")
+	if got["ok"] != true || got["entries"] != 2.0 {
+		t.Errorf("verify %v", got)
+	}
+}
+
+func TestRequests(t *testing.T) {
+	w := newWorld()
+	w.entries[0].Usage = schema.Usage{Input: 10, Output: 4, Source: schema.UsageReported}
+	w.entries[0].TTFT = 30 * time.Millisecond
+	c := newClient(t, w, "viewer")
+	l := c.object(200, "GET", "/admin/v1/requests?limit=1", "")
+	if l["next"] != "more" || len(l["data"].([]any)) != 1 {
+		t.Errorf("list %v", l)
+	}
+	one := c.object(200, "GET", "/admin/v1/requests/c1", "")
+	want := map[string]any{"id": "c1", "usd": "0.25", "delivered_tokens": 4.0, "ttft_ms": 30.0, "source": "reported", "key": "research/ci"}
+	for field, value := range want {
+		if one[field] != value {
+			t.Errorf("%s is %v, want %v", field, one[field], value)
+		}
+	}
+	if tokens := one["tokens"].(map[string]any); tokens["input"] != 10.0 || tokens["output"] != 4.0 {
+		t.Errorf("tokens %v", tokens)
+	}
+	if list, ok := one["attempts"].([]any); !ok || len(list) != 0 {
+		t.Errorf("attempts %v", one["attempts"])
+	}
+	c.object(200, "GET", "/admin/v1/requests?from=2026-11-01&to=2026-12-01&team=sales&key=sales/crm&model=fast&prompt=mood&status=500&tag=x&min_usd=0.1&q=c2&after=z", "")
+	want2 := billing.RequestQuery{From: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), To: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC),
+		Team: "sales", Key: "sales/crm", Model: "fast", Prompt: "mood", Tag: "x", Status: 500, MinUSD: 100_000_000, Text: "c2", Limit: 100, After: "z"}
+	if w.listed != want2 {
+		t.Errorf("asked %+v", w.listed)
+	}
+	c.object(200, "GET", "/admin/v1/requests", "")
+	if !w.listed.From.IsZero() || !w.listed.To.IsZero() {
+		t.Errorf("a list is of all times unless told otherwise: %+v", w.listed)
+	}
+	c.problem("GET", "/admin/v1/requests/none", "", 404, "not_found", "none")
+	c.problem("GET", "/admin/v1/requests?status=ok", "", 400, "invalid_request", "status")
+	c.problem("GET", "/admin/v1/requests?min_usd=much", "", 400, "invalid_request", "min_usd")
+}
