@@ -38,14 +38,15 @@ func embeddingsBody(body string) []byte {
 		"usage": object{"prompt_tokens": tokens, "total_tokens": tokens}})
 }
 
-// Vector is the embedding of a text: n values in [-1, 1).
+// Vector is the embedding of a text: n values in [-1, 1), the same for the same
+// text.
 func Vector(text string, n int) []float32 {
 	v := make([]float32, n)
 	for i := range v {
 		h := fnv.New32a()
 		h.Write([]byte{byte(i), byte(i >> 8)}) //nolint:errcheck // a hash never fails
 		h.Write([]byte(text))                  //nolint:errcheck // a hash never fails
-		v[i] = float32(int(h.Sum32()%2048)-1024) / 1024
+		v[i] = float32(int(h.Sum32()%128)-64) / 64 // exact in six decimals
 	}
 	return v
 }

@@ -19,10 +19,11 @@ type plan struct {
 	in, out                        int
 }
 
-// parsePlan reads the words of a model's name; unknown ones mean nothing.
+// parsePlan reads the words of a model's name; unknown ones mean nothing, and
+// neither does what stands before a slash.
 func parsePlan(model string) plan {
 	p := plan{chunks: unset, times: unset, after: unset, hang: unset, cut: unset, in: unset, out: unset}
-	for word := range strings.SplitSeq(model, "_") {
+	for word := range strings.SplitSeq(model[strings.LastIndexByte(model, '/')+1:], "_") {
 		name, number, _ := strings.Cut(word, "-")
 		n, err := strconv.Atoi(number)
 		if number != "" && (err != nil || n < 0) {

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/tidwall/gjson"
+
+	"sluice/bench/upstream"
+)
+
+// Every work is answered by the fake as the driver expects.
+func TestWorks(t *testing.T) {
+	fake := upstream.Start(t)
+	direct := &target{name: "direct", addr: fake.Addr()}
+	for i := range works {
+		w := &works[i]
+		if got := len(w.request(direct).Body); got < w.in || got > w.in+400 {
+			t.Errorf("%s sends %d bytes", w.name, got)
+		}
+		o := options{rounds: 1, conns: 2, seconds: 0.05}
+		if s := o.once(context.Background(), direct, w); s.err != nil || s.result.Err != nil || s.result.Requests == 0 {
+			t.Errorf("%s: %d right, %v, %v", w.name, s.result.Requests, s.result.Err, s.err)
+		}
+	}
+	ours := &target{name: "sluice", ours: true}
+	if m := gjson.GetBytes(works[0].request(ours).Body, "model").String(); m != "bench-small" {
+		t.Errorf("Sluice is asked for %s", m)
+	}
+}
+
+func TestVerdict(t *testing.T) {
+	r := newReport(&options{rounds: 1}, works)
+	r.Targets = []string{"nginx", "sluice"}
+	r.Cells = []*cell{
+		{Target: "nginx", Work: "small", CPU: []float64{10}},
+		{Target: "sluice", Work: "small", CPU: []float64{31, 30, 29}, Ratio: 3},
+	}
+	r.Memory = []memoryFigure{{"nginx", 500}, {"sluice", 120}}
+	if err := r.verdict(false); err != nil {
+		t.Errorf("without -check goals do not count: %v", err)
+	}
+	err := r.verdict(true)
+	if err == nil || !strings.Contains(err.Error(), "small costs 3.00") || !strings.Contains(err.Error(), "120 MiB") {
+		t.Errorf("missed goals: %v", err)
+	}
+	r.fault("sluice", "small", errors.New("status 500"))
+	if err := r.verdict(false); err == nil || !strings.Contains(err.Error(), "status 500") {
+		t.Errorf("wrong answers: %v", err)
+	}
+	var out strings.Builder
+	r.print(&out)
+	if !strings.Contains(out.String(), "30.0  ×3.00") {
+		t.Errorf("printed:\n%s", out.String())
+	}
+}
+
+func TestArguments(t *testing.T) {
+	for _, args := range [][]string{{"-only", "nonsense"}, {"-rounds", "0"}, {"extra"}, {"-nonsense"}, {"-targets", "apache"}} {
+		if err := compare(context.Background(), args); !errors.Is(err, errUsage) {
+			t.Errorf("%v: %v", args, err)
+		}
+	}
+}
+
+func TestMedian(t *testing.T) {
+	for want, values := range map[float64][]float64{0: nil, 2: {3, 1, 2}, 2.5: {4, 1, 2, 3}} {
+		if got := median(values); got != want {
+			t.Errorf("median of %v is %v", values, got)
+		}
+	}
+}

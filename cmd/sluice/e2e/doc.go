@@ -1,0 +1,10 @@
+// Package e2e drives the built binary from outside, as its users do: over HTTP,
+// through its command line, with signals, and by killing it. It knows the
+// public surface alone and imports nothing of the gateway; the providers are
+// fakes (package bench/upstream).
+//
+// TestMain builds the binary once, or takes the one that SLUICE_E2E_BINARY
+// names. SLUICE_E2E_FULL=1 runs the long forms (20 crashes instead of 3),
+// SLUICE_E2E_SDK=1 the tests of OpenAI's own client, which need Node.js and
+// npm. With -short nothing runs.
+package e2e

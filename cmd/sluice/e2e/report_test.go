@@ -1,0 +1,127 @@
+package e2e
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/tidwall/gjson"
+)
+
+// The report in every form, through the admin API and from the data itself.
+func TestReport(t *testing.T) {
+	g := start(t, providers+team)
+	for range 3 {
+		if a := g.chat(chatBody("up/in-10_out-100", "hi", "")); a.status != 200 {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+	}
+	for range 2 {
+		if a := g.chat(chatBody("ant/in-1000_out-10", "hi", "")); a.status != 200 {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+	}
+	g.waitCalls(5)
+	// 3 × (10 × $1 + 100 × $2 a million) and 2 × (1000 × $1 + 10 × $2).
+	want := map[string]string{"up/in-10_out-100": "0.00063", "ant/in-1000_out-10": "0.00204"}
+	check := func(form, out string, rows []gjson.Result) {
+		t.Helper()
+		if len(rows) != 2 {
+			t.Errorf("%s: %d rows in %s", form, len(rows), out)
+		}
+		for _, r := range rows {
+			if usd := r.Get("usd").String(); trimZeros(usd) != want[r.Get("model").String()] || r.Get("team").String() != "t" {
+				t.Errorf("%s: %s", form, r.Raw)
+			}
+		}
+	}
+	run := func(args ...string) string {
+		t.Helper()
+		out, stderr, code := g.sluice(append([]string{"report"}, args...)...)
+		if code != 0 {
+			t.Errorf("report %v: exit code %d: %s", args, code, stderr)
+		}
+		return out
+	}
+	out := run("--by", "team,model", "--format", "json")
+	check("json", out, gjson.Get(out, "rows").Array())
+	if total := gjson.Get(out, "total.usd").String(); trimZeros(total) != "0.00267" {
+		t.Errorf("total is %s", total)
+	}
+	out = run("--by", "team,model", "--format", "jsonl")
+	var rows []gjson.Result
+	for line := range strings.Lines(out) {
+		if r := gjson.Parse(line); r.Get("model").Exists() {
+			rows = append(rows, r)
+		}
+	}
+	check("jsonl", out, rows)
+	out = run("--by", "team,model", "--format", "csv")
+	check("csv", out, csvRows(t, out))
+	if out = run("--by", "team,model"); !strings.Contains(out, "up/in-10_out-100") || !strings.Contains(out, "0.00063") {
+		t.Errorf("table:\n%s", out)
+	}
+	run("--verify")
+	if _, _, code := g.sluice("report", "--format", "nonsense"); code != 2 {
+		t.Errorf("a format that does not exist: exit code %d", code)
+	}
+	if code := g.stop(); code != 0 {
+		t.Fatalf("exit code %d", code)
+	}
+	data := filepath.Join(g.dir, "data")
+	out = run("--data", data, "--by", "team,model", "--format", "json", "-c", g.file())
+	check("data", out, gjson.Get(out, "rows").Array())
+	run("--data", data, "--verify", "-c", g.file())
+}
+
+func csvRows(t *testing.T, out string) (rows []gjson.Result) {
+	t.Helper()
+	lines, err := csv.NewReader(strings.NewReader(out)).ReadAll()
+	if err != nil || len(lines) == 0 {
+		t.Errorf("csv: %v in %s", err, out)
+		return nil
+	}
+	for _, line := range lines[1:] {
+		row := map[string]string{}
+		for i, name := range lines[0] {
+			row[name] = line[i]
+		}
+		if b, err := json.Marshal(row); err == nil && row["model"] != "" {
+			rows = append(rows, gjson.ParseBytes(b))
+		}
+	}
+	return rows
+}
+
+// trimZeros takes away the zeros that end a decimal fraction.
+func trimZeros(s string) string {
+	if !strings.Contains(s, ".") {
+		return s
+	}
+	return strings.TrimRight(strings.TrimRight(s, "0"), ".")
+}
+
+// Keys made at the command line work at once and end at once.
+func TestKeys(t *testing.T) {
+	g := start(t, providers+team)
+	out, stderr, code := g.sluice("key", "create", "--team", "t", "--name", "made", "--json")
+	key := gjson.Get(out, "key").String()
+	if code != 0 || !strings.HasPrefix(key, "sk-sl-") {
+		t.Fatalf("key create: %d %s%s", code, out, stderr)
+	}
+	auth := []string{"Authorization", "Bearer " + key}
+	if a := g.chat(chatBody("up/small", "hi", ""), auth...); a.status != 200 {
+		t.Errorf("the new key: %d %s", a.status, a.body)
+	}
+	if out, _, code := g.sluice("key", "list", "--json"); code != 0 || strings.Contains(out, key) || !strings.Contains(out, "made") {
+		t.Errorf("key list: %d %s", code, out)
+	}
+	if out, stderr, code := g.sluice("key", "delete", gjson.Get(out, "id").String()); code != 0 {
+		t.Errorf("key delete: %d %s%s", code, out, stderr)
+	}
+	if a := g.chat(chatBody("up/small", "hi", ""), auth...); a.status != 401 {
+		t.Errorf("a deleted key: %d %s", a.status, a.body)
+	}
+}
