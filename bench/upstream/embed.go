@@ -44,8 +44,8 @@ func Vector(text string, n int) []float32 {
 	v := make([]float32, n)
 	for i := range v {
 		h := fnv.New32a()
-		h.Write([]byte{byte(i), byte(i >> 8)}) //nolint:errcheck // a hash never fails
-		h.Write([]byte(text))                  //nolint:errcheck // a hash never fails
+		h.Write([]byte{byte(i), byte(i >> 8)})     //nolint:errcheck // a hash never fails
+		h.Write([]byte(text))                      //nolint:errcheck // a hash never fails
 		v[i] = float32(int(h.Sum32()%128)-64) / 64 // exact in six decimals
 	}
 	return v
