@@ -201,7 +201,7 @@ func appendSums(dst []byte, s *Sums) []byte {
 
 // MarshalJSON writes {from, to, group_by, rows: [{<dimensions>, calls, …}],
 // total: {calls, …}}.
-func (r *Report) MarshalJSON() ([]byte, error) {
+func (r Report) MarshalJSON() ([]byte, error) {
 	dst := []byte{'{'}
 	for _, at := range []struct {
 		name string

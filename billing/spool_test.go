@@ -1,0 +1,505 @@
+package billing
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// sink is a ledger that keeps entries once, and may be down.
+type sink struct {
+	Ledger  // what the spool does not call
+	mu      sync.Mutex
+	entries map[string]Entry // by call and attempt
+	twice   int
+	largest int
+	down    error
+	came    chan struct{} // closed at the first batch
+}
+
+func newSink() *sink { return &sink{entries: map[string]Entry{}, came: make(chan struct{})} }
+
+func (l *sink) Append(_ context.Context, entries []Entry) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.down != nil {
+		return l.down
+	}
+	if len(l.entries) == 0 {
+		close(l.came)
+	}
+	l.largest = max(l.largest, len(entries))
+	for _, e := range entries {
+		id := fmt.Sprint(e.Call, "#", e.Attempt)
+		if _, there := l.entries[id]; there {
+			l.twice++
+		}
+		l.entries[id] = e
+	}
+	return nil
+}
+
+func (l *sink) setDown(err error) {
+	l.mu.Lock()
+	l.down = err
+	l.mu.Unlock()
+}
+
+func (l *sink) has(calls ...string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range calls {
+		if _, ok := l.entries[c+"#0"]; !ok {
+			return false
+		}
+	}
+	return true
+}
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// openSpool opens a spool that is closed when the test ends.
+func openSpool(t testing.TB, o SpoolOptions) *Spool {
+	t.Helper()
+	if o.Log == nil {
+		o.Log = quiet()
+	}
+	s, err := OpenSpool(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func appendCalls(t testing.TB, s *Spool, calls ...string) {
+	t.Helper()
+	for _, c := range calls {
+		if err := s.Append(&Entry{Call: c}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// files are the names in a directory but for the lock.
+func files(t testing.TB, dir string) (names []string) {
+	t.Helper()
+	list, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range list {
+		if f.Name() != lockFile {
+			names = append(names, f.Name())
+		}
+	}
+	return names
+}
+
+func TestSpool(t *testing.T) {
+	for _, always := range []bool{false, true} {
+		l, dir := newSink(), filepath.Join(t.TempDir(), "a", "spool")
+		s := openSpool(t, SpoolOptions{Dir: dir, Ledger: l, Always: always})
+		want := entry("call")
+		if err := s.Append(&want); err != nil {
+			t.Fatal(err)
+		}
+		appendCalls(t, s, "other")
+		if err := s.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := l.entries["call#2"]; !reflect.DeepEqual(got, want) || !l.has("other") {
+			t.Errorf("%+v came as %+v", want, got)
+		}
+		if s.Pending() != 0 {
+			t.Errorf("%d pending", s.Pending())
+		}
+		if err := s.Drain(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if left := files(t, dir); len(left) != 0 {
+			t.Errorf("%v is left", left)
+		}
+		if err := s.Append(&want); !errors.Is(err, ErrSpoolClosed) {
+			t.Errorf("after the end: %v", err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestSpoolMovesByItself: without a Flush records reach the ledger too.
+func TestSpoolMovesByItself(t *testing.T) {
+	l := newSink()
+	s := openSpool(t, SpoolOptions{Dir: t.TempDir(), Ledger: l})
+	appendCalls(t, s, "a")
+	<-l.came
+}
+
+func TestSpoolAtOnce(t *testing.T) {
+	l, dir := newSink(), t.TempDir()
+	s := openSpool(t, SpoolOptions{Dir: dir, Ledger: l, SegmentBytes: 20_000})
+	var wg sync.WaitGroup
+	for g := range 50 {
+		wg.Go(func() {
+			for i := range 60 {
+				e := entry(fmt.Sprint(g, "/", i))
+				e.Attempt = 0
+				if err := s.Append(&e); err != nil {
+					t.Error(err)
+				}
+				if i == 30 {
+					if err := s.Flush(t.Context()); err != nil {
+						t.Error(err)
+					}
+					if !l.has(e.Call) {
+						t.Errorf("%s was flushed and is not there", e.Call)
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if err := s.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if len(l.entries) != 3000 || l.twice != 0 || l.largest > batchEntries || s.Pending() != 0 {
+		t.Errorf("%d entries, %d twice, up to %d at once, %d pending", len(l.entries), l.twice, l.largest, s.Pending())
+	}
+	if left := files(t, dir); len(left) != 0 {
+		t.Errorf("%v is left", left)
+	}
+}
+
+// TestStoreDown: appending goes on, over many segments, and everything arrives
+// when the store is back.
+func TestStoreDown(t *testing.T) {
+	l, dir := newSink(), t.TempDir()
+	down := errors.New("store is down")
+	l.setDown(down)
+	var logged bytes.Buffer
+	s := openSpool(t, SpoolOptions{Dir: dir, Ledger: l, SegmentBytes: 500, Log: slog.New(slog.NewTextHandler(&logged, nil))})
+	var calls []string
+	for i := range 100 {
+		calls = append(calls, fmt.Sprint("call", i))
+	}
+	appendCalls(t, s, calls...)
+	s.mu.Lock() // wait until the ledger has been asked
+	for s.storeErr == nil {
+		s.mu.Unlock()
+		s.wake()
+		s.mu.Lock()
+	}
+	s.mu.Unlock()
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Flush(ended); !errors.Is(err, context.Canceled) || !errors.Is(err, down) {
+		t.Errorf("error %v", err)
+	}
+	if s.Pending() != 100 || len(files(t, dir)) < 5 {
+		t.Errorf("%d pending in %v", s.Pending(), files(t, dir))
+	}
+	l.setDown(nil)
+	if err := s.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if !l.has(calls...) || l.twice != 0 || s.Pending() != 0 {
+		t.Errorf("%d entries, %d twice, %d pending", len(l.entries), l.twice, s.Pending())
+	}
+	if err := s.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if text := logged.String(); strings.Count(text, "level=ERROR") != 1 || !strings.Contains(text, "takes usage again") {
+		t.Errorf("logged %s", text)
+	}
+}
+
+// TestNextStart: what was not stored when the process ended is stored by the
+// next.
+func TestNextStart(t *testing.T) {
+	l, dir := newSink(), t.TempDir()
+	l.setDown(errors.New("store is down"))
+	s := openSpool(t, SpoolOptions{Dir: dir, Ledger: l})
+	appendCalls(t, s, "a", "b", "c")
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Drain(ended); err == nil {
+		t.Error("drained into a store that is down")
+	}
+	if err := s.Flush(t.Context()); !errors.Is(err, ErrSpoolClosed) {
+		t.Errorf("flushed after the end: %v", err)
+	}
+	l.setDown(nil)
+	next := openSpool(t, SpoolOptions{Dir: dir, Ledger: l})
+	appendCalls(t, next, "d")
+	if err := next.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if !l.has("a", "b", "c", "d") || len(files(t, dir)) != 0 {
+		t.Errorf("%v, and %v is left", l.entries, files(t, dir))
+	}
+}
+
+func TestSecondProcess(t *testing.T) {
+	dir := t.TempDir()
+	s := openSpool(t, SpoolOptions{Dir: dir, Ledger: newSink()})
+	if _, err := OpenSpool(SpoolOptions{Dir: dir, Ledger: newSink()}); err == nil || !strings.Contains(err.Error(), "another process") {
+		t.Errorf("error %v", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	openSpool(t, SpoolOptions{Dir: dir, Ledger: newSink()})
+}
+
+// segment is a file of small records.
+func segment(t testing.TB, calls ...string) (b []byte, last int) {
+	t.Helper()
+	for _, c := range calls {
+		last = len(b)
+		var err error
+		if b, err = appendFrame(b, &Entry{Call: c}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return b, last
+}
+
+// recovered opens a spool on a segment and gives what comes out, and what is
+// left in the directory.
+func recovered(t testing.TB, b []byte) (*sink, []string) {
+	t.Helper()
+	l, dir := newSink(), t.TempDir()
+	if err := os.WriteFile(segmentPath(dir, 7), b, segmentMode); err != nil {
+		t.Fatal(err)
+	}
+	s := openSpool(t, SpoolOptions{Dir: dir, Ledger: l})
+	appendCalls(t, s, "new")
+	if err := s.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if s.Pending() != 0 || !l.has("new") {
+		t.Errorf("%d pending, %v", s.Pending(), l.entries)
+	}
+	return l, files(t, dir)
+}
+
+// TestTruncatedAnywhere: whatever part of the last record is missing, those
+// before it are there.
+func TestTruncatedAnywhere(t *testing.T) {
+	b, last := segment(t, "a", "b", "last")
+	for cut := last; cut <= len(b); cut++ {
+		l, left := recovered(t, b[:cut])
+		if !l.has("a", "b") || l.has("last") != (cut == len(b)) {
+			t.Errorf("cut at %d: %v", cut, l.entries)
+		}
+		if torn := cut > last && cut < len(b); torn != (len(left) == 1) {
+			t.Errorf("cut at %d: %v is left", cut, left)
+		}
+	}
+}
+
+// TestDamagedAnywhere: whatever byte of a record is wrong, the others are there
+// and the damaged file is kept.
+func TestDamagedAnywhere(t *testing.T) {
+	b, _ := segment(t, "first")
+	from := len(b)
+	b, _ = segment(t, "first", "damaged")
+	to := len(b)
+	b, _ = segment(t, "first", "damaged", "third", "fourth")
+	for i := from; i < to; i++ {
+		bad := bytes.Clone(b)
+		bad[i] ^= 0x55
+		l, left := recovered(t, bad)
+		if !l.has("first", "third", "fourth") || l.has("damaged") {
+			t.Errorf("byte %d: %v", i, l.entries)
+		}
+		if len(left) != 1 || !strings.HasSuffix(left[0], damagedExt) {
+			t.Errorf("byte %d: %v is left", i, left)
+		}
+	}
+}
+
+// TestUnknownRecord: a whole record of another version is passed over and kept.
+func TestUnknownRecord(t *testing.T) {
+	b, last := segment(t, "a", "b")
+	b[last+frameHead]++
+	copy(b[last+4:], fmt.Append(nil, "    ")) // its sum is made right below
+	sum := frameSum(b[last:last+4], b[last+frameHead:])
+	b[last+4], b[last+5], b[last+6], b[last+7] = byte(sum), byte(sum>>8), byte(sum>>16), byte(sum>>24)
+	l, left := recovered(t, b)
+	if !l.has("a") || l.has("b") || len(left) != 1 {
+		t.Errorf("%v, and %v is left", l.entries, left)
+	}
+}
+
+func TestZerosAreNoRecords(t *testing.T) {
+	b, _ := segment(t, "a")
+	l, left := recovered(t, append(b, make([]byte, 4096)...)) // as a file system leaves them after a crash
+	if !l.has("a") || len(l.entries) != 2 || len(left) != 1 {
+		t.Errorf("%v, and %v is left", l.entries, left)
+	}
+}
+
+// TestFullDisk: the record that does not fit is an error, later ones go on.
+func TestFullDisk(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_RDWR, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	l := newSink()
+	s, err := OpenSpool(SpoolOptions{Dir: t.TempDir(), Ledger: l, Log: quiet()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }() // it tells that the full disk cannot be synced
+	s.w.Lock()
+	s.mu.Lock()
+	_ = s.file.Close()
+	s.file = full
+	s.mu.Unlock()
+	s.w.Unlock()
+	if err := s.Append(&Entry{Call: "lost"}); err == nil || !strings.Contains(err.Error(), `entry "lost"`) {
+		t.Errorf("error %v", err)
+	}
+	appendCalls(t, s, "a", "b")
+	if err := s.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if !l.has("a", "b") || l.has("lost") || s.Pending() != 0 {
+		t.Errorf("%v, %d pending", l.entries, s.Pending())
+	}
+}
+
+func TestTooLargeAnEntry(t *testing.T) {
+	l := newSink()
+	s := openSpool(t, SpoolOptions{Dir: t.TempDir(), Ledger: l})
+	if err := s.Append(&Entry{Call: "big", User: strings.Repeat("x", mostRecord)}); err == nil {
+		t.Error("it fits")
+	}
+	appendCalls(t, s, "a")
+	if err := s.Flush(t.Context()); err != nil || !l.has("a") {
+		t.Errorf("%v, %v", l.entries, err)
+	}
+}
+
+// TestLittleToReadAgain: what is in the ledger does not stay in the segments.
+func TestLittleToReadAgain(t *testing.T) {
+	l, dir := newSink(), t.TempDir()
+	s := openSpool(t, SpoolOptions{Dir: dir, Ledger: l, SegmentBytes: 8 * 100})
+	for i := range 50 {
+		appendCalls(t, s, fmt.Sprint("call", i))
+		if err := s.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.wake()
+	if left := files(t, dir); len(left) > 3 {
+		t.Errorf("%v", left)
+	}
+}
+
+func TestOpenSpoolFails(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenSpool(SpoolOptions{Dir: filepath.Join(file, "spool")}); err == nil || !strings.Contains(err.Error(), "cannot open usage spool") {
+		t.Errorf("error %v", err)
+	}
+	dir := t.TempDir() // a directory in a segment's place
+	if err := os.Mkdir(segmentPath(dir, 3), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenSpool(SpoolOptions{Dir: dir}); err == nil {
+		t.Error("it opens")
+	}
+}
+
+// TestKilled: a process that is killed while it appends has lost nothing that
+// Append had taken.
+func TestKilled(t *testing.T) {
+	dir := t.TempDir()
+	cmd := exec.Command(os.Args[0], "-test.run=^TestAppendUntilKilled$", "-test.v=false", "--", dir)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var taken []string
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		taken = append(taken, lines.Text())
+		if len(taken) == 300 {
+			_ = cmd.Process.Kill()
+		}
+	}
+	_ = cmd.Wait()
+	if len(taken) < 300 {
+		t.Fatalf("the process took %d", len(taken))
+	}
+	l := newSink()
+	s := openSpool(t, SpoolOptions{Dir: dir, Ledger: l})
+	if err := s.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if !l.has(taken[:len(taken)-1]...) { // the last line may be half
+		t.Errorf("%d were taken, %d are there", len(taken), len(l.entries))
+	}
+}
+
+// TestAppendUntilKilled is the process that TestKilled kills.
+func TestAppendUntilKilled(t *testing.T) {
+	if flag.NArg() != 1 {
+		t.Skip("only for TestKilled")
+	}
+	l := newSink()
+	l.setDown(errors.New("never stored"))
+	s := openSpool(t, SpoolOptions{Dir: flag.Arg(0), Ledger: l, SegmentBytes: 4096})
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	for g := range 4 {
+		wg.Go(func() {
+			for i := range 100_000 {
+				call := fmt.Sprint(g, "-", i)
+				if s.Append(&Entry{Call: call}) != nil {
+					return
+				}
+				mu.Lock()
+				fmt.Println(call)
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func BenchmarkAppend(b *testing.B) {
+	s := openSpool(b, SpoolOptions{Dir: b.TempDir(), Ledger: newSink()})
+	e := entry("call")
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if err := s.Append(&e); err != nil {
+				b.Error(err)
+			}
+		}
+	})
+}
