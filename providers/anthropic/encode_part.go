@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"sluice/providers/schema"
+	"sluice/providers/wire"
 )
 
 // source is where an image or a document comes from.
@@ -71,7 +72,7 @@ func (e *encoder) media(at string, p *schema.Part, b *block) error {
 	url, mime, data := m.URL, strings.ToLower(m.MIME), m.Data
 	if strings.HasPrefix(url, "data:") {
 		var ok bool
-		if mime, data, ok = dataURL(url); !ok {
+		if mime, data, ok = wire.DataURL(url); !ok {
 			return schema.Invalid(at, "%s is not a base64 data URL", at)
 		}
 		url = ""
@@ -135,14 +136,6 @@ func imageType(mime, data string) string {
 		}
 	}
 	return "image/png"
-}
-
-// dataURL takes a base64 data URL apart.
-func dataURL(url string) (mime, data string, ok bool) {
-	head, data, ok := strings.Cut(strings.TrimPrefix(url, "data:"), ",")
-	mime, isBase64 := strings.CutSuffix(head, ";base64")
-	mime, _, _ = strings.Cut(mime, ";")
-	return strings.ToLower(mime), data, ok && isBase64
 }
 
 // marshal is json.Marshal without the escaping of <, > and &.

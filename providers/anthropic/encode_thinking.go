@@ -53,15 +53,9 @@ func (e *encoder) noThinking() {
 	switch {
 	case e.traits.canDisable:
 		e.out.Thinking = json.RawMessage(`{"type":"disabled"}`)
-	case e.traits.thinking == thinkAdaptive && parseAlwaysThinks(e.req.Model):
+	case e.traits.alwaysOn:
 		e.drop("reasoning_effort")
 	}
-}
-
-// parseAlwaysThinks tells whether the model cannot be kept from thinking.
-func parseAlwaysThinks(model string) bool {
-	family, _, _ := parseModel(model)
-	return family == "fable" || family == "mythos"
 }
 
 // adaptive lets the model choose how much to think; a budget of tokens has no

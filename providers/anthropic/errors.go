@@ -2,13 +2,13 @@ package anthropic
 
 import (
 	"encoding/json"
-	"math"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
 	"sluice/providers/schema"
+	"sluice/providers/wire"
 )
 
 // errorBody is the API's error answer, and the data of a stream's error event.
@@ -78,7 +78,7 @@ func decodeError(status int, header func(string) string, body []byte) *schema.Er
 	}
 	e := &schema.Error{
 		Code: k.code, Class: k.class, Status: status, UpstreamStatus: status, Origin: schema.OriginProvider,
-		Type: b.Error.Type, Message: b.Error.Message, RetryAfter: retryAfter(header),
+		Type: b.Error.Type, Message: b.Error.Message, RetryAfter: wire.RetryAfter(header, time.Time{}),
 	}
 	refine(e, b.Error.Details.Code)
 	switch e.Class {
@@ -129,24 +129,6 @@ func refine(e *schema.Error, detail string) {
 			e.Code, e.Class = schema.CodeInsufficientQuota, schema.ClassQuota
 		}
 	}
-}
-
-// retryAfter reads the header as seconds, or as a date measured against the
-// answer's own Date, so that no clock is needed.
-func retryAfter(header func(string) string) time.Duration {
-	value := strings.TrimSpace(header("Retry-After"))
-	if s, err := strconv.ParseFloat(value, 64); err == nil && s > 0 && s < math.MaxInt32 {
-		return time.Duration(s * float64(time.Second))
-	}
-	at, err := http.ParseTime(value)
-	if err != nil {
-		return 0
-	}
-	now, err := http.ParseTime(header("Date"))
-	if err != nil {
-		return 0
-	}
-	return max(0, at.Sub(now))
 }
 
 // notAnAnswer is a 200 that cannot be understood.

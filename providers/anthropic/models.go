@@ -20,6 +20,7 @@ type traits struct {
 	thinking   thinkingMode
 	effortMax  string // the highest output_config.effort; empty: no effort
 	canDisable bool   // {"type":"disabled"} is needed and understood
+	alwaysOn   bool   // it cannot be kept from thinking
 	sampling   bool   // temperature, top_p, top_k
 	oneSampler bool   // temperature and top_p exclude each other
 	structured bool   // output_config.format and strict tools
@@ -30,11 +31,12 @@ type traits struct {
 // prefix and a date: claude-3-5-sonnet-20240620, anthropic/claude-opus-4.7.
 // A name that is not Claude's gets what every server of this API understands.
 //
-// Thinking modes: the Bedrock page on adaptive thinking. Sampling parameters
-// are refused from Opus 4.7 on (migration guide); temperature together with
-// top_p from 4.1 on. Structured outputs: generally available from the 4.5
-// models on. Effort: Opus 4.5 and every model from 4.6 on, "max" from 4.6,
-// "xhigh" from 4.7.
+// Thinking modes: the Bedrock page on adaptive thinking; it is on by itself
+// from the 5 models on, and always on for Fable, Mythos and Opus 5.5 (page
+// models). Sampling parameters are refused from Opus 4.7 on (migration guide),
+// temperature together with top_p from 4.1 on. Structured outputs: generally
+// available from the 4.5 models on. Effort: Opus 4.5 and every model from 4.6
+// on, "max" from 4.6, "xhigh" from 4.7.
 func traitsOf(model string) traits {
 	family, version, claude := parseModel(model)
 	if !claude {
@@ -50,7 +52,8 @@ func traitsOf(model string) traits {
 		t.thinking, t.effortMax = thinkBoth, "max"
 	default:
 		t.thinking, t.effortMax = thinkAdaptive, "xmax"
-		t.canDisable = version >= 500 && family != "fable" && family != "mythos"
+		t.alwaysOn = family == "fable" || family == "mythos" || family == "opus" && version >= 505
+		t.canDisable = version >= 500 && !t.alwaysOn
 	}
 	if family == "opus" && version == 405 {
 		t.effortMax = "high"

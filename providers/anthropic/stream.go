@@ -99,7 +99,7 @@ func (s *stream) start(e *event, out []schema.Chunk) ([]schema.Chunk, error) {
 	if e.Message == nil {
 		return out, notAnAnswer(fmt.Errorf("message_start without a message"))
 	}
-	s.id, s.model = e.Message.ID, e.Message.Model
+	s.id, s.model, s.done = e.Message.ID, e.Message.Model, false
 	s.usage.merge(&e.Message.Usage)
 	u := s.usage.unified()
 	c := s.chunk(schema.ChoiceDelta{Role: schema.RoleAssistant})

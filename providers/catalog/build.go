@@ -48,6 +48,10 @@ var auths = map[string]string{
 	"anthropic": "x-api-key", "gemini": "x-goog-api-key", "azure": "api-key", "bedrock": "sigv4", "vertex": "google", "mock": "none",
 }
 
+// compatible are the quirks that are safe with any OpenAI-compatible host: the
+// older names, which all of them know.
+var compatible = Quirks{MaxTokensField: "max_tokens", NoDeveloperRole: true}
+
 // build lays our files over catwalk's. The data is embedded and tested: that
 // it cannot be read is a fault of the build, and panics.
 func build() *Catalog {
@@ -153,7 +157,7 @@ func overlay(p *Provider, f *file) {
 	if len(f.KeyEnv) > 0 {
 		p.KeyEnv = f.KeyEnv
 	}
-	if f.Quirks.Rename != nil || f.Quirks.Drop != nil {
+	if f.Quirks != (Quirks{}) {
 		p.Quirks = f.Quirks
 	}
 	at := map[string]int{}
@@ -264,6 +268,9 @@ func index(known map[string]*Provider) *Catalog {
 		}
 		if p.Auth == "" {
 			p.Auth = "bearer"
+		}
+		if p.Kind == "openai-compatible" && p.Quirks == (Quirks{}) {
+			p.Quirks = compatible
 		}
 		slices.SortFunc(p.Models, func(a, b Model) int { return strings.Compare(a.ID, b.ID) })
 		ids := make(map[string]int, len(p.Models))

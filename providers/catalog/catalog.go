@@ -19,10 +19,12 @@ type Provider struct {
 	Models  []Model  `json:"models"`
 }
 
-// Quirks are how an OpenAI-compatible provider differs from OpenAI.
+// Quirks are what an OpenAI-compatible host lacks of OpenAI's API, in the
+// words of openai.Quirks.
 type Quirks struct {
-	Rename map[string]string `json:"rename,omitempty"` // OpenAI's name of a parameter to the provider's
-	Drop   []string          `json:"drop,omitempty"`   // parameters that it refuses
+	MaxTokensField  string `json:"max_tokens_field,omitempty"`
+	NoStreamOptions bool   `json:"no_stream_options,omitempty"`
+	NoDeveloperRole bool   `json:"no_developer_role,omitempty"`
 }
 
 // Model is one model of a provider.

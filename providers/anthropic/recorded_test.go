@@ -1,0 +1,14 @@
+package anthropic
+
+import (
+	"testing"
+
+	"sluice/providers/providertest"
+)
+
+func TestRecorded(t *testing.T) {
+	providertest.Recorded(t, &Dialect, providertest.Options{
+		Provider: "anthropic", Endpoint: "messages", CachedApart: true,
+		Joined: []string{"anthropic-messages-stream-parallel_tool_calls_server_tool"},
+	})
+}
