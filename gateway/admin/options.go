@@ -26,7 +26,8 @@ type Options struct {
 	// only, and publishing answers 409.
 	Publish func(ctx context.Context, p Publication) (version int, created bool, err error)
 
-	// Changed puts what the store holds in force; it returns when it is.
+	// Changed puts what the store holds (teams, keys, labels of prompts) in
+	// force; it returns when it is.
 	Changed func(ctx context.Context) error
 	// Reload reads the configuration again. Its error has a line a fault, and
 	// then nothing has changed.
@@ -113,11 +114,12 @@ type Prompt struct {
 
 // Publication is a prompt to be published.
 type Publication struct {
-	Name    string
-	Source  []byte
-	Message string
-	Author  string
-	Force   bool // although its own tests fail
+	Name     string
+	Source   []byte
+	Partials map[string]string // what the source includes, by name
+	Message  string
+	Author   string
+	Force    bool // although its own tests fail
 }
 
 // Health is how the replicas are.

@@ -21,8 +21,11 @@ type versionOut struct {
 	Author  string    `json:"author"`
 	Parent  int       `json:"parent"` // production before it; 0: none
 	Created time.Time `json:"created"`
-	Labels  []string  `json:"labels"`           // that point to it
-	Source  string    `json:"source,omitempty"` // the file, where one version is asked for
+	Labels  []string  `json:"labels"` // that point to it
+
+	// Where one version is asked for: the .prompt file and what it includes.
+	Source   string            `json:"source,omitempty"`
+	Partials map[string]string `json:"partials,omitempty"`
 }
 
 func showVersionOf(v *prompts.Version, labels map[string]int) versionOut {
@@ -63,13 +66,18 @@ func (a *api) showPrompt(q *request) error {
 		if err != nil {
 			return err
 		}
+		text, partials, err := prompts.Unbundle(v.Source)
+		if err != nil {
+			return err
+		}
 		p.Labels = labels
 		return q.answer(http.StatusOK, struct {
 			Prompt
-			Digest string    `json:"digest"`
-			Since  time.Time `json:"created"`
-			Text   string    `json:"text"` // the .prompt file
-		}{p, v.Digest, v.Created, string(v.Source)})
+			Digest   string            `json:"digest"`
+			Since    time.Time         `json:"created"`
+			Text     string            `json:"text"` // the .prompt file
+			Partials map[string]string `json:"partials,omitempty"`
+		}{p, v.Digest, v.Created, string(text), partials})
 	}
 	return errNotFound("there is no prompt %q", q.PathValue("name"))
 }
@@ -132,8 +140,12 @@ func (a *api) showVersion(q *request) error {
 	if err != nil {
 		return err
 	}
+	text, partials, err := prompts.Unbundle(v.Source)
+	if err != nil {
+		return err
+	}
 	out := showVersionOf(v, labels)
-	out.Source = string(v.Source)
+	out.Source, out.Partials = string(text), partials
 	return q.answer(http.StatusOK, out)
 }
 
@@ -190,10 +202,11 @@ func (q *request) readLabels() (map[string]int, error) {
 // publish makes a version of a prompt and moves production to it.
 func (a *api) publish(q *request) error {
 	var in struct {
-		Source  string `json:"source"`
-		Message string `json:"message"`
-		Author  string `json:"author"`
-		Force   bool   `json:"force"`
+		Source   string            `json:"source"`
+		Partials map[string]string `json:"partials"` // what the source includes, by name
+		Message  string            `json:"message"`
+		Author   string            `json:"author"` // empty: the role
+		Force    bool              `json:"force"`
 	}
 	if err := q.read(&in); err != nil {
 		return err
@@ -211,7 +224,7 @@ func (a *api) publish(q *request) error {
 	a.changes.Lock()
 	defer a.changes.Unlock()
 	n, created, err := a.Publish(context.WithoutCancel(q.Context()), Publication{Name: name, Source: []byte(in.Source),
-		Message: in.Message, Author: cmp.Or(in.Author, string(q.id.Role)), Force: in.Force})
+		Partials: in.Partials, Message: in.Message, Author: cmp.Or(in.Author, string(q.id.Role)), Force: in.Force})
 	var faults prompts.Faults
 	switch {
 	case asFaults(err, &faults):

@@ -83,36 +83,46 @@ func (a *api) verifyUsage(q *request) error {
 
 // requestOut is a call as it is shown.
 type requestOut struct {
-	ID        string               `json:"id"`
-	RequestID string               `json:"request_id,omitempty"` // the caller's own
-	Time      time.Time            `json:"time"`
-	Team      string               `json:"team"`
-	Key       string               `json:"key"` // team/name
-	User      string               `json:"user,omitempty"`
-	Operation string               `json:"operation"`
-	Model     string               `json:"model"`
+	ID        string    `json:"id"`
+	RequestID string    `json:"request_id,omitempty"` // the caller's own
+	Time      time.Time `json:"time"`
+	Team      string    `json:"team"`
+	Key       string    `json:"key"` // team/name
+	User      string    `json:"user,omitempty"`
+	Operation string    `json:"operation"`
+	Model     string    `json:"model"`
+	Prompt    string    `json:"prompt,omitempty"`
+	Version   int       `json:"version,omitempty"`
+	Stream    bool      `json:"stream"`
+	Tags      []string  `json:"tags"`
+	outcome
+	bill
+}
+
+// outcome is what became of a call.
+type outcome struct {
 	Provider  string               `json:"provider,omitempty"`
 	Target    string               `json:"target,omitempty"`
-	Prompt    string               `json:"prompt,omitempty"`
-	Version   int                  `json:"version,omitempty"`
 	Status    int                  `json:"status"`
 	Code      string               `json:"code,omitempty"`
 	Origin    string               `json:"origin,omitempty"`
 	Refused   bool                 `json:"refused"`
-	Stream    bool                 `json:"stream"`
 	Attempts  []billing.AttemptLog `json:"attempts"`
-	Tokens    tokens               `json:"tokens"`
-	Source    string               `json:"source"` // of the figures: reported, counted, estimated or none
-	USD       billing.Nano         `json:"usd"`
-	ExcessUSD billing.Nano         `json:"excess_usd"` // of usd, what went beyond the hold
-	SavedUSD  billing.Nano         `json:"saved_usd"`
-	Price     string               `json:"price_version,omitempty"`
 	LatencyMS int64                `json:"latency_ms"`
 	TTFTMS    *int64               `json:"ttft_ms"` // null: no byte came
 	Cache     string               `json:"cache,omitempty"`
 	Left      bool                 `json:"disconnect"`
 	Delivered int64                `json:"delivered_tokens"`
-	Tags      []string             `json:"tags"`
+}
+
+// bill is what a call used and cost.
+type bill struct {
+	Tokens    tokens       `json:"tokens"`
+	Source    string       `json:"source"` // of the figures: reported, counted, estimated or none
+	USD       billing.Nano `json:"usd"`
+	ExcessUSD billing.Nano `json:"excess_usd"` // of usd, what went beyond the hold
+	SavedUSD  billing.Nano `json:"saved_usd"`
+	Price     string       `json:"price_version,omitempty"`
 }
 
 type tokens struct {
@@ -129,11 +139,11 @@ type tokens struct {
 func showRequestOf(e *billing.Entry) requestOut {
 	u := &e.Usage
 	out := requestOut{ID: e.Call, RequestID: e.RequestID, Time: e.Time.UTC(), Team: e.Team, Key: e.Key, User: e.User,
-		Operation: e.Operation, Model: e.Model, Provider: e.Provider, Target: e.Target, Prompt: e.Prompt, Version: e.Version,
-		Status: e.Status, Code: e.Code, Origin: e.Origin, Refused: e.Refused, Stream: e.Stream, Attempts: e.Attempts,
-		Tokens: tokens{u.Input, u.CachedInput, u.CacheWrite, u.Output, u.Reasoning, u.AudioInput, u.AudioOutput, u.Images},
-		Source: u.Source.String(), USD: e.Cost, ExcessUSD: e.Excess, SavedUSD: e.Saved, Price: e.PriceVersion,
-		LatencyMS: e.Latency.Milliseconds(), Cache: e.Cache, Left: e.Disconnect, Delivered: e.Delivered, Tags: notNil(e.Tags)}
+		Operation: e.Operation, Model: e.Model, Prompt: e.Prompt, Version: e.Version, Stream: e.Stream, Tags: notNil(e.Tags),
+		outcome: outcome{Provider: e.Provider, Target: e.Target, Status: e.Status, Code: e.Code, Origin: e.Origin, Refused: e.Refused,
+			Attempts: e.Attempts, LatencyMS: e.Latency.Milliseconds(), Cache: e.Cache, Left: e.Disconnect, Delivered: e.Delivered},
+		bill: bill{Tokens: tokens{u.Input, u.CachedInput, u.CacheWrite, u.Output, u.Reasoning, u.AudioInput, u.AudioOutput, u.Images},
+			Source: u.Source.String(), USD: e.Cost, ExcessUSD: e.Excess, SavedUSD: e.Saved, Price: e.PriceVersion}}
 	if out.Attempts == nil {
 		out.Attempts = []billing.AttemptLog{}
 	}
