@@ -95,25 +95,23 @@ func decodeMessage(item gjson.Result, at string) (schema.Message, error) {
 // thinking_blocks, OpenRouter's reasoning_details, or the bare text.
 func decodeThinking(m gjson.Result) []schema.Part {
 	var out []schema.Part
-	m.Get("thinking_blocks").ForEach(func(_, b gjson.Result) bool {
+	each(m.Get("thinking_blocks"), func(b gjson.Result) {
 		if b.Get("type").Str == "redacted_thinking" {
 			out = append(out, schema.Part{Type: schema.PartRedactedThinking, Data: b.Get("data").Str})
 		} else {
 			out = append(out, schema.Part{Type: schema.PartThinking, Text: b.Get("thinking").Str, Signature: b.Get("signature").Str})
 		}
-		return true
 	})
 	if out != nil {
 		return out
 	}
-	m.Get("reasoning_details").ForEach(func(_, b gjson.Result) bool {
+	each(m.Get("reasoning_details"), func(b gjson.Result) {
 		switch b.Get("type").Str {
 		case "reasoning.text":
 			out = append(out, schema.Part{Type: schema.PartThinking, Text: b.Get("text").Str, Signature: b.Get("signature").Str})
 		case "reasoning.encrypted":
 			out = append(out, schema.Part{Type: schema.PartRedactedThinking, Data: b.Get("data").Str})
 		}
-		return true
 	})
 	if out != nil {
 		return out
@@ -196,10 +194,7 @@ func thinkingText(v gjson.Result) string {
 		return v.Str
 	}
 	var out strings.Builder
-	v.ForEach(func(_, t gjson.Result) bool {
-		out.WriteString(t.Get("text").Str)
-		return true
-	})
+	each(v, func(t gjson.Result) { out.WriteString(t.Get("text").Str) })
 	return out.String()
 }
 

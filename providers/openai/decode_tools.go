@@ -96,7 +96,7 @@ func decodeToolChoice(field string, v gjson.Result) (*schema.ToolChoice, error) 
 // decodeToolCalls reads the calls in a message or a delta. Arguments are a
 // string; hosts that send an object are taken at its text.
 func decodeToolCalls(v gjson.Result, out []openai.ToolCall) []openai.ToolCall {
-	v.ForEach(func(_, c gjson.Result) bool {
+	each(v, func(c gjson.Result) {
 		call := openai.ToolCall{ID: c.Get("id").Str, Type: openai.ToolTypeFunction}
 		f := c.Get("function")
 		if custom := c.Get("custom"); custom.IsObject() {
@@ -110,9 +110,15 @@ func decodeToolCalls(v gjson.Result, out []openai.ToolCall) []openai.ToolCall {
 			call.Index = &n
 		}
 		out = append(out, call)
-		return true
 	})
 	return out
+}
+
+// each walks an array; what is none (a null, most often) has no elements.
+func each(v gjson.Result, f func(gjson.Result)) {
+	if v.IsArray() {
+		v.ForEach(func(_, item gjson.Result) bool { f(item); return true })
+	}
 }
 
 func decodeCall(f gjson.Result) openai.FunctionCall {

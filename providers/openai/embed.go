@@ -135,10 +135,7 @@ func decodeEmbedResponse(body []byte) (*schema.EmbedResponse, error) {
 		if vector := v.Get("embedding"); vector.Type == gjson.String {
 			e.Base64 = string([]byte(vector.Str))
 		} else {
-			vector.ForEach(func(_, n gjson.Result) bool {
-				e.Vector = append(e.Vector, float32(n.Num))
-				return true
-			})
+			each(vector, func(n gjson.Result) { e.Vector = append(e.Vector, float32(n.Num)) })
 		}
 		out.Data = append(out.Data, e)
 		return true

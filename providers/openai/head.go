@@ -58,7 +58,7 @@ func head(op schema.Operation, raw []byte) (schema.Head, error) {
 				return schema.Invalid("messages", "messages must be a non-empty array")
 			}
 			h.PromptSize += len(v.Raw)
-			h.HasMedia, messages = hasMedia(v.Raw), true
+			h.HasMedia, messages = v.IsArray() && hasMedia(v), true
 		case atStream:
 			if !v.IsBool() && !null {
 				return schema.Invalid("stream", "stream must be a boolean")
@@ -110,11 +110,22 @@ func isEmpty(v gjson.Result) bool {
 	return v.Type == gjson.String && v.Str == "" || v.IsArray() && strings.TrimSpace(v.Raw[1:len(v.Raw)-1]) == ""
 }
 
-// hasMedia looks for the parts that are not text; within strings the quotes
-// would be escaped.
-func hasMedia(messages string) bool {
-	return strings.Contains(messages, `"image_url"`) || strings.Contains(messages, `"input_audio"`) ||
-		strings.Contains(messages, `"file"`)
+// hasMedia tells whether a message has a part that is not text. Most bodies
+// have strings for contents, and hold no bracket but the messages' own.
+func hasMedia(messages gjson.Result) (found bool) {
+	if strings.IndexByte(messages.Raw[1:], '[') < 0 {
+		return false
+	}
+	messages.ForEach(func(_, m gjson.Result) bool {
+		each(m.Get("content"), func(part gjson.Result) {
+			switch part.Get("type").Str {
+			case "image_url", "input_audio", "file":
+				found = true
+			}
+		})
+		return !found
+	})
+	return found
 }
 
 func streamOptions(h *schema.Head, v gjson.Result) error {

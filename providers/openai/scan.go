@@ -82,7 +82,7 @@ type ends struct{ begun, over uint64 }
 func (e *ends) Ended() bool { return e.over != 0 && e.begun&^e.over == 0 }
 
 func (e *ends) finished(chunk gjson.Result, t *dialect.Tally) {
-	chunk.Get("choices").ForEach(func(_, choice gjson.Result) bool {
+	each(chunk.Get("choices"), func(choice gjson.Result) {
 		i := choice.Get("index").Int()
 		e.begin(i)
 		if f := choice.Get("finish_reason").Str; f != "" {
@@ -91,16 +91,12 @@ func (e *ends) finished(chunk gjson.Result, t *dialect.Tally) {
 				t.Finish = string(finishReason(f))
 			}
 		}
-		return true
 	})
 }
 
 // others notes the choices beside the first, of which a chunk tells.
 func (e *ends) others(chunk gjson.Result) {
-	chunk.Get("choices").ForEach(func(_, choice gjson.Result) bool {
-		e.begin(choice.Get("index").Int())
-		return true
-	})
+	each(chunk.Get("choices"), func(choice gjson.Result) { e.begin(choice.Get("index").Int()) })
 }
 
 func (e *ends) begin(choice int64) { e.begun |= 1 << uint64(choice&63) }

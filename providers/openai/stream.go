@@ -54,10 +54,7 @@ func (d *decoder) Decode(f dialect.Frame, out []schema.Chunk) ([]schema.Chunk, e
 		usage := readUsage(u)
 		c.Usage = &usage
 	}
-	root.Get("choices").ForEach(func(_, v gjson.Result) bool {
-		c.Choices = append(c.Choices, d.choice(v))
-		return true
-	})
+	each(root.Get("choices"), func(v gjson.Result) { c.Choices = append(c.Choices, d.choice(v)) })
 	if len(c.Choices) == 0 && c.Usage == nil {
 		return out, nil
 	}
@@ -83,7 +80,7 @@ func (d *decoder) choice(v gjson.Result) schema.ChoiceDelta {
 				c.Thinking = v.Str
 			}
 		case "reasoning_details", "thinking_blocks":
-			v.ForEach(func(_, b gjson.Result) bool { signature(&c, b); return true })
+			each(v, func(b gjson.Result) { signature(&c, b) })
 		case "refusal":
 			c.Refusal = v.String()
 		case "tool_calls":
@@ -114,7 +111,7 @@ func (d *decoder) content(c *schema.ChoiceDelta, v gjson.Result) {
 		c.Text += v.Str
 		return
 	}
-	v.ForEach(func(_, p gjson.Result) bool {
+	each(v, func(p gjson.Result) {
 		switch p.Get("type").Str {
 		case "text":
 			c.Text += p.Get("text").Str
@@ -123,7 +120,6 @@ func (d *decoder) content(c *schema.ChoiceDelta, v gjson.Result) {
 		case "reference":
 			c.Citations = json.RawMessage(p.Raw)
 		}
-		return true
 	})
 }
 

@@ -104,18 +104,16 @@ func chatUsage(body []byte, t *dialect.Tally) error {
 		t.Usage = readUsage(usage)
 		return nil
 	}
-	choices.ForEach(func(_, choice gjson.Result) bool {
+	each(choices, func(choice gjson.Result) {
 		m := choice.Get("message")
 		t.Text.Add([]byte(m.Get("content").String()))
 		for _, name := range reasoningFields {
 			t.Text.Add([]byte(m.Get(name).Str))
 		}
-		m.Get("tool_calls").ForEach(func(_, call gjson.Result) bool {
+		each(m.Get("tool_calls"), func(call gjson.Result) {
 			t.Text.Add([]byte(call.Get("function.name").Str))
 			t.Text.Add([]byte(call.Get("function.arguments").Str))
-			return true
 		})
-		return true
 	})
 	return nil
 }

@@ -120,6 +120,9 @@ func (o Options) withDefaults() Options {
 // response must be closed. A request that failed on a reused connection
 // because the server had closed it is sent once more on a fresh one.
 func (c *Client) Do(ctx context.Context, q *Request) (*Response, error) {
+	if err := q.check(); err != nil {
+		return nil, err
+	}
 	r := &Response{client: c, start: time.Now()}
 	if c.opt.Total > 0 {
 		r.until = r.start.Add(c.opt.Total)

@@ -7,13 +7,22 @@ import (
 	"sluice/providers/schema"
 )
 
-// appendHead writes the head of a request. A header that would break the
-// framing is refused: names and values come from the configuration and from
-// secrets, not from here.
-func (c *Client) appendHead(dst []byte, q *Request) ([]byte, error) {
+// check refuses what would break the framing: names and values come from the
+// configuration and from secrets, not from here.
+func (q *Request) check() error {
 	if !cleanTarget(q.Path) {
-		return dst, badHead("path")
+		return badHead("path")
 	}
+	for i := range q.Header {
+		if f := &q.Header[i]; !cleanName(f.Name) || !cleanValue(f.Value) {
+			return badHead("header " + strconv.Quote(f.Name))
+		}
+	}
+	return nil
+}
+
+// appendHead writes the head of a request.
+func (c *Client) appendHead(dst []byte, q *Request) []byte {
 	dst = append(dst, q.Method...)
 	dst = append(dst, ' ')
 	dst = append(dst, c.base...)
@@ -23,9 +32,6 @@ func (c *Client) appendHead(dst []byte, q *Request) ([]byte, error) {
 	dst = append(dst, '\r', '\n')
 	for i := range q.Header {
 		f := &q.Header[i]
-		if !cleanName(f.Name) || !cleanValue(f.Value) {
-			return dst, badHead("header " + strconv.Quote(f.Name))
-		}
 		dst = append(dst, f.Name...)
 		dst = append(dst, ':', ' ')
 		dst = append(dst, f.Value...)
@@ -36,7 +42,7 @@ func (c *Client) appendHead(dst []byte, q *Request) ([]byte, error) {
 		dst = strconv.AppendInt(dst, int64(len(q.Body)), 10)
 		dst = append(dst, '\r', '\n')
 	}
-	return append(dst, '\r', '\n'), nil
+	return append(dst, '\r', '\n')
 }
 
 func badHead(what string) error {

@@ -1,0 +1,615 @@
+package upstream
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"sluice/providers/dialect"
+	"sluice/providers/schema"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// script is a server that speaks raw TCP: serve gets each connection with its
+// number, from 1, and a reader of its requests.
+func script(t *testing.T, serve func(n int, conn net.Conn, in *bufio.Reader)) (url string, accepted *atomic.Int32) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	accepted = new(atomic.Int32)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			n := int(accepted.Add(1))
+			go func() {
+				defer conn.Close()
+				serve(n, conn, bufio.NewReader(conn))
+			}()
+		}
+	}()
+	t.Cleanup(func() { _ = l.Close(); <-done })
+	return "http://" + l.Addr().String(), accepted
+}
+
+// request reads one request and gives its body.
+func request(in *bufio.Reader) (string, error) {
+	r, err := http.ReadRequest(in)
+	if err != nil {
+		return "", err
+	}
+	b, err := io.ReadAll(r.Body)
+	return string(b), err
+}
+
+func client(t *testing.T, o Options) *Client {
+	t.Helper()
+	c, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+func post(body string) *Request {
+	return &Request{Method: "POST", Path: "/p", Body: []byte(body), Header: []dialect.Field{{Name: "X-A", Value: "b"}}}
+}
+
+func wantError(t *testing.T, err error, class schema.Class, message string) {
+	t.Helper()
+	var e *schema.Error
+	if !errors.As(err, &e) {
+		t.Fatalf("the error is %v, want one of class %s", err, class)
+	}
+	if e.Class != class || !strings.Contains(e.Message, message) {
+		t.Fatalf("the error is %s %q, want %s %q", e.Class, e.Message, class, message)
+	}
+	if strings.Contains(e.Message, "127.0.0.1") {
+		t.Errorf("the message holds the address: %q", e.Message)
+	}
+}
+
+func TestReuse(t *testing.T) {
+	for name, answer := range map[string]string{
+		"length":  "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-B: c\r\n\r\nhello",
+		"chunked": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3;ext=1\r\nllo\r\n0\r\nTrailer: x\r\n\r\n",
+		"early":   "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+		"bytes":   "",
+	} {
+		t.Run(name, func(t *testing.T) {
+			url, accepted := script(t, func(_ int, conn net.Conn, in *bufio.Reader) {
+				for {
+					body, err := request(in)
+					if err != nil {
+						return
+					}
+					if body != "ask" {
+						t.Errorf("the request's body is %q", body)
+					}
+					out := answer
+					if out == "" { // each byte by itself
+						for _, b := range []byte("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nh\r\n1\r\ne\r\n3\r\nllo\r\n0\r\n\r\n") {
+							_, _ = conn.Write([]byte{b})
+						}
+					}
+					_, _ = io.WriteString(conn, out)
+				}
+			})
+			c := client(t, Options{BaseURL: url + "/base/"})
+			for range 3 {
+				r, err := c.Do(context.Background(), post("ask"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				b, err := r.ReadAll([]byte("got "), 0)
+				if err != nil || string(b) != "got hello" || r.Status != 200 {
+					t.Fatalf("%d %q, %v", r.Status, b, err)
+				}
+				r.Close()
+				r.Close()
+			}
+			if n := accepted.Load(); n != 1 {
+				t.Errorf("three requests took %d connections", n)
+			}
+		})
+	}
+}
+
+func TestRequestOnTheWire(t *testing.T) {
+	head := make(chan string, 1)
+	url, _ := script(t, func(_ int, conn net.Conn, in *bufio.Reader) {
+		var b strings.Builder
+		for {
+			line, err := in.ReadString('\n')
+			if b.WriteString(line); err != nil || line == "\r\n" {
+				break
+			}
+		}
+		head <- b.String()
+		_, _ = io.Copy(io.Discard, io.LimitReader(in, 100_000))
+		_, _ = io.WriteString(conn, "HTTP/1.1 204 No Content\r\n\r\n")
+	})
+	c := client(t, Options{BaseURL: url + "/v1"})
+	r, err := c.Do(context.Background(), post(strings.Repeat("x", 100_000)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	want := "POST /v1/p HTTP/1.1\r\nHost: " + strings.TrimPrefix(url, "http://") + "\r\nX-A: b\r\nContent-Length: 100000\r\n\r\n"
+	if got := <-head; got != want {
+		t.Errorf("the head is %q, want %q", got, want)
+	}
+	if _, err := r.Read(make([]byte, 1)); err != io.EOF || r.Status != 204 {
+		t.Errorf("status %d, then %v", r.Status, err)
+	}
+	for _, q := range []*Request{
+		{Method: "GET", Path: "/a b"}, {Method: "GET", Path: "x"},
+		{Method: "GET", Path: "/", Header: []dialect.Field{{Name: "a", Value: "b\r\nc: d"}}},
+		{Method: "GET", Path: "/", Header: []dialect.Field{{Name: "a b", Value: ""}}},
+	} {
+		if _, err := c.Do(context.Background(), q); err == nil {
+			t.Errorf("%+v was sent", q)
+		}
+	}
+}
+
+func TestCutIsAnError(t *testing.T) {
+	for name, answer := range map[string]string{
+		"head":              "HTTP/1.1 200 OK\r\nContent-Le",
+		"length":            "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello",
+		"chunk":             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n50\r\nhello",
+		"after chunk":       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello",
+		"between chunks":    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+		"within chunk head": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n1",
+	} {
+		t.Run(name, func(t *testing.T) {
+			url, _ := script(t, func(_ int, conn net.Conn, in *bufio.Reader) {
+				_, _ = request(in)
+				_, _ = io.WriteString(conn, answer)
+			})
+			r, err := client(t, Options{BaseURL: url}).Do(context.Background(), post("x"))
+			if err == nil {
+				defer r.Close()
+				_, err = r.ReadAll(nil, 0)
+			}
+			wantError(t, err, schema.ClassConnection, "was cut")
+		})
+	}
+}
+
+func TestMalformed(t *testing.T) {
+	for name, c := range map[string]struct{ answer, message string }{
+		"garbage":  {"SSH-2.0-OpenSSH\r\n\r\n", "not well-formed HTTP"},
+		"chunk":    {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n", "not well-formed HTTP"},
+		"protocol": {"HTTP/1.1 101 Switching Protocols\r\n\r\n", "switch the protocol"},
+		"gzip":     {"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nab", "compressed"},
+		"large":    {"HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n", "larger than the limit"},
+		"larger":   {"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + strings.Repeat("x", 2000), "larger than the limit"},
+		"largest":  {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n7d0\r\n" + strings.Repeat("x", 2000) + "\r\n0\r\n\r\n", "larger than the limit"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			url, _ := script(t, func(_ int, conn net.Conn, in *bufio.Reader) {
+				_, _ = request(in)
+				_, _ = io.WriteString(conn, c.answer)
+				_, _ = in.ReadByte()
+			})
+			r, err := client(t, Options{BaseURL: url, MaxResponse: 1000}).Do(context.Background(), post("x"))
+			if err == nil {
+				defer r.Close()
+				_, err = r.ReadAll(nil, 0)
+			}
+			wantError(t, err, schema.ClassInvalidOutput, c.message)
+		})
+	}
+}
+
+func TestLongHead(t *testing.T) {
+	url, accepted := script(t, func(_ int, conn net.Conn, in *bufio.Reader) {
+		for {
+			if _, err := request(in); err != nil {
+				return
+			}
+			_, _ = fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nX-Long: %s\r\nContent-Length: 5\r\n\r\nhello", strings.Repeat("y", 40_000))
+		}
+	})
+	c := client(t, Options{BaseURL: url})
+	for range 2 {
+		r, err := c.Do(context.Background(), post("x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := r.ReadAll(nil, 0)
+		if err != nil || string(b) != "hello" || len(r.Header("X-Long")) != 40_000 {
+			t.Fatalf("%q, %v", b, err)
+		}
+		r.Close()
+	}
+	if accepted.Load() != 2 {
+		t.Errorf("%d connections: one with a large buffer was kept", accepted.Load())
+	}
+}
+
+func TestTimeLimits(t *testing.T) {
+	part := "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello"
+	soon := 30 * time.Millisecond
+	for name, c := range map[string]struct {
+		answer, message string
+		options         Options
+		deadline        time.Duration
+	}{
+		"first byte": {message: "did not begin to answer", options: Options{FirstByte: soon}},
+		"idle":       {answer: part, message: "stalled", options: Options{Idle: soon}},
+		"total":      {answer: part, message: "not complete", options: Options{Total: soon}},
+		"deadline":   {answer: part, message: "not complete", deadline: soon},
+		"both":       {message: "not complete", deadline: soon, options: Options{Total: time.Hour}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			url, _ := script(t, func(_ int, conn net.Conn, in *bufio.Reader) {
+				_, _ = request(in)
+				_, _ = io.WriteString(conn, c.answer)
+				_, _ = in.ReadByte()
+			})
+			c.options.BaseURL = url
+			q := post("x")
+			if c.deadline > 0 {
+				q.Deadline = time.Now().Add(c.deadline)
+			}
+			r, err := client(t, c.options).Do(context.Background(), q)
+			if err == nil {
+				defer r.Close()
+				_, err = r.ReadAll(nil, 0)
+			}
+			wantError(t, err, schema.ClassTimeout, c.message)
+			if e := schema.AsError(err); e.Status != 504 || e.Code != schema.CodeUpstreamTimeout {
+				t.Errorf("%+v", e)
+			}
+		})
+	}
+}
+
+func TestConnectFails(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := "http://" + l.Addr().String()
+	_ = l.Close()
+	_, err = client(t, Options{BaseURL: url}).Do(context.Background(), post("x"))
+	wantError(t, err, schema.ClassConnection, "cannot connect")
+
+	slow := func(ctx context.Context, _, _ string) (net.Conn, error) { <-ctx.Done(); return nil, ctx.Err() }
+	_, err = client(t, Options{BaseURL: url, Dial: slow, Connect: time.Millisecond}).Do(context.Background(), post("x"))
+	wantError(t, err, schema.ClassTimeout, "no connection within")
+	ctx, cancel := context.WithCancel(context.Background())
+	time.AfterFunc(time.Millisecond, cancel)
+	_, err = client(t, Options{BaseURL: url, Dial: slow}).Do(ctx, post("x"))
+	wantError(t, err, schema.ClassCancelled, "cancelled")
+}
+
+// TestCancel cancels reads that wait for a silent server, by context and by
+// Abort, before and within the answer; the server sees its connection close.
+func TestCancel(t *testing.T) {
+	for name, answer := range map[string]string{
+		"before the head": "",
+		"within the body": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			waiting, left := make(chan struct{}), make(chan struct{})
+			url, _ := script(t, func(_ int, conn net.Conn, in *bufio.Reader) {
+				_, _ = request(in)
+				_, _ = io.WriteString(conn, answer)
+				close(waiting)
+				_, _ = in.ReadByte()
+				close(left)
+			})
+			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
+			go func() { <-waiting; cancel() }()
+			r, err := client(t, Options{BaseURL: url}).Do(ctx, post("x"))
+			if err == nil {
+				defer r.Close()
+				_, err = r.ReadAll(nil, 0)
+			}
+			wantError(t, err, schema.ClassCancelled, "cancelled")
+			<-left
+		})
+	}
+	waiting := make(chan struct{})
+	url, _ := script(t, func(_ int, conn net.Conn, in *bufio.Reader) {
+		_, _ = request(in)
+		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n")
+		close(waiting)
+		_, _ = in.ReadByte()
+	})
+	c := client(t, Options{BaseURL: url})
+	r, err := c.Do(context.Background(), post("x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { <-waiting; r.Abort(); r.Abort() }()
+	_, err = r.ReadAll(nil, 0)
+	wantError(t, err, schema.ClassCancelled, "cancelled")
+	r.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, err = c.Do(ctx, post("x"))
+	wantError(t, err, schema.ClassCancelled, "cancelled")
+}
+
+// TestStaleConnection: a server that closes an idle connection costs a retry,
+// not an error; one that closes after it has worked on the request does not
+// get it twice.
+func TestStaleConnection(t *testing.T) {
+	served := new(atomic.Int32)
+	url, accepted := script(t, func(_ int, conn net.Conn, in *bufio.Reader) {
+		if _, err := request(in); err != nil {
+			return
+		}
+		served.Add(1)
+		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+	})
+	c := client(t, Options{BaseURL: url})
+	for range 5 {
+		r, err := c.Do(context.Background(), post("x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := r.ReadAll(nil, 0); err != nil || string(b) != "ok" {
+			t.Fatalf("%q, %v", b, err)
+		}
+		r.Close()
+	}
+	if served.Load() != 5 || accepted.Load() != 5 {
+		t.Errorf("%d requests on %d connections", served.Load(), accepted.Load())
+	}
+}
+
+func TestNoSecondTry(t *testing.T) {
+	served := new(atomic.Int32)
+	url, _ := script(t, func(_ int, conn net.Conn, in *bufio.Reader) {
+		for {
+			if _, err := request(in); err != nil {
+				return
+			}
+			if served.Add(1) == 2 {
+				<-time.After(2 * staleWindow)
+				return
+			}
+			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+		}
+	})
+	c := client(t, Options{BaseURL: url})
+	r, err := c.Do(context.Background(), post("x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = r.ReadAll(nil, 0)
+	r.Close()
+	_, err = c.Do(context.Background(), post("x"))
+	wantError(t, err, schema.ClassConnection, "before it answered")
+	if served.Load() != 2 {
+		t.Errorf("the server got %d requests", served.Load())
+	}
+}
+
+// TestLook: a connection that has been idle for long is looked at before use.
+func TestLook(t *testing.T) {
+	closed := make(chan struct{})
+	url, accepted := script(t, func(n int, conn net.Conn, in *bufio.Reader) {
+		_, _ = request(in)
+		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+		if n == 1 {
+			_ = conn.Close()
+			close(closed)
+			return
+		}
+		_, _ = in.ReadByte()
+	})
+	c := client(t, Options{BaseURL: url})
+	get := func() {
+		r, err := c.Do(context.Background(), post("x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = r.ReadAll(nil, 0)
+		r.Close()
+	}
+	get()
+	<-closed
+	now := time.Now()
+	if k := c.take(now.Add(2 * quiet)); k != nil {
+		t.Error("a closed connection was taken for a live one")
+	}
+	get()
+	k := c.take(now.Add(2 * quiet))
+	if k == nil {
+		t.Fatal("a live connection was thrown away")
+	}
+	c.put(k)
+	if k := c.take(now.Add(time.Hour)); k != nil {
+		t.Error("a connection outlived its idle time")
+	}
+	if accepted.Load() != 2 {
+		t.Errorf("%d connections", accepted.Load())
+	}
+}
+
+func TestExpire(t *testing.T) {
+	gone := make(chan struct{})
+	url, _ := script(t, func(_ int, conn net.Conn, in *bufio.Reader) {
+		_, _ = request(in)
+		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+		_, _ = in.ReadByte()
+		close(gone)
+	})
+	c := client(t, Options{BaseURL: url, MaxIdleTime: 5 * time.Millisecond})
+	r, err := c.Do(context.Background(), post("x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = r.ReadAll(nil, 0)
+	r.Close()
+	<-gone
+}
+
+// TestLeftEarly: an answer that nobody read to its end costs the connection.
+func TestLeftEarly(t *testing.T) {
+	left := make(chan struct{}, 2)
+	url, accepted := script(t, func(n int, conn net.Conn, in *bufio.Reader) {
+		for {
+			if _, err := request(in); err != nil {
+				left <- struct{}{}
+				return
+			}
+			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+			if n == 2 {
+				_, _ = io.WriteString(conn, "0\r\n\r\n")
+			}
+		}
+	})
+	c := client(t, Options{BaseURL: url})
+	p := make([]byte, 3)
+	for i := range 3 {
+		r, err := c.Do(context.Background(), post("x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err := r.Read(p); n == 0 || err != nil {
+			t.Fatal(n, err)
+		}
+		if i > 0 {
+			r.Drain(time.Minute)
+		}
+		r.Close()
+		if i == 0 {
+			<-left
+		}
+		if _, err := r.Read(p); err == nil {
+			t.Error("a closed response was read")
+		}
+	}
+	if accepted.Load() != 2 {
+		t.Errorf("%d connections: the drained one was not used again", accepted.Load())
+	}
+}
+
+func TestRefusedWhileSending(t *testing.T) {
+	url, _ := script(t, func(_ int, conn net.Conn, in *bufio.Reader) {
+		_, _ = in.ReadString('\n')
+		_, _ = io.WriteString(conn, "HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nbig")
+		_, _ = io.Copy(io.Discard, in)
+	})
+	r, err := client(t, Options{BaseURL: url}).Do(context.Background(), post(strings.Repeat("x", 1<<20)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if b, err := r.ReadAll(nil, 0); err != nil || r.Status != 413 || string(b) != "big" {
+		t.Errorf("%d %q, %v", r.Status, b, err)
+	}
+}
+
+func TestTLS(t *testing.T) {
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		w.Header().Set("Content-Type", "Application/JSON; charset=utf-8")
+		_, _ = fmt.Fprintf(w, "%s %d", r.Proto, len(b))
+	}))
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.StartTLS()
+	defer s.Close()
+	roots := s.Client().Transport.(*http.Transport).TLSClientConfig
+	c := client(t, Options{BaseURL: s.URL, TLS: roots})
+	for range 3 {
+		r, err := c.Do(context.Background(), post(strings.Repeat("x", 20_000)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := r.ReadAll(nil, 0); err != nil || string(b) != "HTTP/1.1 20000" {
+			t.Fatalf("%q, %v", b, err)
+		}
+		if !r.ContentType("application/json") || r.ContentType("application/js") || r.ContentType("text/html") {
+			t.Error("the content type is not seen")
+		}
+		r.Close()
+	}
+	if len(c.idle) != 1 {
+		t.Errorf("%d idle connections", len(c.idle))
+	}
+	_, err := client(t, Options{BaseURL: s.URL, TLS: &tls.Config{}}).Do(context.Background(), post("x"))
+	wantError(t, err, schema.ClassConnection, "cannot connect")
+}
+
+func TestNewRefuses(t *testing.T) {
+	for _, url := range []string{"", "host:80", "ftp://x", "http://", "http://u:p@x", "http://x?k=v", "http://x#f", "http://\x00"} {
+		if _, err := New(Options{BaseURL: url}); err == nil {
+			t.Errorf("%q was taken", url)
+		} else if strings.Contains(err.Error(), "u:p") {
+			t.Errorf("the error holds the password: %v", err)
+		}
+	}
+}
+
+func BenchmarkDo(b *testing.B) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		buf := make([]byte, 4096)
+		answer := []byte("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 600\r\n\r\n" + strings.Repeat("x", 600))
+		for {
+			if _, err := conn.Read(buf); err != nil {
+				return
+			}
+			if _, err := conn.Write(answer); err != nil {
+				return
+			}
+		}
+	}()
+	c, err := New(Options{BaseURL: "http://" + l.Addr().String()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer c.Close()
+	q := post(strings.Repeat("x", 300))
+	var dst []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		r, err := c.Do(context.Background(), q)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if dst, err = r.ReadAll(dst[:0], 0); err != nil {
+			b.Fatal(err)
+		}
+		r.Close()
+	}
+}
