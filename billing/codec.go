@@ -3,7 +3,9 @@ package billing
 import (
 	"encoding/binary"
 	"errors"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"sluice/providers/schema"
 )
@@ -67,7 +69,9 @@ func appendText(dst []byte, s string) []byte {
 	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
 }
 
-// decodeEntry reads a record. Nothing of the entry points into it.
+// decodeEntry reads a record. Nothing of the entry points into it. Its texts
+// are fit for every database, whatever callers put into a tag or a user: valid
+// UTF-8 with no NUL. One entry that a database refuses would hold up all others.
 func decodeEntry(record []byte, e *Entry) error {
 	if len(record) < 3 || record[0] != codecVersion {
 		return errEntry
@@ -143,5 +147,13 @@ func (d *decoder) text() string {
 	n := d.count(1)
 	s := string(d.rest[:n])
 	d.rest = d.rest[n:]
-	return s
+	return storable(s)
+}
+
+// storable is s with what no database takes as text replaced.
+func storable(s string) string {
+	if utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 {
+		return s
+	}
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\ufffd"), "\x00", "\ufffd")
 }

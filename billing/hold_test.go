@@ -64,6 +64,24 @@ func TestHold(t *testing.T) {
 	}
 }
 
+func TestAvailable(t *testing.T) {
+	c := &clock{at(t, "2026-05-15T10:00:00Z")}
+	_, v := book(t, c, []Team{{Name: "a", Budget: hard(10, "day")}, {Name: "b", Parent: "a", Budget: hard(8, "day")}, {Name: "c", Budget: &Budget{USD: 1, Per: "day"}}}, nil)
+	h, _, _ := v.Team("a").HoldUpTo(4, 4)
+	for team, want := range map[string]Nano{"a": 6, "b": 6} {
+		if left, ok := v.Team(team).Available(); left != want || !ok {
+			t.Errorf("%s has %v, %v", team, left, ok)
+		}
+	}
+	if left, ok := v.Team("c").Available(); ok {
+		t.Errorf("a soft budget bounds calls to %v", left)
+	}
+	h.Settle(15, c.at)
+	if left, _ := v.Team("b").Available(); left != -5 {
+		t.Errorf("after an excess %v is left", left)
+	}
+}
+
 func TestHoldEdges(t *testing.T) {
 	c := &clock{at(t, "2026-05-15T10:00:00Z")}
 	_, v := book(t, c, []Team{{Name: "a", Budget: hard(10, "total")}, {Name: "b"}}, nil)

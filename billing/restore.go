@@ -23,10 +23,7 @@ func (b *Book) Restore(ctx context.Context, ledger Ledger) error {
 			if l.owner != o || l.budget == nil {
 				continue
 			}
-			r := restoration{book: b, ledger: ledger, teams: view.below(o), account: l.account, meter: l.meter}
-			if o.Key != nil {
-				r.keyID = o.Key.ID
-			}
+			r := restoration{book: b, ledger: ledger, view: view, owner: o, account: l.account, meter: l.meter}
 			if err := r.run(ctx); err != nil {
 				return fmt.Errorf("cannot restore the budget of %v: %w", o.ownerName(), err)
 			}
@@ -57,8 +54,9 @@ func (v *Owners) below(o *Owner) []string {
 type restoration struct {
 	book    *Book
 	ledger  Ledger
-	teams   []string
-	keyID   string
+	view    *Owners
+	owner   *Owner
+	teams   []string // whose spending counts; none: it is a key
 	account *account
 	meter   *meter
 }
@@ -76,6 +74,7 @@ func (r *restoration) run(ctx context.Context) error {
 	if done {
 		return nil
 	}
+	r.teams = r.view.below(r.owner)
 	if m.hours != nil {
 		return r.hours(ctx, hourOf(start))
 	}
@@ -94,8 +93,8 @@ func (r *restoration) run(ctx context.Context) error {
 
 // spent is what the ledger has since a time; zero: of all time.
 func (r *restoration) spent(ctx context.Context, since time.Time) (Nano, error) {
-	if r.keyID != "" {
-		return r.ledger.Spent(ctx, "", r.keyID, since)
+	if key := r.owner.Key; key != nil {
+		return r.ledger.Spent(ctx, "", key.ID, since)
 	}
 	var sum Nano
 	for _, team := range r.teams {
