@@ -169,7 +169,7 @@ func collect(ve *jsonschema.ValidationError, out *[]Problem) {
 		for _, c := range ve.Causes {
 			collect(c, &inner)
 		}
-		add(pointer, "fits none of the allowed forms%s", because(inner))
+		add(pointer, "fits none of the allowed forms%s", because(pointer, inner))
 	default:
 		if len(ve.Causes) == 0 {
 			add(pointer, "%s", ve.ErrorKind.LocalizedString(english))
@@ -181,13 +181,13 @@ func collect(ve *jsonschema.ValidationError, out *[]Problem) {
 }
 
 // because names the first few reasons why no form of a union fits.
-func because(inner []Problem) string {
+func because(pointer string, inner []Problem) string {
 	if len(inner) == 0 {
 		return ""
 	}
 	reasons := make([]string, 0, 3)
 	for _, p := range inner[:min(3, len(inner))] {
-		reasons = append(reasons, strings.TrimSpace(p.Pointer+" "+p.Message))
+		reasons = append(reasons, strings.TrimSpace(strings.TrimPrefix(p.Pointer, pointer)+" "+p.Message))
 	}
 	slices.Sort(reasons)
 	return ": " + strings.Join(reasons, "; ")

@@ -59,7 +59,7 @@ func (t *Template) InputFromPairs(pairs []Pair) (map[string]any, error) {
 // and tells the key in it and the schema of what belongs there.
 func (t *Template) place(root map[string]any, name string) (map[string]any, string, ordered.Object, error) {
 	s, _ := t.Input.Schema.(ordered.Object)
-	if p := property(s, name); p != nil { // a property with a dot in its name
+	if p := named(s, name); p != nil { // a property with a dot in its name
 		return root, name, p, nil
 	}
 	parts := strings.Split(name, ".")
@@ -94,14 +94,20 @@ func (t *Template) place(root map[string]any, name string) (map[string]any, stri
 
 // property is the schema of one property; nil if nothing is said about it.
 func property(s ordered.Object, name string) ordered.Object {
+	if p := named(s, name); p != nil {
+		return p
+	}
+	rest, _ := s.Get("additionalProperties")
+	o, _ := rest.(ordered.Object)
+	return o
+}
+
+// named is the schema of a property that is listed.
+func named(s ordered.Object, name string) ordered.Object {
 	properties, _ := s.Get("properties")
 	props, _ := properties.(ordered.Object)
 	p, _ := props.Get(name)
-	o, ok := p.(ordered.Object)
-	if !ok {
-		rest, _ := s.Get("additionalProperties")
-		o, _ = rest.(ordered.Object)
-	}
+	o, _ := p.(ordered.Object)
 	return o
 }
 
