@@ -1,0 +1,47 @@
+# Every target says what it does in its "##" line; `make help` prints them.
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+COMMIT  ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+
+.DEFAULT_GOAL := help
+.PHONY: help build run test test-services e2e race lint fuzz bench check
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build bin/sluice (needs Go and a C compiler)
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/sluice ./cmd/sluice
+
+run: build ## build and run the gateway; without sluice.yaml it uses the built-in defaults
+	./bin/sluice serve
+
+test: ## run every test that needs nothing but Go and a C compiler
+	$(GO) test ./...
+
+test-services: ## run the tests that need services; fails if one is missing
+	@for v in SLUICE_TEST_POSTGRES SLUICE_TEST_REDIS; do \
+	  eval "test -n \"\$$$$v\"" || { echo "$$v is not set"; exit 1; }; done
+	$(GO) test -count=1 ./store/... ./billing/...
+
+e2e: build ## drive the binary from outside: SDK clients, crashes, streams (needs Node.js)
+	SLUICE_E2E_SDK=1 $(GO) test -count=1 -timeout 15m ./cmd/sluice/e2e/...
+
+race: ## run the tests under the race detector
+	$(GO) test -race -timeout 20m ./...
+
+lint: ## gofmt, go vet and staticcheck
+	@out=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$out" || { echo "not gofmt'ed:"; echo "$$out"; exit 1; }
+	$(GO) vet ./...
+	$(GO) run honnef.co/go/tools/cmd/staticcheck@2026.2.2 ./...
+
+FUZZTIME ?= 60s
+fuzz: ## fuzz every decoder for FUZZTIME each (default 60s)
+	@$(GO) list ./... | while read -r pkg; do \
+	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+	    echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; done; done
+
+bench: build ## compare with nginx and a bare proxy on the same work, in one run
+	$(GO) run ./bench/cmd/bench -binary bin/sluice
+
+check: lint test ## what a change must pass before it is pushed

@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"sluice/cmd/sluice/config"
+	"sluice/gateway/telemetry"
+	"sluice/providers/catalog"
+)
+
+// loadConfig reads the configuration: the file named, else ./sluice.yaml if
+// there is one, else the embedded defaults. dataDir, if given, is where the
+// store is.
+func loadConfig(path, dataDir string) (*config.Config, error) {
+	path, err := configFile(path)
+	if err != nil {
+		return nil, err
+	}
+	environ := os.Environ()
+	if dataDir != "" {
+		environ = append(environ, "SLUICE_STORE=sqlite:"+filepath.Join(dataDir, "sluice.db"))
+	}
+	return config.Load(path, environ, found(catalog.Load())...)
+}
+
+// configFile is the file that a path, or its absence, stands for; empty: none.
+func configFile(path string) (string, error) {
+	if path != "" {
+		return path, nil
+	}
+	const local = "sluice.yaml"
+	_, err := os.Stat(local)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	return local, err
+}
+
+// dataDirOf is where everything that is kept lies: the store's directory.
+func dataDirOf(cfg *config.Config, dataDir string) string {
+	if dataDir != "" {
+		return dataDir
+	}
+	return filepath.Dir(cfg.SQLitePath())
+}
+
+// reload reads the configuration again and puts it in force. A faulty one is
+// refused whole: the old one serves on.
+func (s *server) reload(ctx context.Context) error {
+	s.reloading.Lock()
+	defer s.reloading.Unlock()
+	cfg, err := loadConfig(s.configPath, s.dataDirFlag)
+	if err != nil {
+		return err
+	}
+	if err := s.rebuild(ctx, cfg); err != nil {
+		return err
+	}
+	for _, f := range s.publishPrompts(ctx) {
+		s.log.Warn("prompt not served in its new state", "fault", f)
+	}
+	if was := s.started; cfg.Server.Listen != was.Server.Listen || cfg.Server.Admin != was.Server.Admin || cfg.Store != was.Store {
+		s.log.Warn("server.listen, server.admin and store take a restart to change")
+	}
+	s.log.Info("configuration reloaded")
+	return nil
+}
+
+// changed puts teams and keys of the store in force after the admin API
+// changed them.
+func (s *server) changed(ctx context.Context) error {
+	s.reloading.Lock()
+	defer s.reloading.Unlock()
+	return s.rebuild(ctx, s.build.view().cfg)
+}
+
+// rebuild makes a snapshot of cfg and swaps it in.
+func (s *server) rebuild(ctx context.Context, cfg *config.Config) error {
+	snap, err := s.build.snapshot(ctx, s, cfg)
+	if err != nil {
+		return err
+	}
+	s.gateway.Swap(snap)
+	return nil
+}
+
+// publishPrompts brings what prompts.dir holds into the registry. What it
+// gives are the faults of the files that are not served, or not in their new
+// state.
+func (s *server) publishPrompts(ctx context.Context) []string {
+	cfg := s.build.view().cfg
+	if cfg == nil {
+		cfg = s.started
+	}
+	if cfg.Prompts.Dir == "" {
+		return nil
+	}
+	var list []string
+	report, err := s.prompts.PublishDir(ctx, cfg.Prompts.Dir)
+	for _, f := range report.Faults {
+		list = append(list, f.Error())
+	}
+	if err != nil {
+		list = append(list, err.Error())
+	}
+	return list
+}
+
+// watch reloads on SIGHUP and when a file changes, and keeps the small things
+// that are written now and then.
+func (s *server) watch(ctx context.Context) {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	files := make(chan struct{}, 1)
+	prompts := make(chan struct{}, 1)
+	stop := s.watchFiles(files, prompts)
+	defer func() { stop() }()
+	tick := time.NewTicker(30 * time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hup:
+			s.tryReload(ctx)
+		case <-files:
+			s.tryReload(ctx)
+		case <-prompts:
+			for _, f := range s.publishPrompts(ctx) {
+				s.log.Warn("prompt not served in its new state", "fault", f)
+			}
+			continue
+		case <-tick.C:
+			s.keepUsed()
+			continue
+		}
+		stop() // the files may be others now
+		stop = s.watchFiles(files, prompts)
+	}
+}
+
+func (s *server) tryReload(ctx context.Context) {
+	if err := s.reload(ctx); err != nil {
+		for line := range strings.Lines(err.Error()) {
+			s.log.Error("configuration refused, the old one serves on", "fault", strings.TrimSpace(line))
+		}
+	}
+}
+
+// watchFiles tells of changes in the configuration's files and in prompts.dir.
+func (s *server) watchFiles(files, prompts chan<- struct{}) (stop func()) {
+	cfg := s.build.view().cfg
+	tell := func(ch chan<- struct{}) func() {
+		return func() {
+			select {
+			case ch <- struct{}{}:
+			default:
+			}
+		}
+	}
+	var stops []func()
+	keep := func(stop func(), err error) {
+		if err != nil {
+			s.log.Warn("changes of files are not noticed: send SIGHUP to reload", "error", err)
+			return
+		}
+		stops = append(stops, stop)
+	}
+	if len(cfg.Sources()) > 0 {
+		keep(config.Watch(tell(files), cfg.Sources()...))
+	}
+	if cfg.Prompts.Dir != "" {
+		keep(config.WatchDir(cfg.Prompts.Dir, tell(prompts)))
+	}
+	return func() {
+		for _, stop := range stops {
+			stop()
+		}
+	}
+}
+
+// keepUsed records when keys were last used.
+func (s *server) keepUsed() {
+	used := s.gateway.UsedKeys()
+	if len(used) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := s.store.Tenants().TouchKeys(ctx, used); err != nil {
+		s.log.Warn("cannot record when keys were used", "error", err)
+	}
+}
+
+func (s *server) gauges() telemetry.Gauges {
+	return telemetry.Gauges{
+		SpoolRecords: s.spool.Pending,
+		LogDropped:   s.gateway.LogDropped,
+		Breakers: func(yield func(string, float64)) {
+			states := map[string]float64{"closed": 0, "half_open": 1, "open": 2}
+			for _, t := range s.build.view().registry.Targets(time.Now()) {
+				yield(t.ID, states[t.State])
+			}
+		},
+	}
+}

@@ -1,0 +1,231 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"sluice/billing"
+	"sluice/cmd/sluice/config"
+	"sluice/gateway"
+	"sluice/gateway/telemetry"
+	"sluice/prompts"
+	"sluice/store"
+)
+
+// server is a running gateway: what serve makes once and reloads build on.
+type server struct {
+	configPath  string
+	dataDirFlag string // --data; empty: not given
+	dataDir     string
+	started     *config.Config // what was in force at the start
+	reloading   sync.Mutex
+	begun       time.Time
+	log         *slog.Logger
+
+	store   *store.Store
+	spool   *billing.Spool
+	book    *billing.Book
+	counter *billing.Counter
+	prompts *prompts.Registry
+	metrics *telemetry.Metrics
+	gateway *gateway.Gateway
+
+	build builder
+}
+
+// serve runs the gateway until ctx ends or a signal asks for its end.
+func serve(ctx context.Context, configPath, dataDir string) error {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	cfg, err := loadConfig(configPath, dataDir)
+	if err != nil {
+		return err
+	}
+	s := &server{configPath: configPath, dataDirFlag: dataDir, dataDir: dataDirOf(cfg, dataDir), started: cfg,
+		begun: time.Now(), log: newLogger(cfg.Log)}
+	if err := s.open(ctx); err != nil {
+		return err
+	}
+	defer s.store.Close()
+	return s.run(ctx)
+}
+
+// open makes everything that outlives a reload.
+func (s *server) open(ctx context.Context) (err error) {
+	if err := os.MkdirAll(s.dataDir, 0o700); err != nil {
+		return fmt.Errorf("cannot make the data directory: %w", err)
+	}
+	if s.store, err = store.Open(ctx, s.started.Store); err != nil {
+		return err
+	}
+	s.counter = billing.NewCounter()
+	s.metrics = telemetry.New()
+	s.book = billing.NewBook(s.started.Billing.TimeZone, time.Now)
+	s.prompts = prompts.NewRegistry(s.store.Prompts(), time.Now)
+	s.prompts.Prefix = s.started.Prompts.Prefix
+	s.spool, err = billing.OpenSpool(billing.SpoolOptions{
+		Dir: filepath.Join(s.dataDir, "spool"), Ledger: s.store.Ledger(),
+		Always: s.started.Billing.Fsync == "always", Log: s.log,
+	})
+	return err
+}
+
+// run listens, tells how to begin, and waits for the end.
+func (s *server) run(ctx context.Context) error {
+	first, err := s.firstStart(ctx)
+	if err != nil {
+		return err
+	}
+	// What a killed process left in the spool counts against the budgets.
+	if err := s.spool.Flush(ctx); err != nil {
+		return fmt.Errorf("cannot bring the usage spool into the store: %w", err)
+	}
+	for _, f := range s.publishPrompts(ctx) {
+		s.log.Warn("prompt not served", "fault", f)
+	}
+	snap, err := s.build.snapshot(ctx, s, s.started)
+	if err != nil {
+		return err
+	}
+	s.gateway = gateway.New(gateway.Options{
+		Prompts: s.prompts, Spool: s.spool, Ledger: s.store.Ledger(), Counter: s.counter, Metrics: s.metrics,
+		Log: s.log, AccessLog: os.Stdout, TextLog: s.started.Log.Format == "text",
+		HeaderTimeout: s.started.Server.HeaderTimeout, BodyTimeout: s.started.Server.HeaderTimeout, IdleTimeout: s.started.Server.IdleTimeout,
+	}, snap)
+	s.metrics.AddGauges(s.gauges())
+	data, err := net.Listen("tcp", s.started.Server.Listen)
+	if err != nil {
+		return fmt.Errorf("cannot listen on server.listen: %w", err)
+	}
+	adminListener, err := net.Listen("tcp", s.started.Server.Admin)
+	if err != nil {
+		return fmt.Errorf("cannot listen on server.admin: %w", err)
+	}
+	plane, link, err := s.adminPlane(adminListener.Addr().String())
+	if err != nil {
+		return err
+	}
+	failed := make(chan error, 2)
+	go func() { failed <- s.gateway.Serve(data) }()
+	go func() { failed <- plane.Serve(adminListener) }()
+	go s.counter.Warm()
+	watching, stopWatching := context.WithCancel(ctx)
+	go s.watch(watching)
+	s.greet(data.Addr().String(), link, first)
+	select {
+	case <-ctx.Done():
+		err = nil
+	case err = <-failed:
+	}
+	stopWatching()
+	return errors.Join(err, s.shutdown(plane))
+}
+
+// shutdown drains: no new calls, open ones finish, usage is brought in.
+func (s *server) shutdown(plane *http.Server) error {
+	s.log.Info("shutting down", "drain", s.started.Server.Drain.String())
+	ctx, cancel := context.WithTimeout(context.Background(), s.started.Server.Drain)
+	defer cancel()
+	if err := s.gateway.Shutdown(ctx); err != nil {
+		s.log.Warn("calls were cut at the end of server.drain", "error", err)
+	}
+	s.keepUsed()
+	last, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	err := s.spool.Drain(last)
+	plane.Close()
+	if err != nil {
+		// Nothing is lost: the records are on disk, the next start brings them in.
+		s.log.Warn("usage stays in the spool until the next start", "records", s.spool.Pending(), "error", err)
+	}
+	return nil
+}
+
+// firstStart makes the team and key of someone who has none yet, and gives the
+// key to be shown, once.
+func (s *server) firstStart(ctx context.Context) (string, error) {
+	tenants := s.store.Tenants()
+	teams, err := tenants.Teams(ctx)
+	if err != nil {
+		return "", err
+	}
+	keys, err := tenants.Keys(ctx)
+	if err != nil {
+		return "", err
+	}
+	if len(s.started.Teams)+len(teams)+len(keys) > 0 {
+		return "", nil
+	}
+	now := time.Now()
+	if err := tenants.PutTeam(ctx, billing.Team{Name: "default", Source: "store", Created: now}); err != nil {
+		return "", err
+	}
+	secret := billing.GenerateKey()
+	key := billing.Key{ID: newKeyID(), Hash: billing.HashKey(secret), Prefix: billing.ShownPrefix(secret),
+		Team: "default", Name: "first", Created: now, Source: "store"}
+	return secret, tenants.PutKey(ctx, key)
+}
+
+// greet tells on stderr where things are and how to make a first call.
+func (s *server) greet(data, link, key string) {
+	var b strings.Builder
+	fmt.Fprintf(&b, "sluice %s serves http://%s\n", version, data)
+	fmt.Fprintf(&b, "console  %s\n", link)
+	shown := "$SLUICE_KEY"
+	if key != "" {
+		fmt.Fprintf(&b, "key      %s   (team default; shown this once)\n", key)
+		shown = key
+	}
+	fmt.Fprintf(&b, "try\n\ncurl http://%s/v1/chat/completions -H 'Authorization: Bearer %s' \\\n"+
+		"  -H 'Content-Type: application/json' \\\n"+
+		"  -d '{\"model\": \"mock/echo\", \"messages\": [{\"role\": \"user\", \"content\": \"Hello, Sluice!\"}]}'\n\n", data, shown)
+	fmt.Fprint(os.Stderr, b.String())
+}
+
+// adminToken is the configured one, else the one of an earlier start, else a
+// new one, kept in the data directory and shown once.
+func (s *server) adminToken() (string, error) {
+	if t := s.started.Admin.Token.Reveal(); t != "" {
+		return t, nil
+	}
+	path := filepath.Join(s.dataDir, "admin-token")
+	b, err := os.ReadFile(path)
+	if err == nil && len(strings.TrimSpace(string(b))) > 0 {
+		return strings.TrimSpace(string(b)), nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("cannot read the admin token: %w", err)
+	}
+	var raw [24]byte
+	rand.Read(raw[:])
+	token := "sl-admin-" + base64.RawURLEncoding.EncodeToString(raw[:])
+	if err := os.WriteFile(path, []byte(token+"\n"), 0o600); err != nil {
+		return "", fmt.Errorf("cannot keep the admin token: %w", err)
+	}
+	fmt.Fprintf(os.Stderr, "admin    %s   (token of the admin API, kept in %s)\n", token, path)
+	return token, nil
+}
+
+func newLogger(l config.Log) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(l.Level)) // checked by config
+	o := &slog.HandlerOptions{Level: level}
+	if l.Format == "text" {
+		return slog.New(slog.NewTextHandler(os.Stderr, o))
+	}
+	return slog.New(slog.NewJSONHandler(os.Stderr, o))
+}

@@ -1,0 +1,320 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"sluice/billing"
+	"sluice/cmd/sluice/config"
+	"sluice/gateway"
+	"sluice/router"
+)
+
+// builder turns a configuration into what the gateway serves from. It keeps,
+// over reloads, what must outlive one: upstream connections, breakers,
+// cool-downs.
+type builder struct {
+	clients  map[string]cachedClient
+	registry *router.Registry
+	current  atomic.Pointer[view]
+}
+
+// view is the configuration in force; before the first snapshot it is empty.
+func (b *builder) view() *view {
+	if v := b.current.Load(); v != nil {
+		return v
+	}
+	return &view{}
+}
+
+// view is what the admin plane shows of the configuration in force.
+type view struct {
+	cfg       *config.Config
+	teams     []billing.Team
+	keys      []billing.Key
+	owners    *billing.Owners
+	providers []*gateway.Provider
+	models    []*gateway.Model
+	registry  *router.Registry
+	revision  string // digest of the configuration and of what the store adds
+}
+
+// snapshot builds everything new and changes nothing that is in force; what
+// it returns is put in force by the caller.
+func (b *builder) snapshot(ctx context.Context, s *server, cfg *config.Config) (*gateway.Snapshot, error) {
+	v := &view{cfg: cfg, registry: router.NewRegistry(b.registry)}
+	var err error
+	if v.teams, v.keys, err = tenants(ctx, s, cfg); err != nil {
+		return nil, err
+	}
+	if v.providers, err = b.providers(s, cfg, v.registry); err != nil {
+		return nil, err
+	}
+	if v.models, err = buildModels(cfg, v.providers, v.registry); err != nil {
+		return nil, err
+	}
+	if v.owners, err = s.book.Rebuild(v.teams, v.keys); err != nil {
+		return nil, err
+	}
+	if err := s.book.Restore(ctx, s.store.Ledger()); err != nil {
+		return nil, fmt.Errorf("cannot read what was spent: %w", err)
+	}
+	v.revision = revisionOf(v)
+	b.registry = v.registry
+	b.current.Store(v)
+	callers := callersOf(v)
+	return gateway.NewSnapshot(gateway.Parts{
+		Settings: gateway.Settings{
+			BodyLimit: int64(cfg.Server.BodyLimit), TrustedProxies: cfg.Server.Trusted,
+			HoldTokens: cfg.Billing.HoldTokens, Unpriced: billing.UnpricedPolicy(cfg.Billing.Unpriced),
+			Drain: cfg.Billing.OnDisconnect == "drain", Location: cfg.Billing.TimeZone,
+		},
+		Owners: v.owners, Callers: callers, Models: v.models, Providers: v.providers,
+		Bare: bareNames(v.providers), List: listModels(v.models, v.providers),
+	}), nil
+}
+
+// publicName is the team, and the key, of those who call public prompts
+// without a key. A team of that name may be declared, with limits and a budget.
+const publicName = "public"
+
+// sourceBuiltIn marks the team and key that nobody declared.
+const sourceBuiltIn = "built-in"
+
+// revisionOf tells two states of the configuration apart.
+func revisionOf(v *view) string {
+	h := sha256.New()
+	fmt.Fprintln(h, v.cfg)
+	for _, t := range v.teams {
+		fmt.Fprintf(h, "%+v %+v\n", t, t.Budget)
+	}
+	for _, k := range v.keys {
+		k.LastUsed = time.Time{}
+		fmt.Fprintf(h, "%+v %+v\n", k, k.Budget)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:6])
+}
+
+// tenants are the teams and keys of the file and of the store; a name that
+// both have is the file's.
+func tenants(ctx context.Context, s *server, cfg *config.Config) ([]billing.Team, []billing.Key, error) {
+	var teams []billing.Team
+	var keys []billing.Key
+	for _, name := range sortedKeys(cfg.Teams) {
+		t := cfg.Teams[name]
+		teams = append(teams, billing.Team{Name: name, Parent: t.Parent, Models: t.Models, Limits: t.Limits,
+			Budget: t.Budget, Source: "file"})
+		for _, k := range t.Keys {
+			keys = append(keys, fileKey(name, k))
+		}
+	}
+	stored, err := s.store.Tenants().Teams(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	has := func(name string) bool {
+		return slices.ContainsFunc(teams, func(t billing.Team) bool { return t.Name == name })
+	}
+	for _, t := range stored {
+		if !has(t.Name) {
+			teams = append(teams, t)
+		}
+	}
+	storedKeys, err := s.store.Tenants().Keys(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, k := range storedKeys {
+		if !has(k.Team) {
+			s.log.Warn("a stored key's team is gone: the key is not in force", "key", k.ID, "team", k.Team)
+			continue
+		}
+		keys = append(keys, k)
+	}
+	if !has(publicName) {
+		teams = append(teams, billing.Team{Name: publicName, Source: sourceBuiltIn})
+	}
+	keys = append(keys, billing.Key{ID: publicName, Team: publicName, Name: "anonymous", Source: sourceBuiltIn})
+	return teams, keys, nil
+}
+
+// fileKey is a key that the file declares. Its id comes from its name, so that
+// what it spent stays with it when its value is changed.
+func fileKey(team string, k config.Key) billing.Key {
+	sum := sha256.Sum256([]byte(team + "/" + k.Name))
+	ips := make([]string, len(k.IPs))
+	for i, p := range k.IPs {
+		ips[i] = p.String()
+	}
+	return billing.Key{ID: "key_" + hex.EncodeToString(sum[:8]), Hash: billing.HashKey(k.Value.Reveal()),
+		Prefix: billing.ShownPrefix(k.Value.Reveal()), Team: team, Name: k.Name, Models: k.Models, Prompts: k.Prompts,
+		IPs: ips, Limits: k.Limits, Budget: k.Budget, Expires: k.Expires, Source: "file"}
+}
+
+func callersOf(v *view) []*gateway.Caller {
+	callers := make([]*gateway.Caller, 0, len(v.keys))
+	for _, k := range v.keys {
+		c := &gateway.Caller{Key: k, Label: k.Team + "/" + k.Name, Owner: v.owners.Key(k.ID)}
+		callers = append(callers, c)
+	}
+	return callers
+}
+
+// buildModels makes the models under models:, their targets and fallbacks.
+func buildModels(cfg *config.Config, list []*gateway.Provider, reg *router.Registry) ([]*gateway.Model, error) {
+	m := modelBuilder{cfg: cfg, reg: reg, made: map[string]*gateway.Model{}, providers: map[string]*gateway.Provider{}}
+	for _, p := range list {
+		m.providers[p.Name] = p
+	}
+	names := sortedKeys(cfg.Models)
+	models := make([]*gateway.Model, 0, len(names))
+	for _, name := range names {
+		model, err := m.model(name)
+		if err != nil {
+			return nil, fmt.Errorf("models.%s: %w", name, err)
+		}
+		models = append(models, model)
+	}
+	return models, nil
+}
+
+type modelBuilder struct {
+	cfg       *config.Config
+	reg       *router.Registry
+	providers map[string]*gateway.Provider
+	made      map[string]*gateway.Model
+}
+
+// model is the model of a name under models:, or of provider/model. Names do
+// not go in circles: the configuration is checked for that.
+func (m *modelBuilder) model(name string) (*gateway.Model, error) {
+	if made := m.made[name]; made != nil {
+		return made, nil
+	}
+	c, declared := m.cfg.Models[name]
+	if !declared {
+		t, err := m.target(name)
+		if err != nil {
+			return nil, err
+		}
+		made := gateway.NewDirectModel(name, t)
+		m.made[name] = made
+		return made, nil
+	}
+	made := &gateway.Model{Name: name, Refuse: c.Unsupported == "error", Route: &router.Route{
+		Name: name, Balance: router.Balance(c.Balance),
+		Retry: router.Retry{Attempts: int(c.Retry.Attempts), Backoff: c.Retry.Backoff, On: c.Retry.On, Budget: c.Retry.Budget},
+	}}
+	for _, t := range c.Targets {
+		if err := m.addTarget(made, t, c.Breaker); err != nil {
+			return nil, err
+		}
+	}
+	for _, f := range c.Fallback {
+		to, err := m.model(f.Model)
+		if err != nil {
+			return nil, err
+		}
+		made.Route.Fallback = append(made.Route.Fallback, router.Fallback{Route: to.Route, On: f.On})
+		made.Targets = append(made.Targets, to.Targets...)
+	}
+	if err := made.Route.Prepare(); err != nil {
+		return nil, err
+	}
+	m.made[name] = made
+	return made, nil
+}
+
+// addTarget adds one of a model's targets; a name under models: stands for all
+// of that model's own.
+func (m *modelBuilder) addTarget(to *gateway.Model, t config.Target, breaker *config.Breaker) error {
+	if inner, ok := m.cfg.Models[t.Model]; ok {
+		for _, it := range inner.Targets {
+			it.Weight *= t.Weight
+			if err := m.addTarget(to, it, breaker); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	target, err := m.target(t.Model)
+	if err != nil {
+		return err
+	}
+	if t.Weight == 0 {
+		return nil // drained
+	}
+	to.Targets = append(to.Targets, target)
+	to.Route.Candidates = append(to.Route.Candidates, router.Candidate{
+		Target: m.reg.Target(target.Name, breakerOf(breaker)), Weight: int(t.Weight),
+		Pool: target.Provider.Pool, Model: target.Model, Payload: target,
+	})
+	return nil
+}
+
+func (m *modelBuilder) target(name string) (*gateway.Target, error) {
+	provider, model, _ := strings.Cut(name, "/")
+	p := m.providers[provider]
+	if p == nil || model == "" {
+		return nil, fmt.Errorf("%q is neither a name under models: nor provider/model of an enabled provider", name)
+	}
+	return gateway.NewTarget(p, model), nil
+}
+
+func breakerOf(b *config.Breaker) router.Breaker {
+	if b == nil {
+		return router.Breaker{}
+	}
+	return router.Breaker{Failures: int(b.Failures), Ratio: b.Ratio, MinCalls: int(b.MinCalls),
+		Within: b.Within, OpenFor: b.OpenFor, Probes: int(b.Probes), Explicit: true}
+}
+
+// listModels is what GET /v1/models shows: the names under models:, then what
+// each provider is known to have.
+func listModels(models []*gateway.Model, list []*gateway.Provider) []gateway.ModelInfo {
+	var out []gateway.ModelInfo
+	for _, m := range models {
+		out = append(out, gateway.ModelInfo{ID: m.Name, OwnedBy: "sluice"})
+	}
+	for _, p := range list {
+		for _, id := range p.Models {
+			out = append(out, gateway.ModelInfo{ID: p.Name + "/" + id, OwnedBy: p.Name, Created: p.Describe(id).Created})
+		}
+	}
+	return out
+}
+
+// bareNames are the model ids that exactly one provider has.
+func bareNames(list []*gateway.Provider) map[string]string {
+	bare := map[string]string{}
+	for _, p := range list {
+		for _, id := range p.Models {
+			if _, twice := bare[id]; twice {
+				bare[id] = ""
+				continue
+			}
+			bare[id] = p.Name + "/" + id
+		}
+	}
+	for id, full := range bare {
+		if full == "" {
+			delete(bare, id)
+		}
+	}
+	return bare
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	names := make([]string, 0, len(m))
+	for n := range m {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	return names
+}

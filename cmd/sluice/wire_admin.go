@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"sluice/gateway/admin"
+	"sluice/gateway/console"
+	"sluice/prompts"
+	"sluice/router"
+)
+
+// adminPlane makes the server of the admin listener, and the link that opens
+// the console once without a token.
+func (s *server) adminPlane(addr string) (*http.Server, string, error) {
+	token, err := s.adminToken()
+	if err != nil {
+		return nil, "", err
+	}
+	tokens := func() []admin.Token {
+		list := []admin.Token{admin.NewToken(token, admin.RoleAdmin, "")}
+		for _, t := range s.build.view().cfg.Admin.Tokens {
+			list = append(list, admin.NewToken(t.Value.Reveal(), admin.Role(t.Role), t.Team))
+		}
+		return list
+	}
+	pages := console.New(console.Options{
+		Tokens: tokens, View: s.adminView, Ledger: s.store.Ledger(), Flush: s.spool.Flush,
+		Location: s.location, DataURL: "http://" + s.started.Server.Listen, Version: version, Log: s.log,
+	})
+	o := admin.Options{
+		Tokens: tokens, View: s.adminView,
+		Tenants: s.store.Tenants(), Ledger: s.store.Ledger(), Prompts: s.store.Prompts(),
+		Publish: s.publish, Changed: s.changed, Reload: s.reload, Flush: s.spool.Flush,
+		SetBreaker: s.setBreaker, Explain: s.explain, Health: s.health,
+		Console: pages, Location: s.location, Log: s.log,
+	}
+	if s.started.Telemetry.Metrics {
+		o.Metrics = s.metrics.Handler()
+	}
+	plane := &http.Server{Handler: admin.New(o), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+	return plane, "http://" + addr + pages.OneTimeLink(), nil
+}
+
+func (s *server) location() *time.Location { return s.build.view().cfg.Billing.TimeZone }
+
+// adminView is what the admin plane shows: the configuration in force and how
+// its parts stand now.
+func (s *server) adminView() admin.View {
+	v, now := s.build.view(), time.Now()
+	out := admin.View{}
+	for _, t := range v.teams {
+		if t.Source != sourceBuiltIn {
+			out.Teams = append(out.Teams, t)
+		}
+	}
+	for _, k := range v.keys {
+		if k.Source != sourceBuiltIn {
+			out.Keys = append(out.Keys, k)
+		}
+	}
+	for o := range v.owners.All() {
+		if b, ok := o.Budget(now); ok {
+			out.Budgets = append(out.Budgets, b)
+		}
+	}
+	targets := v.registry.Targets(now)
+	for _, p := range v.providers {
+		ap := admin.Provider{Name: p.Name, Kind: p.Kind, BaseURL: p.BaseURL, Keys: v.registry.Secrets(p.Name, now)}
+		for _, t := range targets {
+			if provider, _, _ := strings.Cut(t.ID, "/"); provider == p.Name {
+				ap.Targets = append(ap.Targets, t)
+			}
+		}
+		out.Providers = append(out.Providers, ap)
+	}
+	for _, m := range v.models {
+		am := admin.Model{ID: m.Name, OwnedBy: "sluice", Balance: string(m.Route.Balance)}
+		for _, t := range m.Targets {
+			am.Targets = append(am.Targets, t.Name)
+			am.Unpriced = am.Unpriced || t.Prices == nil
+		}
+		out.Models = append(out.Models, am)
+	}
+	for _, p := range s.prompts.Snapshot().All() {
+		out.Prompts = append(out.Prompts, admin.Prompt{Name: p.Name, Path: p.Path, Summary: p.Template.Summary,
+			Model: p.Template.Model, Access: string(p.Template.Access), Version: p.Version, Labels: p.Labels, Source: p.Source})
+	}
+	return out
+}
+
+// publish makes a version of a prompt that the admin API was given.
+func (s *server) publish(ctx context.Context, p admin.Publication) (int, bool, error) {
+	return s.prompts.Publish(ctx, prompts.Publication{Name: p.Name, Source: p.Source, Message: p.Message, Author: p.Author})
+}
+
+func (s *server) setBreaker(target string, mode router.Mode) error {
+	return s.build.view().registry.SetBreaker(target, mode, time.Now())
+}
+
+func (s *server) explain(model string) (router.Explanation, error) {
+	m, err := s.gateway.Snapshot().Resolve(model)
+	if err != nil {
+		return router.Explanation{}, err
+	}
+	return m.Route.Preview(time.Now()), nil
+}
+
+func (s *server) health() admin.Health {
+	host, _ := os.Hostname()
+	h := admin.Health{Status: "ok", Replicas: []admin.Replica{{Name: host, Version: version, Revision: s.build.view().revision,
+		Started: s.begun, SpoolRecords: s.spool.Pending(), Reasons: s.gateway.NotReady()}}}
+	if len(h.Replicas[0].Reasons) > 0 {
+		h.Status = "degraded"
+	}
+	return h
+}

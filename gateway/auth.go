@@ -1,0 +1,83 @@
+package gateway
+
+import (
+	"net/netip"
+	"strings"
+
+	"sluice/billing"
+	"sluice/providers/schema"
+)
+
+// authenticate finds the caller by the key that the request carries.
+func (c *Call) authenticate() error {
+	key := c.credential()
+	if len(key) == 0 {
+		return errKey("no API key was given: send it as 'Authorization: Bearer …'")
+	}
+	caller := c.snap.Caller(billing.HashKey(key), c.now)
+	if caller == nil {
+		return errKey("the API key is unknown, expired or revoked")
+	}
+	c.caller = caller
+	e := &c.entry
+	e.Team, e.KeyID, e.Key = caller.Key.Team, caller.Key.ID, caller.Label
+	if len(caller.Key.IPs) > 0 && !allowsIP(&caller.Key, c.ip) {
+		return &schema.Error{Code: schema.CodePermissionDenied, Status: 403, Origin: schema.OriginPolicy,
+			Message: "this key may not be used from " + c.ip}
+	}
+	c.g.touch(caller)
+	return nil
+}
+
+// credential is the key as sent; it is valid until the call is over.
+func (c *Call) credential() string {
+	h := &c.rc.Request.Header
+	if a := h.Peek("Authorization"); len(a) > 7 && strings.EqualFold(string(a[:7]), "bearer ") {
+		return strings.TrimSpace(string(a[7:]))
+	}
+	for _, name := range [...]string{"X-Api-Key", "Api-Key", "X-Goog-Api-Key"} {
+		if k := h.Peek(name); len(k) > 0 {
+			return string(k)
+		}
+	}
+	return ""
+}
+
+func errKey(message string) *schema.Error {
+	return &schema.Error{Code: schema.CodeInvalidAPIKey, Status: 401, Origin: schema.OriginPolicy, Message: message}
+}
+
+// callerIP is the address of the caller: the peer's, or what the nearest
+// untrusted hop in X-Forwarded-For was, if the peer is a trusted proxy.
+func (c *Call) callerIP() string {
+	ip := c.rc.RemoteIP()
+	trusted := c.snap.Settings.TrustedProxies
+	if len(trusted) == 0 {
+		return ip.String()
+	}
+	addr, _ := netip.AddrFromSlice(ip)
+	addr = addr.Unmap()
+	hops := strings.Split(string(c.rc.Request.Header.Peek("X-Forwarded-For")), ",")
+	for i := len(hops) - 1; i >= 0 && containsAddr(trusted, addr); i-- {
+		next, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
+		if err != nil {
+			break
+		}
+		addr = next.Unmap()
+	}
+	return addr.String()
+}
+
+func allowsIP(k *billing.Key, ip string) bool {
+	addr, err := netip.ParseAddr(ip)
+	return err == nil && k.AllowsIP(addr.Unmap())
+}
+
+func containsAddr(nets []netip.Prefix, addr netip.Addr) bool {
+	for _, n := range nets {
+		if n.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,117 @@
+package gateway
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"sluice/billing"
+	"sluice/prompts"
+	"sluice/providers"
+	"sluice/providers/dialect"
+	"sluice/providers/schema"
+	"sluice/router"
+)
+
+// Call is one client request on its way through the gateway: what the stages
+// tell each other. It is pooled, passed explicitly, and belongs to one
+// goroutine at a time. Its fields are set in the order in which they stand.
+type Call struct {
+	g     *Gateway
+	rc    *fasthttp.RequestCtx // gone once a stream's head is out; see stream
+	snap  *Snapshot
+	now   time.Time // when it came
+	ctx   context.Context
+	watch watched
+
+	method, path, ip string
+	speaks           *dialect.Dialect // what errors and answers are written in; nil: problem+json
+
+	caller *Caller
+	prompt *prompts.Live
+	model  *Model
+	req    providers.Request
+
+	ticket    billing.Ticket
+	hold      billing.Hold
+	clamped   int64 // output limit that the money allows; 0: the caller's stands
+	counted   int64 // input tokens, once counted
+	until     time.Time
+	stopTimer context.CancelFunc
+	plan      router.Plan
+	attempt   *router.Attempt // a stream's, until it is over
+	target    *Target         // that was tried last
+	stream    *streamBody
+	err       *schema.Error // why it failed
+	entry     billing.Entry
+	done      progress
+	explain   bool
+	trail     []billing.AttemptLog
+}
+
+// progress is how far the money has got.
+type progress struct{ admitted, charged, recorded bool }
+
+var callPool = sync.Pool{New: func() any { return new(Call) }}
+
+// newCall begins a call: clock, id, snapshot.
+func (g *Gateway) newCall(rc *fasthttp.RequestCtx) *Call {
+	c := callPool.Get().(*Call)
+	c.g, c.rc, c.snap, c.now = g, rc, g.snap.Load(), time.Now()
+	c.method, c.path = methodName(rc.Method()), string(rc.Path())
+	c.ip = c.callerIP()
+	e := &c.entry
+	e.Call = g.ids.next(c.now)
+	e.Time, e.Delivered = c.now, -1
+	e.RequestID = e.Call
+	if id := rc.Request.Header.Peek("X-Request-Id"); saneID(id) {
+		e.RequestID = string(id)
+	}
+	c.explain = string(rc.Request.Header.Peek("X-Sluice-Explain")) == "1"
+	return c
+}
+
+// open makes the context that ends when the caller leaves or the gateway
+// gives up on draining, and starts the watch for it.
+func (c *Call) open() {
+	ctx, cancel := context.WithCancelCause(c.g.ctx)
+	c.ctx = ctx
+	c.g.watch.add(&c.watch, c.rc.Conn(), c.rc.ConnID(), cancel)
+}
+
+// close ends the watch and the context; nothing of the call goes on after it.
+func (c *Call) close() {
+	if cancel := c.watch.cancel; cancel != nil {
+		c.g.watch.remove(&c.watch)
+		cancel(nil)
+	}
+	if c.stopTimer != nil {
+		c.stopTimer()
+	}
+}
+
+// release gives the call back; nobody may hold it any more.
+func (c *Call) release() {
+	trail, plan := c.trail[:0], c.plan
+	plan.Reset()
+	*c = Call{trail: trail, plan: plan}
+	callPool.Put(c)
+}
+
+// left tells whether the caller has gone.
+func (c *Call) left() bool {
+	return c.ctx != nil && context.Cause(c.ctx) == errCallerLeft
+}
+
+// methodName avoids an allocation for the methods that matter.
+func methodName(m []byte) string {
+	switch string(m) {
+	case fasthttp.MethodGet:
+		return fasthttp.MethodGet
+	case fasthttp.MethodPost:
+		return fasthttp.MethodPost
+	}
+	return string(m)
+}

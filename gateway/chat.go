@@ -1,0 +1,179 @@
+package gateway
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"sluice/providers"
+	"sluice/providers/schema"
+	"sluice/router"
+)
+
+// serveModel is a call in a model dialect: chat or embeddings.
+func (c *Call) serveModel(op schema.Operation) error {
+	if err := c.authenticate(); err != nil {
+		return err
+	}
+	raw := c.rc.PostBody()
+	head, err := c.speaks.Client.Head(op, raw)
+	if err != nil {
+		return err
+	}
+	c.req = providers.Request{Op: op, Client: c.speaks, Raw: raw, Head: head}
+	e := &c.entry
+	e.Operation, e.Model, e.Stream, e.User = op.String(), head.Model, head.Stream, head.User
+	e.Tags = append(head.Tags, splitTags(c.rc.Request.Header.Peek("X-Sluice-Tags"))...)
+	if err := c.choose(head.Model); err != nil {
+		return err
+	}
+	if err := c.admit(); err != nil {
+		return err
+	}
+	if err := c.deadline(); err != nil {
+		return err
+	}
+	switch {
+	case op == schema.OpEmbed:
+		return c.serveWhole((*providers.Provider).Embed)
+	case head.Stream:
+		return c.serveStream()
+	}
+	return c.serveWhole((*providers.Provider).Chat)
+}
+
+// choose resolves the model that the call asks for and checks that the caller
+// may have it.
+func (c *Call) choose(name string) error {
+	m, err := c.snap.Resolve(name)
+	if err != nil {
+		return err
+	}
+	if !c.caller.may(name, m.canonical()) {
+		return &schema.Error{Code: schema.CodeModelNotAllowed, Status: 403, Origin: schema.OriginPolicy, Param: "model",
+			Message: "this key may not use the model '" + name + "'"}
+	}
+	c.model = m
+	return nil
+}
+
+// canonical is the provider/model behind a name that is no name under models:.
+func (m *Model) canonical() string {
+	if m.Direct {
+		return m.Targets[0].Name
+	}
+	return m.Name
+}
+
+// deadline opens the call's context, with the caller's own time limit if it
+// gave one.
+func (c *Call) deadline() error {
+	c.open()
+	v := c.rc.Request.Header.Peek("X-Sluice-Timeout")
+	if len(v) == 0 {
+		return nil
+	}
+	d, err := time.ParseDuration(string(v))
+	if err != nil || d <= 0 {
+		return schema.Invalid("x-sluice-timeout", "x-sluice-timeout must be a positive duration such as 20s, not %q", string(v))
+	}
+	c.until = c.now.Add(d)
+	c.ctx, c.stopTimer = context.WithDeadline(c.ctx, c.until)
+	return nil
+}
+
+// serveWhole gets one whole answer and sends it.
+func (c *Call) serveWhole(ask func(*providers.Provider, context.Context, *providers.Call) (*providers.Answer, error)) error {
+	answer, err := c.whole(ask)
+	if err != nil {
+		return err
+	}
+	defer answer.Release()
+	c.charge(&answer.Tally)
+	c.answerHeaders(answer.Dropped)
+	h := &c.rc.Response.Header
+	h.Set("X-Sluice-Cost", c.entry.Cost.String())
+	h.SetContentType("application/json")
+	c.rc.Response.SetBody(answer.Body)
+	return nil
+}
+
+// whole tries targets until one gives a whole answer.
+func (c *Call) whole(ask func(*providers.Provider, context.Context, *providers.Call) (*providers.Answer, error)) (*providers.Answer, error) {
+	var answer *providers.Answer
+	err := c.route(func(p *providers.Provider, call *providers.Call) (err error) {
+		answer, err = ask(p, c.ctx, call)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	c.entry.TTFT = time.Since(c.now)
+	return answer, nil
+}
+
+// serveStream gets a stream going and hands it to the connection: from here on
+// the stream's body drives the call, and finishes it.
+func (c *Call) serveStream() error {
+	stream, err := c.startStream()
+	if err != nil {
+		return err
+	}
+	c.sendStream(stream, c.speaks.Client.StreamError)
+	c.answerHeaders(stream.Dropped())
+	return nil
+}
+
+func (c *Call) startStream() (*providers.Stream, error) {
+	var stream *providers.Stream
+	err := c.route(func(p *providers.Provider, call *providers.Call) (err error) {
+		stream, err = p.ChatStream(c.ctx, call)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	c.entry.TTFT = time.Since(c.now)
+	return stream, nil
+}
+
+// route drives the attempts of the call: which target, which of its
+// provider's keys, and what next when one fails. try says how an attempt went;
+// a stream's attempt is over only when the stream is.
+func (c *Call) route(try func(*providers.Provider, *providers.Call) error) error {
+	c.plan.Route = c.model.Route
+	c.plan.NoFallback = string(c.rc.Request.Header.Peek("X-Sluice-Fallback")) == "off"
+	c.plan.Explain = c.explain
+	return c.plan.Do(c.ctx, func(a *router.Attempt) error {
+		t := a.Candidate.Payload.(*Target)
+		c.target = t
+		begin := time.Now()
+		call := providers.Call{
+			Request: &c.req, Model: t.Model, MaxTokens: c.outputLimit(t),
+			Deadline: c.until, ID: c.entry.Call, Now: begin,
+		}
+		if a.Secret != nil {
+			call.Secret = a.Secret.Value
+		}
+		err := try(t.Provider.Client, &call)
+		if err == nil && c.entry.Stream {
+			a.Late()
+			c.attempt = a
+		}
+		c.logAttempt(t, a.Secret, err, time.Since(begin))
+		return err
+	})
+}
+
+func splitTags(v []byte) []string {
+	if len(v) == 0 {
+		return nil
+	}
+	var tags []string
+	for t := range strings.SplitSeq(string(v), ",") {
+		if t = strings.TrimSpace(t); t != "" {
+			tags = append(tags, t)
+		}
+	}
+	return tags
+}

@@ -1,0 +1,57 @@
+// Package gateway is the data plane: it takes a program's request, passes it to
+// a model, and knows what it cost.
+//
+// # The path of a request
+//
+// One goroutine carries a call from its first byte to its last. The stages
+// stand in this order, each in the file named beside it:
+//
+//	listener       fasthttp reads headers and body                gateway.go
+//	call           id, clock, snapshot of the configuration       call.go
+//	dispatch       what is served at this path                    handler.go
+//	authenticate   whose key is it                                auth.go
+//	decode         one strict walk finds model, stream, limits    providers/openai (Head)
+//	choose         which model, and may this key have it          chat.go, snapshot.go
+//	admit          requests and tokens a minute, parallel calls   reserve.go, billing
+//	reserve        hold the most that the call can cost           reserve.go, billing
+//	route          targets in order, keys, retries, fallback      chat.go (route), router
+//	attempt        bytes spliced, or translated, and sent         providers, providers/upstream
+//	answer         whole, or frame by frame                       chat.go, stream.go
+//	charge         usage priced, the hold settled                 finish.go, billing
+//	record         usage into the spool, before the last byte     finish.go, billing
+//	finish         metrics, access line, the call given back      finish.go
+//
+// A prompt (prompt.go) differs in one stage: its input is checked and rendered
+// into a unified request where a model call is decoded. Every outcome reaches
+// finish: success, a refusal, a provider's failure, a caller who left, a panic.
+// A whole answer is finished by the handler, a stream by its body, because
+// only the connection knows when the last byte went out.
+//
+// # What it stands on
+//
+// Everything dynamic (keys, models, routes, prices, limits) is in one immutable
+// Snapshot that a call loads once, so that a change is seen whole or not at
+// all. Nothing on the path waits for the store: money and limits are held in
+// memory (billing.Book), usage goes to a local file (billing.Spool) and from
+// there to the store.
+//
+// A caller who leaves while its provider is silent is found by looking at the
+// sockets of open calls in turn (watch.go); the call's context then ends, and
+// with it the upstream request.
+//
+// # Words
+//
+//	Call       one client request
+//	Caller     the key it came with, and what that key may do
+//	Secret     a provider's credential (never "key")
+//	Provider   an upstream that is switched on
+//	Dialect    a wire format, spoken by callers, providers or both
+//	Target     a provider's model: provider/model
+//	Model      a name that callers ask for; it has a route of targets
+//	Route      targets with their balance, retries and fallbacks
+//	Attempt    one try of one target with one secret
+//	Frame      an event of a stream; Chunk: what it adds, in unified form
+//	Hold       money set aside for a call that runs
+//	Entry      a line of the ledger
+//	Snapshot   the configuration as a call sees it
+package gateway

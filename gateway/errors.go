@@ -1,0 +1,144 @@
+package gateway
+
+import (
+	"errors"
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"sluice/providers/schema"
+	"sluice/providers/wire"
+)
+
+// This file is the only writer of error statuses and bodies.
+
+// fail answers the call with an error, in the dialect that the caller speaks.
+func (c *Call) fail(err error) {
+	e := schema.AsError(err)
+	c.err = e
+	if c.left() {
+		c.entry.Disconnect = true
+	}
+	rc := c.rc
+	rc.Response.Reset()
+	rc.SetStatusCode(e.Status)
+	c.commonHeaders()
+	h := &rc.Response.Header
+	if e.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.FormatInt(int64(math.Ceil(e.RetryAfter.Seconds())), 10))
+	}
+	if e.Code == schema.CodeInsufficientQuota && e.Origin == schema.OriginPolicy {
+		h.Set("X-Should-Retry", "false")
+	}
+	if e.Status == fasthttp.StatusUnauthorized {
+		h.Set("WWW-Authenticate", `Bearer realm="sluice"`)
+	}
+	if c.speaks != nil {
+		h.SetContentType("application/json")
+		rc.Response.SetBodyRaw(c.speaks.Client.Error(nil, e, c.entry.RequestID))
+		return
+	}
+	h.SetContentType("application/problem+json")
+	rc.Response.SetBodyRaw(problem(e, c.path, c.entry.RequestID, nil))
+}
+
+// Problem is one fault of a caller's input.
+type Problem struct {
+	Pointer string // JSON pointer (RFC 6901)
+	Message string
+}
+
+// invalidInput is a 422 that lists every fault.
+type invalidInput struct {
+	fault    *schema.Error
+	problems []Problem
+}
+
+// Error is the fault without its list.
+func (e *invalidInput) Error() string { return e.fault.Error() }
+
+// Unwrap is the fault.
+func (e *invalidInput) Unwrap() error { return e.fault }
+
+// errInput lists the faults of an input.
+func errInput(problems []Problem) error {
+	return &invalidInput{problems: problems, fault: &schema.Error{Code: schema.CodeInvalidRequest, Status: 422,
+		Origin: schema.OriginGateway, Message: "the input does not fit the schema", Class: schema.ClassInvalidRequest}}
+}
+
+// failPrompt is fail for errors that may list faults.
+func (c *Call) failPrompt(err error) {
+	c.fail(err)
+	var in *invalidInput
+	if errors.As(err, &in) {
+		c.rc.Response.SetBodyRaw(problem(in.fault, c.path, c.entry.RequestID, in.problems))
+	}
+}
+
+// problem is an RFC 9457 body.
+func problem(e *schema.Error, instance, requestID string, faults []Problem) []byte {
+	b := append([]byte(nil), `{"type":"about:blank","title":`...)
+	b = wire.AppendString(b, fasthttp.StatusMessage(e.Status))
+	b = strconv.AppendInt(append(b, `,"status":`...), int64(e.Status), 10)
+	b = wire.AppendString(append(b, `,"detail":`...), e.Message)
+	b = wire.AppendString(append(b, `,"code":`...), string(e.Code))
+	b = wire.AppendString(append(b, `,"origin":`...), string(e.Origin))
+	b = wire.AppendString(append(b, `,"instance":`...), instance)
+	b = wire.AppendString(append(b, `,"request_id":`...), requestID)
+	if faults != nil {
+		b = append(b, `,"errors":[`...)
+		for i, f := range faults {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = wire.AppendString(append(b, `{"pointer":`...), f.Pointer)
+			b = wire.AppendString(append(b, `,"message":`...), f.Message)
+			b = append(b, '}')
+		}
+		b = append(b, ']')
+	}
+	return append(b, '}')
+}
+
+// serverError answers what fasthttp itself could not read: a body over the
+// limit, headers over theirs, a broken or too slow request.
+func (g *Gateway) serverError(rc *fasthttp.RequestCtx, err error) {
+	e := &schema.Error{Code: schema.CodeInvalidRequest, Status: 400, Origin: schema.OriginGateway,
+		Message: "the request is not valid HTTP", Cause: err}
+	var small *fasthttp.ErrSmallBuffer
+	var timeout interface{ Timeout() bool }
+	switch {
+	case errors.Is(err, fasthttp.ErrBodyTooLarge):
+		limit := g.snap.Load().Settings.BodyLimit
+		e.Code, e.Status = schema.CodeTooLarge, fasthttp.StatusRequestEntityTooLarge
+		e.Message = "the body is larger than the limit of " + strconv.FormatInt(limit, 10) + " bytes"
+	case errors.As(err, &small):
+		e.Status, e.Message = fasthttp.StatusRequestHeaderFieldsTooLarge, "the headers are too large"
+	case errors.As(err, &timeout) && timeout.Timeout():
+		e.Status, e.Message = fasthttp.StatusRequestTimeout, "the request did not arrive in time"
+	}
+	c := g.newCall(rc)
+	c.speaks = dialectOf(c.path)
+	c.fail(e)
+	c.finish()
+	rc.SetConnectionClose()
+}
+
+// Errors that several stages raise.
+
+func errNotFound(path string) *schema.Error {
+	return &schema.Error{Code: schema.CodeNotFound, Status: 404, Origin: schema.OriginGateway,
+		Message: "nothing is served at " + path}
+}
+
+func errMethod(c *Call, allow string) *schema.Error {
+	return &schema.Error{Code: schema.CodeMethodNotAllowed, Status: 405, Origin: schema.OriginGateway,
+		Message: "use " + allow + " here, not " + c.method}
+}
+
+func errDraining() *schema.Error {
+	return &schema.Error{Code: schema.CodeUnavailable, Status: 503, Origin: schema.OriginGateway,
+		Message: "this replica is shutting down", RetryAfter: time.Second}
+}

@@ -1,0 +1,147 @@
+package gateway
+
+import (
+	"encoding/json"
+	"time"
+
+	"sluice/billing"
+	"sluice/providers/dialect"
+	"sluice/providers/schema"
+	"sluice/router"
+)
+
+// charge settles the call's hold with what an answer, whole or broken off,
+// has cost. A call with several answers (a repaired prompt) is charged for each.
+func (c *Call) charge(t *dialect.Tally) {
+	u := t.Usage
+	if u.Source != schema.UsageReported && c.target != nil {
+		u = c.countUsage(t)
+	}
+	if u.Source == schema.UsageNone {
+		u.Source = schema.UsageCounted
+	}
+	e := &c.entry
+	cost := c.target.prices(c).Cost(u)
+	e.Excess += c.hold.Settle(cost, time.Now())
+	c.hold = billing.Hold{}
+	e.Cost += cost
+	if p := c.target.prices(c); p != nil {
+		e.PriceVersion = p.Version
+	}
+	addUsage(&e.Usage, u)
+	if n := len(c.trail); n > 0 {
+		c.trail[n-1].USD += cost
+	}
+}
+
+// countUsage counts what a provider did not tell.
+func (c *Call) countUsage(t *dialect.Tally) schema.Usage {
+	u := schema.Usage{Input: c.countInput(), Source: schema.UsageCounted}
+	u.Output = c.g.counter.Count(c.target.Model, string(t.Text.Sample))
+	if !t.Text.Whole() {
+		u.Output = u.Output * t.Text.Bytes / int64(len(t.Text.Sample))
+		u.Source = schema.UsageEstimated
+	}
+	if t.Usage.Input > 0 { // some tell the input at once and the output at the end
+		u.Input, u.CachedInput = t.Usage.Input, t.Usage.CachedInput
+		u.CacheWrite, u.CacheWrite1h = t.Usage.CacheWrite, t.Usage.CacheWrite1h
+	}
+	u.Output = max(u.Output, t.Usage.Output)
+	return u
+}
+
+func addUsage(sum *schema.Usage, u schema.Usage) {
+	sum.Input += u.Input
+	sum.CachedInput += u.CachedInput
+	sum.CacheWrite += u.CacheWrite
+	sum.CacheWrite1h += u.CacheWrite1h
+	sum.Output += u.Output
+	sum.Reasoning += u.Reasoning
+	sum.AudioInput += u.AudioInput
+	sum.AudioOutput += u.AudioOutput
+	sum.Images += u.Images
+	sum.Source = max(sum.Source, u.Source) // the least sure
+}
+
+// record writes the call into the ledger's spool: before the last byte of the
+// answer goes out, whatever the outcome, once.
+func (c *Call) record() {
+	if c.done.recorded {
+		return
+	}
+	c.done.recorded = true
+	if c.attempt != nil {
+		c.attempt.Done(attemptError(c.err))
+		c.attempt = nil
+	}
+	e := &c.entry
+	e.Excess += c.hold.Settle(0, time.Now()) // nothing was produced: all of it comes back
+	c.hold = billing.Hold{}
+	c.ticket.Done(e.Usage.Input + e.Usage.Output)
+	e.Latency = time.Since(c.now)
+	e.Attempts = c.trail
+	if e.Status == 0 {
+		e.Status = c.rc.Response.StatusCode()
+	}
+	if c.target != nil {
+		e.Target, e.Provider = c.target.Name, c.target.Provider.Name
+	}
+	if c.err != nil {
+		e.Code, e.Origin = string(c.err.Code), string(c.err.Origin)
+	}
+	e.Refused = !c.done.admitted && c.err != nil
+	if c.caller == nil || e.Operation == "" {
+		return // nobody to charge, or nothing that is charged: a list, a probe
+	}
+	err := c.g.spool.Append(e)
+	c.g.noteSpool(err)
+	if err != nil {
+		c.g.metrics.SpoolFailed()
+		c.g.log.Error("usage could not be written to the spool", "call", e.Call, "team", e.Team, "usd", e.Cost.String(), "error", err)
+	}
+}
+
+// finish ends the call: the one place that every outcome reaches.
+func (c *Call) finish() {
+	c.close()
+	c.record()
+	g := c.g
+	g.metrics.Call(&c.entry)
+	if g.access != nil {
+		g.access.add(c)
+	}
+	c.release()
+	g.open.Done()
+}
+
+// logAttempt notes how an attempt went.
+func (c *Call) logAttempt(t *Target, secret *router.Secret, err error, took time.Duration) {
+	l := billing.AttemptLog{Target: t.Name, Status: 200, LatencyMS: took.Milliseconds()}
+	if secret != nil {
+		l.Key = secret.Label
+	}
+	if err != nil {
+		e := schema.AsError(err)
+		l.Status, l.Code = e.UpstreamStatus, string(e.Code)
+	}
+	c.trail = append(c.trail, l)
+	c.g.metrics.Attempt(t.Name, t.Provider.Name, l.Code)
+}
+
+// attemptError is what a stream's end says of its target: nothing, if it was
+// the caller who left.
+func attemptError(e *schema.Error) error {
+	if e == nil || e.Code == schema.CodeClientClosed {
+		return nil
+	}
+	return e
+}
+
+// explanation tells on one line of JSON which targets were weighed.
+func (c *Call) explanation() string {
+	b, err := json.Marshal(c.plan.Explanation())
+	if err != nil {
+		return ""
+	}
+	return string(b)
+}

@@ -1,0 +1,170 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"sluice/billing"
+	"sluice/gateway/telemetry"
+	"sluice/prompts"
+)
+
+// Options are what a Gateway is made of.
+type Options struct {
+	Prompts   *prompts.Registry
+	Spool     *billing.Spool
+	Ledger    billing.Ledger // for GET /v1/usage
+	Counter   *billing.Counter
+	Metrics   *telemetry.Metrics
+	Log       *slog.Logger
+	AccessLog io.Writer // a line a call; nil: none
+	TextLog   bool      // access lines for people instead of machines
+
+	HeaderTimeout time.Duration // for a request's headers to arrive
+	BodyTimeout   time.Duration // for its body
+	IdleTimeout   time.Duration // of a connection between requests
+}
+
+// Gateway is the data plane. Its state is the snapshot; everything else is
+// made once.
+type Gateway struct {
+	snap    atomic.Pointer[Snapshot]
+	prompts *prompts.Registry
+	spool   *billing.Spool
+	ledger  billing.Ledger
+	counter *billing.Counter
+	metrics *telemetry.Metrics
+	log     *slog.Logger
+	access  *accessLog
+	ids     *idSource
+	watch   watcher
+	server  *fasthttp.Server
+
+	ctx      context.Context // of all calls; ends when draining takes too long
+	cancel   context.CancelFunc
+	draining atomic.Bool
+	open     sync.WaitGroup // calls that are not finished
+
+	spoolErr atomic.Pointer[error] // why the last record could not be written; nil: it was
+
+	usedMu sync.Mutex
+	used   map[string]time.Time // keys used since they were last asked for
+}
+
+// New makes a gateway that serves first once it has a snapshot.
+func New(o Options, first *Snapshot) *Gateway {
+	g := &Gateway{
+		prompts: o.Prompts, spool: o.Spool, ledger: o.Ledger, counter: o.Counter,
+		metrics: o.Metrics, log: o.Log, ids: newIDSource(), used: map[string]time.Time{},
+	}
+	g.snap.Store(first)
+	g.ctx, g.cancel = context.WithCancel(context.Background())
+	if o.AccessLog != nil {
+		g.access = newAccessLog(o.AccessLog, o.TextLog)
+	}
+	g.server = &fasthttp.Server{
+		Handler:      g.handle,
+		ErrorHandler: g.serverError,
+		// A request's size is bounded by the snapshot, so that a reload counts.
+		HeaderReceived: func(*fasthttp.RequestHeader) fasthttp.RequestConfig {
+			return fasthttp.RequestConfig{ReadTimeout: o.BodyTimeout,
+				MaxRequestBodySize: int(g.snap.Load().Settings.BodyLimit)}
+		},
+		ReadTimeout:                  o.HeaderTimeout,
+		IdleTimeout:                  o.IdleTimeout,
+		ReadBufferSize:               16 << 10, // bounds the headers
+		WriteBufferSize:              8 << 10,
+		Concurrency:                  1 << 20,
+		NoDefaultServerHeader:        true,
+		NoDefaultDate:                false,
+		CloseOnShutdown:              true,
+		DisablePreParseMultipartForm: true,
+		Logger:                       serverLogger{o.Log},
+	}
+	go g.watch.run(g.ctx)
+	return g
+}
+
+// Swap puts a new snapshot in force for all calls that begin after it.
+func (g *Gateway) Swap(s *Snapshot) { g.snap.Store(s) }
+
+// Snapshot is the one in force.
+func (g *Gateway) Snapshot() *Snapshot { return g.snap.Load() }
+
+// Serve accepts connections until Shutdown.
+func (g *Gateway) Serve(ln net.Listener) error {
+	if err := g.server.Serve(ln); err != nil && !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
+}
+
+// Shutdown stops accepting, lets open calls (streams included) finish until
+// ctx ends, then cuts what is left. Every call's usage is in the spool when it
+// returns.
+func (g *Gateway) Shutdown(ctx context.Context) error {
+	g.draining.Store(true)
+	err := g.server.ShutdownWithContext(ctx)
+	g.cancel()
+	if err != nil { // cut: the calls that were open end as errors, and are recorded
+		done := make(chan struct{})
+		go func() { g.open.Wait(); close(done) }()
+		select {
+		case <-done:
+		case <-time.After(2 * time.Second):
+			g.log.Error("calls did not end after they were cut")
+		}
+	}
+	if g.access != nil {
+		g.access.close()
+	}
+	return err
+}
+
+// touch remembers that a key was used.
+func (g *Gateway) touch(c *Caller) {
+	if !c.used.CompareAndSwap(false, true) {
+		return
+	}
+	g.usedMu.Lock()
+	g.used[c.Key.ID] = time.Now()
+	g.usedMu.Unlock()
+}
+
+// UsedKeys are the keys used since the last call of UsedKeys, with a time.
+func (g *Gateway) UsedKeys() map[string]time.Time {
+	g.usedMu.Lock()
+	used := g.used
+	g.used = map[string]time.Time{}
+	g.usedMu.Unlock()
+	for _, c := range g.snap.Load().callers {
+		if _, ok := used[c.Key.ID]; ok {
+			c.used.Store(false)
+		}
+	}
+	return used
+}
+
+// LogDropped counts access lines lost to a slow sink.
+func (g *Gateway) LogDropped() int64 {
+	if g.access == nil {
+		return 0
+	}
+	return g.access.dropped.Load()
+}
+
+// serverLogger hands fasthttp's own messages on, as debug: each is about one
+// connection that broke.
+type serverLogger struct{ log *slog.Logger }
+
+func (l serverLogger) Printf(format string, args ...any) {
+	l.log.Debug("connection", "error", sprintf(format, args))
+}

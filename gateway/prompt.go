@@ -1,0 +1,331 @@
+package gateway
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"sluice/prompts"
+	"sluice/providers"
+	"sluice/providers/schema"
+	"sluice/providers/wire"
+)
+
+// servePrompt is a call of a prompt's own endpoint: input in, output out.
+func (c *Call) servePrompt() error {
+	if c.method != fasthttp.MethodPost && c.method != fasthttp.MethodGet {
+		c.rc.Response.Header.Set("Allow", "GET, POST")
+		return errMethod(c, "GET or POST")
+	}
+	e, t := &c.entry, c.prompt.Template
+	e.Operation, e.Prompt, e.Version, e.Model = schema.OpChat.String(), c.prompt.Name, c.prompt.Version, t.Model
+	e.Tags = splitTags(c.rc.Request.Header.Peek("X-Sluice-Tags"))
+	if err := c.authenticatePrompt(); err != nil {
+		return err
+	}
+	input, err := c.promptInput()
+	if err != nil {
+		return err
+	}
+	if err := c.render(input); err != nil {
+		return err
+	}
+	if c.model, err = c.snap.Resolve(t.Model); err != nil {
+		return &schema.Error{Code: schema.CodeNoTarget, Status: 503, Origin: schema.OriginGateway,
+			Message: "the prompt's model '" + t.Model + "' is not served here", Cause: err}
+	}
+	if err := c.admit(); err != nil {
+		return err
+	}
+	if err := c.deadline(); err != nil {
+		return err
+	}
+	if c.wantsEvents() {
+		e.Stream = true
+		c.req.Unified.Stream = true
+		return c.streamPrompt()
+	}
+	output, err := c.promptOutput()
+	if err != nil {
+		return err
+	}
+	return c.sendPrompt(output)
+}
+
+// findPrompt is the prompt served at the call's path: what its production label
+// points to, or the version or label that the caller chose, by path
+// (/name@3) or header.
+func (c *Call) findPrompt() (*prompts.Live, error) {
+	set := c.g.prompts.Snapshot()
+	h := &c.rc.Request.Header
+	label := string(h.Peek("X-Prompt-Label"))
+	version := 0
+	live, ok := set.ByPath(c.path)
+	if !ok {
+		var bare string
+		if bare, version = prompts.SplitVersion(c.path); version > 0 {
+			live, ok = set.ByPath(bare)
+		}
+	}
+	if !ok {
+		return nil, errNotFound(c.path)
+	}
+	if v := h.Peek("X-Prompt-Version"); len(v) > 0 && version == 0 {
+		n, err := strconv.Atoi(string(v))
+		if err != nil || n < 1 {
+			return nil, schema.Invalid("x-prompt-version", "x-prompt-version must be a version's number, not %q", string(v))
+		}
+		version = n
+	}
+	if version == 0 && label == "" {
+		return live, nil
+	}
+	chosen, err := set.Resolve(c.g.ctx, live.Name, version, label)
+	switch {
+	case errors.Is(err, prompts.ErrNoVersion):
+		return nil, &schema.Error{Code: schema.CodeNotFound, Status: 404, Origin: schema.OriginGateway, Message: err.Error()}
+	case err != nil:
+		return nil, &schema.Error{Code: schema.CodeUnavailable, Status: 503, Origin: schema.OriginGateway,
+			Message: "that version cannot be read now", RetryAfter: 5 * time.Second, Cause: err}
+	}
+	return chosen, nil
+}
+
+// authenticatePrompt lets anyone call a public prompt, any key one for any
+// key, and to one that is subscribed those keys whose grants name it.
+func (c *Call) authenticatePrompt() error {
+	access := c.prompt.Template.Sluice.Access
+	if access == prompts.AccessPublic && c.credential() == "" {
+		c.caller = c.snap.Public
+		c.entry.Team, c.entry.KeyID, c.entry.Key = c.caller.Key.Team, c.caller.Key.ID, c.caller.Label
+		return nil
+	}
+	if err := c.authenticate(); err != nil {
+		return err
+	}
+	granted := c.caller.Key.Prompts
+	if (len(granted) > 0 || access == prompts.AccessSubscribed) && !slices.Contains(granted, c.prompt.Name) {
+		return &schema.Error{Code: schema.CodePermissionDenied, Status: 403, Origin: schema.OriginPolicy,
+			Message: "this key may not call the prompt '" + c.prompt.Name + "'"}
+	}
+	return nil
+}
+
+// promptInput reads the input from the body (JSON, form, multipart) or, for
+// GET, the query, and checks it against the prompt's schema.
+func (c *Call) promptInput() (map[string]any, error) {
+	t := c.prompt.Template
+	input, err := c.readInput()
+	if err != nil {
+		return nil, err
+	}
+	if faults := t.CheckInput(input); len(faults) > 0 {
+		problems := make([]Problem, len(faults))
+		for i, f := range faults {
+			problems[i] = Problem{Pointer: f.Pointer, Message: f.Message}
+		}
+		return nil, errInput(problems)
+	}
+	return input, nil
+}
+
+func (c *Call) readInput() (map[string]any, error) {
+	t := c.prompt.Template
+	if c.method == fasthttp.MethodGet {
+		return t.InputFromPairs(pairs(c.rc.QueryArgs()))
+	}
+	kind := string(c.rc.Request.Header.ContentType())
+	switch {
+	case strings.HasPrefix(kind, "application/x-www-form-urlencoded"):
+		return t.InputFromPairs(pairs(c.rc.PostArgs()))
+	case strings.HasPrefix(kind, "multipart/form-data"):
+		form, err := c.rc.MultipartForm()
+		if err != nil {
+			return nil, schema.Invalid("", "the body is not a valid multipart form: %v", err)
+		}
+		list, err := formPairs(form)
+		if err != nil {
+			return nil, err
+		}
+		return t.InputFromPairs(list)
+	}
+	body := c.rc.PostBody()
+	if len(body) == 0 {
+		return map[string]any{}, nil
+	}
+	input, err := prompts.DecodeInput(body)
+	if err != nil {
+		return nil, &schema.Error{Code: schema.CodeInvalidJSON, Status: 400, Origin: schema.OriginGateway,
+			Message: "the body is not a JSON object: " + err.Error(), Class: schema.ClassInvalidRequest}
+	}
+	return input, nil
+}
+
+// render makes the unified request of the input.
+func (c *Call) render(input map[string]any) error {
+	rendered, err := c.prompt.Template.Render(prompts.RenderInput{Input: input, Context: map[string]any{
+		"caller": map[string]any{"team": c.entry.Team, "key": c.entry.Key},
+		"now":    c.now.UTC().Format("2006-01-02T15:04:05Z"),
+	}})
+	if err != nil {
+		return schema.Invalid("", "the prompt cannot be rendered with this input: %v", err)
+	}
+	req, err := rendered.ChatRequest()
+	if err != nil {
+		return err
+	}
+	c.req = providers.Request{Op: schema.OpChat, Unified: req, Head: headOf(req)}
+	return nil
+}
+
+// headOf is the head of a request that was not read from a body.
+func headOf(req *schema.ChatRequest) schema.Head {
+	h := schema.Head{Model: req.Model, N: 1, User: req.User, WantsUsage: true}
+	if req.MaxTokens != nil {
+		h.MaxTokens = *req.MaxTokens
+	}
+	for i := range req.Messages {
+		h.PromptSize += 16
+		for j := range req.Messages[i].Parts {
+			p := &req.Messages[i].Parts[j]
+			h.PromptSize += len(p.Text)
+			if p.Media != nil {
+				h.HasMedia = true
+				h.PromptSize += len(p.Media.Data) + len(p.Media.URL)
+			}
+		}
+	}
+	for i := range req.Tools {
+		h.PromptSize += len(req.Tools[i].Parameters) + len(req.Tools[i].Description) + 32
+	}
+	if req.ResponseFormat != nil {
+		h.PromptSize += len(req.ResponseFormat.Schema)
+	}
+	return h
+}
+
+// output is what a prompt's call gave.
+type output struct {
+	json []byte // format json: the checked value; else nil
+	text string
+}
+
+// promptOutput asks the model, checks what it says and, while it breaks the
+// schema, shows it its fault and asks again.
+func (c *Call) promptOutput() (output, error) {
+	for turn := 0; ; turn++ {
+		answer, err := c.whole((*providers.Provider).Chat)
+		if err != nil {
+			return output{}, err
+		}
+		text := answerText(answer.Chat)
+		c.charge(&answer.Tally)
+		answer.Release()
+		out, faults := c.checkOutput(text)
+		if faults == nil {
+			return out, nil
+		}
+		if turn >= c.prompt.Template.Sluice.Repair {
+			return output{}, errOutput(faults)
+		}
+		if err := c.askAgain(text, faults); err != nil {
+			return output{}, err
+		}
+	}
+}
+
+func (c *Call) checkOutput(text string) (output, []prompts.Problem) {
+	if !c.prompt.Template.Output.JSON() {
+		return output{text: text}, nil
+	}
+	value, faults := c.prompt.Template.CheckOutput(text)
+	if len(faults) > 0 {
+		return output{}, faults
+	}
+	return output{json: value, text: text}, nil
+}
+
+// askAgain adds the turn that shows the model its fault, and holds for it.
+func (c *Call) askAgain(said string, faults []prompts.Problem) error {
+	req := *c.req.Unified
+	req.Stream = false
+	req.Messages = append(slices.Clip(req.Messages),
+		schema.Message{Role: schema.RoleAssistant, Parts: schema.TextParts(said)},
+		schema.Message{Role: schema.RoleUser, Parts: schema.TextParts(c.prompt.Template.RepairMessage(faults))})
+	c.req = providers.Request{Op: schema.OpChat, Unified: &req, Head: headOf(&req)}
+	c.counted, c.clamped = 0, 0
+	return c.reserve()
+}
+
+func errOutput(faults []prompts.Problem) *schema.Error {
+	var b strings.Builder
+	b.WriteString("the model's output breaks the prompt's schema")
+	for _, f := range faults {
+		b.WriteString("; ")
+		b.WriteString(strings.TrimSpace(f.Pointer + " " + f.Message))
+	}
+	return &schema.Error{Code: schema.CodeInvalidOutput, Status: 502, Origin: schema.OriginProvider,
+		Class: schema.ClassInvalidOutput, Message: b.String()}
+}
+
+func answerText(r *schema.ChatResponse) string {
+	if r == nil || len(r.Choices) == 0 {
+		return ""
+	}
+	return r.Choices[0].Message.Text()
+}
+
+// sendPrompt answers with the output alone, or in an envelope if the caller
+// prefers one.
+func (c *Call) sendPrompt(out output) error {
+	c.answerHeaders(nil)
+	h := &c.rc.Response.Header
+	h.Set("X-Sluice-Cost", c.entry.Cost.String())
+	if strings.Contains(string(c.rc.Request.Header.Peek("Prefer")), "return=envelope") {
+		h.Set("Preference-Applied", "return=envelope")
+		h.SetContentType("application/json")
+		c.rc.Response.SetBodyRaw(c.envelope(nil, out, true))
+		return nil
+	}
+	if out.json != nil {
+		h.SetContentType("application/json")
+		c.rc.Response.SetBodyRaw(out.json)
+		return nil
+	}
+	h.SetContentType("text/plain; charset=utf-8")
+	c.rc.Response.SetBodyString(out.text)
+	return nil
+}
+
+// envelope is {output, usage, cost, model, prompt, version}; the event done of
+// a stream leaves model and prompt out.
+func (c *Call) envelope(b []byte, out output, whole bool) []byte {
+	e := &c.entry
+	b = append(b, `{"output":`...)
+	if out.json != nil {
+		b = append(b, out.json...)
+	} else {
+		b = wire.AppendString(b, out.text)
+	}
+	b = strconv.AppendInt(append(b, `,"usage":{"input_tokens":`...), e.Usage.Input, 10)
+	b = strconv.AppendInt(append(b, `,"output_tokens":`...), e.Usage.Output, 10)
+	b = strconv.AppendInt(append(b, `,"cached_input_tokens":`...), e.Usage.CachedInput, 10)
+	b = append(b, `},"cost":"`...)
+	b = append(e.Cost.AppendTo(b), '"')
+	if whole {
+		b = wire.AppendString(append(b, `,"model":`...), c.target.Name)
+		b = wire.AppendString(append(b, `,"prompt":`...), e.Prompt)
+	}
+	b = strconv.AppendInt(append(b, `,"version":`...), int64(e.Version), 10)
+	return append(b, '}')
+}
+
+// wantsEvents tells whether the caller asked for a stream.
+func (c *Call) wantsEvents() bool {
+	return strings.Contains(string(c.rc.Request.Header.Peek("Accept")), "text/event-stream") ||
+		string(c.rc.QueryArgs().Peek("stream")) == "1"
+}

@@ -1,0 +1,120 @@
+package gateway
+
+import (
+	"io"
+	"strings"
+
+	"sluice/providers"
+	"sluice/providers/dialect"
+	"sluice/providers/schema"
+	"sluice/providers/wire"
+)
+
+// maxStreamedOutput bounds what a streamed prompt keeps of its output in order
+// to check it and to give it whole at the end.
+const maxStreamedOutput = 4 << 20
+
+// promptFrames is a prompt's stream: the model's text as delta events, then one
+// event with the whole output, checked, its usage and its cost.
+type promptFrames struct {
+	c       *Call
+	from    *providers.Stream
+	text    strings.Builder
+	pending []byte // frames that did not fit the last read
+	ended   bool
+	tally   dialect.Tally
+}
+
+// streamPrompt gets the prompt's stream going.
+func (c *Call) streamPrompt() error {
+	stream, err := c.startStream()
+	if err != nil {
+		return err
+	}
+	c.sendStream(&promptFrames{c: c, from: stream}, promptFault)
+	c.answerHeaders(stream.Dropped())
+	return nil
+}
+
+// Tally tells that the stream is done only once the last event is given.
+func (f *promptFrames) Tally() *dialect.Tally {
+	if f.ended {
+		return &f.tally
+	}
+	return f.from.Tally()
+}
+
+// Close gives up the model's stream.
+func (f *promptFrames) Close() error { return f.from.Close() }
+
+// Read gives the next events.
+func (f *promptFrames) Read(p []byte) (int, error) {
+	for len(f.pending) == 0 {
+		if f.ended {
+			return 0, io.EOF
+		}
+		if err := f.step(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, f.pending)
+	f.pending = f.pending[n:]
+	return n, nil
+}
+
+// step takes one chunk of the model's stream in.
+func (f *promptFrames) step() error {
+	chunk, err := f.from.Next()
+	if err == io.EOF {
+		return f.finish()
+	}
+	if err != nil {
+		return err
+	}
+	for i := range chunk.Choices {
+		d := &chunk.Choices[i]
+		if d.Index != 0 || d.Text == "" {
+			continue
+		}
+		if f.text.Len()+len(d.Text) > maxStreamedOutput {
+			return &schema.Error{Code: schema.CodeInvalidOutput, Status: 502, Origin: schema.OriginProvider,
+				Class: schema.ClassInvalidOutput, Message: "the model's output is too long"}
+		}
+		f.text.WriteString(d.Text)
+		f.pending = wire.AppendString(append(f.pending[:0], `data: {"delta":`...), d.Text)
+		f.pending = append(f.pending, "}\n\n"...)
+	}
+	return nil
+}
+
+// finish checks the output, mends it if need be, and gives the last event.
+func (f *promptFrames) finish() error {
+	c := f.c
+	c.attempt.Done(nil)
+	c.attempt = nil
+	c.charge(f.from.Tally())
+	c.done.charged = true
+	f.ended = true
+	out, faults := c.checkOutput(f.text.String())
+	if faults != nil {
+		if c.prompt.Template.Sluice.Repair == 0 {
+			return errOutput(faults)
+		}
+		if err := c.askAgain(f.text.String(), faults); err != nil {
+			return err
+		}
+		var err error
+		if out, err = c.promptOutput(); err != nil {
+			return err
+		}
+	}
+	c.record()
+	f.pending = append(c.envelope(append(f.pending[:0], "event: done\ndata: "...), out, false), "\n\n"...)
+	return nil
+}
+
+// promptFault is the event that ends a prompt's stream that failed.
+func promptFault(dst []byte, e *schema.Error, requestID string) []byte {
+	dst = append(dst, "event: error\ndata: "...)
+	return append(append(dst, problem(e, "", requestID, nil)...), "\n\n"...)
+}

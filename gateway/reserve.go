@@ -1,0 +1,178 @@
+package gateway
+
+import (
+	"sluice/billing"
+	"sluice/providers/mock"
+	"sluice/providers/schema"
+)
+
+// admit takes the call past the limits and holds the money that it may cost.
+func (c *Call) admit() error {
+	t, err := c.caller.Owner.Admit(c.now, c.tokensNeeded())
+	c.ticket = t
+	if err != nil {
+		return err
+	}
+	c.done.admitted = true
+	return c.reserve()
+}
+
+// tokensNeeded is what a token limit must have room for: the input and what
+// the answer may need. A caller who sets no limit on its answer is taken to
+// need a tenth of what it may use a minute, at most.
+func (c *Call) tokensNeeded() int64 {
+	tpm := c.caller.Owner.TPM()
+	if tpm == 0 {
+		return 0
+	}
+	out := c.req.Head.MaxTokens
+	if out == 0 && c.req.Op == schema.OpChat {
+		out = min(c.snap.Settings.HoldTokens, tpm/10)
+	}
+	in := int64(c.req.Head.PromptSize)
+	if in > tpm/64 { // near enough to matter: count
+		in = c.countInput()
+	}
+	return in + out
+}
+
+// reserve holds the most that the call can cost, with the budgets of the key,
+// its team and the team's ancestors. Where less is left, the answer is clamped
+// to what that buys.
+func (c *Call) reserve() error {
+	owner := c.caller.Owner
+	if !owner.HasBudget() {
+		return nil
+	}
+	if err := c.priced(); err != nil {
+		return err
+	}
+	if !owner.HasHardBudget() {
+		c.hold, _, _ = owner.HoldUpTo(0, 0)
+		return nil
+	}
+	out := c.outputBound()
+	in := int64(c.req.Head.PromptSize) + 64 // no token is shorter than a byte
+	want := c.dearest(in, out)
+	if left, ok := owner.Available(); ok && want > left/8 {
+		in = c.countInput()
+		want = c.dearest(in, out)
+	}
+	hold, granted, err := owner.HoldUpTo(want, c.dearest(in, min(out, c.choices())))
+	if err != nil {
+		return err
+	}
+	c.hold = hold
+	if granted < want {
+		for _, t := range c.model.Targets {
+			n := t.prices(c).AffordableOutput(granted, in) / c.choices()
+			if c.clamped == 0 || n < c.clamped {
+				c.clamped = max(n, 1)
+			}
+		}
+	}
+	return nil
+}
+
+// priced refuses a model without a price for a caller with a budget, unless
+// the policy is another.
+func (c *Call) priced() error {
+	if c.snap.Settings.Unpriced != billing.UnpricedBlock {
+		return nil
+	}
+	for _, t := range c.model.Targets {
+		if t.Prices == nil {
+			return &schema.Error{Code: schema.CodeModelUnpriced, Status: 403, Origin: schema.OriginPolicy, Param: "model",
+				Message: "no price is known for " + t.Name + ", and this key has a budget: set its price under providers, or billing.unpriced"}
+		}
+	}
+	return nil
+}
+
+// prices are those that the call is charged with.
+func (t *Target) prices(c *Call) *billing.Prices {
+	if t.Prices == nil && c.snap.Settings.Unpriced == billing.UnpricedEstimate {
+		return t.Provider.Dearest
+	}
+	return t.Prices // nil prices cost nothing
+}
+
+// dearest is the most that any target would charge.
+func (c *Call) dearest(in, out int64) billing.Nano {
+	var most billing.Nano
+	for _, t := range c.model.Targets {
+		most = max(most, t.prices(c).MaxCost(in, out))
+	}
+	return most
+}
+
+// choices is how many answers the caller wants.
+func (c *Call) choices() int64 { return max(c.req.Head.N, 1) }
+
+// outputBound is the output to hold for, over all choices.
+func (c *Call) outputBound() int64 {
+	if c.req.Op != schema.OpChat {
+		return 0
+	}
+	out := c.req.Head.MaxTokens
+	if out == 0 {
+		for _, t := range c.model.Targets {
+			out = max(out, c.unlimited(t))
+		}
+	}
+	return out * c.choices()
+}
+
+// unlimited is the output limit for a target when the caller set none.
+func (c *Call) unlimited(t *Target) int64 {
+	if t.Max > 0 {
+		return min(c.snap.Settings.HoldTokens, t.Max)
+	}
+	return c.snap.Settings.HoldTokens
+}
+
+// outputLimit is the limit to send upstream; 0 leaves the caller's own.
+func (c *Call) outputLimit(t *Target) int64 {
+	if c.req.Op != schema.OpChat || !c.caller.Owner.HasHardBudget() {
+		return 0
+	}
+	limit := c.req.Head.MaxTokens
+	if limit == 0 {
+		limit = c.unlimited(t)
+	}
+	if c.clamped > 0 && c.clamped < limit {
+		return c.clamped
+	}
+	if c.req.Head.MaxTokens > 0 {
+		return 0
+	}
+	return limit
+}
+
+// countInput counts the input's tokens: exactly where we have the model's
+// tokenizer, with a margin where we have not.
+func (c *Call) countInput() int64 {
+	if c.counted > 0 {
+		return c.counted
+	}
+	model := c.model.Targets[0].Model
+	n := int64(c.req.Head.PromptSize)
+	switch c.req.Op {
+	case schema.OpChat:
+		if req, err := c.req.Chat(); err == nil {
+			n = mock.PromptTokens(req, func(text string) int64 { return c.g.counter.Count(model, text) })
+		}
+	case schema.OpEmbed:
+		if req, err := c.req.Embed(); err == nil {
+			n = 0
+			for _, s := range req.Input {
+				n += c.g.counter.Count(model, s)
+			}
+			for _, t := range req.Tokens {
+				n += int64(len(t))
+			}
+		}
+	}
+	c.counted = n
+	return n
+}

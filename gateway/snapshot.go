@@ -1,0 +1,215 @@
+package gateway
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sluice/billing"
+	"sluice/providers"
+	"sluice/providers/schema"
+	"sluice/router"
+)
+
+// Snapshot is all that a call reads of the configuration: immutable, swapped
+// whole. A call loads it once, so that a change never splits a call.
+type Snapshot struct {
+	Settings Settings
+	Public   *Caller // of calls without a key, to public prompts; has no hash
+	callers  map[[32]byte]*Caller
+	owners   *billing.Owners
+	models   map[string]*Model
+	bare     map[string]string // a bare model id that one provider has → provider/model
+	list     []ModelInfo
+
+	providers map[string]*Provider
+	direct    sync.Map     // provider/model → *Model, made at first use
+	directN   atomic.Int64 // how many; bounded, callers choose the names
+}
+
+// Settings are the configuration's plain values.
+type Settings struct {
+	BodyLimit      int64
+	TrustedProxies []netip.Prefix
+	HoldTokens     int64 // output held for when the caller sets no limit
+	Unpriced       billing.UnpricedPolicy
+	Drain          bool           // read a stream to its end when the caller has left
+	Location       *time.Location // of days and months in reports and budgets
+}
+
+// Caller is a key with all that its calls need, resolved.
+type Caller struct {
+	Key   billing.Key
+	Label string // team/name
+	Owner *billing.Owner
+
+	used atomic.Bool // since its last use was asked for
+}
+
+// Provider is an enabled provider with what is known of its models.
+type Provider struct {
+	Name    string
+	Kind    string // of its wire format
+	BaseURL string // empty: within the process
+	Client  *providers.Provider
+	Pool    *router.Pool
+	// Describe tells of a model, also of one that the catalogue has not.
+	Describe func(model string) Description
+	Models   []string        // those that are known, for lists
+	Dearest  *billing.Prices // its dearest model's: what an unpriced one is estimated at
+}
+
+// Description is what is known of one provider's model.
+type Description struct {
+	Prices    *billing.Prices // nil: no price is known
+	MaxOutput int64           // tokens; 0: not known
+	Created   int64
+}
+
+// Target is one provider's model: what an attempt needs.
+type Target struct {
+	Name     string // provider/model
+	Provider *Provider
+	Model    string
+	Prices   *billing.Prices
+	Max      int64
+}
+
+// Model is a name that callers may ask for.
+type Model struct {
+	Name    string
+	Route   *router.Route
+	Targets []*Target // every one that a call may reach, fallbacks included
+	Refuse  bool      // unsupported: error
+	Direct  bool      // a provider's own model, not a name under models:
+}
+
+// ModelInfo is a line of GET /v1/models.
+type ModelInfo struct {
+	ID      string
+	OwnedBy string
+	Created int64
+}
+
+// maxDirect bounds the routes made for names that callers chose.
+const maxDirect = 4096
+
+// Parts are what a Snapshot is built from.
+type Parts struct {
+	Settings  Settings
+	Owners    *billing.Owners
+	Callers   []*Caller
+	Models    []*Model
+	Providers []*Provider
+	// Bare maps bare model ids to provider/model.
+	Bare map[string]string
+	// List is what GET /v1/models shows, before grants.
+	List []ModelInfo
+}
+
+// NewSnapshot indexes the parts.
+func NewSnapshot(p Parts) *Snapshot {
+	s := &Snapshot{
+		Settings: p.Settings, owners: p.Owners, bare: p.Bare, list: p.List,
+		callers:   make(map[[32]byte]*Caller, len(p.Callers)),
+		models:    make(map[string]*Model, len(p.Models)),
+		providers: make(map[string]*Provider, len(p.Providers)),
+	}
+	for _, c := range p.Callers {
+		if c.Key.Hash == ([32]byte{}) {
+			s.Public = c // the one that is nobody's key
+			continue
+		}
+		s.callers[c.Key.Hash] = c
+	}
+	for _, m := range p.Models {
+		s.models[m.Name] = m
+	}
+	for _, p := range p.Providers {
+		s.providers[p.Name] = p
+	}
+	return s
+}
+
+// Caller finds the key with this hash, in force at now: nil if there is none.
+func (s *Snapshot) Caller(hash [32]byte, now time.Time) *Caller {
+	c := s.callers[hash]
+	if c == nil || !c.Key.InForce(now) {
+		return nil
+	}
+	return c
+}
+
+// may tells whether the caller has been granted one of the names of a model.
+func (c *Caller) may(names ...string) bool {
+	return slices.ContainsFunc(names, c.Owner.AllowsModel)
+}
+
+// Resolve finds the model of a name: one under models:, provider/model, or a
+// bare id that exactly one enabled provider has.
+func (s *Snapshot) Resolve(name string) (*Model, error) {
+	if m := s.models[name]; m != nil {
+		return m, nil
+	}
+	if m, ok := s.direct.Load(name); ok {
+		return m.(*Model), nil
+	}
+	full := name
+	provider, model, ok := splitTarget(name)
+	p := s.providers[provider]
+	if !ok || p == nil {
+		if full, ok = s.bare[name]; !ok {
+			return nil, noSuchModel(name)
+		}
+		provider, model, _ = splitTarget(full)
+		p = s.providers[provider]
+	}
+	if p == nil || model == "" {
+		return nil, noSuchModel(name)
+	}
+	name = strings.Clone(name) // it may be a view of the request
+	m := NewDirectModel(name, NewTarget(p, strings.Clone(model)))
+	if s.directN.Add(1) <= maxDirect {
+		s.direct.Store(name, m)
+	}
+	return m, nil
+}
+
+// NewTarget makes the target of a provider's model.
+func NewTarget(p *Provider, model string) *Target {
+	d := p.Describe(model)
+	return &Target{Name: p.Name + "/" + model, Provider: p, Model: model, Prices: d.Prices, Max: d.MaxOutput}
+}
+
+// NewDirectModel is the model of a provider's own name, which needs no entry
+// under models:.
+func NewDirectModel(name string, t *Target) *Model {
+	r := &router.Route{Name: name, Candidates: []router.Candidate{{
+		Target: router.NewTarget(t.Name, router.Breaker{}), Pool: t.Provider.Pool, Model: t.Model, Payload: t,
+	}}}
+	if err := r.Prepare(); err != nil {
+		panic(err) // a lone target with the defaults is always a route
+	}
+	return &Model{Name: name, Route: r, Targets: []*Target{t}, Direct: true}
+}
+
+// splitTarget cuts provider/model at the first slash.
+func splitTarget(name string) (provider, model string, ok bool) {
+	for i := range len(name) {
+		if name[i] == '/' {
+			return name[:i], name[i+1:], true
+		}
+	}
+	return "", name, false
+}
+
+func noSuchModel(name string) *schema.Error {
+	if len(name) > 200 {
+		name = name[:200] + "…"
+	}
+	return &schema.Error{Code: schema.CodeModelNotFound, Status: 404, Origin: schema.OriginGateway, Param: "model",
+		Class: schema.ClassNotFound, Message: "The model '" + name + "' does not exist."}
+}

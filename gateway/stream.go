@@ -1,0 +1,173 @@
+package gateway
+
+import (
+	"context"
+	"io"
+	"strconv"
+	"sync"
+
+	"sluice/providers/dialect"
+	"sluice/providers/schema"
+)
+
+// frames is a stream in the caller's dialect.
+type frames interface {
+	// Read gives whole frames; io.EOF is the proper end, any other error a
+	// stream that broke.
+	Read(p []byte) (int, error)
+	Tally() *dialect.Tally
+	Close() error
+}
+
+// streamBody is the body of a streamed answer. The connection's own goroutine
+// drives it: what one read of the upstream brought goes out in one write. The
+// call is finished when the body is closed, whatever the reason.
+type streamBody struct {
+	c     *Call
+	from  frames
+	fault func(dst []byte, e *schema.Error, requestID string) []byte
+	over  bool
+	torn  bool // what was given last ends inside a frame
+}
+
+var streamBuffers = sync.Pool{New: func() any { b := make([]byte, 16<<10); return &b }}
+
+// sendStream makes from the answer's body.
+func (c *Call) sendStream(from frames, fault func([]byte, *schema.Error, string) []byte) {
+	c.stream = &streamBody{c: c, from: from, fault: fault}
+	c.entry.Status = 200
+	h := &c.rc.Response.Header
+	h.SetContentType("text/event-stream")
+	h.Set("Cache-Control", "no-cache")
+	h.Set("X-Accel-Buffering", "no") // proxies before us must not hold frames back
+	c.rc.Response.SetBodyStream(c.stream, -1)
+}
+
+// SupportsBodyWriteTo lets the server use WriteTo.
+func (s *streamBody) SupportsBodyWriteTo() bool { return true }
+
+// WriteTo sends the stream to w, which flushes every write as one chunk.
+func (s *streamBody) WriteTo(w io.Writer) (int64, error) {
+	p := streamBuffers.Get().(*[]byte)
+	defer streamBuffers.Put(p)
+	var sent int64
+	for {
+		n, err := s.next(*p)
+		if n > 0 {
+			if _, werr := w.Write((*p)[:n]); werr != nil {
+				s.left()
+				return sent, werr
+			}
+			sent += int64(n)
+		}
+		if err == io.EOF {
+			return sent, nil
+		}
+		if err != nil {
+			return sent, err
+		}
+	}
+}
+
+// Read serves those who do not use WriteTo.
+func (s *streamBody) Read(p []byte) (int, error) { return s.next(p) }
+
+// next gives the next frames. The usage is in the spool before the frames
+// that end the stream are given.
+func (s *streamBody) next(p []byte) (int, error) {
+	if s.over {
+		return 0, io.EOF
+	}
+	n, err := s.from.Read(p)
+	switch {
+	case err == io.EOF:
+		s.end()
+		return n, io.EOF
+	case err != nil && s.c.left():
+		s.left()
+		return 0, err
+	case err != nil:
+		e := schema.AsError(err)
+		s.c.err = e
+		s.end()
+		s.over = true
+		frame := s.fault(nil, e, s.c.entry.RequestID)
+		return copy(p[n:], frame) + n, nil
+	case s.from.Tally().Done:
+		s.end()
+		if !s.torn {
+			n = s.explain(p, n)
+		}
+	}
+	s.torn = n > 0 && p[n-1] != '\n'
+	return n, nil
+}
+
+// end charges and records what the stream has brought.
+func (s *streamBody) end() {
+	if !s.c.done.charged {
+		s.c.done.charged = true
+		s.c.charge(s.from.Tally())
+	}
+	s.c.record()
+}
+
+// left deals with a caller who went away in the middle: what was produced is
+// charged; what is still to come is read to its end if the policy is to drain.
+func (s *streamBody) left() {
+	c := s.c
+	c.entry.Disconnect = true
+	c.entry.Delivered = c.g.counter.Count(c.target.Model, string(s.from.Tally().Text.Sample))
+	if c.snap.Settings.Drain && context.Cause(c.ctx) == nil {
+		buf := make([]byte, 16<<10)
+		for {
+			if _, err := s.from.Read(buf); err != nil {
+				break
+			}
+		}
+	}
+	if c.err == nil {
+		c.err = &schema.Error{Code: schema.CodeClientClosed, Status: 499, Origin: schema.OriginGateway, Message: "the caller left"}
+	}
+	s.end()
+}
+
+// explain puts a comment with model, attempts and cost before the frames that
+// end the stream, if the caller asked for it and there is room.
+func (s *streamBody) explain(p []byte, n int) int {
+	c := s.c
+	if !c.explain {
+		return n
+	}
+	c.explain = false
+	note := append([]byte(": sluice model="), c.target.Name...)
+	note = strconv.AppendInt(append(note, " attempts="...), int64(len(c.trail)), 10)
+	note = append(append(append(note, " cost="...), c.entry.Cost.String()...), "\n\n"...)
+	if n+len(note) > len(p) {
+		return n
+	}
+	copy(p[len(note):], p[:n])
+	copy(p, note)
+	return n + len(note)
+}
+
+// CloseWithError is called by the server when the body is written or writing
+// failed: the end of the call. After it the Call is somebody else's.
+func (s *streamBody) CloseWithError(err error) error {
+	if s.c == nil {
+		return nil
+	}
+	if err != nil && !s.c.done.recorded {
+		s.left()
+	}
+	s.end()
+	s.from.Close()
+	c := s.c
+	s.c = nil
+	c.finish()
+	return nil
+}
+
+// Close does nothing: the server calls it before CloseWithError, which knows
+// more.
+func (s *streamBody) Close() error { return nil }

@@ -1,0 +1,196 @@
+// Package telemetry is what the gateway tells of itself: Prometheus metrics.
+//
+// Labels are bounded: models are those of targets (provider and the provider's
+// own name), never a name that a caller made up, and no key or user is ever a
+// label. Handles are looked up once a target and kept.
+package telemetry
+
+import (
+	"net/http"
+	"sync"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"sluice/billing"
+)
+
+// Metrics counts calls. Its methods are safe for concurrent use.
+type Metrics struct {
+	registry *prometheus.Registry
+
+	calls       *prometheus.CounterVec
+	duration    *prometheus.HistogramVec
+	ttft        *prometheus.HistogramVec
+	tokens      *prometheus.CounterVec
+	attempts    *prometheus.CounterVec
+	cost        prometheus.Counter
+	spoolFailed prometheus.Counter
+
+	input, cached, written, output, reasoning prometheus.Counter
+
+	targets sync.Map // target name → *targetHandles
+	known   atomic.Int64
+}
+
+// maxTargets bounds the series: callers may name models that no catalogue
+// knows. What comes after is counted under the model "other".
+const maxTargets = 1000
+
+// targetHandles are the series of one target that every good call touches.
+type targetHandles struct {
+	model    string
+	ok       prometheus.Counter
+	attempt  prometheus.Counter
+	duration prometheus.Observer
+	ttft     prometheus.Observer
+}
+
+// Gauges are read when metrics are scraped.
+type Gauges struct {
+	SpoolRecords func() int64
+	LogDropped   func() int64
+	// Breakers calls yield for each target with 0 closed, 1 half open, 2 open.
+	Breakers func(yield func(target string, state float64))
+}
+
+var (
+	durationBuckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300}
+	labels          = []string{"model", "provider"}
+)
+
+// New makes the metrics, registered together with the process's and the Go
+// runtime's own.
+func New() *Metrics {
+	m := &Metrics{registry: prometheus.NewRegistry()}
+	m.calls = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_calls_total",
+		Help: "Calls that ended, by target and error code; code is empty for success."}, append(labels, "code"))
+	m.duration = prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "sluice_call_duration_seconds",
+		Help: "From a call's arrival to the end of its answer.", Buckets: durationBuckets}, labels)
+	m.ttft = prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "sluice_ttft_seconds",
+		Help: "From a call's arrival to the first byte of its answer.", Buckets: durationBuckets}, labels)
+	m.tokens = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_tokens_total",
+		Help: "Tokens, by kind; cached_input and cache_write are part of input, reasoning is part of output."}, []string{"kind"})
+	m.attempts = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_upstream_attempts_total",
+		Help: "Attempts at targets, by error code; code is empty for success."}, append(labels, "code"))
+	m.cost = prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_cost_usd_total",
+		Help: "What calls cost, in dollars. The ledger is exact; this is a float."})
+	m.spoolFailed = prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_spool_failures_total",
+		Help: "Usage records that could not be written to the spool."})
+	m.input, m.cached = m.tokens.WithLabelValues("input"), m.tokens.WithLabelValues("cached_input")
+	m.written = m.tokens.WithLabelValues("cache_write")
+	m.output, m.reasoning = m.tokens.WithLabelValues("output"), m.tokens.WithLabelValues("reasoning")
+	m.registry.MustRegister(m.calls, m.duration, m.ttft, m.tokens, m.attempts, m.cost, m.spoolFailed,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// AddGauges registers what is read at scrape time.
+func (m *Metrics) AddGauges(g Gauges) {
+	gauge := func(name, help string, read func() int64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(read()) })
+	}
+	m.registry.MustRegister(
+		gauge("sluice_spool_records", "Usage records that wait for the store.", g.SpoolRecords),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "sluice_log_dropped_total",
+			Help: "Access lines lost to a slow sink."}, func() float64 { return float64(g.LogDropped()) }),
+		breakers{g.Breakers})
+}
+
+// Handler serves the metrics in Prometheus's format.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
+
+// Call counts a call that has ended.
+func (m *Metrics) Call(e *billing.Entry) {
+	if e.Target == "" {
+		m.calls.WithLabelValues("", "", e.Code).Inc()
+		return
+	}
+	h := m.handles(e.Target, e.Provider)
+	if e.Code == "" {
+		h.ok.Inc()
+	} else {
+		m.calls.WithLabelValues(h.model, e.Provider, e.Code).Inc()
+	}
+	h.duration.Observe(e.Latency.Seconds())
+	if e.TTFT > 0 {
+		h.ttft.Observe(e.TTFT.Seconds())
+	}
+	u := &e.Usage
+	add(m.input, u.Input)
+	add(m.cached, u.CachedInput)
+	add(m.written, u.CacheWrite)
+	add(m.output, u.Output)
+	add(m.reasoning, u.Reasoning)
+	if e.Cost > 0 {
+		m.cost.Add(float64(e.Cost) / float64(billing.Dollar))
+	}
+}
+
+// Attempt counts an attempt; code is empty for success.
+func (m *Metrics) Attempt(target, provider, code string) {
+	if code == "" {
+		m.handles(target, provider).attempt.Inc()
+		return
+	}
+	m.attempts.WithLabelValues(m.handles(target, provider).model, provider, code).Inc()
+}
+
+// SpoolFailed counts a usage record that could not be written.
+func (m *Metrics) SpoolFailed() { m.spoolFailed.Inc() }
+
+func (m *Metrics) handles(target, provider string) *targetHandles {
+	if h, ok := m.targets.Load(target); ok {
+		return h.(*targetHandles)
+	}
+	name := model(target, provider)
+	if m.known.Add(1) > maxTargets {
+		target, name = provider+"/other", "other"
+		if h, ok := m.targets.Load(target); ok {
+			return h.(*targetHandles)
+		}
+	}
+	h, _ := m.targets.LoadOrStore(target, &targetHandles{
+		model:    name,
+		ok:       m.calls.WithLabelValues(name, provider, ""),
+		attempt:  m.attempts.WithLabelValues(name, provider, ""),
+		duration: m.duration.WithLabelValues(name, provider),
+		ttft:     m.ttft.WithLabelValues(name, provider),
+	})
+	return h.(*targetHandles)
+}
+
+// model is the target's name without its provider.
+func model(target, provider string) string {
+	if len(target) > len(provider) {
+		return target[len(provider)+1:]
+	}
+	return target
+}
+
+func add(c prometheus.Counter, n int64) {
+	if n > 0 {
+		c.Add(float64(n))
+	}
+}
+
+// breakers collects the state of every target's breaker.
+type breakers struct {
+	read func(yield func(target string, state float64))
+}
+
+var breakerDesc = prometheus.NewDesc("sluice_breaker_state", "A target's breaker: 0 closed, 1 half open, 2 open.", []string{"target"}, nil)
+
+// Describe implements prometheus.Collector.
+func (b breakers) Describe(ch chan<- *prometheus.Desc) { ch <- breakerDesc }
+
+// Collect implements prometheus.Collector.
+func (b breakers) Collect(ch chan<- prometheus.Metric) {
+	b.read(func(target string, state float64) {
+		ch <- prometheus.MustNewConstMetric(breakerDesc, prometheus.GaugeValue, state, target)
+	})
+}
