@@ -10,15 +10,13 @@ import (
 
 	"sluice/providers/dialect"
 	"sluice/providers/schema"
+	"sluice/providers/wire"
 )
 
-// request is the body of POST /v1/messages.
+// request is the body of POST /v1/messages but for system, messages and tools.
 type request struct {
 	Model         string                     `json:"model"`
 	MaxTokens     int64                      `json:"max_tokens"`
-	System        []block                    `json:"system,omitempty"`
-	Messages      []turn                     `json:"messages"`
-	Tools         []json.RawMessage          `json:"tools,omitempty"`
 	ToolChoice    *toolChoice                `json:"tool_choice,omitempty"`
 	StopSequences []string                   `json:"stop_sequences,omitempty"`
 	Temperature   *float64                   `json:"temperature,omitempty"`
@@ -37,11 +35,14 @@ type metadata struct {
 
 // encoder is the state of one translation.
 type encoder struct {
-	req     *schema.ChatRequest
-	out     request
-	traits  traits
-	betas   []string
-	dropped []string
+	req          *schema.ChatRequest
+	out          request
+	systemBlocks []block
+	turns        []turn
+	toolList     []json.RawMessage
+	traits       traits
+	betas        []string
+	dropped      []string
 }
 
 // drop names a parameter that the provider will not see.
@@ -219,19 +220,13 @@ func (e *encoder) body() ([]byte, error) {
 			e.drop(name)
 		}
 	}
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(&e.out); err != nil {
+	body, err := marshal(&e.out)
+	if err != nil {
 		return nil, fmt.Errorf("cannot encode request for model %q: %w", e.req.Model, err)
 	}
-	body := bytes.TrimRight(buf.Bytes(), "\n")
-	if len(extra) == 0 {
-		return body, nil
-	}
-	body = body[:len(body)-1]
+	body = e.appendPrompt(body[:len(body)-1])
 	for _, name := range slices.Sorted(maps.Keys(extra)) {
-		body = append(append(append(append(body, `,"`...), name...), `":`...), extra[name]...)
+		body = append(wire.AppendKey(body, name), extra[name]...)
 	}
 	return append(body, '}'), nil
 }

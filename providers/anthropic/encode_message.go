@@ -12,38 +12,28 @@ import (
 
 // turn is one message: content blocks under one role.
 type turn struct {
-	Role    string  `json:"role"`
-	Content []block `json:"content"`
+	Role    string
+	Content []block
 }
 
-// block is one content block of a request. Raw, where set, is the whole block.
+// block is one content block of a request; empty fields are left out. Raw,
+// where set, is the whole block.
 type block struct {
-	Type         string          `json:"type"`
-	Text         string          `json:"text,omitempty"`
-	Thinking     *string         `json:"thinking,omitempty"`
-	Signature    string          `json:"signature,omitempty"`
-	Data         string          `json:"data,omitempty"`
-	Source       *source         `json:"source,omitempty"`
-	Title        string          `json:"title,omitempty"`
-	ID           string          `json:"id,omitempty"`
-	Name         string          `json:"name,omitempty"`
-	Input        json.RawMessage `json:"input,omitempty"`
-	ToolUseID    string          `json:"tool_use_id,omitempty"`
-	Content      []block         `json:"content,omitempty"`
-	IsError      bool            `json:"is_error,omitempty"`
-	CacheControl json.RawMessage `json:"cache_control,omitempty"`
-	Raw          json.RawMessage `json:"-"`
-}
-
-// plainBlock is block without its MarshalJSON.
-type plainBlock block
-
-// MarshalJSON writes Raw where the block is a verbatim one.
-func (b block) MarshalJSON() ([]byte, error) {
-	if b.Raw != nil {
-		return b.Raw, nil
-	}
-	return marshal((*plainBlock)(&b))
+	Type         string
+	Text         string
+	Thinking     *string
+	Signature    string
+	Data         string
+	Source       *source
+	Title        string
+	ID           string
+	Name         string
+	Input        json.RawMessage
+	ToolUseID    string
+	Content      []block
+	IsError      bool
+	CacheControl json.RawMessage
+	Raw          json.RawMessage
 }
 
 // messages sorts the request's messages into system blocks and turns.
@@ -70,7 +60,7 @@ func (e *encoder) messages() error {
 			e.drop("name")
 		}
 	}
-	if len(e.out.Messages) == 0 {
+	if len(e.turns) == 0 {
 		return schema.Invalid("messages", "messages: there is no user message with content")
 	}
 	e.trimPrefill()
@@ -87,7 +77,7 @@ func (e *encoder) system(i int, m *schema.Message) error {
 			return schema.Invalid(fmt.Sprintf("messages[%d].content", i), "messages[%d].content: a %s message can hold text only", i, m.Role)
 		}
 	}
-	e.out.System = append(e.out.System, blocks...)
+	e.systemBlocks = append(e.systemBlocks, blocks...)
 	return nil
 }
 
@@ -175,12 +165,12 @@ func (e *encoder) add(role string, blocks ...block) {
 	if len(blocks) == 0 {
 		return
 	}
-	n := len(e.out.Messages)
-	if n == 0 || e.out.Messages[n-1].Role != role {
-		e.out.Messages = append(e.out.Messages, turn{Role: role, Content: blocks})
+	n := len(e.turns)
+	if n == 0 || e.turns[n-1].Role != role {
+		e.turns = append(e.turns, turn{Role: role, Content: blocks})
 		return
 	}
-	last := &e.out.Messages[n-1]
+	last := &e.turns[n-1]
 	for _, b := range blocks {
 		at := len(last.Content)
 		if b.Type == "tool_result" {
@@ -197,7 +187,7 @@ func (e *encoder) add(role string, blocks ...block) {
 // trimPrefill takes trailing space off an answer that the model is to go on
 // with: the API refuses it.
 func (e *encoder) trimPrefill() {
-	last := &e.out.Messages[len(e.out.Messages)-1]
+	last := &e.turns[len(e.turns)-1]
 	if b := &last.Content[len(last.Content)-1]; last.Role == "assistant" && b.Type == "text" && b.Raw == nil {
 		b.Text = strings.TrimRight(b.Text, " \t\r\n")
 	}

@@ -13,11 +13,11 @@ import (
 
 // source is where an image or a document comes from.
 type source struct {
-	Type      string `json:"type"` // base64, url, file, text
-	MediaType string `json:"media_type,omitempty"`
-	Data      string `json:"data,omitempty"`
-	URL       string `json:"url,omitempty"`
-	FileID    string `json:"file_id,omitempty"`
+	Type      string // base64, url, file, text
+	MediaType string
+	Data      string
+	URL       string
+	FileID    string
 }
 
 // filesBeta is the beta that files by id need.

@@ -217,13 +217,13 @@ func TestEncodeMessages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `{"model":"claude-haiku-4-5","max_tokens":16384,` +
+	want := `{"model":"claude-haiku-4-5","max_tokens":16384,"stream":true,` +
 		`"system":[{"type":"text","text":"S","cache_control":{"type":"ephemeral"}}],"messages":[` +
 		`{"role":"user","content":[{"type":"text","text":"one"},{"type":"text","text":"two"}]},` +
 		`{"role":"assistant","content":[{"type":"thinking","thinking":"","signature":"sig"},{"type":"redacted_thinking","data":"opaque"},{"type":"text","text":"text"},` +
 		`{"type":"server_tool_use","id":"s","name":"web_search","input":{}},{"type":"tool_use","id":"c1","name":"f","input":{"a":"<b>"}}]},` +
 		`{"role":"user","content":[{"type":"tool_result","tool_use_id":"c1","content":[{"type":"text","text":"bad"},{"type":"image","source":{"type":"base64","media_type":"image/png","data":"iVBORw0KGgo="}}],"is_error":true,"cache_control":{"type":"ephemeral"}},{"type":"text","text":"meanwhile"}]},` +
-		`{"role":"assistant","content":[{"type":"text","text":"prefill"}]}],"stream":true}`
+		`{"role":"assistant","content":[{"type":"text","text":"prefill"}]}]}`
 	if string(up.Body) != want {
 		t.Errorf("body is\n%s\nwant\n%s", up.Body, want)
 	}

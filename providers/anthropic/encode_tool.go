@@ -38,7 +38,7 @@ func (e *encoder) tools() {
 				e.drop("tools")
 				continue
 			}
-			e.out.Tools = append(e.out.Tools, t.Raw)
+			e.toolList = append(e.toolList, t.Raw)
 			continue
 		}
 		e.tool(tool{Name: t.Name, Description: t.Description, InputSchema: t.Parameters,
@@ -62,7 +62,7 @@ func (e *encoder) tool(t tool) {
 		e.drop("tools")
 		return
 	}
-	e.out.Tools = append(e.out.Tools, raw)
+	e.toolList = append(e.toolList, raw)
 }
 
 // objectSchema gives a schema the object type that the API demands at its root.
@@ -82,7 +82,7 @@ func objectSchema(raw json.RawMessage) json.RawMessage {
 // toolChoice writes tool_choice and parallel_tool_calls. A choice that
 // responseFormat made stays.
 func (e *encoder) toolChoice() {
-	if len(e.out.Tools) == 0 {
+	if len(e.toolList) == 0 {
 		return
 	}
 	if e.out.ToolChoice == nil && e.req.ToolChoice != nil {
@@ -135,7 +135,7 @@ func (e *encoder) responseFormat() error {
 }
 
 func (e *encoder) instruct(text string) {
-	e.out.System = append(e.out.System, block{Type: "text", Text: text})
+	e.systemBlocks = append(e.systemBlocks, block{Type: "text", Text: text})
 }
 
 // answerTool makes the answer the input of a reserved tool. A caller's own
@@ -146,7 +146,7 @@ func (e *encoder) answerTool(f *schema.ResponseFormat) {
 		e.drop("response_format")
 		return
 	}
-	only := len(e.out.Tools) == 0 || choice != nil && choice.Mode == "none"
+	only := len(e.toolList) == 0 || choice != nil && choice.Mode == "none"
 	about := f.Description
 	if about == "" {
 		about = "Give the final answer in the form that was asked for."
