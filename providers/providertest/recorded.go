@@ -71,9 +71,9 @@ var finishes = map[string]string{
 }
 
 // Recorded replays the captures of one provider's endpoint and prints a table
-// of what passed. Without SLUICE_WIRE in the environment it is skipped.
-func Recorded(t *testing.T, d *dialect.Dialect, o Options) {
-	dir := os.Getenv("SLUICE_WIRE")
+// of what passed. dir is the folder of recorded traffic, as the environment's
+// SLUICE_WIRE names it; where that is empty, the test is skipped.
+func Recorded(t *testing.T, dir string, d *dialect.Dialect, o Options) {
 	if dir == "" {
 		t.Skip("SLUICE_WIRE names no folder of recorded traffic")
 	}
