@@ -25,8 +25,10 @@ const (
 type Dialect struct {
 	Name string // openai, anthropic, …
 
-	Chat  *Chat  // provider side: chat
-	Embed *Embed // provider side: embeddings
+	Chat   *Chat   // provider side: chat
+	Embed  *Embed  // provider side: embeddings
+	Count  *Count  // provider side: tokens counted before a call
+	Rerank *Rerank // provider side: documents ranked by a query
 
 	// Error reads a provider's answer with a status of 400 or more. header
 	// gives a response header by its canonical name, or "". It fills Status,
@@ -124,6 +126,22 @@ type Embed struct {
 	Usage  func(body []byte, t *Tally) error
 }
 
+// Count is the provider side of counting a request's tokens.
+type Count struct {
+	Encode func(req *schema.ChatRequest) (*Upstream, error)
+	Decode func(body []byte) (tokens int64, err error)
+
+	// The raw side, as in Chat; nil where there is none.
+	Path   func(model string) string
+	Splice func(dst, raw []byte, head *schema.Head, model string) []byte
+}
+
+// Rerank is the provider side of ranking documents.
+type Rerank struct {
+	Encode func(req *schema.RerankRequest) (*Upstream, error)
+	Decode func(body []byte) (*schema.RerankResponse, error)
+}
+
 // Client is the side that a caller's program speaks.
 type Client struct {
 	// Head finds what every stage reads, in one strict walk: a body that is
@@ -137,6 +155,12 @@ type Client struct {
 	Stream      func(o StreamOptions) StreamEncoder
 	DecodeEmbed func(raw []byte) (*schema.EmbedRequest, error)
 	EncodeEmbed func(dst []byte, req *schema.EmbedRequest, resp *schema.EmbedResponse) []byte
+
+	// EncodeCount answers a request to count tokens, whose body is that of a
+	// chat; nil: the dialect has none.
+	EncodeCount  func(dst []byte, tokens int64) []byte
+	DecodeRerank func(raw []byte) (*schema.RerankRequest, error)
+	EncodeRerank func(dst []byte, resp *schema.RerankResponse) []byte
 
 	// Error writes the body of an error answer.
 	Error func(dst []byte, e *schema.Error, requestID string) []byte

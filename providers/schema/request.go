@@ -15,6 +15,8 @@ const (
 	OpChat
 	OpEmbed
 	OpModels
+	OpCount
+	OpRerank
 )
 
 // String is the operation's name in records and metrics.
@@ -26,6 +28,10 @@ func (o Operation) String() string {
 		return "embed"
 	case OpModels:
 		return "models"
+	case OpCount:
+		return "count"
+	case OpRerank:
+		return "rerank"
 	}
 	return "none"
 }
@@ -229,4 +235,14 @@ type EmbedRequest struct {
 	Dimensions     *int64
 	User           string
 	Extra          map[string]json.RawMessage
+}
+
+// RerankRequest asks to rank documents by how well they answer a query.
+type RerankRequest struct {
+	Model     string
+	Query     string
+	Documents []string
+	TopN      *int64 // nil: all
+	Return    bool   // the documents too, not their places only
+	Extra     map[string]json.RawMessage
 }

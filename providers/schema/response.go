@@ -70,3 +70,18 @@ type EmbedResponse struct {
 	Data  []Embedding
 	Usage Usage
 }
+
+// RerankResponse is the answer to a RerankRequest, best first.
+type RerankResponse struct {
+	ID      string
+	Model   string
+	Results []Ranked
+	Usage   Usage
+}
+
+// Ranked is one document's place.
+type Ranked struct {
+	Index    int // among the request's documents
+	Score    float64
+	Document string // where it was asked for
+}
