@@ -22,7 +22,7 @@ func (c *Call) charge(t *dialect.Tally) {
 	}
 	e := &c.entry
 	cost := c.target.prices(c).Cost(u)
-	e.Excess += c.hold.Settle(cost, time.Now())
+	e.Excess += c.hold.Settle(cost, c.now)
 	c.hold = billing.Hold{}
 	e.Cost += cost
 	if p := c.target.prices(c); p != nil {
@@ -75,7 +75,7 @@ func (c *Call) record() {
 		c.attempt = nil
 	}
 	e := &c.entry
-	e.Excess += c.hold.Settle(0, time.Now()) // nothing was produced: all of it comes back
+	e.Excess += c.hold.Settle(0, c.now) // nothing was produced: all of it comes back
 	c.hold = billing.Hold{}
 	c.ticket.Done(e.Usage.Input + e.Usage.Output)
 	e.Latency = time.Since(c.now)

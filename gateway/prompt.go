@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"errors"
 	"slices"
 	"strconv"
@@ -139,8 +140,10 @@ func (c *Call) readInput() (map[string]any, error) {
 		return t.InputFromPairs(pairs(c.rc.QueryArgs()))
 	}
 	kind := string(c.rc.Request.Header.ContentType())
+	body := c.rc.PostBody()
 	switch {
-	case strings.HasPrefix(kind, "application/x-www-form-urlencoded"):
+	// curl -d calls every body a form, JSON too; no form begins with a brace.
+	case strings.HasPrefix(kind, "application/x-www-form-urlencoded") && !bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")):
 		return t.InputFromPairs(pairs(c.rc.PostArgs()))
 	case strings.HasPrefix(kind, "multipart/form-data"):
 		form, err := c.rc.MultipartForm()
@@ -153,7 +156,6 @@ func (c *Call) readInput() (map[string]any, error) {
 		}
 		return t.InputFromPairs(list)
 	}
-	body := c.rc.PostBody()
 	if len(body) == 0 {
 		return map[string]any{}, nil
 	}

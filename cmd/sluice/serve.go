@@ -90,10 +90,6 @@ func (s *server) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// What a killed process left in the spool counts against the budgets.
-	if err := s.spool.Flush(ctx); err != nil {
-		return fmt.Errorf("cannot bring the usage spool into the store: %w", err)
-	}
 	for _, f := range s.publishPrompts(ctx) {
 		s.log.Warn("prompt not served", "fault", f)
 	}

@@ -62,6 +62,10 @@ func (b *builder) snapshot(ctx context.Context, s *server, cfg *config.Config) (
 	if v.owners, err = s.book.Rebuild(v.teams, v.keys); err != nil {
 		return nil, err
 	}
+	// A budget that is new starts with what the ledger says; all of it must be there.
+	if err := s.spool.Flush(ctx); err != nil {
+		return nil, fmt.Errorf("cannot bring the usage spool into the store: %w", err)
+	}
 	if err := s.book.Restore(ctx, s.store.Ledger()); err != nil {
 		return nil, fmt.Errorf("cannot read what was spent: %w", err)
 	}

@@ -45,8 +45,8 @@ func budgetOf(view *View, owner billing.OwnerName) *billing.BudgetStatus {
 	return nil
 }
 
-// teamOf is the team that a budget belongs to.
-func teamOf(owner billing.OwnerName) string {
+// TeamOf is the team that a budget belongs to.
+func TeamOf(owner billing.OwnerName) string {
 	team, _, _ := strings.Cut(owner.Key, "/")
 	return cmp.Or(owner.Team, team)
 }
@@ -61,7 +61,7 @@ func (a *api) listBudgets(q *request) error {
 	}
 	budgets := []budgetOut{}
 	for _, s := range a.View().Budgets {
-		team := teamOf(s.Owner)
+		team := TeamOf(s.Owner)
 		if q.id.Owns(team) && (values.Get("team") == "" || values.Get("team") == team) {
 			budgets = append(budgets, showBudget(s))
 		}
