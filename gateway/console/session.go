@@ -1,0 +1,183 @@
+package console
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"sluice/gateway/admin"
+)
+
+const (
+	cookieName   = "sluice_session"
+	sessionLife  = 12 * time.Hour
+	linkLife     = time.Hour
+	mostSessions = 1000
+)
+
+// session is someone who signed in.
+type session struct {
+	token   [32]byte // hash of the admin token that was given; zero: a one-time link
+	expires time.Time
+}
+
+// sessions keeps who is signed in, and the links that are not used yet. Both
+// are known by the hashes of their secrets only.
+type sessions struct {
+	mu    sync.Mutex
+	open  map[[32]byte]session
+	links map[[32]byte]time.Time // until when
+}
+
+// begin opens a session and gives its secret.
+func (s *sessions) begin(token [32]byte, now time.Time) string {
+	secret := rand.Text() + rand.Text() // 256 bits
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.open == nil {
+		s.open = map[[32]byte]session{}
+	}
+	for len(s.open) >= mostSessions {
+		s.drop(now)
+	}
+	s.open[sha256.Sum256([]byte(secret))] = session{token, now.Add(sessionLife)}
+	return secret
+}
+
+// drop ends all sessions that are over, or else the one that ends next.
+func (s *sessions) drop(now time.Time) {
+	var first [32]byte
+	before := len(s.open)
+	for hash, one := range s.open {
+		if !now.Before(one.expires) {
+			delete(s.open, hash)
+		} else if next, ok := s.open[first]; !ok || one.expires.Before(next.expires) {
+			first = hash
+		}
+	}
+	if len(s.open) == before {
+		delete(s.open, first)
+	}
+}
+
+func (s *sessions) find(secret string, now time.Time) (session, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	one, ok := s.open[sha256.Sum256([]byte(secret))]
+	return one, ok && now.Before(one.expires)
+}
+
+func (s *sessions) end(secret string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.open, sha256.Sum256([]byte(secret)))
+}
+
+// link makes a secret that opens one session.
+func (s *sessions) link(now time.Time) string {
+	secret := rand.Text() + rand.Text()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.links == nil {
+		s.links = map[[32]byte]time.Time{}
+	}
+	for hash, until := range s.links {
+		if !now.Before(until) {
+			delete(s.links, hash)
+		}
+	}
+	s.links[sha256.Sum256([]byte(secret))] = now.Add(linkLife)
+	return secret
+}
+
+// use tells whether a link's secret is good, and makes it worthless.
+func (s *sessions) use(secret string, now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	hash := sha256.Sum256([]byte(secret))
+	until, ok := s.links[hash]
+	delete(s.links, hash)
+	return ok && now.Before(until)
+}
+
+// OneTimeLink is the path and query of a link that signs an admin in, once and
+// within the hour.
+func (c *Console) OneTimeLink() string {
+	return "/sign-in?token=" + url.QueryEscape(c.sessions.link(c.Now()))
+}
+
+// who is signed in; false: nobody. A session is worth no more than its token,
+// which may have left the configuration since or changed its role.
+func (c *Console) who(r *http.Request) (admin.Identity, bool) {
+	cookie, err := r.Cookie(cookieName)
+	if err != nil {
+		return admin.Identity{}, false
+	}
+	s, ok := c.sessions.find(cookie.Value, c.Now())
+	if !ok {
+		return admin.Identity{}, false
+	}
+	if s.token == [32]byte{} {
+		return admin.Identity{Role: admin.RoleAdmin}, true
+	}
+	for _, t := range c.Tokens() {
+		if t.Hash == s.token {
+			return admin.Identity{Role: t.Role, Team: t.Team}, true
+		}
+	}
+	return admin.Identity{}, false
+}
+
+// signInPage takes a one-time link, or shows the form.
+func (c *Console) signInPage(w http.ResponseWriter, r *http.Request) {
+	secret := r.URL.Query().Get("token")
+	if r.Method == http.MethodHead || secret == "" {
+		if _, ok := c.who(r); ok {
+			http.Redirect(w, r, "/", http.StatusSeeOther)
+			return
+		}
+		c.render(w, http.StatusOK, "sign-in.html", page{Title: "Sign in"})
+		return
+	}
+	if !c.sessions.use(secret, c.Now()) {
+		c.render(w, http.StatusUnauthorized, "sign-in.html", page{Title: "Sign in",
+			Error: "This link was used already or is too old. Sign in with the admin token."})
+		return
+	}
+	c.welcome(w, r, [32]byte{})
+}
+
+// signIn takes the form.
+func (c *Console) signIn(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
+	if err := r.ParseForm(); err != nil {
+		c.fail(w, http.StatusBadRequest, "The form could not be read.")
+		return
+	}
+	secret := r.PostForm.Get("token") // never from the URL, which is logged
+	if _, ok := admin.Authenticate(c.Tokens(), secret); !ok {
+		c.render(w, http.StatusUnauthorized, "sign-in.html", page{Title: "Sign in", Error: "This token is not known."})
+		return
+	}
+	c.welcome(w, r, sha256.Sum256([]byte(secret)))
+}
+
+// welcome opens a session. It answers with a page that goes on to the overview
+// rather than with a redirect: browsers do not send a SameSite=Strict cookie
+// along a redirect that began on another site, as a link in a chat does.
+func (c *Console) welcome(w http.ResponseWriter, r *http.Request, token [32]byte) {
+	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: c.sessions.begin(token, c.Now()), Path: "/",
+		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil, MaxAge: int(sessionLife.Seconds())})
+	c.render(w, http.StatusOK, "welcome.html", page{Title: "Signed in", Go: true})
+}
+
+func (c *Console) signOut(w http.ResponseWriter, r *http.Request) {
+	if cookie, err := r.Cookie(cookieName); err == nil {
+		c.sessions.end(cookie.Value)
+	}
+	http.SetCookie(w, &http.Cookie{Name: cookieName, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: -1})
+	http.Redirect(w, r, "/sign-in", http.StatusSeeOther)
+}
