@@ -10,13 +10,8 @@ import (
 )
 
 var (
-	done      = []byte("[DONE]")
-	keyUsage  = []byte(`"usage":`)
-	keyFinish = []byte(`"finish_reason":`)
-	keyError  = []byte(`"error":`)
-	keyZero   = []byte(`"index":0`)
-	textKeys  = [][]byte{[]byte(`"content":`), []byte(`"arguments":`), []byte(`"reasoning_content":`), []byte(`"reasoning":`)}
-	event     = []byte("event:")
+	done  = []byte("[DONE]")
+	event = []byte("event:")
 )
 
 // scanner looks at the frames of a raw stream. Most frames hold neither usage
@@ -41,24 +36,21 @@ func (s *scanner) Scan(frame []byte, t *dialect.Tally) (keep bool, err error) {
 		t.Done = true
 		return true, nil
 	}
-	if valueOf(data, keyError) || bytes.Contains(frame, event) {
+	f := measure(data, t)
+	if f.fault || bytes.Contains(frame, event) {
 		if err := frameError(eventName(frame), data); err != nil {
 			return false, err
 		}
 	}
-	if valueOf(data, keyFinish) {
+	if f.finish {
 		s.finished(gjson.Parse(wire.View(data)), t)
-	} else if !bytes.Contains(data, keyZero) {
+	} else if !f.first {
 		s.others(gjson.Parse(wire.View(data)))
 	}
-	keep = true
-	if valueOf(data, keyUsage) {
-		keep = s.usage(gjson.Parse(wire.View(data)), t)
+	if f.usage {
+		return s.usage(gjson.Parse(wire.View(data)), t), nil
 	}
-	for _, key := range textKeys {
-		addStrings(data, key, t)
-	}
-	return keep, nil
+	return true, nil
 }
 
 // usage takes in a chunk's usage. The chunk that holds nothing else is only for
@@ -102,39 +94,61 @@ func (e *ends) others(chunk gjson.Result) {
 func (e *ends) begin(choice int64) { e.begun |= 1 << uint64(choice&63) }
 func (e *ends) end(choice int64)   { e.over |= 1 << uint64(choice&63) }
 
-// valueOf tells whether key stands in data with a value other than null.
-func valueOf(data, key []byte) bool {
-	for {
-		i := bytes.Index(data, key)
-		if i < 0 {
-			return false
-		}
-		data = bytes.TrimLeft(data[i+len(key):], " \t\r\n")
-		if !bytes.HasPrefix(data, null) {
-			return true
-		}
-	}
-}
+// found is what a chunk's keys say without a look at most of their values:
+// which of them are there with another value than null, and whether it tells
+// of the first choice.
+type found struct{ fault, finish, usage, first bool }
 
-var null = []byte("null")
-
-// addStrings measures the string values of a key, escapes and all.
-func addStrings(data, key []byte, t *dialect.Tally) {
+// measure walks the keys of a chunk once and measures the text among their
+// values, escapes and all. It goes from quote to quote, which is what makes it
+// cheap: strings are most of a chunk.
+func measure(data []byte, t *dialect.Tally) (f found) {
 	for {
-		i := bytes.Index(data, key)
+		i := bytes.IndexByte(data, '"')
 		if i < 0 {
-			return
+			return f
 		}
-		data = data[i+len(key):]
-		for len(data) > 0 && data[0] == ' ' {
-			data = data[1:]
+		data = data[i+1:]
+		n := stringEnd(data)
+		key := data[:n]
+		if data = data[min(n+1, len(data)):]; len(data) == 0 {
+			return f
 		}
-		if len(data) == 0 || data[0] != '"' {
+		if data[0] != ':' {
+			if data[0] != ' ' {
+				continue
+			}
+			if data = bytes.TrimLeft(data, " "); len(data) == 0 || data[0] != ':' {
+				continue
+			}
+		}
+		if data = data[1:]; len(data) > 0 && data[0] == ' ' {
+			data = bytes.TrimLeft(data, " ")
+		}
+		if len(data) == 0 {
+			return f
+		}
+		given := data[0] != 'n'
+		switch string(key) {
+		case "error":
+			f.fault = f.fault || given
+		case "finish_reason":
+			f.finish = f.finish || given
+		case "usage":
+			f.usage = f.usage || given
+		case "index":
+			f.first = f.first || data[0] == '0'
+		}
+		if data[0] != '"' {
 			continue
 		}
-		n := stringEnd(data[1:])
-		t.Text.Add(data[1 : 1+n])
-		data = data[1+n:]
+		data = data[1:]
+		n = stringEnd(data)
+		switch string(key) {
+		case "content", "arguments", "reasoning_content", "reasoning":
+			t.Text.Add(data[:n])
+		}
+		data = data[min(n+1, len(data)):]
 	}
 }
 
