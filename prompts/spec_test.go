@@ -81,7 +81,7 @@ func field(o ordered.Object, key string) any {
 	return v
 }
 
-func object2(o ordered.Object, key string) ordered.Object {
+func sub(o ordered.Object, key string) ordered.Object {
 	v, _ := field(o, key).(ordered.Object)
 	return v
 }
@@ -90,8 +90,8 @@ func object2(o ordered.Object, key string) ordered.Object {
 // raw and input, then the metadata without the messages.
 func runCase(t *testing.T, suite, test ordered.Object) {
 	source, _ := field(suite, "template").(string)
-	partials := object2(suite, "partials").Merge(object2(suite, "resolverPartials"))
-	schemas := object2(suite, "schemas").Merge(object2(suite, "resolverSchemas"))
+	partials := sub(suite, "partials").Merge(sub(suite, "resolverPartials"))
+	schemas := sub(suite, "schemas").Merge(sub(suite, "resolverSchemas"))
 	tmpl, faults := Parse("case", []byte(source), ParseOptions{
 		Lenient: true,
 		Partials: func(name string) (string, bool) {
@@ -103,7 +103,7 @@ func runCase(t *testing.T, suite, test ordered.Object) {
 			return ordered.Append(nil, v), ok
 		},
 	})
-	expect := object2(test, "expect")
+	expect := sub(test, "expect")
 	if want, ok := field(expect, "fault").(string); ok {
 		if len(faults) == 0 || !strings.Contains(faults.Error(), want) {
 			t.Fatalf("faults %v, want %q", faults, want)
@@ -113,10 +113,10 @@ func runCase(t *testing.T, suite, test ordered.Object) {
 	if len(faults) > 0 {
 		t.Fatal(faults)
 	}
-	data := object2(suite, "data").Merge(object2(test, "data"))
-	in := RenderInput{Options: object2(test, "options")}
-	in.Input, _ = ordered.Plain(object2(data, "input")).(map[string]any)
-	in.Context, _ = ordered.Plain(object2(data, "context")).(map[string]any)
+	data := sub(suite, "data").Merge(sub(test, "data"))
+	in := RenderInput{Options: sub(test, "options")}
+	in.Input, _ = ordered.Plain(sub(data, "input")).(map[string]any)
+	in.Context, _ = ordered.Plain(sub(data, "context")).(map[string]any)
 	if m, ok := data.Get("messages"); ok {
 		var err error
 		if in.History, err = DecodeMessages(ordered.Append(nil, m)); err != nil {

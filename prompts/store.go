@@ -10,7 +10,7 @@ type Version struct {
 	Name    string    `json:"name"`
 	N       int       `json:"version"`
 	Digest  string    `json:"digest"` // SHA-256 of Source and its partials, hex
-	Source  []byte    `json:"-"`      // the .prompt file
+	Source  []byte    `json:"-"`      // the .prompt file, bundled with the partials it uses: see Unbundle
 	Message string    `json:"message,omitempty"`
 	Author  string    `json:"author,omitempty"`
 	Parent  int       `json:"parent,omitempty"` // the version that was production before; 0: none

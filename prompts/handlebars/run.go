@@ -26,7 +26,7 @@ type Limits struct {
 // Run yields the template's output for a value and the @ variables. Errors
 // are of type *Error and name the line.
 func (t *Template) Run(out Output, this any, data map[string]any, lim Limits) error {
-	r := runner{out: out, limits: lim, root: this, data: data, source: t.main}
+	r := runner{out: out, limits: lim, root: this, data: data, source: t.main, line: 1}
 	return r.program(t.main.root, &scope{this: this})
 }
 
@@ -56,6 +56,7 @@ type runner struct {
 	source *source
 
 	depth, steps, bytes int
+	line                int // of the tag that was run last
 
 	indent    string // of the partial that is running
 	lineStart bool
@@ -70,12 +71,12 @@ func (r *runner) program(prog *program, s *scope) error {
 		return nil
 	}
 	if r.depth++; r.depth > r.limits.Depth {
-		return r.fail(1, "blocks and partials run deeper than %d", r.limits.Depth)
+		return r.fail(r.line, "blocks and partials run deeper than %d", r.limits.Depth)
 	}
 	defer func() { r.depth-- }()
 	for _, n := range prog.body {
 		if r.steps++; r.steps > r.limits.Steps {
-			return r.fail(1, "the template takes more than %d steps", r.limits.Steps)
+			return r.fail(r.line, "the template takes more than %d steps", r.limits.Steps)
 		}
 		var err error
 		switch n := n.(type) {
@@ -98,7 +99,7 @@ func (r *runner) program(prog *program, s *scope) error {
 // text puts out text, with the indent of the running partial.
 func (r *runner) text(s string) error {
 	if r.bytes += len(s); r.bytes > r.limits.Output {
-		return r.fail(1, "the prompt is longer than %d bytes", r.limits.Output)
+		return r.fail(r.line, "the prompt is longer than %d bytes", r.limits.Output)
 	}
 	if r.indent == "" {
 		if s != "" {
@@ -109,7 +110,7 @@ func (r *runner) text(s string) error {
 	for s != "" {
 		if r.lineStart {
 			if r.bytes += len(r.indent); r.bytes > r.limits.Output {
-				return r.fail(1, "the prompt is longer than %d bytes", r.limits.Output)
+				return r.fail(r.line, "the prompt is longer than %d bytes", r.limits.Output)
 			}
 			r.out.Text(r.indent)
 		}
@@ -125,6 +126,7 @@ func (r *runner) text(s string) error {
 }
 
 func (r *runner) mustache(e *expr, s *scope) error {
+	r.line = e.line
 	if helpers[e.helper].statement {
 		return r.statement(e, s)
 	}
@@ -172,6 +174,7 @@ func (r *runner) statement(e *expr, s *scope) error {
 }
 
 func (r *runner) partial(n *partial, s *scope) error {
+	r.line = n.line
 	inner := &scope{this: s.this, up: s.up, loop: s.loop}
 	if n.context != nil {
 		v, err := r.arg(n.context, s)
@@ -211,6 +214,7 @@ func (r *runner) partial(n *partial, s *scope) error {
 }
 
 func (r *runner) block(b *block, s *scope) error {
+	r.line = b.expr.line
 	var v, w any
 	var err error
 	if b.expr.helper == "" {

@@ -26,11 +26,12 @@ type shapeScope struct {
 	values [2]*Shape
 }
 
-// visit is a partial seen with a shape: once is enough.
+// visit is a partial seen with a shape: once is enough. A call with a hash,
+// which makes a shape on the spot, counts by itself.
 type visit struct {
-	s     *source
-	shape *Shape
-	up    *Shape
+	target    *source
+	shape, up *Shape
+	call      *partial
 }
 
 type checker struct {
@@ -107,12 +108,11 @@ func (c *checker) partial(n *partial, s *shapeScope) {
 		}
 		inner.this, inner.up = merged, s
 	}
-	key := visit{s: n.target, shape: inner.this}
-	if inner.up != nil {
-		key.up = inner.up.this
-	}
+	key := visit{target: n.target, shape: inner.this}
 	if len(n.hash) > 0 {
-		key.shape = nil // a shape made on the spot: a recursion would never end
+		key = visit{call: n}
+	} else if inner.up != nil {
+		key.up = inner.up.this
 	}
 	if c.seen[key] {
 		return

@@ -33,7 +33,7 @@ func Values(text string) []any {
 		return []any{v}
 	}
 	rest := text
-	for len(out) < maxTries {
+	for range maxTries {
 		inside, after, ok := fence(rest)
 		if !ok {
 			break
