@@ -72,8 +72,12 @@ type Attempt struct {
 	open bool // in flight
 }
 
-// Reset empties the plan for another call.
+// Reset empties the plan for another call. A Late attempt that nobody was Done
+// with counts as one that the caller left.
 func (p *Plan) Reset() {
+	if p.attempt.open {
+		p.attempt.end(&schema.Error{Code: schema.CodeClientClosed, Class: schema.ClassCancelled, Message: "the caller left"})
+	}
 	clear(p.keys)
 	clear(p.visited)
 	clear(p.Results)

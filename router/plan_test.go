@@ -226,6 +226,16 @@ func TestLateOutcome(t *testing.T) {
 	}
 }
 
+func TestResetEndsWhatIsOpen(t *testing.T) {
+	r := routeOf(t, "r", "a")
+	p := &Plan{Route: r}
+	_ = p.Do(context.Background(), func(a *Attempt) error { a.Late(); return nil })
+	p.Reset()
+	if s := r.Candidates[0].Target.Status(time.Now()); s.InFlight != 0 || s.Failures != 0 || len(p.Results) != 0 {
+		t.Errorf("status %+v, results %+v", s, p.Results)
+	}
+}
+
 func TestFailedTryIsNotLate(t *testing.T) {
 	r := routeOf(t, "r", "a")
 	p := &Plan{Route: r, Clock: newClock().clock()}

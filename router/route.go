@@ -56,7 +56,8 @@ type Retry struct {
 	On       []schema.Class // classes that are tried again: DefaultRetryOn
 	// Budget bounds what is tried beyond a call's first attempt, as a share
 	// of the route's calls: 0.2. Three a second are always allowed. A move
-	// to a target whose last attempt went well costs nothing.
+	// to a target whose last attempt went well costs nothing. Negative: no
+	// more than those three.
 	Budget float64
 	// MaxWait is the longest Retry-After that is waited for at the same
 	// target; after a longer one the call moves on: 2s.
@@ -110,11 +111,13 @@ func (r *Route) Prepare() error {
 	r.Retry.Attempts = orElse(r.Retry.Attempts, 2)
 	r.Retry.Backoff = orElse(r.Retry.Backoff, 100*time.Millisecond)
 	r.Retry.MaxWait = orElse(r.Retry.MaxWait, 2*time.Second)
-	r.Retry.Budget = orElse(r.Retry.Budget, 0.2)
+	if r.Retry.Budget == 0 {
+		r.Retry.Budget = 0.2
+	}
 	if r.Retry.On == nil {
 		r.Retry.On = DefaultRetryOn
 	}
-	r.budget.share = int64(r.Retry.Budget * wholeTry)
+	r.budget.share = int64(max(r.Retry.Budget, 0) * wholeTry)
 	return nil
 }
 

@@ -129,7 +129,7 @@ func TestVerifyFindsEveryDamage(t *testing.T) {
 		"UPDATE usage_hour SET usd = usd + 1",
 		"UPDATE usage_day SET calls = calls - 1",
 		"UPDATE user_hour SET input = 0",
-		"UPDATE tagged_day SET l14 = 7",
+		"UPDATE tagged_day SET l3 = 7",
 		"UPDATE tagged_hour SET tagset = 2",
 		"DELETE FROM usage_hour",
 		"DELETE FROM user_day",

@@ -27,7 +27,13 @@ const (
 	nSums    = iLatency + nBuckets
 )
 
-const nBuckets = 30
+// Two buckets share a column: the rollups' rows are read and written at half
+// the price, and up to 2^31 calls of a group and bucket add up rightly.
+const (
+	nBuckets = 30
+	nPacked  = iLatency + nBuckets/2
+	packBits = 31
+)
 
 // bucketEnds are the upper ends, inclusive, of the latency buckets but the
 // last, which has none. They never change: rollups are stored by them.
@@ -36,11 +42,11 @@ var bucketEnds = [nBuckets - 1]time.Duration{
 	675e6, 1000e6, 1500e6, 2250e6, 3400e6, 5000e6, 7500e6, 11e9, 17e9, 25e9, 38e9, 60e9, 120e9, 300e9,
 }
 
-// sumColumns names the figures, in their order.
+// sumColumns names the columns of figures, in their order.
 var sumColumns = func() []string {
 	names := []string{"calls", "refused", "errors", "cached", "input", "cached_input", "cache_write",
 		"output", "reasoning", "usd", "saved"}
-	for i := range nBuckets {
+	for i := range nBuckets / 2 {
 		names = append(names, fmt.Sprintf("l%d", i))
 	}
 	return names
@@ -55,12 +61,31 @@ func (s *sums) add(t *sums, sign int64) {
 	}
 }
 
+// packed are figures as a row of a rollup has them.
+type packed [nPacked]int64
+
 // pointers are where a row's figures are scanned to.
-func (s *sums) pointers(to []any) []any {
-	for i := range s {
-		to = append(to, &s[i])
+func (p *packed) pointers(to []any) []any {
+	for i := range p {
+		to = append(to, &p[i])
 	}
 	return to
+}
+
+func (p *packed) unpack() (s sums) {
+	copy(s[:iLatency], p[:])
+	for i, n := range p[iLatency:] {
+		s[iLatency+2*i], s[iLatency+2*i+1] = n&(1<<packBits-1), n>>packBits
+	}
+	return s
+}
+
+func (s *sums) pack() (p packed) {
+	copy(p[:], s[:iLatency])
+	for i := range p[iLatency:] {
+		p[iLatency+i] = s[iLatency+2*i] + s[iLatency+2*i+1]<<packBits
+	}
+	return p
 }
 
 // bucket is the latency bucket of an entry; -1 if it is no admitted call.
@@ -229,7 +254,7 @@ func (t tally) add(e *billing.Entry, dim, tagset int64) {
 }
 
 func (t tally) write(ctx context.Context, r rollup, stmt *sql.Stmt) error {
-	args := make([]any, 0, nSums+4)
+	args := make([]any, 0, nPacked+4)
 	for g, s := range t[r.name] {
 		args = append(args[:0], g.period, g.dim)
 		if r.tags {
@@ -238,7 +263,7 @@ func (t tally) write(ctx context.Context, r rollup, stmt *sql.Stmt) error {
 		if r.user {
 			args = append(args, g.user)
 		}
-		for _, n := range s {
+		for _, n := range s.pack() {
 			args = append(args, n)
 		}
 		if _, err := stmt.ExecContext(ctx, args...); err != nil {

@@ -23,14 +23,25 @@ func (l *Ledger) Usage(ctx context.Context, q billing.Query) (*billing.Report, e
 			return nil, fmt.Errorf("cannot group usage by %q; known are %s", g, strings.Join(billing.Dimensions, ", "))
 		}
 	}
-	groups, err := l.usage(ctx, q)
+	out, err := l.report(ctx, q)
 	if err != nil {
 		return nil, fmt.Errorf("cannot sum usage: %w", err)
 	}
+	return out, nil
+}
+
+func (l *Ledger) report(ctx context.Context, q billing.Query) (*billing.Report, error) {
+	tx, err := l.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = tx.Rollback() }() // it wrote nothing
+	groups, err := usage(ctx, tx, q)
+	if err != nil {
+		return nil, err
+	}
 	out := &billing.Report{From: q.From, To: q.To, GroupBy: q.GroupBy, Rows: []billing.Row{}}
-	var total sums
 	for _, g := range groups {
-		total.add(&g.sums, 1)
 		if g.sums != (sums{}) {
 			out.Rows = append(out.Rows, billing.Row{Values: g.values, Sums: g.sums.report()})
 		}
@@ -41,30 +52,35 @@ func (l *Ledger) Usage(ctx context.Context, q billing.Query) (*billing.Report, e
 	sortRows(out.Rows, q.GroupBy)
 	if slices.Contains(q.GroupBy, "tag") {
 		q.GroupBy = nil
-		if groups, err = l.usage(ctx, q); err != nil {
-			return nil, fmt.Errorf("cannot sum usage: %w", err)
-		}
-		total = sums{}
-		for _, g := range groups {
-			total.add(&g.sums, 1)
+		if groups, err = usage(ctx, tx, q); err != nil {
+			return nil, err
 		}
 	}
-	out.Total = total.report()
+	out.Total = total(groups).report()
 	return out, nil
+}
+
+func total(groups map[string]*grouped) *sums {
+	var all sums
+	for _, g := range groups {
+		all.add(&g.sums, 1)
+	}
+	return &all
 }
 
 // Spent is the cost of a team (descendants not included), of a key (by id), or
 // of both together, since a time; the zero time is the beginning.
 func (l *Ledger) Spent(ctx context.Context, team, keyID string, since time.Time) (billing.Nano, error) {
-	groups, err := l.usage(ctx, billing.Query{From: since, Team: team, KeyID: keyID})
+	tx, err := l.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return 0, fmt.Errorf("cannot sum what was spent: %w", err)
 	}
-	var usd int64
-	for _, g := range groups {
-		usd += g.sums[iUSD]
+	defer func() { _ = tx.Rollback() }() // it wrote nothing
+	groups, err := usage(ctx, tx, billing.Query{From: since, Team: team, KeyID: keyID})
+	if err != nil {
+		return 0, fmt.Errorf("cannot sum what was spent: %w", err)
 	}
-	return billing.Nano(usd), nil
+	return billing.Nano(total(groups)[iUSD]), nil
 }
 
 // grouped is one row of a report in the making.
@@ -78,15 +94,12 @@ type usageQuery struct {
 	billing.Query
 	tx     *sql.Tx
 	parts  []interval
+	tags   map[int64][]string // of each tagset, if grouped by tag
 	groups map[string]*grouped
 }
 
-func (l *Ledger) usage(ctx context.Context, q billing.Query) (map[string]*grouped, error) {
-	tx, err := l.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = tx.Rollback() }() // it wrote nothing
+// usage sums what a query selects into its groups.
+func usage(ctx context.Context, tx *sql.Tx, q billing.Query) (map[string]*grouped, error) {
 	if q.Location == nil {
 		q.Location = time.UTC
 	}
@@ -97,36 +110,29 @@ func (l *Ledger) usage(ctx context.Context, q billing.Query) (map[string]*groupe
 	u := &usageQuery{Query: q, tx: tx, groups: map[string]*grouped{}}
 	u.parts = intervals(from, to, q.GroupBy, q.Location)
 	c := coverOf(u.parts)
-	if err := u.add(ctx, source{"entry_sums", "time", true, true}, c.entries, 1); err != nil {
+	if err := u.readTags(ctx); err != nil {
+		return nil, err
+	}
+	byTag, byUser := slices.Contains(q.GroupBy, "tag"), slices.Contains(q.GroupBy, "user")
+	if err := u.add(ctx, source{"entry_sums", "time", true, true}, c.entries, u.place); err != nil {
 		return nil, err
 	}
 	for _, r := range rollups {
-		spans := c.days
+		spans, put := c.days, u.place
 		if r.size == hour {
 			spans = c.hours
 		}
-		if err := u.addRollup(ctx, r, spans); err != nil {
+		switch {
+		case r.user && !byUser, r.tags && !r.user && !byTag:
+			continue
+		case r.tags:
+			put = u.move
+		}
+		if err := u.add(ctx, source{r.name, r.period, r.tags, r.user}, spans, put); err != nil {
 			return nil, err
 		}
 	}
 	return u.groups, nil
-}
-
-// addRollup adds what a rollup has to tell. Every entry is in usage_*, where it
-// counts as if it had neither user nor tags. Where these are asked for, those
-// that have tags are taken from there to where they belong, and then those
-// that have a user (which by then stand under no user and their tags).
-func (u *usageQuery) addRollup(ctx context.Context, r rollup, spans []span) error {
-	byTag, byUser := slices.Contains(u.GroupBy, "tag"), slices.Contains(u.GroupBy, "user")
-	if r.tags && !r.user && !byTag || r.user && !byUser {
-		return nil
-	}
-	if r.tags {
-		if err := u.add(ctx, source{r.name, r.period, r.user, false}, spans, -1); err != nil {
-			return err
-		}
-	}
-	return u.add(ctx, source{r.name, r.period, r.tags, r.user}, spans, 1)
 }
 
 // bounds puts what there is in place of open ends.
@@ -155,8 +161,17 @@ type source struct {
 	tags, user    bool
 }
 
-// add sums the spans of a source into the groups.
-func (u *usageQuery) add(ctx context.Context, s source, spans []span, sign int64) error {
+// line is a row of a source: figures of an interval, the values of the other
+// dimensions in their places, and the tagset.
+type line struct {
+	n      int
+	cells  []string
+	tagset int64
+	sums   sums
+}
+
+// add sums the spans of a source and puts each line into the groups.
+func (u *usageQuery) add(ctx context.Context, s source, spans []span, put func(*line, *source)) error {
 	if len(spans) == 0 {
 		return nil
 	}
@@ -166,45 +181,106 @@ func (u *usageQuery) add(ctx context.Context, s source, spans []span, sign int64
 		return err
 	}
 	defer func() { _ = rows.Close() }()
-	var n int
-	var found sums
-	cells := make([]string, len(u.GroupBy))
-	to := []any{&n}
+	l := line{cells: make([]string, len(u.GroupBy))}
+	to := []any{&l.n}
 	for i, g := range u.GroupBy {
-		if !isTime(g) {
-			to = append(to, &cells[i])
+		switch {
+		case g == "tag":
+			to = append(to, &l.tagset)
+		case !isTime(g):
+			to = append(to, &l.cells[i])
 		}
 	}
+	var found packed
 	to = found.pointers(to)
 	for rows.Next() {
 		if err := rows.Scan(to...); err != nil {
 			return err
 		}
-		u.merge(n, cells, &found, sign)
+		l.sums = found.unpack()
+		put(&l, &s)
 	}
 	return rows.Err()
 }
 
-// merge adds a row to its group.
-func (u *usageQuery) merge(n int, cells []string, found *sums, sign int64) {
-	p := &u.parts[n]
+// place adds a line where it belongs: under each of its tags, if grouped by tag.
+func (u *usageQuery) place(l *line, _ *source) { u.put(l, l.tagset, 1) }
+
+// move takes a line of tagged_* or user_* from where the line before it has
+// put it to where it belongs. Every entry is in usage_*, where it counts as if
+// it had neither user nor tags; what has tags is moved under them by tagged_*;
+// and what has a user is moved, under the same tags, by user_*.
+func (u *usageQuery) move(l *line, s *source) {
+	u.put(l, l.tagset, 1)
+	from := *l
+	if s.user {
+		from.cells = slices.Clone(l.cells)
+		from.cells[slices.Index(u.GroupBy, "user")] = ""
+	} else {
+		from.tagset = 0
+	}
+	u.put(&from, from.tagset, -1)
+}
+
+// put adds a line's figures, times sign, to the groups of a tagset.
+func (u *usageQuery) put(l *line, tagset, sign int64) {
+	at := slices.Index(u.GroupBy, "tag")
+	p := &u.parts[l.n]
 	for i, g := range u.GroupBy {
 		switch g {
 		case "hour":
-			cells[i] = p.hour
+			l.cells[i] = p.hour
 		case "day":
-			cells[i] = p.day
+			l.cells[i] = p.day
 		case "month":
-			cells[i] = p.month
+			l.cells[i] = p.month
 		}
 	}
-	key := strings.Join(cells, "\x00")
-	group := u.groups[key]
-	if group == nil {
-		group = &grouped{values: slices.Clone(cells)}
-		u.groups[key] = group
+	if at < 0 {
+		u.group(l.cells).add(&l.sums, sign)
+		return
 	}
-	group.sums.add(found, sign)
+	tags := u.tags[tagset]
+	if tagset == 0 {
+		tags = []string{""}
+	}
+	for _, tag := range tags {
+		l.cells[at] = tag
+		u.group(l.cells).add(&l.sums, sign)
+	}
+}
+
+// group is the group of these values, made at its first use.
+func (u *usageQuery) group(values []string) *sums {
+	key := strings.Join(values, "\x00")
+	g := u.groups[key]
+	if g == nil {
+		g = &grouped{values: slices.Clone(values)}
+		u.groups[key] = g
+	}
+	return &g.sums
+}
+
+// readTags reads what tags each tagset has.
+func (u *usageQuery) readTags(ctx context.Context) error {
+	if !slices.Contains(u.GroupBy, "tag") {
+		return nil
+	}
+	u.tags = map[int64][]string{}
+	rows, err := u.tx.QueryContext(ctx, "SELECT tagset, tag FROM tags")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var set int64
+		var tag string
+		if err := rows.Scan(&set, &tag); err != nil {
+			return err
+		}
+		u.tags[set] = append(u.tags[set], tag)
+	}
+	return rows.Err()
 }
 
 func isTime(dimension string) bool {
@@ -216,17 +292,17 @@ func isTime(dimension string) bool {
 // keeps to their order: a few dims first if few are asked for, else by time.
 func (u *usageQuery) sql(s source, spans []span) (string, []any) {
 	columns := []string{"p.n"}
-	joinTags := ""
 	for _, g := range u.GroupBy {
 		switch {
 		case isTime(g):
-		case g == "user" && !s.user, g == "tag" && !s.tags:
+		case g == "user" && !s.user:
 			columns = append(columns, "''")
 		case g == "user":
 			columns = append(columns, "u.user")
+		case g == "tag" && !s.tags:
+			columns = append(columns, "0")
 		case g == "tag":
-			columns = append(columns, "coalesce(g.tag, '')")
-			joinTags = " LEFT JOIN tags g ON g.tagset = u.tagset"
+			columns = append(columns, "u.tagset")
 		case g == "version":
 			columns = append(columns, "iif(d.version = 0, '', d.version)")
 		default:
@@ -253,7 +329,7 @@ func (u *usageQuery) sql(s source, spans []span) (string, []any) {
 		from = "dims d CROSS JOIN p CROSS JOIN " + s.table + " u ON u.dim = d.id"
 	}
 	text := "WITH p (lo, hi, n) AS MATERIALIZED (SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?)) SELECT " +
-		strings.Join(columns, ", ") + " FROM " + from + joinTags + w.String() + " GROUP BY " + strings.Join(by, ", ")
+		strings.Join(columns, ", ") + " FROM " + from + w.String() + " GROUP BY " + strings.Join(by, ", ")
 	return text, append([]any{spansJSON(spans)}, w.args...)
 }
 

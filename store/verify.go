@@ -64,10 +64,10 @@ func compare(ctx context.Context, tx *sql.Tx, from, period string, r rollup) (ou
 		c := should.group.compare(has.group)
 		switch {
 		case !has.ok || should.ok && c < 0:
-			out = append(out, r.describe(should.group, &should.sums, &sums{}))
+			out = append(out, r.describe(should.group, &should.sums, &packed{}))
 			should.next()
 		case !should.ok || c > 0:
-			out = append(out, r.describe(has.group, &sums{}, &has.sums))
+			out = append(out, r.describe(has.group, &packed{}, &has.sums))
 			has.next()
 		default:
 			if should.sums != has.sums {
@@ -98,7 +98,7 @@ type groupRows struct {
 	ok    bool
 	err   error
 	group group
-	sums  sums
+	sums  packed
 }
 
 func openRows(ctx context.Context, tx *sql.Tx, r rollup, text string) (*groupRows, error) {
@@ -142,7 +142,7 @@ func (g group) compare(h group) int {
 }
 
 // describe tells the figures that differ in one row.
-func (r rollup) describe(g group, want, have *sums) string {
+func (r rollup) describe(g group, want, have *packed) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s dim %d", r.name, time.Unix(0, g.period*r.size).UTC().Format("2006-01-02T15Z"), g.dim)
 	if r.tags {

@@ -1,7 +1,8 @@
 -- The ledger: entries, and the rollups that every report is read from.
 -- Times are Unix nanoseconds, hours and days count since the epoch in UTC,
 -- money is 1e-9 dollars. What repeats in every entry is kept once, in dims
--- and tagsets.
+-- and tagsets. l0 to l14 count latencies, two buckets each: the even one in
+-- the lower 31 bits, the odd one above, so that sums of rows are sums of both.
 
 -- +goose Up
 
@@ -77,12 +78,14 @@ CREATE VIEW entry_sums AS SELECT
     bucket >= 0 AS calls, flags & 1 AS refused, bucket >= 0 AND flags & 8 <> 0 AS errors,
     bucket >= 0 AND flags & 16 <> 0 AS cached,
     input, cached_input, cache_write, output, reasoning, cost AS usd, saved,
-    bucket = 0 AS l0, bucket = 1 AS l1, bucket = 2 AS l2, bucket = 3 AS l3, bucket = 4 AS l4,
-    bucket = 5 AS l5, bucket = 6 AS l6, bucket = 7 AS l7, bucket = 8 AS l8, bucket = 9 AS l9,
-    bucket = 10 AS l10, bucket = 11 AS l11, bucket = 12 AS l12, bucket = 13 AS l13, bucket = 14 AS l14,
-    bucket = 15 AS l15, bucket = 16 AS l16, bucket = 17 AS l17, bucket = 18 AS l18, bucket = 19 AS l19,
-    bucket = 20 AS l20, bucket = 21 AS l21, bucket = 22 AS l22, bucket = 23 AS l23, bucket = 24 AS l24,
-    bucket = 25 AS l25, bucket = 26 AS l26, bucket = 27 AS l27, bucket = 28 AS l28, bucket = 29 AS l29
+    (bucket = 0) + ((bucket = 1) << 31) AS l0, (bucket = 2) + ((bucket = 3) << 31) AS l1,
+    (bucket = 4) + ((bucket = 5) << 31) AS l2, (bucket = 6) + ((bucket = 7) << 31) AS l3,
+    (bucket = 8) + ((bucket = 9) << 31) AS l4, (bucket = 10) + ((bucket = 11) << 31) AS l5,
+    (bucket = 12) + ((bucket = 13) << 31) AS l6, (bucket = 14) + ((bucket = 15) << 31) AS l7,
+    (bucket = 16) + ((bucket = 17) << 31) AS l8, (bucket = 18) + ((bucket = 19) << 31) AS l9,
+    (bucket = 20) + ((bucket = 21) << 31) AS l10, (bucket = 22) + ((bucket = 23) << 31) AS l11,
+    (bucket = 24) + ((bucket = 25) << 31) AS l12, (bucket = 26) + ((bucket = 27) << 31) AS l13,
+    (bucket = 28) + ((bucket = 29) << 31) AS l14
 FROM entries;
 
 CREATE TABLE usage_hour (
@@ -94,9 +97,6 @@ CREATE TABLE usage_hour (
     l0 INTEGER NOT NULL, l1 INTEGER NOT NULL, l2 INTEGER NOT NULL, l3 INTEGER NOT NULL, l4 INTEGER NOT NULL,
     l5 INTEGER NOT NULL, l6 INTEGER NOT NULL, l7 INTEGER NOT NULL, l8 INTEGER NOT NULL, l9 INTEGER NOT NULL,
     l10 INTEGER NOT NULL, l11 INTEGER NOT NULL, l12 INTEGER NOT NULL, l13 INTEGER NOT NULL, l14 INTEGER NOT NULL,
-    l15 INTEGER NOT NULL, l16 INTEGER NOT NULL, l17 INTEGER NOT NULL, l18 INTEGER NOT NULL, l19 INTEGER NOT NULL,
-    l20 INTEGER NOT NULL, l21 INTEGER NOT NULL, l22 INTEGER NOT NULL, l23 INTEGER NOT NULL, l24 INTEGER NOT NULL,
-    l25 INTEGER NOT NULL, l26 INTEGER NOT NULL, l27 INTEGER NOT NULL, l28 INTEGER NOT NULL, l29 INTEGER NOT NULL,
     PRIMARY KEY (hour, dim)
 ) WITHOUT ROWID;
 CREATE INDEX usage_hour_dim ON usage_hour (dim, hour);
@@ -110,9 +110,6 @@ CREATE TABLE usage_day (
     l0 INTEGER NOT NULL, l1 INTEGER NOT NULL, l2 INTEGER NOT NULL, l3 INTEGER NOT NULL, l4 INTEGER NOT NULL,
     l5 INTEGER NOT NULL, l6 INTEGER NOT NULL, l7 INTEGER NOT NULL, l8 INTEGER NOT NULL, l9 INTEGER NOT NULL,
     l10 INTEGER NOT NULL, l11 INTEGER NOT NULL, l12 INTEGER NOT NULL, l13 INTEGER NOT NULL, l14 INTEGER NOT NULL,
-    l15 INTEGER NOT NULL, l16 INTEGER NOT NULL, l17 INTEGER NOT NULL, l18 INTEGER NOT NULL, l19 INTEGER NOT NULL,
-    l20 INTEGER NOT NULL, l21 INTEGER NOT NULL, l22 INTEGER NOT NULL, l23 INTEGER NOT NULL, l24 INTEGER NOT NULL,
-    l25 INTEGER NOT NULL, l26 INTEGER NOT NULL, l27 INTEGER NOT NULL, l28 INTEGER NOT NULL, l29 INTEGER NOT NULL,
     PRIMARY KEY (day, dim)
 ) WITHOUT ROWID;
 CREATE INDEX usage_day_dim ON usage_day (dim, day);
@@ -128,9 +125,6 @@ CREATE TABLE tagged_hour (
     l0 INTEGER NOT NULL, l1 INTEGER NOT NULL, l2 INTEGER NOT NULL, l3 INTEGER NOT NULL, l4 INTEGER NOT NULL,
     l5 INTEGER NOT NULL, l6 INTEGER NOT NULL, l7 INTEGER NOT NULL, l8 INTEGER NOT NULL, l9 INTEGER NOT NULL,
     l10 INTEGER NOT NULL, l11 INTEGER NOT NULL, l12 INTEGER NOT NULL, l13 INTEGER NOT NULL, l14 INTEGER NOT NULL,
-    l15 INTEGER NOT NULL, l16 INTEGER NOT NULL, l17 INTEGER NOT NULL, l18 INTEGER NOT NULL, l19 INTEGER NOT NULL,
-    l20 INTEGER NOT NULL, l21 INTEGER NOT NULL, l22 INTEGER NOT NULL, l23 INTEGER NOT NULL, l24 INTEGER NOT NULL,
-    l25 INTEGER NOT NULL, l26 INTEGER NOT NULL, l27 INTEGER NOT NULL, l28 INTEGER NOT NULL, l29 INTEGER NOT NULL,
     PRIMARY KEY (hour, dim, tagset)
 ) WITHOUT ROWID;
 CREATE INDEX tagged_hour_dim ON tagged_hour (dim, hour);
@@ -145,9 +139,6 @@ CREATE TABLE tagged_day (
     l0 INTEGER NOT NULL, l1 INTEGER NOT NULL, l2 INTEGER NOT NULL, l3 INTEGER NOT NULL, l4 INTEGER NOT NULL,
     l5 INTEGER NOT NULL, l6 INTEGER NOT NULL, l7 INTEGER NOT NULL, l8 INTEGER NOT NULL, l9 INTEGER NOT NULL,
     l10 INTEGER NOT NULL, l11 INTEGER NOT NULL, l12 INTEGER NOT NULL, l13 INTEGER NOT NULL, l14 INTEGER NOT NULL,
-    l15 INTEGER NOT NULL, l16 INTEGER NOT NULL, l17 INTEGER NOT NULL, l18 INTEGER NOT NULL, l19 INTEGER NOT NULL,
-    l20 INTEGER NOT NULL, l21 INTEGER NOT NULL, l22 INTEGER NOT NULL, l23 INTEGER NOT NULL, l24 INTEGER NOT NULL,
-    l25 INTEGER NOT NULL, l26 INTEGER NOT NULL, l27 INTEGER NOT NULL, l28 INTEGER NOT NULL, l29 INTEGER NOT NULL,
     PRIMARY KEY (day, dim, tagset)
 ) WITHOUT ROWID;
 CREATE INDEX tagged_day_dim ON tagged_day (dim, day);
@@ -164,9 +155,6 @@ CREATE TABLE user_hour (
     l0 INTEGER NOT NULL, l1 INTEGER NOT NULL, l2 INTEGER NOT NULL, l3 INTEGER NOT NULL, l4 INTEGER NOT NULL,
     l5 INTEGER NOT NULL, l6 INTEGER NOT NULL, l7 INTEGER NOT NULL, l8 INTEGER NOT NULL, l9 INTEGER NOT NULL,
     l10 INTEGER NOT NULL, l11 INTEGER NOT NULL, l12 INTEGER NOT NULL, l13 INTEGER NOT NULL, l14 INTEGER NOT NULL,
-    l15 INTEGER NOT NULL, l16 INTEGER NOT NULL, l17 INTEGER NOT NULL, l18 INTEGER NOT NULL, l19 INTEGER NOT NULL,
-    l20 INTEGER NOT NULL, l21 INTEGER NOT NULL, l22 INTEGER NOT NULL, l23 INTEGER NOT NULL, l24 INTEGER NOT NULL,
-    l25 INTEGER NOT NULL, l26 INTEGER NOT NULL, l27 INTEGER NOT NULL, l28 INTEGER NOT NULL, l29 INTEGER NOT NULL,
     PRIMARY KEY (hour, dim, tagset, user)
 ) WITHOUT ROWID;
 CREATE INDEX user_hour_dim ON user_hour (dim, hour);
@@ -182,9 +170,6 @@ CREATE TABLE user_day (
     l0 INTEGER NOT NULL, l1 INTEGER NOT NULL, l2 INTEGER NOT NULL, l3 INTEGER NOT NULL, l4 INTEGER NOT NULL,
     l5 INTEGER NOT NULL, l6 INTEGER NOT NULL, l7 INTEGER NOT NULL, l8 INTEGER NOT NULL, l9 INTEGER NOT NULL,
     l10 INTEGER NOT NULL, l11 INTEGER NOT NULL, l12 INTEGER NOT NULL, l13 INTEGER NOT NULL, l14 INTEGER NOT NULL,
-    l15 INTEGER NOT NULL, l16 INTEGER NOT NULL, l17 INTEGER NOT NULL, l18 INTEGER NOT NULL, l19 INTEGER NOT NULL,
-    l20 INTEGER NOT NULL, l21 INTEGER NOT NULL, l22 INTEGER NOT NULL, l23 INTEGER NOT NULL, l24 INTEGER NOT NULL,
-    l25 INTEGER NOT NULL, l26 INTEGER NOT NULL, l27 INTEGER NOT NULL, l28 INTEGER NOT NULL, l29 INTEGER NOT NULL,
     PRIMARY KEY (day, dim, tagset, user)
 ) WITHOUT ROWID;
 CREATE INDEX user_day_dim ON user_day (dim, day);
