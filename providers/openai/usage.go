@@ -2,6 +2,7 @@ package openai
 
 import (
 	"bytes"
+	"strings"
 
 	openai "github.com/sashabaranov/go-openai"
 	"github.com/tidwall/gjson"
@@ -77,19 +78,24 @@ func readUsage(u gjson.Result) schema.Usage {
 
 func count(v gjson.Result) int64 { return max(0, v.Int()) }
 
-// finishReason puts the words of other hosts into OpenAI's.
+// finishReason puts the words of other hosts into OpenAI's. s may be a view of
+// memory that is used again; the result is not.
 func finishReason(s string) openai.FinishReason {
 	switch s {
-	case "eos", "end_turn", "stop_sequence", "COMPLETE":
+	case "":
+		return ""
+	case "stop", "eos", "end_turn", "stop_sequence":
 		return openai.FinishReasonStop
-	case "max_tokens", "model_length", "MAX_TOKENS":
+	case "length", "max_tokens", "model_length":
 		return openai.FinishReasonLength
-	case "tool_use", "tool_call":
+	case "tool_calls", "tool_use", "tool_call":
 		return openai.FinishReasonToolCalls
-	case "safety", "sensitive":
+	case "function_call":
+		return openai.FinishReasonFunctionCall
+	case "content_filter", "safety", "sensitive":
 		return openai.FinishReasonContentFilter
 	}
-	return openai.FinishReason(s)
+	return openai.FinishReason(strings.Clone(s))
 }
 
 // chatUsage reads usage and finish reason out of a whole answer; without a

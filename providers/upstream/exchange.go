@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net/http/httputil"
 	"os"
 	"time"
 
@@ -114,7 +113,7 @@ func (r *Response) readHead(k *conn) error {
 	case r.Status == 204 || r.Status == 304 || n == 0:
 		r.finish()
 	case n == -1:
-		r.body = httputil.NewChunkedReader(k.in)
+		r.chunked = true
 	case n < 0:
 		r.left, r.keep = -1, false
 	case int64(n) > r.client.opt.MaxResponse:

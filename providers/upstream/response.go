@@ -1,7 +1,6 @@
 package upstream
 
 import (
-	"bufio"
 	"context"
 	"io"
 	"sync"
@@ -25,11 +24,12 @@ type Response struct {
 	ctx    context.Context // nil: cannot be cancelled
 	stop   func() bool
 
-	body io.Reader // chunked; nil: plain
-	left int64     // bytes of a plain body to come; -1: until the connection ends
-	size int64     // bytes read
-	keep bool      // the connection may be used again after the body
-	err  error     // what Read gives from now on
+	chunked bool
+	chunks  chunks
+	left    int64 // bytes of a plain body to come; -1: until the connection ends
+	size    int64 // bytes read
+	keep    bool  // the connection may be used again after the body
+	err     error // what Read gives from now on
 
 	conn    *conn // the reader's; written under mu
 	aborted atomic.Bool
@@ -97,12 +97,9 @@ func (r *Response) Read(p []byte) (int, error) {
 // readBody reads some of the body; an io.EOF, perhaps together with the last
 // bytes, is its proper end.
 func (r *Response) readBody(k *conn, p []byte) (int, error) {
-	if r.body != nil {
-		n, err := r.body.Read(p)
+	if r.chunked {
+		n, err := r.chunks.read(k.in, p)
 		if err == io.EOF {
-			if n > 0 && k.in.Buffered() < 2 {
-				return n, nil // the reader says it again; do not wait for the trailer now
-			}
 			r.keep = skipTrailer(k.in) && r.keep
 		}
 		return n, err
@@ -231,19 +228,4 @@ func (r *Response) abortCause() error {
 		return r.ctx.Err()
 	}
 	return nil
-}
-
-// skipTrailer reads past the trailer section behind the last chunk.
-func skipTrailer(in *bufio.Reader) bool {
-	for size := 0; size < maxHead; {
-		line, err := in.ReadSlice('\n')
-		if err != nil {
-			return false
-		}
-		if len(line) <= 2 && (len(line) == 1 || line[0] == '\r') {
-			return true
-		}
-		size += len(line)
-	}
-	return false
 }
