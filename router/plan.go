@@ -2,7 +2,6 @@ package router
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -47,29 +46,6 @@ type Plan struct {
 	visited []*Route
 	weighed []Weighed
 	attempt Attempt
-}
-
-// Result is how one attempt ended.
-type Result struct {
-	Target *Target
-	Key    string        // the secret's label; empty: none
-	Err    *schema.Error // nil: it went well
-	Start  time.Time
-	Took   time.Duration // to the end, of a stream once it is Done
-}
-
-// Attempt is one try at one candidate. It lives in its Plan: it must not be
-// used after the next attempt begins or the Plan is reset.
-type Attempt struct {
-	Route     *Route // whose candidate it is: the plan's own, or a fallback
-	Candidate *Candidate
-	Secret    *Secret // nil: the candidate takes none
-	N         int     // 1 for the call's first attempt
-
-	plan *Plan
-	pass pass
-	late bool
-	open bool // in flight
 }
 
 // Reset empties the plan for another call. A Late attempt that nobody was Done
@@ -277,80 +253,4 @@ func (p *Plan) pause(ctx context.Context, r *Route, last *schema.Error, failed i
 		return false
 	}
 	return p.Clock.Sleep(ctx, d) == nil
-}
-
-// run makes the attempt that is ready in the plan. A panic in try is told as a
-// cancelled attempt and goes on up.
-func (p *Plan) run(ctx context.Context, now time.Time, try func(*Attempt) error) *schema.Error {
-	a := &p.attempt
-	t := a.Candidate.Target
-	a.open = true
-	t.inFlight.Add(1)
-	t.calls.Add(1)
-	label := ""
-	if a.Secret != nil {
-		label = a.Secret.Label
-	}
-	p.Results = append(p.Results, Result{Target: t, Key: label, Start: now})
-	returned := false
-	defer func() {
-		if !returned && a.open {
-			a.end(&schema.Error{Code: schema.CodeInternal, Class: schema.ClassCancelled, Message: "panic"})
-		}
-	}()
-	err := try(a)
-	returned = true
-	if err == nil && a.late {
-		if a.open {
-			t.breaker.begun(&a.pass, p.Clock.Now())
-		}
-		return nil
-	}
-	a.late = false
-	e := classify(ctx, err)
-	a.end(e)
-	return e
-}
-
-// classify reads an attempt's error; nil stays nil.
-func classify(ctx context.Context, err error) *schema.Error {
-	if err == nil {
-		return nil
-	}
-	e := schema.AsError(err)
-	if e.Class == "" && errors.Is(err, context.Canceled) && ctx.Err() != nil {
-		return &schema.Error{Code: schema.CodeClientClosed, Status: 499, Origin: schema.OriginGateway,
-			Class: schema.ClassCancelled, Message: "the caller left", Cause: err}
-	}
-	return e
-}
-
-// Late tells that the attempt's outcome will be known after try has returned
-// nil: then Done must be called, once.
-func (a *Attempt) Late() { a.late = true }
-
-// Done tells the outcome of an attempt that was Late; nil is success. Further
-// calls do nothing.
-func (a *Attempt) Done(err error) {
-	if !a.open {
-		return
-	}
-	var e *schema.Error
-	if err != nil {
-		e = schema.AsError(err)
-	}
-	a.end(e)
-}
-
-// end books the outcome.
-func (a *Attempt) end(e *schema.Error) {
-	a.open = false
-	now := a.plan.Clock.Now()
-	res := &a.plan.Results[a.N-1]
-	res.Err, res.Took = e, now.Sub(res.Start)
-	t := a.Candidate.Target
-	t.inFlight.Add(-1)
-	t.note(e)
-	t.breaker.report(a.pass, judge(e), now)
-	a.Candidate.Pool.note(a.Secret, e, now)
 }
