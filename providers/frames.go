@@ -45,32 +45,35 @@ func (s *Stream) passFrames() {
 // translateFrames decodes the whole frames, and encodes what they say if bytes
 // are wanted.
 func (s *Stream) translateFrames() {
-	whole := s.rest
-	for {
-		n, err := s.cut(s.in.b[whole:])
+	for s.err == nil && !s.ended {
+		n, err := s.cut(s.in.b[s.rest:])
 		if err != nil {
 			s.err = s.p.fail(invalidOutput("%v", err))
 			return
 		}
 		if n == 0 {
-			break
+			return
 		}
-		whole += n
+		frame := s.in.b[s.rest : s.rest+n]
+		s.rest += n
+		s.translateFrame(frame)
 	}
-	if whole == s.rest {
-		return
-	}
-	batch := s.in.b[s.rest:whole]
-	s.rest = whole
+}
+
+func (s *Stream) translateFrame(frame []byte) {
 	if s.framing == dialect.FramingNDJSON {
-		for line := range bytes.Lines(batch) {
-			if line = bytes.TrimSpace(line); len(line) > 0 && s.decodeFrame(dialect.Frame{Data: line}) != nil {
-				return
-			}
+		if line := bytes.TrimSpace(frame); len(line) > 0 {
+			_ = s.decodeFrame(dialect.Frame{Data: line})
 		}
 		return
 	}
-	if err := sse.Events(batch, s.decodeFrame); err != nil && s.err == nil && !s.ended {
+	if name, data, ok := wire.Event(frame); ok {
+		if len(data) > 0 {
+			_ = s.decodeFrame(dialect.Frame{Event: name, Data: data})
+		}
+		return
+	}
+	if err := sse.Events(frame, s.decodeFrame); err != nil && s.err == nil && !s.ended {
 		s.err = s.p.fail(invalidOutput("%v", err))
 	}
 }
@@ -181,7 +184,7 @@ func (s *Stream) lastFrame() {
 	}
 	data, ok := tail, true
 	if s.framing == dialect.FramingSSE {
-		data, ok = wire.EventData(tail)
+		_, data, ok = wire.Event(tail)
 	}
 	if data = bytes.TrimSpace(data); !ok || !gjson.ValidBytes(data) && string(data) != "[DONE]" {
 		s.err = s.p.fail(cut())

@@ -9,14 +9,10 @@ import (
 	"sluice/providers/wire"
 )
 
-var (
-	done  = []byte("[DONE]")
-	event = []byte("event:")
-)
+var done = []byte("[DONE]")
 
 // scanner looks at the frames of a raw stream. Most frames hold neither usage
-// nor an end; finding that out is a few searches at memory speed, for the
-// quotes of a key cannot stand so within a string.
+// nor an end, and are only measured.
 type scanner struct {
 	wantsUsage bool
 	ends
@@ -25,7 +21,7 @@ type scanner struct {
 
 // Scan is dialect.Scanner's.
 func (s *scanner) Scan(frame []byte, t *dialect.Tally) (keep bool, err error) {
-	data, ok := wire.EventData(frame)
+	name, data, ok := wire.Event(frame)
 	if !ok {
 		if data, ok = wire.JoinData(s.joined[:0], frame); !ok {
 			return true, nil // a comment
@@ -37,8 +33,8 @@ func (s *scanner) Scan(frame []byte, t *dialect.Tally) (keep bool, err error) {
 		return true, nil
 	}
 	f := measure(data, t)
-	if f.fault || bytes.Contains(frame, event) {
-		if err := frameError(eventName(frame), data); err != nil {
+	if f.fault || name != "" {
+		if err := frameError(name, data); err != nil {
 			return false, err
 		}
 	}
@@ -168,20 +164,4 @@ func stringEnd(b []byte) int {
 			return n
 		}
 	}
-}
-
-// eventName is the frame's event field, if it has one. Within data, line ends
-// are escaped.
-func eventName(frame []byte) string {
-	at := 0
-	if trimmed := bytes.TrimLeft(frame, "\r\n"); !bytes.HasPrefix(trimmed, event) {
-		if at = bytes.Index(frame, append([]byte{'\n'}, event...)); at < 0 {
-			return ""
-		}
-	}
-	_, after, _ := bytes.Cut(frame[at:], event)
-	if i := wire.LineEnd(after); i >= 0 {
-		after = after[:i]
-	}
-	return string(bytes.TrimSpace(after))
 }

@@ -13,7 +13,6 @@ import (
 // decoder reads one host's stream.
 type decoder struct {
 	ends
-	tally dialect.Tally // for ends
 	done  bool
 	calls []openCall
 }
@@ -34,53 +33,89 @@ func (d *decoder) Decode(f dialect.Frame, out []schema.Chunk) ([]schema.Chunk, e
 	if !gjson.ValidBytes(f.Data) {
 		return out, notAnswer("an event of the provider's stream is not valid JSON")
 	}
-	if err := frameError(f.Event, f.Data); err != nil {
-		return out, err
+	var c schema.Chunk
+	fault := f.Event == "error"
+	gjson.ParseBytes(f.Data).ForEach(func(key, v gjson.Result) bool {
+		switch key.Str {
+		case "error":
+			fault = fault || v.Type != gjson.Null && v.Type != gjson.False
+		case "id":
+			c.ID = v.String()
+		case "model":
+			c.Model = v.String()
+		case "created":
+			c.Created = v.Int()
+		case "service_tier":
+			c.ServiceTier = v.Str
+		case "system_fingerprint":
+			c.Fingerprint = v.Str
+		case "usage":
+			d.usage(&c, v)
+		case "x_groq":
+			d.usage(&c, v.Get("usage"))
+		case "choices":
+			each(v, func(v gjson.Result) { c.Choices = append(c.Choices, d.choice(v)) })
+		}
+		return true
+	})
+	if fault {
+		if err := frameError(f.Event, f.Data); err != nil {
+			return out, err
+		}
 	}
-	root := gjson.ParseBytes(f.Data)
-	d.finished(root, &d.tally)
-	c := schema.Chunk{
-		ID:          root.Get("id").String(),
-		Model:       root.Get("model").String(),
-		Created:     root.Get("created").Int(),
-		ServiceTier: root.Get("service_tier").Str,
-		Fingerprint: root.Get("system_fingerprint").Str,
-	}
-	u := root.Get("usage")
-	if !u.IsObject() {
-		u = root.Get("x_groq.usage")
-	}
-	if u.IsObject() {
-		usage := readUsage(u)
-		c.Usage = &usage
-	}
-	each(root.Get("choices"), func(v gjson.Result) { c.Choices = append(c.Choices, d.choice(v)) })
 	if len(c.Choices) == 0 && c.Usage == nil {
 		return out, nil
 	}
 	return append(out, c), nil
 }
 
-func (d *decoder) choice(v gjson.Result) schema.ChoiceDelta {
-	c := schema.ChoiceDelta{
-		Index:        int(v.Get("index").Int()),
-		FinishReason: finishReason(v.Get("finish_reason").Str),
-		StopSequence: v.Get("stop_reason").Str,
-		Logprobs:     rawObject(v.Get("logprobs")),
+func (d *decoder) usage(c *schema.Chunk, v gjson.Result) {
+	if v.IsObject() && c.Usage == nil {
+		u := readUsage(v)
+		c.Usage = &u
 	}
-	delta := v.Get("delta")
+}
+
+func (d *decoder) choice(v gjson.Result) (c schema.ChoiceDelta) {
+	var delta gjson.Result
+	v.ForEach(func(key, v gjson.Result) bool {
+		switch key.Str {
+		case "index":
+			c.Index = int(v.Int())
+		case "finish_reason":
+			if c.FinishReason = finishReason(v.Str); c.FinishReason == openai.FinishReasonFunctionCall {
+				c.FinishReason = openai.FinishReasonToolCalls
+			}
+		case "stop_reason": // vLLM
+			c.StopSequence = v.Str
+		case "logprobs":
+			c.Logprobs = rawObject(v)
+		case "delta":
+			delta = v
+		}
+		return true
+	})
+	d.begin(int64(c.Index))
+	if c.FinishReason != "" {
+		d.end(int64(c.Index))
+	}
+	d.delta(&c, delta)
+	return c
+}
+
+func (d *decoder) delta(c *schema.ChoiceDelta, delta gjson.Result) {
 	delta.ForEach(func(key, v gjson.Result) bool {
 		switch key.Str {
 		case "role":
 			c.Role = v.Str
 		case "content":
-			d.content(&c, v)
+			d.content(c, v)
 		case "reasoning_content", "reasoning":
 			if c.Thinking == "" && v.Type == gjson.String {
 				c.Thinking = v.Str
 			}
 		case "reasoning_details", "thinking_blocks":
-			each(v, func(b gjson.Result) { signature(&c, b) })
+			each(v, func(b gjson.Result) { signature(c, b) })
 		case "refusal":
 			c.Refusal = v.String()
 		case "tool_calls":
@@ -99,10 +134,6 @@ func (d *decoder) choice(v gjson.Result) schema.ChoiceDelta {
 		}
 		return true
 	})
-	if c.FinishReason == openai.FinishReasonFunctionCall {
-		c.FinishReason = openai.FinishReasonToolCalls
-	}
-	return c
 }
 
 // content reads a delta's content: a string, or Mistral's list of parts.

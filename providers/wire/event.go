@@ -2,30 +2,30 @@ package wire
 
 import "bytes"
 
-var dataField = []byte("data:")
+var dataField, eventField = []byte("data:"), []byte("event:")
 
-// EventData is the data of one frame of a text/event-stream that has a single
-// data line, as all the dialects write them, without a copy. ok is false where
-// the frame has no data line or several; see JoinData.
-func EventData(frame []byte) (data []byte, ok bool) {
+// Event is the name and the data of one frame of a text/event-stream that has
+// a single data line, as all the dialects write them; data is part of frame.
+// ok is false where the frame has no data line, or several: see JoinData.
+func Event(frame []byte) (name string, data []byte, ok bool) {
 	for line := range eventLines(frame) {
-		value, is := dataValue(line)
-		if !is {
-			continue
+		if value, is := fieldValue(line, dataField); is {
+			if ok {
+				return "", nil, false
+			}
+			data, ok = value, true
+		} else if value, is := fieldValue(line, eventField); is {
+			name = string(value)
 		}
-		if ok {
-			return nil, false
-		}
-		data, ok = value, true
 	}
-	return data, ok
+	return name, data, ok
 }
 
 // JoinData appends the data lines of one frame to dst, joined by LF as the
 // standard says; some is false where there are none.
 func JoinData(dst, frame []byte) (data []byte, some bool) {
 	for line := range eventLines(frame) {
-		value, is := dataValue(line)
+		value, is := fieldValue(line, dataField)
 		if !is {
 			continue
 		}
@@ -37,14 +37,17 @@ func JoinData(dst, frame []byte) (data []byte, some bool) {
 	return dst, some
 }
 
-func dataValue(line []byte) ([]byte, bool) {
-	if value, ok := bytes.CutPrefix(line, dataField); ok {
-		if len(value) > 0 && value[0] == ' ' {
-			value = value[1:]
-		}
-		return value, true
+// fieldValue is the value of a line if its field is this one; a line may lack
+// the colon.
+func fieldValue(line, field []byte) ([]byte, bool) {
+	value, ok := bytes.CutPrefix(line, field)
+	if !ok {
+		return nil, len(line) == len(field)-1 && bytes.HasPrefix(field, line)
 	}
-	return nil, string(line) == "data"
+	if len(value) > 0 && value[0] == ' ' {
+		value = value[1:]
+	}
+	return value, true
 }
 
 // eventLines gives the lines of a frame without their ends: LF, CR or CRLF.
