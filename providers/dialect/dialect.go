@@ -162,6 +162,12 @@ type Client struct {
 	DecodeRerank func(raw []byte) (*schema.RerankRequest, error)
 	EncodeRerank func(dst []byte, resp *schema.RerankResponse) []byte
 
+	// Forward names the request headers that say how the body is to be read,
+	// in lower case. On the raw side they go from the caller to a provider of
+	// the same dialect, in the place of a header of that name that the
+	// provider's settings have; they are never credentials.
+	Forward []string
+
 	// Error writes the body of an error answer.
 	Error func(dst []byte, e *schema.Error, requestID string) []byte
 	// StreamError writes the event that ends a stream that failed.

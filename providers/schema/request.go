@@ -97,6 +97,11 @@ type ChatRequest struct {
 	Stream            bool
 	// Extra holds the body's other fields by their own name, verbatim.
 	Extra map[string]json.RawMessage
+	// Dialect names the client dialect whose words Extra, raw parts, raw tools
+	// and the Extra of messages, parts and tools are in; empty: not known,
+	// perhaps the provider's own. A provider of another dialect leaves them
+	// out and names them as dropped.
+	Dialect string
 }
 
 // Reasoning is how much a model should think before it answers.
@@ -132,6 +137,8 @@ type Tool struct {
 	CacheControl json.RawMessage
 	Type         string // function, or the provider's own word
 	Raw          json.RawMessage
+	// Extra holds a function's other fields by their own name, verbatim.
+	Extra map[string]json.RawMessage
 }
 
 // Roles of messages, in OpenAI's words.
@@ -154,6 +161,8 @@ type Message struct {
 	IsError    bool // a tool's result that is a failure
 	Refusal    string
 	Extra      map[string]json.RawMessage
+	// CallExtra holds the other fields of tool calls: an object by call id.
+	CallExtra map[string]json.RawMessage
 }
 
 // ToolCall is a model's call of a tool, by go-openai's name for those who do
@@ -177,7 +186,8 @@ const (
 	PartDocument         PartType = "document"
 	PartThinking         PartType = "thinking"
 	PartRedactedThinking PartType = "redacted_thinking"
-	// PartRaw is a provider's own part, kept verbatim in Raw.
+	// PartRaw is a provider's own part, kept verbatim in Raw. Text, where set,
+	// says the same in words, for models that do not know the part.
 	PartRaw PartType = "raw"
 )
 
@@ -191,6 +201,8 @@ type Part struct {
 	Citations    json.RawMessage // as the provider wrote them
 	CacheControl json.RawMessage // Anthropic's mark {"type":"ephemeral",…}
 	Raw          json.RawMessage
+	// Extra holds an image's or document's other fields by their own name.
+	Extra map[string]json.RawMessage
 }
 
 // Media is an image, a sound or a document: by URL, by a provider's file id,

@@ -55,6 +55,10 @@ type ChoiceDelta struct {
 	Logprobs     json.RawMessage
 	Citations    json.RawMessage // one citation, as the provider wrote it
 	Audio        json.RawMessage
+	Raw          json.RawMessage // a whole part of the provider's own, as PartRaw
+	// NewPart says that the delta begins a new part, though the last one was of
+	// the same type: citations belong to one part of a text.
+	NewPart bool
 }
 
 // Embedding is one vector; exactly one of Vector and Base64 is set.

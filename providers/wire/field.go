@@ -1,0 +1,107 @@
+package wire
+
+import (
+	"encoding/json"
+	"strconv"
+
+	"github.com/tidwall/gjson"
+
+	"sluice/providers/schema"
+)
+
+// Number reads a number; name is the field's, for the error.
+func Number(name string, v gjson.Result) (*float64, error) {
+	if v.Type != gjson.Number {
+		return nil, schema.Invalid(name, "%s must be a number", name)
+	}
+	return &v.Num, nil
+}
+
+// maxExact is where float64 stops to tell integers apart.
+const maxExact = 1 << 53
+
+// Integer reads an integer, also one written 1.0 or 1e3.
+func Integer(name string, v gjson.Result) (*int64, error) {
+	n, err := strconv.ParseInt(v.Raw, 10, 64)
+	if err != nil && v.Type == gjson.Number && v.Num >= -maxExact && v.Num <= maxExact && v.Num == float64(int64(v.Num)) {
+		n, err = int64(v.Num), nil
+	}
+	if v.Type != gjson.Number || err != nil {
+		return nil, schema.Invalid(name, "%s must be an integer", name)
+	}
+	return &n, nil
+}
+
+// Boolean reads true or false.
+func Boolean(name string, v gjson.Result) (bool, error) {
+	if !v.IsBool() {
+		return false, schema.Invalid(name, "%s must be a boolean", name)
+	}
+	return v.Bool(), nil
+}
+
+// Text reads a string.
+func Text(name string, v gjson.Result) (string, error) {
+	if v.Type != gjson.String {
+		return "", schema.Invalid(name, "%s must be a string", name)
+	}
+	return v.Str, nil
+}
+
+// Texts reads a list of strings.
+func Texts(name string, v gjson.Result) ([]string, error) {
+	if !v.IsArray() {
+		return nil, schema.Invalid(name, "%s must be a list of strings", name)
+	}
+	var out []string
+	for _, item := range v.Array() {
+		if item.Type != gjson.String {
+			return nil, schema.Invalid(name, "%s must be a list of strings", name)
+		}
+		out = append(out, item.Str)
+	}
+	return out, nil
+}
+
+// RawObject is an object's text, or nil.
+func RawObject(v gjson.Result) json.RawMessage {
+	if !v.IsObject() {
+		return nil
+	}
+	return json.RawMessage(v.Raw)
+}
+
+// Others gives the fields of an object that are neither null nor in known,
+// verbatim; nil where there are none.
+func Others(object gjson.Result, known ...string) map[string]json.RawMessage {
+	var out map[string]json.RawMessage
+	object.ForEach(func(key, v gjson.Result) bool {
+		for _, name := range known {
+			if key.Str == name {
+				return true
+			}
+		}
+		if v.Type != gjson.Null {
+			if out == nil {
+				out = make(map[string]json.RawMessage)
+			}
+			out[key.Str] = json.RawMessage(v.Raw)
+		}
+		return true
+	})
+	return out
+}
+
+// StringEnd is the length of the JSON string, escapes and all, whose opening
+// quote stands before b; that of b where no quote ends it.
+func StringEnd(b []byte) int {
+	for i := 0; i < len(b); i++ {
+		switch b[i] {
+		case '"':
+			return i
+		case '\\':
+			i++
+		}
+	}
+	return len(b)
+}
