@@ -53,7 +53,7 @@ func (p *Prompts) Publish(ctx context.Context, v prompts.Version) (n int, create
 			return err
 		}
 		created = true
-		return moveLabel(ctx, tx, v.Name, production, n, v.Created)
+		return moveLabel(ctx, tx, v.Name, LabelMove{Label: production, To: n, Time: v.Created})
 	})
 	if err != nil {
 		return 0, false, fmt.Errorf("cannot publish prompt %q: %w", v.Name, err)
@@ -61,23 +61,22 @@ func (p *Prompts) Publish(ctx context.Context, v prompts.Version) (n int, create
 	return n, created, nil
 }
 
-// moveLabel points a label to a version and records the move; a label that is
-// there already stays unrecorded.
-func moveLabel(ctx context.Context, tx *sql.Tx, name, label string, n int, at time.Time) error {
-	var from int
-	row := tx.QueryRowContext(ctx, "SELECT n FROM prompt_labels WHERE name = ? AND label = ?", name, label)
-	if err := row.Scan(&from); err != nil && !errors.Is(err, sql.ErrNoRows) {
+// moveLabel makes a move, whose From it finds itself, and records it; a label
+// that is there already stays unrecorded.
+func moveLabel(ctx context.Context, tx *sql.Tx, name string, m LabelMove) error {
+	row := tx.QueryRowContext(ctx, "SELECT n FROM prompt_labels WHERE name = ? AND label = ?", name, m.Label)
+	if err := row.Scan(&m.From); err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
-	if from == n {
+	if m.From == m.To {
 		return nil
 	}
 	if _, err := tx.ExecContext(ctx, "INSERT INTO prompt_labels (name, label, n) VALUES (?, ?, ?) "+
-		"ON CONFLICT (name, label) DO UPDATE SET n = excluded.n", name, label, n); err != nil {
+		"ON CONFLICT (name, label) DO UPDATE SET n = excluded.n", name, m.Label, m.To); err != nil {
 		return err
 	}
 	_, err := tx.ExecContext(ctx, "INSERT INTO prompt_label_moves (name, label, from_n, to_n, time) VALUES (?, ?, ?, ?, ?)",
-		name, label, from, n, unix(at))
+		name, m.Label, m.From, m.To, unix(m.Time))
 	return err
 }
 
@@ -132,7 +131,7 @@ func (p *Prompts) SetLabel(ctx context.Context, name, label string, n int) error
 		if !there {
 			return fmt.Errorf("version %d: %w", n, billing.ErrNotFound)
 		}
-		return moveLabel(ctx, tx, name, label, n, p.now())
+		return moveLabel(ctx, tx, name, LabelMove{Label: label, To: n, Time: p.now()})
 	})
 	if err != nil {
 		return fmt.Errorf("cannot set label %q of prompt %q: %w", label, name, err)

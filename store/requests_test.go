@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -72,6 +73,20 @@ func TestRequestsRefusesForeignCursors(t *testing.T) {
 			t.Errorf("cursor %q was taken", after)
 		}
 	}
+}
+
+// No cursor and no filter breaks the statement that is made of it.
+func FuzzRequests(f *testing.F) {
+	l := testStore(f).Ledger()
+	add(f, l, entry("c1", noon))
+	f.Add("1.2", "x", "y")
+	f.Add("9999999999999999999.1", "'", "\x00")
+	f.Fuzz(func(t *testing.T, after, text, tag string) {
+		_, _, err := l.Requests(context.Background(), billing.RequestQuery{After: after, Text: text, Tag: tag, Team: text})
+		if err != nil && !strings.Contains(err.Error(), "is not a cursor") {
+			t.Error(err)
+		}
+	})
 }
 
 // Pages of any size, with any filter, give each call once and in order, also
