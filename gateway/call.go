@@ -34,7 +34,8 @@ type Call struct {
 	model  *Model
 	req    providers.Request
 
-	ticket    billing.Ticket
+	ticket    billing.Ticket // of the key's limits
+	own       billing.Ticket // of the prompt's own
 	hold      billing.Hold
 	clamped   int64 // output limit that the money allows; 0: the caller's stands
 	counted   int64 // input tokens, once counted
@@ -58,6 +59,7 @@ var callPool = sync.Pool{New: func() any { return new(Call) }}
 
 // newCall begins a call: clock, id, snapshot.
 func (g *Gateway) newCall(rc *fasthttp.RequestCtx) *Call {
+	g.open.Add(1)
 	c := callPool.Get().(*Call)
 	c.g, c.rc, c.snap, c.now = g, rc, g.snap.Load(), time.Now()
 	c.method, c.path = methodName(rc.Method()), string(rc.Path())

@@ -144,7 +144,7 @@ func (c *Call) route(try func(*providers.Provider, *providers.Call) error) error
 	c.plan.Route = c.model.Route
 	c.plan.NoFallback = string(c.rc.Request.Header.Peek("X-Sluice-Fallback")) == "off"
 	c.plan.Explain = c.explain
-	return c.plan.Do(c.ctx, func(a *router.Attempt) error {
+	err := c.plan.Do(c.ctx, func(a *router.Attempt) error {
 		t := a.Candidate.Payload.(*Target)
 		c.target = t
 		begin := time.Now()
@@ -163,6 +163,23 @@ func (c *Call) route(try func(*providers.Provider, *providers.Call) error) error
 		c.logAttempt(t, a.Secret, err, time.Since(begin))
 		return err
 	})
+	if err != nil && c.ctx.Err() != nil {
+		return c.ended(err)
+	}
+	return err
+}
+
+// ended says why a call whose context is over failed.
+func (c *Call) ended(err error) error {
+	switch {
+	case c.left():
+		return &schema.Error{Code: schema.CodeClientClosed, Status: 499, Origin: schema.OriginGateway,
+			Class: schema.ClassCancelled, Message: "the caller left", Cause: err}
+	case c.g.ctx.Err() != nil:
+		return errDraining()
+	}
+	return &schema.Error{Code: schema.CodeUpstreamTimeout, Status: 504, Origin: schema.OriginProvider,
+		Class: schema.ClassTimeout, Message: "the call took longer than x-sluice-timeout allows", Cause: err}
 }
 
 func splitTags(v []byte) []string {

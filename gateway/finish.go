@@ -78,6 +78,7 @@ func (c *Call) record() {
 	e.Excess += c.hold.Settle(0, c.now) // nothing was produced: all of it comes back
 	c.hold = billing.Hold{}
 	c.ticket.Done(e.Usage.Input + e.Usage.Output)
+	c.own.Done(e.Usage.Input + e.Usage.Output)
 	e.Latency = time.Since(c.now)
 	e.Attempts = c.trail
 	if e.Status == 0 {

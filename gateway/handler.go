@@ -15,7 +15,6 @@ import (
 // handle is the life of a call. A unary call is finished here; a stream's
 // body finishes it when its last byte, or its failure, has gone out.
 func (g *Gateway) handle(rc *fasthttp.RequestCtx) {
-	g.open.Add(1)
 	c := g.newCall(rc)
 	defer func() {
 		if r := recover(); r != nil {

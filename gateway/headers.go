@@ -27,7 +27,11 @@ func (c *Call) commonHeaders() {
 
 // limitHeaders are OpenAI's rate-limit headers, for the limit that is nearest.
 func (c *Call) limitHeaders() {
-	requests, tokens, hasRequests, hasTokens := c.ticket.State(c.now)
+	state := c.ticket.State
+	if !c.done.admitted {
+		state = c.caller.Owner.LimitState
+	}
+	requests, tokens, hasRequests, hasTokens := state(c.now)
 	if hasRequests {
 		c.limitHeader("Requests", requests.Limit, requests.Remaining, requests.Reset)
 	}

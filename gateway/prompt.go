@@ -25,6 +25,10 @@ func (c *Call) servePrompt() error {
 	e, t := &c.entry, c.prompt.Template
 	e.Operation, e.Prompt, e.Version, e.Model = schema.OpChat.String(), c.prompt.Name, c.prompt.Version, t.Model
 	e.Tags = splitTags(c.rc.Request.Header.Peek("X-Sluice-Tags"))
+	if len(t.Sluice.Steps) > 0 {
+		return &schema.Error{Code: schema.CodeUnsupported, Status: fasthttp.StatusNotImplemented, Origin: schema.OriginGateway,
+			Message: "sluice.steps is not supported by this version"}
+	}
 	if err := c.authenticatePrompt(); err != nil {
 		return err
 	}

@@ -8,10 +8,20 @@ import (
 
 // admit takes the call past the limits and holds the money that it may cost.
 func (c *Call) admit() error {
-	t, err := c.caller.Owner.Admit(c.now, c.tokensNeeded())
+	owner := c.caller.Owner
+	t, err := owner.Admit(c.now, c.tokensNeeded(owner.TPM()))
 	c.ticket = t
 	if err != nil {
 		return err
+	}
+	if c.prompt != nil {
+		if own := c.snap.owners.Team(PromptOwner(c.prompt.Name)); own != nil {
+			t, err := own.Admit(c.now, c.tokensNeeded(own.TPM()))
+			c.own = t
+			if err != nil {
+				return err
+			}
+		}
 	}
 	c.done.admitted = true
 	return c.reserve()
@@ -20,8 +30,7 @@ func (c *Call) admit() error {
 // tokensNeeded is what a token limit must have room for: the input and what
 // the answer may need. A caller who sets no limit on its answer is taken to
 // need a tenth of what it may use a minute, at most.
-func (c *Call) tokensNeeded() int64 {
-	tpm := c.caller.Owner.TPM()
+func (c *Call) tokensNeeded(tpm int64) int64 {
 	if tpm == 0 {
 		return 0
 	}

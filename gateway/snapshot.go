@@ -49,6 +49,10 @@ type Caller struct {
 	used atomic.Bool // since its last use was asked for
 }
 
+// PromptOwner is the name under which a prompt's own limits are kept: that of a
+// team which no file and no call can name.
+func PromptOwner(prompt string) string { return "prompt:" + prompt }
+
 // Provider is an enabled provider with what is known of its models.
 type Provider struct {
 	Name    string

@@ -21,7 +21,7 @@ const (
 	AccessSubscribed Access = "subscribed" // teams whose subscription was approved
 )
 
-// Limits are a prompt's own limits for one caller; 0 is no limit.
+// Limits are a prompt's own limits, of all callers together; 0 is no limit.
 type Limits struct {
 	RPM      int64 // calls a minute
 	TPM      int64 // tokens a minute

@@ -61,11 +61,11 @@ func (s *server) reload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.rebuild(ctx, cfg); err != nil {
-		return err
-	}
 	for _, f := range s.publishPrompts(ctx) {
 		s.log.Warn("prompt not served in its new state", "fault", f)
+	}
+	if err := s.rebuild(ctx, cfg); err != nil {
+		return err
 	}
 	if was := s.started; cfg.Server.Listen != was.Server.Listen || cfg.Server.Admin != was.Server.Admin || cfg.Store != was.Store {
 		s.log.Warn("server.listen, server.admin and store take a restart to change")
@@ -79,6 +79,9 @@ func (s *server) reload(ctx context.Context) error {
 func (s *server) changed(ctx context.Context) error {
 	s.reloading.Lock()
 	defer s.reloading.Unlock()
+	if err := s.prompts.Refresh(ctx); err != nil {
+		return err
+	}
 	return s.rebuild(ctx, s.build.view().cfg)
 }
 
@@ -137,6 +140,9 @@ func (s *server) watch(ctx context.Context) {
 		case <-prompts:
 			for _, f := range s.publishPrompts(ctx) {
 				s.log.Warn("prompt not served in its new state", "fault", f)
+			}
+			if err := s.changed(ctx); err != nil { // their limits
+				s.log.Error("limits of prompts are not in force", "error", err)
 			}
 			continue
 		case <-tick.C:

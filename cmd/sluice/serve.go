@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"syscall"
@@ -90,6 +91,9 @@ func (s *server) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := s.prompts.Refresh(ctx); err != nil {
+		return fmt.Errorf("cannot read the published prompts: %w", err)
+	}
 	for _, f := range s.publishPrompts(ctx) {
 		s.log.Warn("prompt not served", "fault", f)
 	}
@@ -118,7 +122,7 @@ func (s *server) run(ctx context.Context) error {
 	failed := make(chan error, 2)
 	go func() { failed <- s.gateway.Serve(data) }()
 	go func() { failed <- plane.Serve(adminListener) }()
-	go s.counter.Warm()
+	go warm(s.counter)
 	watching, stopWatching := context.WithCancel(ctx)
 	go s.watch(watching)
 	s.greet(data.Addr().String(), link, first)
@@ -129,6 +133,13 @@ func (s *server) run(ctx context.Context) error {
 	}
 	stopWatching()
 	return errors.Join(err, s.shutdown(plane))
+}
+
+// warm loads the tokenizer that most models need, so that no call waits for it,
+// and gives back what loading took.
+func warm(c *billing.Counter) {
+	c.Count("", "warm")
+	debug.FreeOSMemory()
 }
 
 // shutdown drains: no new calls, open ones finish, usage is brought in.
@@ -171,7 +182,7 @@ func (s *server) firstStart(ctx context.Context) (string, error) {
 		return "", err
 	}
 	secret := billing.GenerateKey()
-	key := billing.Key{ID: newKeyID(), Hash: billing.HashKey(secret), Prefix: billing.ShownPrefix(secret),
+	key := billing.Key{ID: "key_" + strings.ToLower(rand.Text()[:16]), Hash: billing.HashKey(secret), Prefix: billing.ShownPrefix(secret),
 		Team: "default", Name: "first", Created: now, Source: "store"}
 	return secret, tenants.PutKey(ctx, key)
 }

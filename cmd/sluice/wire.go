@@ -13,6 +13,7 @@ import (
 	"sluice/billing"
 	"sluice/cmd/sluice/config"
 	"sluice/gateway"
+	"sluice/prompts"
 	"sluice/router"
 )
 
@@ -143,6 +144,12 @@ func tenants(ctx context.Context, s *server, cfg *config.Config) ([]billing.Team
 	}
 	if !has(publicName) {
 		teams = append(teams, billing.Team{Name: publicName, Source: sourceBuiltIn})
+	}
+	for _, p := range s.prompts.Snapshot().All() {
+		if l := p.Template.Sluice.Limits; l != (prompts.Limits{}) {
+			teams = append(teams, billing.Team{Name: gateway.PromptOwner(p.Name), Source: sourceBuiltIn,
+				Limits: billing.Limits{RPM: l.RPM, TPM: l.TPM, Parallel: l.Parallel}})
+		}
 	}
 	keys = append(keys, billing.Key{ID: publicName, Team: publicName, Name: "anonymous", Source: sourceBuiltIn})
 	return teams, keys, nil

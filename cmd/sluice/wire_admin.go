@@ -85,9 +85,15 @@ func (s *server) adminView() admin.View {
 		}
 		out.Models = append(out.Models, am)
 	}
-	for _, p := range s.prompts.Snapshot().All() {
-		out.Prompts = append(out.Prompts, admin.Prompt{Name: p.Name, Path: p.Path, Summary: p.Template.Summary,
-			Model: p.Template.Model, Access: string(p.Template.Access), Version: p.Version, Labels: p.Labels, Source: p.Source})
+	set := s.prompts.Snapshot()
+	for _, p := range set.All() {
+		source := "store"
+		if p.FromFile {
+			source = "file"
+		}
+		out.Prompts = append(out.Prompts, admin.Prompt{Name: p.Name, Path: p.Path, Summary: p.Template.Sluice.Summary,
+			Model: p.Template.Model, Access: string(p.Template.Sluice.Access), Version: p.Version,
+			Labels: set.Labels(p.Name), Source: source})
 	}
 	return out
 }

@@ -69,7 +69,7 @@ func lookUp(known *catalog.Catalog, name, kind string) catalog.Provider {
 			return e
 		}
 	}
-	return catalog.Provider{Name: name, Kind: kind}
+	return catalog.Provider{Name: name}
 }
 
 // found are the providers that are on without being declared: a key of theirs
@@ -128,8 +128,15 @@ func (b *builder) client(s *server, name string, p config.Provider, entry catalo
 			Fail:  mock.Fail{Status: int(p.Fail.Status), Share: p.Fail.Share},
 			Count: func(text string) int64 { return s.counter.Count("mock", text) }})
 		return cachedClient{string(made), kind, "", providers.New(o)}, nil
-	case "openai", "openai-compatible":
+	case "openai":
 		o.Dialect = &openai.Dialect
+	case "openai-compatible":
+		q := openai.Quirks{MaxTokensField: "max_tokens", NoDeveloperRole: true} // what every host takes
+		if entry.Kind == kind {
+			q = openai.Quirks{MaxTokensField: entry.Quirks.MaxTokensField, NoStreamOptions: entry.Quirks.NoStreamOptions,
+				NoDeveloperRole: entry.Quirks.NoDeveloperRole}
+		}
+		o.Dialect = openai.New(q)
 	case "anthropic":
 		o.Dialect, o.Auth = &anthropic.Dialect, providers.SecretHeader("X-Api-Key")
 	default:

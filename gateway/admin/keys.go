@@ -61,7 +61,7 @@ type keyIn struct {
 
 // key is the key asked for, and its secret unless it was made elsewhere.
 func (in *keyIn) key(now time.Time, loc *time.Location) (k billing.Key, secret string, err error) {
-	k = billing.Key{ID: newID(), Team: in.Team, Name: in.Name, Models: in.Models, Prompts: in.Prompts, IPs: in.IPs,
+	k = billing.Key{ID: NewKeyID(), Team: in.Team, Name: in.Name, Models: in.Models, Prompts: in.Prompts, IPs: in.IPs,
 		Limits: in.Limits, Created: now.UTC(), Source: "store"}
 	if k.Name == "" {
 		k.Name = "key-" + strings.TrimPrefix(k.ID, idPrefix)[:8]
@@ -130,9 +130,9 @@ func expiry(text string, now time.Time, loc *time.Location) (time.Time, error) {
 
 const idPrefix = "key_"
 
-// newID is a key's identity: random, so that ids of one team tell nothing about
-// another's.
-func newID() string { return idPrefix + strings.ToLower(rand.Text()) }
+// NewKeyID is a new key's identity: random, so that ids of one team tell
+// nothing about another's.
+func NewKeyID() string { return idPrefix + strings.ToLower(rand.Text()) }
 
 func (a *api) listKeys(q *request) error {
 	values, err := q.query("team", "limit", "after")
@@ -254,7 +254,7 @@ func (a *api) rotateKey(q *request) error {
 	now := a.Now().UTC()
 	old, secret := *found, billing.GenerateKey()
 	fresh := old
-	fresh.ID, fresh.Hash, fresh.Prefix = newID(), billing.HashKey(secret), billing.ShownPrefix(secret)
+	fresh.ID, fresh.Hash, fresh.Prefix = NewKeyID(), billing.HashKey(secret), billing.ShownPrefix(secret)
 	fresh.Created, fresh.LastUsed = now, time.Time{}
 	old.Revoked = now.Add(grace)
 	// The old key ends first: if storing stops in between, none is left over.

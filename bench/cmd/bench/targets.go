@@ -142,7 +142,7 @@ providers:
 teams:
   bench:
     budget: {usd: 1000000, per: month, hard: true}
-    limits: {rpm: 100000000, tpm: 100000000000, parallel: 10000}
+    limits: {rpm: 100000000, tpm: 4000000000, parallel: 10000}
     keys: [{name: b, value: "KEY", budget: {usd: 500000, per: month, hard: true}, limits: {rpm: 100000000}}]
 models:
 `

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/tidwall/gjson"
+)
+
+// adminClient speaks to the admin API of a running gateway.
+type adminClient struct {
+	url, token string
+	data       string // where the gateway may have left a token
+	json       bool   // print for machines
+	http       http.Client
+}
+
+const defaultAdmin = "http://127.0.0.1:8081"
+
+// flags adds the flags of a command that uses the client.
+func (c *adminClient) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&c.url, "admin", "", "URL of the admin API (default $SLUICE_ADMIN, else "+defaultAdmin+")")
+	f.StringVar(&c.token, "token", "", "admin token (default $SLUICE_ADMIN_TOKEN, else what DATA/admin-token holds)")
+	f.StringVar(&c.data, "data", "./data", "data directory of a gateway on this machine, for its admin token")
+	f.BoolVar(&c.json, "json", false, "print JSON")
+}
+
+// prepare fills in what the flags left out.
+func (c *adminClient) prepare() error {
+	c.url = strings.TrimRight(cmp.Or(c.url, os.Getenv("SLUICE_ADMIN"), defaultAdmin), "/")
+	if !strings.Contains(c.url, "://") {
+		c.url = "http://" + c.url
+	}
+	if u, err := url.Parse(c.url); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return unusable("--admin %q is not a URL such as %s", c.url, defaultAdmin)
+	}
+	c.token = cmp.Or(c.token, os.Getenv("SLUICE_ADMIN_TOKEN"))
+	if c.token == "" {
+		b, err := os.ReadFile(filepath.Join(c.data, "admin-token"))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("cannot read the admin token: %w", err)
+		}
+		c.token = strings.TrimSpace(string(b))
+	}
+	if c.token == "" {
+		return unusable("no admin token: give --token, set SLUICE_ADMIN_TOKEN, or name the gateway's data directory with --data")
+	}
+	c.http.Timeout = 5 * time.Minute // a proof of all sums may take long
+	return nil
+}
+
+// longestAnswer bounds what is read of an answer.
+const longestAnswer = 256 << 20
+
+// call sends a request and gives the body of a good answer. A body of nil
+// sends none.
+func (c *adminClient) call(ctx context.Context, method, path string, query url.Values, body any) ([]byte, error) {
+	if c.http.Timeout == 0 {
+		if err := c.prepare(); err != nil {
+			return nil, err
+		}
+	}
+	var payload io.Reader
+	if body != nil {
+		b, err := json.Marshal(body)
+		if err != nil {
+			return nil, err
+		}
+		payload = bytes.NewReader(b)
+	}
+	target := c.url + "/admin/v1/" + path
+	if len(query) > 0 {
+		target += "?" + query.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, method, target, payload)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", "Bearer "+c.token)
+	req.Header.Set("Content-Type", "application/json")
+	res, err := c.http.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("cannot reach the admin API: %w", err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	b, err := io.ReadAll(io.LimitReader(res.Body, longestAnswer))
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the answer of the admin API: %w", err)
+	}
+	if res.StatusCode >= 300 {
+		return nil, refusal(res.Status, b)
+	}
+	return b, nil
+}
+
+// refusal is an error of the admin API for people.
+func refusal(status string, body []byte) error {
+	p := gjson.ParseBytes(body)
+	if !p.Get("detail").Exists() {
+		return fmt.Errorf("the admin API answered %s", status)
+	}
+	text := p.Get("detail").String()
+	for _, f := range p.Get("errors.#.message").Array() {
+		text += "\n  " + f.String()
+	}
+	return errors.New(text)
+}
+
+// all gives every item of a list, over all its pages.
+func (c *adminClient) all(ctx context.Context, path string, query url.Values) ([]gjson.Result, error) {
+	if query == nil {
+		query = url.Values{}
+	}
+	query.Set("limit", "1000")
+	var items []gjson.Result
+	for {
+		b, err := c.call(ctx, http.MethodGet, path, query, nil)
+		if err != nil {
+			return nil, err
+		}
+		page := gjson.ParseBytes(b)
+		items = append(items, page.Get("data").Array()...)
+		next := page.Get("next").String()
+		if next == "" {
+			return items, nil
+		}
+		query.Set("after", next)
+	}
+}

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sluice/billing"
+	"sluice/store"
+)
+
+// reporting is the flags of report.
+type reporting struct {
+	client               adminClient
+	by, from, to, format string
+	verify, direct       bool
+	config               string
+}
+
+func reportCommand() *cobra.Command {
+	var r reporting
+	cmd := &cobra.Command{Use: "report", Short: "Print what was used and what it cost, or prove every sum", Args: cobra.NoArgs,
+		Long: "Print what was used and what it cost, through the admin API, or with --data straight from the store.",
+		RunE: command(func(cmd *cobra.Command, _ []string) error {
+			r.direct = cmd.Flags().Changed("data")
+			if r.client.json {
+				r.format = "json"
+			}
+			if !slices.Contains(billing.ReportFormats, r.format) {
+				return unusable("--format %q is none of %s", r.format, strings.Join(billing.ReportFormats, ", "))
+			}
+			if _, err := billing.ParseQuery(r.from, r.to, r.by, time.Now(), time.UTC); err != nil {
+				return unusable("%w", err)
+			}
+			if r.verify {
+				return r.prove(cmd)
+			}
+			report, err := r.read(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return report.Render(cmd.OutOrStdout(), r.format)
+		})}
+	r.client.flags(cmd)
+	configFlag(cmd, &r.config)
+	f := cmd.Flags()
+	f.StringVar(&r.by, "by", "team,model", "what to sum by: "+strings.Join(billing.Dimensions, ", "))
+	f.StringVar(&r.from, "from", "", "a date or RFC 3339 time (default: this month)")
+	f.StringVar(&r.to, "to", "", "a date or RFC 3339 time, exclusive")
+	f.StringVar(&r.format, "format", "table", strings.Join(billing.ReportFormats, ", "))
+	f.BoolVar(&r.verify, "verify", false, "prove every sum of the ledger: exit code 0, or 1 and what differs")
+	f.Lookup("data").Usage = "read the store in this data directory, without the admin API"
+	return cmd
+}
+
+func (r *reporting) read(ctx context.Context) (*billing.Report, error) {
+	if r.direct {
+		var report *billing.Report
+		err := r.withLedger(ctx, func(l billing.Ledger, loc *time.Location) error {
+			q, err := billing.ParseQuery(r.from, r.to, r.by, time.Now(), loc)
+			if err != nil {
+				return err
+			}
+			report, err = l.Usage(ctx, q)
+			return err
+		})
+		return report, err
+	}
+	query := url.Values{"group_by": {r.by}}
+	if r.from != "" {
+		query.Set("from", r.from)
+	}
+	if r.to != "" {
+		query.Set("to", r.to)
+	}
+	b, err := r.client.call(ctx, http.MethodGet, "usage", query, nil)
+	if err != nil {
+		return nil, err
+	}
+	report := &billing.Report{}
+	if err := json.Unmarshal(b, report); err != nil {
+		return nil, fmt.Errorf("cannot read the report: %w", err)
+	}
+	return report, nil
+}
+
+// withLedger opens the store of the data directory.
+func (r *reporting) withLedger(ctx context.Context, use func(billing.Ledger, *time.Location) error) (err error) {
+	if err := readable(r.config); err != nil {
+		return err
+	}
+	cfg, err := loadConfig(r.config, r.client.data)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(cfg.SQLitePath()); err != nil {
+		return unusable("there is no store in %s: %w", r.client.data, err)
+	}
+	s, err := store.Open(ctx, cfg.Store)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	return use(s.Ledger(), cfg.Billing.TimeZone)
+}
+
+// proof is what a verification found.
+type proof struct {
+	OK          bool     `json:"ok"`
+	Entries     int64    `json:"entries"`
+	Differences []string `json:"differences"`
+}
+
+func (r *reporting) prove(cmd *cobra.Command) error {
+	p, err := r.verified(cmd.Context())
+	if err != nil {
+		return err
+	}
+	out := cmd.OutOrStdout()
+	switch {
+	case r.format == "json":
+		b, err := json.Marshal(p)
+		if err != nil {
+			return err
+		}
+		if err := printJSON(out, b); err != nil {
+			return err
+		}
+	case p.OK:
+		fmt.Fprintf(out, "%d entries: every sum is right\n", p.Entries)
+	default:
+		for _, d := range p.Differences {
+			fmt.Fprintln(out, d)
+		}
+	}
+	if !p.OK {
+		return fmt.Errorf("%d of the sums of %d entries differ", len(p.Differences), p.Entries)
+	}
+	return nil
+}
+
+func (r *reporting) verified(ctx context.Context) (p proof, err error) {
+	if r.direct {
+		p.Differences = []string{}
+		err = r.withLedger(ctx, func(l billing.Ledger, _ *time.Location) error {
+			entries, differences, err := l.Verify(ctx)
+			p = proof{len(differences) == 0, entries, append(p.Differences, differences...)}
+			return err
+		})
+		return p, err
+	}
+	b, err := r.client.call(ctx, http.MethodGet, "usage/verify", nil, nil)
+	if err != nil {
+		return p, err
+	}
+	if err := json.Unmarshal(b, &p); err != nil {
+		return p, fmt.Errorf("cannot read the proof: %w", err)
+	}
+	return p, nil
+}
