@@ -45,7 +45,7 @@ func (c *adminClient) prepare() error {
 	if !strings.Contains(c.url, "://") {
 		c.url = "http://" + c.url
 	}
-	if u, err := url.Parse(c.url); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+	if u, err := url.Parse(c.url); err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return unusable("--admin %q is not a URL such as %s", c.url, defaultAdmin)
 	}
 	c.token = cmp.Or(c.token, os.Getenv("SLUICE_ADMIN_TOKEN"))
