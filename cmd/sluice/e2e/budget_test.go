@@ -13,7 +13,7 @@ import (
 // Five hundred calls at once against a hard budget of ten calls' worth: the
 // ledger never passes it, streams included, and some calls succeed.
 func TestHardBudget(t *testing.T) {
-	const budget = "0.0201" // ten times 10 tokens in and 1000 out at 1 and 2 dollars a million
+	const budget = "0.02005" // ten times 5 tokens in and 1000 out at 1 and 2 dollars a million
 	for _, kind := range []string{"key", "team"} {
 		t.Run(kind, func(t *testing.T) {
 			limit := `budget: {usd: ` + budget + `, per: total, hard: true}`
@@ -62,7 +62,7 @@ func TestHardBudget(t *testing.T) {
 
 // spend makes a call that costs up to a tenth of the budget.
 func (g *gateway) spend(stream bool) error {
-	const model = "up/out-1000_in-10_delay-30"
+	const model = "up/out-1000_in-5_delay-30"
 	if !stream {
 		if a := g.chat(chatBody(model, "hi", `,"max_tokens":1000`)); a.status != 200 {
 			return fmt.Errorf("status %d: %s", a.status, a.body)
@@ -85,16 +85,16 @@ func (g *gateway) spend(stream bool) error {
 func TestClampedByBudget(t *testing.T) {
 	g := start(t, providers+`teams: {t: {keys: [{name: k, value: "`+teamKey+`", budget: {usd: 0.003, per: total, hard: true}}]}}
 `)
-	first := g.chat(chatBody("up/out-1000_in-10", "hi", `,"max_tokens":1000`))
+	first := g.chat(chatBody("up/out-1000_in-5", "hi", `,"max_tokens":1000`))
 	if first.status != 200 || first.get("usage.completion_tokens").Int() != 1000 {
 		t.Fatalf("%d %s", first.status, first.body)
 	}
-	second := g.chat(chatBody("up/out-1000_in-10", "hi", `,"max_tokens":1000`))
+	second := g.chat(chatBody("up/out-1000_in-5", "hi", `,"max_tokens":1000`))
 	if second.status != 200 || second.get("usage.completion_tokens").Int() >= 1000 || second.header.Get("x-sluice-clamped") == "" {
 		t.Errorf("the second call is not clamped: %d %v %s", second.status, second.header, second.body)
 	}
-	eventually(2*time.Second, func() bool { return g.chat(chatBody("up/out-1000_in-10", "hi", `,"max_tokens":1000`)).status == 429 })
-	last := g.chat(chatBody("up/out-1000_in-10", "hi", `,"max_tokens":1000`))
+	eventually(2*time.Second, func() bool { return g.chat(chatBody("up/out-1000_in-5", "hi", `,"max_tokens":1000`)).status == 429 })
+	last := g.chat(chatBody("up/out-1000_in-5", "hi", `,"max_tokens":1000`))
 	if last.status != 429 || last.header.Get("x-should-retry") != "false" {
 		t.Errorf("the budget is not spent: %d %v %s", last.status, last.header, last.body)
 	}

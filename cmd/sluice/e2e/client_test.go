@@ -144,13 +144,14 @@ func (s *openStream) close() {
 
 // entry is one line of GET /admin/v1/requests, as far as tests look.
 type entry struct {
-	ID         string          `json:"id"`
-	Model      string          `json:"model"`
-	Target     string          `json:"target"`
-	Status     int             `json:"status"`
-	USD        json.Number     `json:"usd"`
-	Disconnect json.RawMessage `json:"disconnect"`
-	Tags       []string        `json:"tags"`
+	ID         string      `json:"id"`         // the gateway's own
+	Request    string      `json:"request_id"` // the caller's
+	Model      string      `json:"model"`
+	Target     string      `json:"target"`
+	Status     int         `json:"status"`
+	USD        json.Number `json:"usd"`
+	Disconnect bool        `json:"disconnect"`
+	Tags       []string    `json:"tags"`
 }
 
 // requests reads all pages of the request list.

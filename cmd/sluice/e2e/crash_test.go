@@ -74,15 +74,15 @@ func TestCrashes(t *testing.T) {
 	}
 }
 
-// ledgerOf counts entries by id once all of want are there, or 5 s are over.
+// ledgerOf counts entries by the caller's id once all of want are there, or 5 s are over.
 func (g *gateway) ledgerOf(prefix string, want []string) map[string]int {
 	g.t.Helper()
 	var seen map[string]int
 	eventually(5*time.Second, func() bool {
 		seen = map[string]int{}
 		for _, e := range g.requests("") {
-			if strings.HasPrefix(e.ID, prefix) {
-				seen[e.ID]++
+			if strings.HasPrefix(e.Request, prefix) {
+				seen[e.Request]++
 			}
 		}
 		for _, id := range want {
