@@ -76,7 +76,8 @@ type Ledger interface {
 	Spent(ctx context.Context, team, keyID string, since time.Time) (Nano, error)
 	// Requests lists entries, newest first.
 	Requests(ctx context.Context, q RequestQuery) ([]Entry, string, error)
-	// Request is the entry of a call: ErrNotFound if there is none.
+	// Request is the entry of a call, by its id or its caller's request id:
+	// ErrNotFound if there is none.
 	Request(ctx context.Context, call string) (*Entry, error)
 	// Verify compares every rollup with the sum of its entries.
 	Verify(ctx context.Context) (entries int64, differences []string, err error)

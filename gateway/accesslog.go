@@ -94,9 +94,9 @@ func appendJSONLine(b []byte, c *Call) []byte {
 	if e.RequestID != e.Call {
 		b = appendField(b, "request_id", e.RequestID)
 	}
-	b = appendField(b, "ip", c.ip)
-	b = appendField(b, "method", c.method)
-	b = appendField(b, "path", c.path)
+	b = appendField(b, "ip", c.from.ip)
+	b = appendField(b, "method", c.from.method)
+	b = appendField(b, "path", c.from.path)
 	b = appendNumber(b, "status", int64(e.Status))
 	b = appendField(b, "code", e.Code)
 	b = appendField(b, "origin", e.Origin)
@@ -124,7 +124,7 @@ func appendJSONLine(b []byte, c *Call) []byte {
 func appendTextLine(b []byte, c *Call) []byte {
 	e := &c.entry
 	b = e.Time.UTC().AppendFormat(b, "2006-01-02T15:04:05.000Z")
-	for _, s := range []string{c.method, c.path} {
+	for _, s := range []string{c.from.method, c.from.path} {
 		b = append(append(b, ' '), s...)
 	}
 	b = strconv.AppendInt(append(b, ' '), int64(e.Status), 10)

@@ -21,9 +21,9 @@ func (c *Call) authenticate() error {
 	c.caller = caller
 	e := &c.entry
 	e.Team, e.KeyID, e.Key = caller.Key.Team, caller.Key.ID, caller.Label
-	if len(caller.Key.IPs) > 0 && !allowsIP(&caller.Key, c.ip) {
+	if len(caller.Key.IPs) > 0 && !allowsIP(&caller.Key, c.from.ip) {
 		return &schema.Error{Code: schema.CodePermissionDenied, Status: 403, Origin: schema.OriginPolicy,
-			Message: "this key may not be used from " + c.ip}
+			Message: "this key may not be used from " + c.from.ip}
 	}
 	c.g.touch(caller)
 	return nil
@@ -44,7 +44,7 @@ func (c *Call) credential() string {
 }
 
 func errKey(message string) *schema.Error {
-	return &schema.Error{Code: schema.CodeInvalidAPIKey, Status: 401, Origin: schema.OriginPolicy, Message: message}
+	return &schema.Error{Code: schema.CodeInvalidAPIKey, Status: 401, Origin: schema.OriginGateway, Message: message}
 }
 
 // callerIP is the address of the caller: the peer's, or what the nearest

@@ -26,30 +26,42 @@ type Call struct {
 	ctx   context.Context
 	watch watched
 
-	method, path, ip string
-	speaks           *dialect.Dialect // what errors and answers are written in; nil: problem+json
+	from   origin
+	speaks *dialect.Dialect // what errors and answers are written in; nil: problem+json
 
 	caller *Caller
 	prompt *prompts.Live
 	model  *Model
 	req    providers.Request
 
-	ticket    billing.Ticket // of the key's limits
-	own       billing.Ticket // of the prompt's own
-	hold      billing.Hold
-	clamped   int64 // output limit that the money allows; 0: the caller's stands
-	counted   int64 // input tokens, once counted
-	until     time.Time
-	stopTimer context.CancelFunc
-	plan      router.Plan
-	attempt   *router.Attempt // a stream's, until it is over
-	target    *Target         // that was tried last
-	stream    *streamBody
-	err       *schema.Error // why it failed
-	entry     billing.Entry
-	done      progress
-	explain   bool
-	trail     []billing.AttemptLog
+	tickets [2]billing.Ticket // of the key's limits, and of the prompt's own
+	money   money
+	until   deadline
+	plan    router.Plan
+	attempt *router.Attempt // a stream's, until it is over
+	target  *Target         // that was tried last
+	stream  *streamBody
+	err     *schema.Error // why it failed
+	entry   billing.Entry
+	done    progress
+	explain bool
+	trail   []billing.AttemptLog
+}
+
+// origin is where a call came from and went to.
+type origin struct{ method, path, ip string }
+
+// money is what a call may cost.
+type money struct {
+	hold    billing.Hold
+	clamped int64 // output limit that the budget allows; 0: the caller's stands
+	counted int64 // input tokens, once counted
+}
+
+// deadline is the caller's own time limit; zero: it set none.
+type deadline struct {
+	at   time.Time
+	stop context.CancelFunc
 }
 
 // progress is how far the money has got.
@@ -62,8 +74,7 @@ func (g *Gateway) newCall(rc *fasthttp.RequestCtx) *Call {
 	g.open.Add(1)
 	c := callPool.Get().(*Call)
 	c.g, c.rc, c.snap, c.now = g, rc, g.snap.Load(), time.Now()
-	c.method, c.path = methodName(rc.Method()), string(rc.Path())
-	c.ip = c.callerIP()
+	c.from = origin{method: methodName(rc.Method()), path: string(rc.Path()), ip: c.callerIP()}
 	e := &c.entry
 	e.Call = g.ids.next(c.now)
 	e.Time, e.Delivered = c.now, -1
@@ -89,8 +100,8 @@ func (c *Call) close() {
 		c.g.watch.remove(&c.watch)
 		cancel(nil)
 	}
-	if c.stopTimer != nil {
-		c.stopTimer()
+	if c.until.stop != nil {
+		c.until.stop()
 	}
 }
 

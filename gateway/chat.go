@@ -77,8 +77,8 @@ func (c *Call) deadline() error {
 	if err != nil || d <= 0 {
 		return schema.Invalid("x-sluice-timeout", "x-sluice-timeout must be a positive duration such as 20s, not %q", string(v))
 	}
-	c.until = c.now.Add(d)
-	c.ctx, c.stopTimer = context.WithDeadline(c.ctx, c.until)
+	c.until.at = c.now.Add(d)
+	c.ctx, c.until.stop = context.WithDeadline(c.ctx, c.until.at)
 	return nil
 }
 
@@ -150,7 +150,7 @@ func (c *Call) route(try func(*providers.Provider, *providers.Call) error) error
 		begin := time.Now()
 		call := providers.Call{
 			Request: &c.req, Model: t.Model, MaxTokens: c.outputLimit(t),
-			Deadline: c.until, ID: c.entry.Call, Now: begin,
+			Deadline: c.until.at, ID: c.entry.Call, Now: begin,
 		}
 		if a.Secret != nil {
 			call.Secret = a.Secret.Value

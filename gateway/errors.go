@@ -41,7 +41,7 @@ func (c *Call) fail(err error) {
 		return
 	}
 	h.SetContentType("application/problem+json")
-	rc.Response.SetBodyRaw(problem(e, c.path, c.entry.RequestID, nil))
+	rc.Response.SetBodyRaw(problem(e, c.from.path, c.entry.RequestID, nil))
 }
 
 // Problem is one fault of a caller's input.
@@ -73,7 +73,7 @@ func (c *Call) failPrompt(err error) {
 	c.fail(err)
 	var in *invalidInput
 	if errors.As(err, &in) {
-		c.rc.Response.SetBodyRaw(problem(in.fault, c.path, c.entry.RequestID, in.problems))
+		c.rc.Response.SetBodyRaw(problem(in.fault, c.from.path, c.entry.RequestID, in.problems))
 	}
 }
 
@@ -119,11 +119,45 @@ func (g *Gateway) serverError(rc *fasthttp.RequestCtx, err error) {
 	case errors.As(err, &timeout) && timeout.Timeout():
 		e.Status, e.Message = fasthttp.StatusRequestTimeout, "the request did not arrive in time"
 	}
+	drainBody(rc, err)
 	c := g.newCall(rc)
-	c.speaks = dialectOf(c.path)
+	c.speaks = dialectOf(c.from.path)
 	c.fail(e)
 	c.finish()
 	rc.SetConnectionClose()
+}
+
+// Bounds of what is read of a body that is refused.
+const (
+	drainBytes = 256 << 20
+	drainTime  = 2 * time.Second
+)
+
+// drainBody reads on in a body that is too large. A caller that sees its
+// connection close while it still writes never gets to read why.
+func drainBody(rc *fasthttp.RequestCtx, err error) {
+	if !errors.Is(err, fasthttp.ErrBodyTooLarge) {
+		return
+	}
+	conn := rc.Conn()
+	left := rc.Request.Header.ContentLength()
+	if left < 0 || left > drainBytes {
+		left = drainBytes
+	}
+	end := time.Now().Add(drainTime)
+	buf := make([]byte, 64<<10)
+	for left > 0 && time.Now().Before(end) {
+		// What the server read ahead is missing from the count, so the last
+		// bytes are those that do not come.
+		if conn.SetReadDeadline(time.Now().Add(100*time.Millisecond)) != nil {
+			return
+		}
+		n, err := conn.Read(buf)
+		if err != nil {
+			return
+		}
+		left -= n
+	}
 }
 
 // Errors that several stages raise.
@@ -135,7 +169,7 @@ func errNotFound(path string) *schema.Error {
 
 func errMethod(c *Call, allow string) *schema.Error {
 	return &schema.Error{Code: schema.CodeMethodNotAllowed, Status: 405, Origin: schema.OriginGateway,
-		Message: "use " + allow + " here, not " + c.method}
+		Message: "use " + allow + " here, not " + c.from.method}
 }
 
 func errDraining() *schema.Error {

@@ -22,8 +22,8 @@ func (c *Call) charge(t *dialect.Tally) {
 	}
 	e := &c.entry
 	cost := c.target.prices(c).Cost(u)
-	e.Excess += c.hold.Settle(cost, c.now)
-	c.hold = billing.Hold{}
+	e.Excess += c.money.hold.Settle(cost, c.now)
+	c.money.hold = billing.Hold{}
 	e.Cost += cost
 	if p := c.target.prices(c); p != nil {
 		e.PriceVersion = p.Version
@@ -75,10 +75,10 @@ func (c *Call) record() {
 		c.attempt = nil
 	}
 	e := &c.entry
-	e.Excess += c.hold.Settle(0, c.now) // nothing was produced: all of it comes back
-	c.hold = billing.Hold{}
-	c.ticket.Done(e.Usage.Input + e.Usage.Output)
-	c.own.Done(e.Usage.Input + e.Usage.Output)
+	e.Excess += c.money.hold.Settle(0, c.now) // nothing was produced: all of it comes back
+	c.money.hold = billing.Hold{}
+	c.tickets[0].Done(e.Usage.Input + e.Usage.Output)
+	c.tickets[1].Done(e.Usage.Input + e.Usage.Output)
 	e.Latency = time.Since(c.now)
 	e.Attempts = c.trail
 	if e.Status == 0 {

@@ -33,8 +33,8 @@ func (g *Gateway) handle(rc *fasthttp.RequestCtx) {
 
 // dispatch finds what is served at the call's path.
 func (g *Gateway) dispatch(c *Call) error {
-	c.speaks = dialectOf(c.path)
-	switch c.path {
+	c.speaks = dialectOf(c.from.path)
+	switch c.from.path {
 	case "/v1/chat/completions":
 		return c.post(func() error { return c.serveModel(schema.OpChat) })
 	case "/v1/embeddings":
@@ -48,7 +48,7 @@ func (g *Gateway) dispatch(c *Call) error {
 	case "/readyz":
 		return c.get(c.serveReady)
 	}
-	if id, ok := strings.CutPrefix(c.path, "/v1/models/"); ok && id != "" {
+	if id, ok := strings.CutPrefix(c.from.path, "/v1/models/"); ok && id != "" {
 		return c.get(func() error { return c.serveOneModel(id) })
 	}
 	if c.speaks == nil {
@@ -59,7 +59,7 @@ func (g *Gateway) dispatch(c *Call) error {
 		c.prompt = live
 		return c.servePrompt()
 	}
-	return errNotFound(c.path)
+	return errNotFound(c.from.path)
 }
 
 // dialectOf is the dialect in which a path's errors are written; nil stands
@@ -72,7 +72,7 @@ func dialectOf(path string) *dialect.Dialect {
 }
 
 func (c *Call) post(serve func() error) error {
-	if c.method != fasthttp.MethodPost {
+	if c.from.method != fasthttp.MethodPost {
 		c.rc.Response.Header.Set("Allow", "POST")
 		return errMethod(c, "POST")
 	}
@@ -80,7 +80,7 @@ func (c *Call) post(serve func() error) error {
 }
 
 func (c *Call) get(serve func() error) error {
-	if c.method != fasthttp.MethodGet && c.method != fasthttp.MethodHead {
+	if c.from.method != fasthttp.MethodGet && c.from.method != fasthttp.MethodHead {
 		c.rc.Response.Header.Set("Allow", "GET")
 		return errMethod(c, "GET")
 	}

@@ -27,7 +27,7 @@ func (c *Call) commonHeaders() {
 
 // limitHeaders are OpenAI's rate-limit headers, for the limit that is nearest.
 func (c *Call) limitHeaders() {
-	state := c.ticket.State
+	state := c.tickets[0].State
 	if !c.done.admitted {
 		state = c.caller.Owner.LimitState
 	}
@@ -51,8 +51,8 @@ func (c *Call) limitHeader(kind string, limit, remaining int64, reset time.Durat
 func (c *Call) answerHeaders(dropped []string) {
 	c.commonHeaders()
 	h := &c.rc.Response.Header
-	if c.clamped > 0 {
-		h.Set("X-Sluice-Clamped", "max_tokens="+strconv.FormatInt(c.clamped, 10))
+	if c.money.clamped > 0 {
+		h.Set("X-Sluice-Clamped", "max_tokens="+strconv.FormatInt(c.money.clamped, 10))
 	}
 	if len(dropped) > 0 {
 		h.Set("X-Sluice-Dropped", strings.Join(dropped, ","))

@@ -18,7 +18,7 @@ import (
 
 // servePrompt is a call of a prompt's own endpoint: input in, output out.
 func (c *Call) servePrompt() error {
-	if c.method != fasthttp.MethodPost && c.method != fasthttp.MethodGet {
+	if c.from.method != fasthttp.MethodPost && c.from.method != fasthttp.MethodGet {
 		c.rc.Response.Header.Set("Allow", "GET, POST")
 		return errMethod(c, "GET or POST")
 	}
@@ -69,15 +69,15 @@ func (c *Call) findPrompt() (*prompts.Live, error) {
 	h := &c.rc.Request.Header
 	label := string(h.Peek("X-Prompt-Label"))
 	version := 0
-	live, ok := set.ByPath(c.path)
+	live, ok := set.ByPath(c.from.path)
 	if !ok {
 		var bare string
-		if bare, version = prompts.SplitVersion(c.path); version > 0 {
+		if bare, version = prompts.SplitVersion(c.from.path); version > 0 {
 			live, ok = set.ByPath(bare)
 		}
 	}
 	if !ok {
-		return nil, errNotFound(c.path)
+		return nil, errNotFound(c.from.path)
 	}
 	if v := h.Peek("X-Prompt-Version"); len(v) > 0 && version == 0 {
 		n, err := strconv.Atoi(string(v))
@@ -140,7 +140,7 @@ func (c *Call) promptInput() (map[string]any, error) {
 
 func (c *Call) readInput() (map[string]any, error) {
 	t := c.prompt.Template
-	if c.method == fasthttp.MethodGet {
+	if c.from.method == fasthttp.MethodGet {
 		return t.InputFromPairs(pairs(c.rc.QueryArgs()))
 	}
 	kind := string(c.rc.Request.Header.ContentType())
@@ -263,7 +263,7 @@ func (c *Call) askAgain(said string, faults []prompts.Problem) error {
 		schema.Message{Role: schema.RoleAssistant, Parts: schema.TextParts(said)},
 		schema.Message{Role: schema.RoleUser, Parts: schema.TextParts(c.prompt.Template.RepairMessage(faults))})
 	c.req = providers.Request{Op: schema.OpChat, Unified: &req, Head: headOf(&req)}
-	c.counted, c.clamped = 0, 0
+	c.money.counted, c.money.clamped = 0, 0
 	return c.reserve()
 }
 

@@ -36,12 +36,12 @@ func (c *Call) streamPrompt() error {
 	return nil
 }
 
-// Tally tells that the stream is done only once the last event is given.
+// Tally is the model's, but that the stream is done only once the last event
+// is given.
 func (f *promptFrames) Tally() *dialect.Tally {
-	if f.ended {
-		return &f.tally
-	}
-	return f.from.Tally()
+	f.tally = *f.from.Tally()
+	f.tally.Done = f.ended
+	return &f.tally
 }
 
 // Close gives up the model's stream.

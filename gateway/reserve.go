@@ -10,14 +10,14 @@ import (
 func (c *Call) admit() error {
 	owner := c.caller.Owner
 	t, err := owner.Admit(c.now, c.tokensNeeded(owner.TPM()))
-	c.ticket = t
+	c.tickets[0] = t
 	if err != nil {
 		return err
 	}
 	if c.prompt != nil {
 		if own := c.snap.owners.Team(PromptOwner(c.prompt.Name)); own != nil {
 			t, err := own.Admit(c.now, c.tokensNeeded(own.TPM()))
-			c.own = t
+			c.tickets[1] = t
 			if err != nil {
 				return err
 			}
@@ -57,7 +57,7 @@ func (c *Call) reserve() error {
 		return err
 	}
 	if !owner.HasHardBudget() {
-		c.hold, _, _ = owner.HoldUpTo(0, 0)
+		c.money.hold, _, _ = owner.HoldUpTo(0, 0)
 		return nil
 	}
 	out := c.outputBound()
@@ -71,12 +71,12 @@ func (c *Call) reserve() error {
 	if err != nil {
 		return err
 	}
-	c.hold = hold
+	c.money.hold = hold
 	if granted < want {
 		for _, t := range c.model.Targets {
 			n := t.prices(c).AffordableOutput(granted, in) / c.choices()
-			if c.clamped == 0 || n < c.clamped {
-				c.clamped = max(n, 1)
+			if c.money.clamped == 0 || n < c.money.clamped {
+				c.money.clamped = max(n, 1)
 			}
 		}
 	}
@@ -149,8 +149,8 @@ func (c *Call) outputLimit(t *Target) int64 {
 	if limit == 0 {
 		limit = c.unlimited(t)
 	}
-	if c.clamped > 0 && c.clamped < limit {
-		return c.clamped
+	if c.money.clamped > 0 && c.money.clamped < limit {
+		return c.money.clamped
 	}
 	if c.req.Head.MaxTokens > 0 {
 		return 0
@@ -161,8 +161,8 @@ func (c *Call) outputLimit(t *Target) int64 {
 // countInput counts the input's tokens: exactly where we have the model's
 // tokenizer, with a margin where we have not.
 func (c *Call) countInput() int64 {
-	if c.counted > 0 {
-		return c.counted
+	if c.money.counted > 0 {
+		return c.money.counted
 	}
 	model := c.model.Targets[0].Model
 	n := int64(c.req.Head.PromptSize)
@@ -182,6 +182,6 @@ func (c *Call) countInput() int64 {
 			}
 		}
 	}
-	c.counted = n
+	c.money.counted = n
 	return n
 }

@@ -24,12 +24,16 @@ func entryArgs(e *billing.Entry, dim, tagset int64) ([]any, error) {
 		}
 		attempts = string(text)
 	}
+	own := e.RequestID
+	if own == e.Call {
+		own = "" // as most are; the index holds the others
+	}
 	u := &e.Usage
 	return []any{e.Call, e.Attempt, e.Time.UnixNano(), dim, tagset, e.User, e.Operation,
 		u.Input, u.CachedInput, u.CacheWrite, u.CacheWrite1h, u.Output, u.Reasoning, u.AudioInput, u.AudioOutput,
 		u.Images, int64(u.Source),
 		e.PriceVersion, int64(e.Cost), int64(e.Excess), int64(e.Saved), e.Code, e.Origin, flags(e), e.Cache,
-		e.Delivered, int64(e.Latency), int64(e.TTFT), bucket(e), e.RequestID, attempts}, nil
+		e.Delivered, int64(e.Latency), int64(e.TTFT), bucket(e), own, attempts}, nil
 }
 
 func flags(e *billing.Entry) (f int64) {
@@ -68,6 +72,9 @@ func scanEntry(scan func(...any) error) (e billing.Entry, id int64, err error) {
 		&e.RequestID, &attempts)
 	if err != nil {
 		return e, 0, err
+	}
+	if e.RequestID == "" {
+		e.RequestID = e.Call
 	}
 	e.Time = time.Unix(0, at).UTC()
 	u.Source = schema.UsageSource(source)

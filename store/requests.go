@@ -59,9 +59,13 @@ func (l *Ledger) entries(ctx context.Context, text string, args []any) (out []bi
 	return out, cursors, rows.Err()
 }
 
-// Request is the entry of a call: billing.ErrNotFound if there is none.
+// Request is the entry of a call, by the call's id or, newest first, by the
+// request id that its caller gave: billing.ErrNotFound if there is none.
 func (l *Ledger) Request(ctx context.Context, call string) (*billing.Entry, error) {
-	row := l.read.QueryRowContext(ctx, entrySelect+"WHERE e.call = ? AND e.attempt = 0", call)
+	row := l.read.QueryRowContext(ctx, entrySelect+`WHERE e.attempt = 0 AND e.id IN (
+		SELECT id FROM entries WHERE call = ?1
+		UNION ALL SELECT id FROM entries WHERE request_id = ?1 AND request_id <> '')
+		ORDER BY e.call = ?1 DESC, e.time DESC LIMIT 1`, call)
 	e, _, err := scanEntry(row.Scan)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, fmt.Errorf("no call %q: %w", call, billing.ErrNotFound)

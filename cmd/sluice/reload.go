@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -125,7 +126,7 @@ func (s *server) watch(ctx context.Context) {
 	defer signal.Stop(hup)
 	files := make(chan struct{}, 1)
 	prompts := make(chan struct{}, 1)
-	stop := s.watchFiles(files, prompts)
+	watched, stop := s.watched(), s.watchFiles(files, prompts)
 	defer func() { stop() }()
 	tick := time.NewTicker(30 * time.Second)
 	defer tick.Stop()
@@ -149,9 +150,18 @@ func (s *server) watch(ctx context.Context) {
 			s.keepUsed()
 			continue
 		}
-		stop() // the files may be others now
-		stop = s.watchFiles(files, prompts)
+		if now := s.watched(); !slices.Equal(now, watched) {
+			stop()
+			watched, stop = now, s.watchFiles(files, prompts)
+			s.tryReload(ctx) // what changed before they were watched
+		}
 	}
+}
+
+// watched are the files and the directory that the configuration comes from.
+func (s *server) watched() []string {
+	cfg := s.build.view().cfg
+	return append(slices.Clone(cfg.Sources()), cfg.Prompts.Dir)
 }
 
 func (s *server) tryReload(ctx context.Context) {

@@ -63,8 +63,8 @@ func newWorld() *world {
 		labels:  map[string]map[string]int{"mood": {"production": 2}},
 		targets: []router.TargetStatus{{ID: "mock/echo", State: "closed", Mode: "auto"}},
 		entries: []billing.Entry{
-			{Call: "c1", Time: testNow, Team: "research", KeyID: "key_r", Key: "research/ci", Model: "fast", Status: 200, Delivered: -1, Cost: 250_000_000},
-			{Call: "c2", Time: testNow, Team: "sales", KeyID: "key_s", Key: "sales/crm", Model: "fast", Status: 500, Code: "upstream_error", Cost: 0},
+			{Call: "c1", RequestID: "c1", Time: testNow, Team: "research", KeyID: "key_r", Key: "research/ci", Model: "fast", Status: 200, Delivered: -1, Cost: 250_000_000},
+			{Call: "c2", RequestID: "c2", Time: testNow, Team: "sales", KeyID: "key_s", Key: "sales/crm", Model: "fast", Status: 500, Code: "upstream_error", Cost: 0},
 		},
 	}
 }

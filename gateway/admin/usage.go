@@ -83,8 +83,8 @@ func (a *api) verifyUsage(q *request) error {
 
 // requestOut is a call as it is shown.
 type requestOut struct {
-	ID        string    `json:"id"`
-	RequestID string    `json:"request_id,omitempty"` // the caller's own
+	ID        string    `json:"id"`   // as the caller knows it: x-request-id
+	Call      string    `json:"call"` // unique for ever
 	Time      time.Time `json:"time"`
 	Team      string    `json:"team"`
 	Key       string    `json:"key"` // team/name
@@ -138,7 +138,7 @@ type tokens struct {
 
 func showRequestOf(e *billing.Entry) requestOut {
 	u := &e.Usage
-	out := requestOut{ID: e.Call, RequestID: e.RequestID, Time: e.Time.UTC(), Team: e.Team, Key: e.Key, User: e.User,
+	out := requestOut{ID: e.RequestID, Call: e.Call, Time: e.Time.UTC(), Team: e.Team, Key: e.Key, User: e.User,
 		Operation: e.Operation, Model: e.Model, Prompt: e.Prompt, Version: e.Version, Stream: e.Stream, Tags: notNil(e.Tags),
 		outcome: outcome{Provider: e.Provider, Target: e.Target, Status: e.Status, Code: e.Code, Origin: e.Origin, Refused: e.Refused,
 			Attempts: e.Attempts, LatencyMS: e.Latency.Milliseconds(), Cache: e.Cache, Left: e.Disconnect, Delivered: e.Delivered},

@@ -64,12 +64,13 @@ CREATE TABLE entries (
     latency INTEGER NOT NULL,
     ttft INTEGER NOT NULL,
     bucket INTEGER NOT NULL, -- of the latency; -1: not an admitted call
-    request_id TEXT NOT NULL,
+    request_id TEXT NOT NULL, -- empty: the call's own
     attempts TEXT, -- a JSON array
     UNIQUE (call, attempt)
 );
 CREATE INDEX entries_time ON entries (time);
 CREATE INDEX entries_dim ON entries (dim, time);
+CREATE INDEX entries_request ON entries (request_id) WHERE request_id <> '';
 CREATE INDEX entries_tagset ON entries (tagset, time) WHERE tagset <> 0;
 
 -- An entry in the shape of a rollup's row.
