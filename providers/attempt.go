@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 
+	"sluice/providers/auth"
 	"sluice/providers/dialect"
 	"sluice/providers/schema"
 	"sluice/providers/upstream"
@@ -41,6 +42,11 @@ func (p *Provider) send(ctx context.Context, c *Call, a *attempt, path string, b
 	}
 	h = append(h, p.opt.Headers...)
 	a.req.Header = append(h, extra...)
+	if p.opt.Sign != nil {
+		if err := p.sign(ctx, &a.req, c.Secret); err != nil {
+			return nil, p.fail(err)
+		}
+	}
 
 	resp, err := p.opt.Upstream.Do(ctx, &a.req)
 	if err != nil {
@@ -51,6 +57,23 @@ func (p *Provider) send(ctx context.Context, c *Call, a *attempt, path string, b
 	}
 	defer resp.Close()
 	return nil, p.refused(resp)
+}
+
+// sign adds the headers that depend on the whole request, or on a token that
+// must be fetched first.
+func (p *Provider) sign(ctx context.Context, r *upstream.Request, secret string) error {
+	q := auth.Request{Method: r.Method, Path: r.Path, Body: r.Body}
+	for _, f := range r.Header {
+		q.Header = append(q.Header, auth.Field(f))
+	}
+	more, err := p.opt.Sign(ctx, &q, secret)
+	if err != nil {
+		return err
+	}
+	for _, f := range more {
+		r.Header = append(r.Header, dialect.Field(f))
+	}
+	return nil
 }
 
 // refused reads an answer with an error status.

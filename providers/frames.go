@@ -61,10 +61,19 @@ func (s *Stream) translateFrames() {
 }
 
 func (s *Stream) translateFrame(frame []byte) {
-	if s.framing == dialect.FramingNDJSON {
+	switch s.framing {
+	case dialect.FramingNDJSON:
 		if line := bytes.TrimSpace(frame); len(line) > 0 {
 			_ = s.decodeFrame(dialect.Frame{Data: line})
 		}
+		return
+	case dialect.FramingEventStream:
+		f, err := sse.Message(frame)
+		if err != nil {
+			s.err = s.p.fail(invalidOutput("%v", err))
+			return
+		}
+		_ = s.decodeFrame(f)
 		return
 	}
 	if name, data, ok := wire.Event(frame); ok {
@@ -179,6 +188,12 @@ var dataField = []byte("data:")
 // providers end their stream so.
 func (s *Stream) lastFrame() {
 	tail := s.in.b[s.rest:]
+	if s.framing == dialect.FramingEventStream {
+		if len(tail) > 0 { // a message says how long it is: this one was cut
+			s.err = s.p.fail(cut())
+		}
+		return
+	}
 	if len(bytes.TrimSpace(tail)) == 0 {
 		return
 	}

@@ -88,13 +88,20 @@ func (s *Stream) openTranslated(ctx context.Context, c *Call, req *schema.ChatRe
 	return s.start(ctx, c, a, up)
 }
 
+// mediaTypes are the types of streams whose hosts always tell them.
+var mediaTypes = [...]string{
+	dialect.FramingSSE:         "text/event-stream",
+	dialect.FramingNDJSON:      "",
+	dialect.FramingEventStream: "application/vnd.amazon.eventstream",
+}
+
 func (s *Stream) start(ctx context.Context, c *Call, a *attempt, up *dialect.Upstream) error {
 	resp, err := s.p.send(ctx, c, a, up.Path, up.Body, up.Header)
 	if err != nil {
 		return err
 	}
 	s.framing = s.p.opt.Dialect.Chat.Framing
-	if s.framing == dialect.FramingSSE && !resp.ContentType("text/event-stream") {
+	if want := mediaTypes[s.framing]; want != "" && !resp.ContentType(want) {
 		if whole := resp.ContentType("application/json"); whole || resp.ContentType("text/html") {
 			defer resp.Close()
 			return s.p.notStream(resp, whole)

@@ -3,6 +3,7 @@ package providers
 import (
 	"context"
 
+	"sluice/providers/auth"
 	"sluice/providers/dialect"
 	"sluice/providers/schema"
 	"sluice/providers/upstream"
@@ -15,6 +16,7 @@ type Options struct {
 	Upstream *upstream.Client
 	Local    Local
 	Auth     Auth            // nil: the secret is not sent
+	Sign     auth.Sign       // what a header of the secret's own cannot do; nil: nothing
 	Headers  []dialect.Field // on every request
 }
 

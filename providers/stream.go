@@ -152,8 +152,11 @@ type frames struct {
 }
 
 func (f *frames) cut(b []byte) (int, error) {
-	if f.framing == dialect.FramingNDJSON {
+	switch f.framing {
+	case dialect.FramingNDJSON:
 		return f.lines.Next(b)
+	case dialect.FramingEventStream:
+		return sse.MessageLen(b)
 	}
 	return f.split.Next(b)
 }

@@ -17,8 +17,9 @@ type Framing uint8
 
 // The framings.
 const (
-	FramingSSE    Framing = iota // text/event-stream
-	FramingNDJSON                // a JSON value a line
+	FramingSSE         Framing = iota // text/event-stream
+	FramingNDJSON                     // a JSON value a line
+	FramingEventStream                // application/vnd.amazon.eventstream: binary messages with a length and checksums
 )
 
 // Dialect is one wire format.
@@ -82,6 +83,9 @@ type Chat struct {
 type Frame struct {
 	Event string
 	Data  []byte
+	// Failed says that the transport itself marks the frame as an error, as
+	// AWS's event streams do; Event is then the error's name.
+	Failed bool
 }
 
 // StreamDecoder turns the frames of one provider's stream into chunks.
