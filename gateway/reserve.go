@@ -23,8 +23,11 @@ func (c *Call) admit() error {
 			}
 		}
 	}
+	if err := c.reserve(); err != nil {
+		return err
+	}
 	c.done.admitted = true
-	return c.reserve()
+	return nil
 }
 
 // tokensNeeded is what a token limit must have room for: the input and what

@@ -59,12 +59,14 @@ func (a *api) listBudgets(q *request) error {
 	if err := q.mayAsk(values.Get("team")); err != nil {
 		return err
 	}
-	budgets := []budgetOut{}
+	budgets, seen := []budgetOut{}, map[billing.OwnerName]bool{}
 	for _, s := range a.View().Budgets {
 		team := TeamOf(s.Owner)
-		if q.id.Owns(team) && (values.Get("team") == "" || values.Get("team") == team) {
-			budgets = append(budgets, showBudget(s))
+		if seen[s.Owner] || !q.id.Owns(team) || values.Get("team") != "" && values.Get("team") != team {
+			continue
 		}
+		seen[s.Owner] = true // a key and the one that it was rotated to share a budget
+		budgets = append(budgets, showBudget(s))
 	}
 	// A team comes before its keys.
 	l, err := page(values, budgets, func(b *budgetOut) string { return cmp.Or(b.Owner.Key, b.Owner.Team) })

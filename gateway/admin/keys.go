@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -226,7 +227,8 @@ func (a *api) storeKeys(q *request, secret string, keys ...billing.Key) error {
 // longestGrace bounds how long a rotated key may still be used.
 const longestGrace = 30 * 24 * time.Hour
 
-// rotateKey makes a key with the same terms. The old one ends after the grace.
+// rotateKey makes a key with the same terms, which goes on in the same budget and
+// limits. The old one ends after the grace.
 func (a *api) rotateKey(q *request) error {
 	var in struct {
 		Grace string `json:"grace"` // such as 10m; empty: none
@@ -254,6 +256,7 @@ func (a *api) rotateKey(q *request) error {
 	now := a.Now().UTC()
 	old, secret := *found, billing.GenerateKey()
 	fresh := old
+	fresh.Account = cmp.Or(old.Account, old.ID) // its budget and limits go on
 	fresh.ID, fresh.Hash, fresh.Prefix = NewKeyID(), billing.HashKey(secret), billing.ShownPrefix(secret)
 	fresh.Created, fresh.LastUsed = now, time.Time{}
 	old.Revoked = now.Add(grace)

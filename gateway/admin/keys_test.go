@@ -89,7 +89,7 @@ func TestRotate(t *testing.T) {
 	c := newClient(t, w, "admin")
 	made := c.object(201, "POST", "/admin/v1/keys/key_s/rotate", `{"grace":"10m"}`)
 	fresh, old := w.keys[made["id"].(string)], w.keys["key_s"]
-	if fresh.ID == "key_s" || fresh.Hash != billing.HashKey(made["key"].(string)) || fresh.Name != "crm" || fresh.Team != "sales" {
+	if fresh.ID == "key_s" || fresh.Account != "key_s" || fresh.Hash != billing.HashKey(made["key"].(string)) || fresh.Name != "crm" || fresh.Team != "sales" {
 		t.Errorf("new key %+v", fresh)
 	}
 	if fresh.Budget == nil || fresh.Models[0] != "fast" || !fresh.LastUsed.IsZero() || !fresh.Revoked.IsZero() {

@@ -221,10 +221,12 @@ func thousandths(part, whole billing.Nano) int64 {
 
 // budgets lists those that are nearest to their end.
 func (g *glance) budgets(view *admin.View, who admin.Identity, now time.Time) {
+	seen := map[billing.OwnerName]bool{}
 	for _, s := range view.Budgets {
-		if !who.Owns(admin.TeamOf(s.Owner)) {
+		if seen[s.Owner] || !who.Owns(admin.TeamOf(s.Owner)) {
 			continue
 		}
+		seen[s.Owner] = true // a key and the one that it was rotated to share a budget
 		b := budget{BudgetStatus: s, Share: thousandths(s.Spent+s.Held, s.USD)}
 		if !s.Resets.IsZero() {
 			b.Resets = "resets in " + ago(s.Resets.Sub(now))
