@@ -43,7 +43,7 @@ func NewBook(loc *time.Location, now func() time.Time) *Book {
 // limit that cannot be) is an error that names it, and changes nothing. Call
 // Restore before using the view: it may have budgets that are new.
 func (b *Book) Rebuild(teams []Team, keys []Key) (*Owners, error) {
-	v := &Owners{teams: make(map[string]*Owner, len(teams)), keys: make(map[string]*Owner, len(keys))}
+	v := &Owners{teams: make(map[string]*Owner, len(teams)), keys: make(map[string]*Owner, len(keys)), rotated: map[string][]string{}}
 	declared := make(map[string]*Team, len(teams))
 	for i := range teams {
 		t := &teams[i]
@@ -83,8 +83,11 @@ func (b *Book) Rebuild(teams []Team, keys []Key) (*Owners, error) {
 	}
 	for _, k := range keys {
 		o := &Owner{Name: k.Team + "/" + k.Name, Team: k.Team, Key: &k, parent: v.teams[k.Team]}
-		b.join(o, accountName{key: k.ID}, terms{k.Models, k.Limits, k.Budget})
+		b.join(o, accountName{key: k.account()}, terms{k.Models, k.Limits, k.Budget})
 		v.keys[k.ID] = o
+		if k.Account != "" {
+			v.rotated[k.Account] = append(v.rotated[k.Account], k.ID)
+		}
 	}
 	b.forget()
 	b.latest = v

@@ -1,6 +1,7 @@
 package billing
 
 import (
+	"cmp"
 	"crypto/rand"
 	"crypto/sha256"
 	"hash/crc32"
@@ -90,6 +91,10 @@ func ShownPrefix(s string) string {
 
 // HashKey is the SHA-256 of the whole key: all that is ever stored of it.
 func HashKey(s string) [32]byte { return sha256.Sum256([]byte(s)) }
+
+// account is the ID of the key whose budget and limits it counts in: a key that
+// was rotated goes on where the old one is, and both share while both work.
+func (k *Key) account() string { return cmp.Or(k.Account, k.ID) }
 
 // InForce tells whether the key may be used at a time.
 func (k *Key) InForce(now time.Time) bool {

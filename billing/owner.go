@@ -85,6 +85,8 @@ func (o *Owner) AllowsModel(name string) bool {
 type Owners struct {
 	teams map[string]*Owner
 	keys  map[string]*Owner
+
+	rotated map[string][]string // account → the other keys that count in it
 }
 
 // Team finds a team by name; nil: there is none.

@@ -93,10 +93,16 @@ func (r *restoration) run(ctx context.Context) error {
 
 // spent is what the ledger has since a time; zero: of all time.
 func (r *restoration) spent(ctx context.Context, since time.Time) (Nano, error) {
-	if key := r.owner.Key; key != nil {
-		return r.ledger.Spent(ctx, "", key.ID, since)
-	}
 	var sum Nano
+	if key := r.owner.Key; key != nil {
+		for _, id := range append([]string{key.account()}, r.view.rotated[key.account()]...) {
+			n, err := r.ledger.Spent(ctx, "", id, since)
+			if err != nil {
+				return 0, err
+			}
+			sum += n
+		}
+	}
 	for _, team := range r.teams {
 		n, err := r.ledger.Spent(ctx, team, "", since)
 		if err != nil {

@@ -20,6 +20,7 @@ type Team struct {
 // Key is a caller's credential. Only its SHA-256 is ever stored.
 type Key struct {
 	ID       string    `json:"id"`
+	Account  string    `json:"account,omitempty"` // ID of the key whose budget and limits it counts in, since it was rotated; empty: its own
 	Hash     [32]byte  `json:"-"`
 	Prefix   string    `json:"prefix"` // what may be shown of it
 	Team     string    `json:"team"`
