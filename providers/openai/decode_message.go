@@ -77,15 +77,12 @@ func decodeMessage(item gjson.Result, at string) (schema.Message, error) {
 		case "role", "function_call", "reasoning_content", "reasoning", "reasoning_details", "thinking_blocks", "cache_control":
 		default:
 			if v.Type != gjson.Null {
-				if m.Extra == nil {
-					m.Extra = make(map[string]json.RawMessage)
-				}
-				m.Extra[key.Str] = json.RawMessage(v.Raw)
+				m.Extra = addExtra(m.Extra, key.Str, v.Raw)
 			}
 		}
 		return err == nil
 	})
-	if mark := rawObject(item.Get("cache_control")); mark != nil && len(m.Parts) > 0 {
+	if mark := wire.RawObject(item.Get("cache_control")); mark != nil && len(m.Parts) > 0 {
 		m.Parts[len(m.Parts)-1].CacheControl = mark
 	}
 	return m, err
@@ -143,7 +140,7 @@ func decodeContent(v gjson.Result, at string, out []schema.Part) ([]schema.Part,
 			at := fmt.Sprintf("%s[%d]", at, i)
 			return nil, schema.Invalid(at, "%s %s", at, err)
 		}
-		p.CacheControl = rawObject(item.Get("cache_control"))
+		p.CacheControl = wire.RawObject(item.Get("cache_control"))
 		out = append(out, p)
 	}
 	return out, nil

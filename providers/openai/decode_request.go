@@ -2,11 +2,11 @@ package openai
 
 import (
 	"encoding/json"
-	"strconv"
 
 	"github.com/tidwall/gjson"
 
 	"sluice/providers/schema"
+	"sluice/providers/wire"
 )
 
 // decodeRequest reads a client's request. The body has passed head; it is
@@ -16,7 +16,7 @@ func decodeRequest(raw []byte) (*schema.ChatRequest, error) {
 	if !root.IsObject() {
 		return nil, schema.Invalid("", "the body is not a JSON object")
 	}
-	req := &schema.ChatRequest{}
+	req := &schema.ChatRequest{Dialect: Name}
 	var err error
 	root.ForEach(func(key, v gjson.Result) bool {
 		if v.Type != gjson.Null {
@@ -44,7 +44,7 @@ func decodeField(req *schema.ChatRequest, name string, v gjson.Result) (err erro
 	case "reasoning_effort", "reasoning", "thinking":
 		err = decodeReasoning(req, name, v)
 	case fieldMaxTokens, fieldMaxCompletionTokens:
-		req.MaxTokens, err = integer(name, v)
+		req.MaxTokens, err = wire.Integer(name, v)
 	case "stop":
 		req.Stop, err = list(name, v)
 	case "modalities":
@@ -71,23 +71,23 @@ func decodeField(req *schema.ChatRequest, name string, v gjson.Result) (err erro
 func decodeScalar(req *schema.ChatRequest, name string, v gjson.Result) (err error) {
 	switch name {
 	case "temperature":
-		req.Temperature, err = number(name, v)
+		req.Temperature, err = wire.Number(name, v)
 	case "top_p":
-		req.TopP, err = number(name, v)
+		req.TopP, err = wire.Number(name, v)
 	case "top_k":
-		req.TopK, err = integer(name, v)
+		req.TopK, err = wire.Integer(name, v)
 	case "min_p":
-		req.MinP, err = number(name, v)
+		req.MinP, err = wire.Number(name, v)
 	case "frequency_penalty":
-		req.FrequencyPenalty, err = number(name, v)
+		req.FrequencyPenalty, err = wire.Number(name, v)
 	case "presence_penalty":
-		req.PresencePenalty, err = number(name, v)
+		req.PresencePenalty, err = wire.Number(name, v)
 	case "seed":
-		req.Seed, err = integer(name, v)
+		req.Seed, err = wire.Integer(name, v)
 	case "n":
-		req.N, err = integer(name, v)
+		req.N, err = wire.Integer(name, v)
 	case "top_logprobs":
-		req.TopLogprobs, err = integer(name, v)
+		req.TopLogprobs, err = wire.Integer(name, v)
 	case "logprobs":
 		req.Logprobs, err = boolean(name, v)
 	case "parallel_tool_calls":
@@ -95,18 +95,15 @@ func decodeScalar(req *schema.ChatRequest, name string, v gjson.Result) (err err
 	case "store":
 		req.Store, err = boolean(name, v)
 	case "user":
-		req.User, err = text(name, v)
+		req.User, err = wire.Text(name, v)
 	case "service_tier":
-		req.ServiceTier, err = text(name, v)
+		req.ServiceTier, err = wire.Text(name, v)
 	case "verbosity":
-		req.Verbosity, err = text(name, v)
+		req.Verbosity, err = wire.Text(name, v)
 	case "prompt_cache_key":
-		req.PromptCacheKey, err = text(name, v)
+		req.PromptCacheKey, err = wire.Text(name, v)
 	default:
-		if req.Extra == nil {
-			req.Extra = make(map[string]json.RawMessage)
-		}
-		req.Extra[name] = json.RawMessage(v.Raw)
+		req.Extra = addExtra(req.Extra, name, v.Raw)
 	}
 	return err
 }
@@ -119,7 +116,7 @@ func decodeReasoning(req *schema.ChatRequest, name string, v gjson.Result) (err 
 	}
 	r := req.Reasoning
 	if name == "reasoning_effort" {
-		r.Effort, err = text(name, v)
+		r.Effort, err = wire.Text(name, v)
 		r.Off = r.Off || r.Effort == "none"
 		return err
 	}
@@ -136,7 +133,7 @@ func decodeReasoning(req *schema.ChatRequest, name string, v gjson.Result) (err 
 		r.Off = r.Off || v.Get("type").Str == "disabled"
 	}
 	if budget.Exists() && budget.Type != gjson.Null {
-		if r.Budget, err = integer(name+".budget", budget); err != nil {
+		if r.Budget, err = wire.Integer(name+".budget", budget); err != nil {
 			return err
 		}
 	}
@@ -172,37 +169,9 @@ func decodeFormat(v gjson.Result) (*schema.ResponseFormat, error) {
 	return f, nil
 }
 
-func number(name string, v gjson.Result) (*float64, error) {
-	if v.Type != gjson.Number {
-		return nil, schema.Invalid(name, "%s must be a number", name)
-	}
-	return &v.Num, nil
-}
-
-func integer(name string, v gjson.Result) (*int64, error) {
-	n, err := strconv.ParseInt(v.Raw, 10, 64)
-	if err != nil && v.Type == gjson.Number && v.Num == float64(int64(v.Num)) {
-		n, err = int64(v.Num), nil // 1.0, 1e3
-	}
-	if v.Type != gjson.Number || err != nil {
-		return nil, schema.Invalid(name, "%s must be an integer", name)
-	}
-	return &n, nil
-}
-
 func boolean(name string, v gjson.Result) (*bool, error) {
-	if !v.IsBool() {
-		return nil, schema.Invalid(name, "%s must be a boolean", name)
-	}
-	on := v.Bool()
-	return &on, nil
-}
-
-func text(name string, v gjson.Result) (string, error) {
-	if v.Type != gjson.String {
-		return "", schema.Invalid(name, "%s must be a string", name)
-	}
-	return v.Str, nil
+	on, err := wire.Boolean(name, v)
+	return &on, err
 }
 
 // list reads a string or a list of strings.
@@ -210,14 +179,7 @@ func list(name string, v gjson.Result) ([]string, error) {
 	if v.Type == gjson.String {
 		return []string{v.Str}, nil
 	}
-	var out []string
-	for _, item := range v.Array() {
-		if item.Type != gjson.String {
-			return nil, schema.Invalid(name, "%s must be a string or a list of strings", name)
-		}
-		out = append(out, item.Str)
-	}
-	return out, nil
+	return wire.Texts(name, v)
 }
 
 func pairs(name string, v gjson.Result) (map[string]string, error) {

@@ -8,6 +8,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"sluice/providers/schema"
+	"sluice/providers/wire"
 )
 
 // decodeResponse reads a whole answer.
@@ -48,8 +49,8 @@ func decodeChoice(v gjson.Result) (schema.Choice, error) {
 		Index:        int(v.Get("index").Int()),
 		FinishReason: finishReason(v.Get("finish_reason").Str),
 		StopSequence: v.Get("stop_reason").Str, // vLLM
-		Logprobs:     rawObject(v.Get("logprobs")),
-		Audio:        rawObject(m.Get("audio")),
+		Logprobs:     wire.RawObject(v.Get("logprobs")),
+		Audio:        wire.RawObject(m.Get("audio")),
 	}
 	if a := m.Get("annotations"); a.IsArray() && len(a.Array()) > 0 {
 		c.Annotations = json.RawMessage(a.Raw)

@@ -8,6 +8,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"sluice/providers/schema"
+	"sluice/providers/wire"
 )
 
 func decodeTools(v gjson.Result) ([]schema.Tool, error) {
@@ -26,9 +27,9 @@ func decodeTools(v gjson.Result) ([]schema.Tool, error) {
 		if err != nil {
 			return nil, err
 		}
-		t.CacheControl = rawObject(item.Get("cache_control"))
+		t.CacheControl = wire.RawObject(item.Get("cache_control"))
 		if t.CacheControl == nil {
-			t.CacheControl = rawObject(f.Get("cache_control"))
+			t.CacheControl = wire.RawObject(f.Get("cache_control"))
 		}
 		out = append(out, t)
 	}
@@ -130,12 +131,4 @@ func decodeCall(f gjson.Result) openai.FunctionCall {
 		call.Arguments = args.Raw
 	}
 	return call
-}
-
-// rawObject is an object's text, or nil.
-func rawObject(v gjson.Result) json.RawMessage {
-	if !v.IsObject() {
-		return nil
-	}
-	return json.RawMessage(v.Raw)
 }

@@ -3,7 +3,6 @@ package openai
 import (
 	"encoding/base64"
 	"encoding/binary"
-	"encoding/json"
 	"maps"
 	"math"
 	"slices"
@@ -30,18 +29,15 @@ func decodeEmbedRequest(raw []byte) (*schema.EmbedRequest, error) {
 		case "input":
 			err = decodeInput(req, v)
 		case "encoding_format":
-			if req.EncodingFormat, err = text(key.Str, v); err == nil && v.Str != "float" && v.Str != "base64" {
+			if req.EncodingFormat, err = wire.Text(key.Str, v); err == nil && v.Str != "float" && v.Str != "base64" {
 				err = schema.Invalid(key.Str, "encoding_format must be float or base64")
 			}
 		case "dimensions":
-			req.Dimensions, err = integer(key.Str, v)
+			req.Dimensions, err = wire.Integer(key.Str, v)
 		case "user":
-			req.User, err = text(key.Str, v)
+			req.User, err = wire.Text(key.Str, v)
 		default:
-			if req.Extra == nil {
-				req.Extra = make(map[string]json.RawMessage)
-			}
-			req.Extra[key.Str] = json.RawMessage(v.Raw)
+			req.Extra = addExtra(req.Extra, key.Str, v.Raw)
 		}
 		return err == nil
 	})

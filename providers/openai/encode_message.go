@@ -15,7 +15,7 @@ import (
 // takes it back but those that speak of it in words of their own. Pictures in
 // a tool's result, which the API has no place for, follow the run of results
 // in a message of the user.
-func (q Quirks) appendMessages(b []byte, messages []schema.Message) ([]byte, error) {
+func (q Quirks) appendMessages(b []byte, messages []schema.Message) []byte {
 	b = append(b, '[')
 	var pictures []schema.Part
 	for i := range messages {
@@ -36,7 +36,7 @@ func (q Quirks) appendMessages(b []byte, messages []schema.Message) ([]byte, err
 	if len(pictures) > 0 {
 		b = appendUserParts(wire.AppendComma(b), pictures)
 	}
-	return append(b, ']'), nil
+	return append(b, ']')
 }
 
 func (q Quirks) appendMessage(b []byte, m *schema.Message) []byte {
@@ -49,10 +49,9 @@ func (q Quirks) appendMessage(b []byte, m *schema.Message) []byte {
 	b = appendText(b, "name", m.Name)
 	b = appendText(b, "tool_call_id", m.ToolCallID)
 	b = append(b, `,"content":`...)
-	switch {
-	case m.Role == schema.RoleTool:
+	if m.Role == schema.RoleTool {
 		b = wire.AppendString(b, m.Text())
-	default:
+	} else {
 		b = appendContent(b, m)
 	}
 	b = appendText(b, "refusal", m.Refusal)

@@ -13,13 +13,11 @@ import (
 // encodeRequest writes a unified request for a host.
 func (q Quirks) encodeRequest(req *schema.ChatRequest) (*dialect.Upstream, error) {
 	up := &dialect.Upstream{Path: "/chat/completions"}
+	req = understood(req, up)
 	b := append(make([]byte, 0, 1<<10), `{"model":`...)
 	b = wire.AppendString(b, req.Model)
 	b = append(b, `,"messages":`...)
-	b, err := q.appendMessages(b, req.Messages)
-	if err != nil {
-		return nil, err
-	}
+	b = q.appendMessages(b, req.Messages)
 	b = appendTools(b, req)
 	b = appendFormat(b, req.ResponseFormat)
 	b = q.appendNumbers(b, req, up)

@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -142,6 +143,10 @@ func FuzzHead(f *testing.F) {
 				e := schema.AsError(err)
 				if e.Status != 400 || e.Message == "" {
 					t.Fatalf("%v", e)
+				}
+				var object map[string]any
+				if e.Code == schema.CodeInvalidJSON && json.Unmarshal(raw, &object) == nil && object != nil && len(raw) < 1000 {
+					t.Fatalf("%q is an object: %v", raw, e)
 				}
 			}
 		}

@@ -105,7 +105,7 @@ func measure(data []byte, t *dialect.Tally) (f found) {
 			return f
 		}
 		data = data[i+1:]
-		n := stringEnd(data)
+		n := wire.StringEnd(data)
 		key := data[:n]
 		if data = data[min(n+1, len(data)):]; len(data) == 0 {
 			return f
@@ -139,29 +139,11 @@ func measure(data []byte, t *dialect.Tally) (f found) {
 			continue
 		}
 		data = data[1:]
-		n = stringEnd(data)
+		n = wire.StringEnd(data)
 		switch string(key) {
 		case "content", "arguments", "reasoning_content", "reasoning":
 			t.Text.Add(data[:n])
 		}
 		data = data[min(n+1, len(data)):]
-	}
-}
-
-// stringEnd is the length of the JSON string whose opening quote is before b.
-func stringEnd(b []byte) int {
-	for n := 0; ; n++ {
-		i := bytes.IndexByte(b[n:], '"')
-		if i < 0 {
-			return len(b)
-		}
-		n += i
-		slashes := 0
-		for slashes < n && b[n-1-slashes] == '\\' {
-			slashes++
-		}
-		if slashes%2 == 0 {
-			return n
-		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"sluice/providers/dialect"
 	"sluice/providers/schema"
+	"sluice/providers/wire"
 )
 
 // decoder reads one host's stream.
@@ -89,7 +90,7 @@ func (d *decoder) choice(v gjson.Result) (c schema.ChoiceDelta) {
 		case "stop_reason": // vLLM
 			c.StopSequence = v.Str
 		case "logprobs":
-			c.Logprobs = rawObject(v)
+			c.Logprobs = wire.RawObject(v)
 		case "delta":
 			delta = v
 		}
@@ -130,7 +131,7 @@ func (d *decoder) delta(c *schema.ChoiceDelta, delta gjson.Result) {
 				c.ToolCalls = append(c.ToolCalls, call)
 			}
 		case "audio":
-			c.Audio = rawObject(v)
+			c.Audio = wire.RawObject(v)
 		}
 		return true
 	})

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"strings"
 	"unicode/utf8"
 	"unsafe"
@@ -10,70 +11,106 @@ import (
 	"sluice/providers/schema"
 )
 
-// maxDepth is how deep arrays and objects may nest. Real requests stay below
-// thirty; a body of open brackets would exhaust the stack.
-const maxDepth = 512
-
 // View is b as a string without a copy. It changes when b does.
 func View(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
-// Valid tells whether b is one JSON value, not nested beyond reason, and
-// nothing else.
-func Valid(b []byte) bool { return !tooDeep(b) && gjson.ValidBytes(b) }
-
-// tooDeep looks at the nesting. Few openers cannot nest deep, and they are
-// counted at memory speed.
-func tooDeep(b []byte) bool {
-	openers := 0
-	for _, opener := range []string{"[", "{"} {
-		openers += strings.Count(View(b), opener)
-	}
-	if openers <= maxDepth {
-		return false
-	}
-	depth, quoted := 0, false
-	for i := 0; i < len(b); i++ {
-		switch c := b[i]; {
-		case c == '"':
-			quoted = !quoted
-		case quoted && c == '\\':
-			i++
-		case quoted:
-		case c == '[' || c == '{':
-			if depth++; depth > maxDepth {
-				return true
-			}
-		case c == ']' || c == '}':
-			depth--
-		}
-	}
-	return false
-}
-
-// Object walks the fields of the JSON object raw once and gives f those in
-// names, with their place in names; value.Index is the value's offset in raw,
-// and value's text is a view of raw. What is not a JSON object is invalid_json.
+// Object walks the fields of the JSON object raw once, then gives f those in
+// names, in the order of names and with their place there; value.Index is the
+// value's offset in raw, and value's text is a view of raw. What is not a JSON object is invalid_json.
 // A field of names that stands there twice, or in another case (which some
 // parsers take for the same), is invalid_request: the gateway and the provider
 // would read different things. There may be at most 64 names.
 func Object(raw []byte, names []string, f func(field int, value gjson.Result) error) error {
-	if !Valid(raw) {
-		return badJSON("the body is not valid JSON")
-	}
-	root := gjson.Parse(View(raw))
-	if !root.IsObject() {
+	c := checker{b: raw}
+	var values [64]schema.Span
+	fault, ok := c.object(names, &values)
+	switch {
+	case !ok && c.depth == 0 && Valid(raw):
 		return badJSON("the body is not a JSON object")
+	case !ok:
+		return badJSON("the body is not valid JSON")
+	case fault != nil:
+		return fault
 	}
-	return fields(root, names, f)
+	for field := range names {
+		if at := values[field]; at.Present() {
+			value := gjson.Parse(View(raw[at.From:at.To]))
+			value.Index = at.From
+			if err := f(field, value); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// object reads an object that is the whole document, and finds where the
+// values of the named fields stand. fault is what is wrong with a name; ok is
+// false where it is no JSON, or no object.
+func (c *checker) object(names []string, values *[64]schema.Span) (fault error, ok bool) {
+	if c.next() != '{' {
+		return nil, false
+	}
+	c.i++
+	for c.next() != '}' {
+		c.next()
+		from := c.i
+		if !c.key() {
+			return nil, false
+		}
+		key := c.b[from:c.i]
+		c.next()
+		from = c.i
+		if !c.value() {
+			return nil, false
+		}
+		if fault == nil {
+			fault = place(keyText(key), schema.Span{From: from, To: c.i}, names, values)
+		}
+		if c.next() != ',' {
+			break
+		}
+		if c.i++; c.next() != '"' {
+			return nil, false
+		}
+	}
+	if c.next() != '}' {
+		return nil, false
+	}
+	c.i++
+	return fault, c.atEnd()
+}
+
+// keyText is a key as it reads, of its text up to the colon.
+func keyText(raw []byte) string {
+	end := StringEnd(raw[1:]) + 1
+	if bytes.IndexByte(raw[1:end], '\\') < 0 {
+		return View(raw[1:end])
+	}
+	return gjson.Parse(View(raw[:end+1])).Str
+}
+
+// place notes where a field's value stands.
+func place(key string, at schema.Span, names []string, values *[64]schema.Span) error {
+	for i, name := range names {
+		if key == name {
+			if values[i].Present() {
+				return twice(name)
+			}
+			values[i] = at
+			return nil
+		}
+	}
+	return caseVariant(key, names)
+}
+
+func twice(name string) error {
+	return schema.Invalid(name, "the field %q stands in the body twice", name)
 }
 
 // Fields is Object for an object within a body that Object has checked;
 // offsets are those of the whole body.
 func Fields(object gjson.Result, names []string, f func(field int, value gjson.Result) error) error {
-	return fields(object, names, f)
-}
-
-func fields(object gjson.Result, names []string, f func(int, gjson.Result) error) error {
 	var seen uint64
 	var err error
 	object.ForEach(func(key, value gjson.Result) bool {
@@ -89,7 +126,7 @@ func fields(object gjson.Result, names []string, f func(int, gjson.Result) error
 			return err == nil
 		}
 		if seen&(1<<at) != 0 {
-			err = schema.Invalid(names[at], "the field %q stands in the body twice", names[at])
+			err = twice(names[at])
 			return false
 		}
 		seen |= 1 << at

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -56,10 +57,52 @@ func FuzzValid(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if got, want := Valid(b), json.Valid(b); got != want && !tooDeep(b) {
+		if got, want := Valid(b), json.Valid(b); got != want && (got || bytes.Count(b, []byte("["))+bytes.Count(b, []byte("{")) <= maxDepth) {
 			t.Errorf("%q: %v, want %v", b, got, want)
 		}
 	})
+}
+
+func TestValid(t *testing.T) {
+	deep := func(n int, open, end string) []byte {
+		return []byte(strings.Repeat(open, n) + "1" + strings.Repeat(end, n))
+	}
+	for _, c := range []struct {
+		b    []byte
+		want bool
+	}{
+		{deep(maxDepth, "[", "]"), true},
+		{deep(maxDepth, `{"a":`, "}"), true},
+		{deep(maxDepth+1, "[", "]"), false},
+		{deep(maxDepth/2, `[{"a":`, "}]"), true},
+		{deep(maxDepth/2, `[{"a":`, "]}"), false},
+		{[]byte(strings.Repeat("[", 5_000_000)), false},
+		{[]byte(`{"a":[],"b":{},"c":[{}]}`), true},
+	} {
+		if Valid(c.b) != c.want {
+			t.Errorf("%.40q of %d bytes: want %v", c.b, len(c.b), c.want)
+		}
+	}
+	// Each byte value at each place of a word, in a string and outside.
+	for at := range 20 {
+		for v := range 256 {
+			b := []byte(`["aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",1]`)
+			b[2+at] = byte(v)
+			if Valid(b) != json.Valid(b) {
+				t.Errorf("%q", b)
+			}
+		}
+	}
+}
+
+func BenchmarkValid(b *testing.B) {
+	raw := []byte(`{"messages":[` + strings.Repeat(`{"role":"user","content":"`+strings.Repeat("some text with an \\n escape, ", 28)+`"},`, 40) + `{}]}`)
+	b.SetBytes(int64(len(raw)))
+	for b.Loop() {
+		if !Valid(raw) {
+			b.Fatal("not valid")
+		}
+	}
 }
 
 func FuzzAppendString(f *testing.F) {
