@@ -1,0 +1,30 @@
+package cohere
+
+import (
+	"os"
+	"testing"
+
+	"sluice/providers/openai"
+	"sluice/providers/providertest"
+)
+
+func TestScenarios(t *testing.T) {
+	providertest.Scenarios(t, &openai.Dialect, &Dialect, "testdata")
+}
+
+func TestRecorded(t *testing.T) {
+	for _, endpoint := range []string{"chat", "chat_v1", "embeddings", "rerank"} {
+		t.Run(endpoint, func(t *testing.T) {
+			providertest.Recorded(t, os.Getenv("SLUICE_WIRE"), &Dialect, providertest.Options{Provider: "cohere", Endpoint: endpoint, Plans: true})
+		})
+	}
+}
+
+func TestCrossing(t *testing.T) {
+	for _, host := range []string{"openai", "mistral", "deepseek", "openrouter"} {
+		t.Run(host, func(t *testing.T) {
+			providertest.Crossing(t, os.Getenv("SLUICE_WIRE"), &openai.Dialect, &openai.Dialect, providertest.Options{Provider: host, Endpoint: "chat"},
+				&Dialect, providertest.Options{Provider: "cohere", Endpoint: "chat"})
+		})
+	}
+}
