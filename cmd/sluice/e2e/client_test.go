@@ -144,8 +144,8 @@ func (s *openStream) close() {
 
 // entry is one line of GET /admin/v1/requests, as far as tests look.
 type entry struct {
-	ID         string      `json:"id"`         // the gateway's own
-	Request    string      `json:"request_id"` // the caller's
+	Call       string      `json:"call"` // the gateway's own
+	ID         string      `json:"id"`   // the caller's
 	Model      string      `json:"model"`
 	Target     string      `json:"target"`
 	Status     int         `json:"status"`

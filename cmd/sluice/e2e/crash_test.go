@@ -81,8 +81,8 @@ func (g *gateway) ledgerOf(prefix string, want []string) map[string]int {
 	eventually(5*time.Second, func() bool {
 		seen = map[string]int{}
 		for _, e := range g.requests("") {
-			if strings.HasPrefix(e.Request, prefix) {
-				seen[e.Request]++
+			if strings.HasPrefix(e.ID, prefix) {
+				seen[e.ID]++
 			}
 		}
 		for _, id := range want {
