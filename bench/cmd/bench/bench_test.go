@@ -38,7 +38,7 @@ func TestVerdict(t *testing.T) {
 		{Target: "nginx", Work: "small", CPU: []float64{10}},
 		{Target: "sluice", Work: "small", CPU: []float64{31, 30, 29}, Ratio: 3},
 	}
-	r.Memory = []memoryFigure{{"nginx", 500}, {"sluice", 120}}
+	r.Memory = []memoryFigure{{"nginx", "small", 500}, {"sluice", "small", 120}}
 	if err := r.verdict(false); err != nil {
 		t.Errorf("without -check goals do not count: %v", err)
 	}

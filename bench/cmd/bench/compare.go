@@ -185,25 +185,23 @@ func halfLoad(ctx context.Context, o *options, running []*target, rep *report) {
 	}
 }
 
-// memoryAtMany tells the peak with many connections, calls and open streams.
+// memoryAtMany tells the peak with many connections: of calls, large ones, and
+// open streams.
 func memoryAtMany(ctx context.Context, o *options, running []*target, rep *report) {
 	for _, t := range running {
 		if t.cmd == nil {
 			continue
 		}
-		pid := t.cmd.Process.Pid
-		progress("%d connections through %s", o.manyConns, t.name)
-		if err := proc.ResetPeak(pid); err != nil {
-			rep.note("peak memory of %s is that since its start: %v", t.name, err)
+		for _, name := range []string{"small", "stream", "paced", "large"} {
+			progress("%s over %d connections through %s", name, o.manyConns, t.name)
+			if err := proc.ResetPeak(t.cmd.Process.Pid); err != nil {
+				rep.note("peak memory of %s is that since its start: %v", t.name, err)
+			}
+			r := load.Do(ctx, load.Run{Work: workNamed(name).request(t), Addr: t.addr, Conns: o.manyConns, Length: o.length()})
+			_, peak, err := proc.Memory(t.cmd.Process.Pid)
+			rep.fault(t.name, name, errors.Join(r.Err, err))
+			rep.Memory = append(rep.Memory, memoryFigure{t.name, name, mib(peak)})
 		}
-		for _, name := range []string{"small", "large", "paced"} {
-			w := workNamed(name)
-			r := load.Do(ctx, load.Run{Work: w.request(t), Addr: t.addr, Conns: o.manyConns, Length: o.length()})
-			rep.fault(t.name, w.name, r.Err)
-		}
-		_, peak, err := proc.Memory(pid)
-		rep.fault(t.name, "memory", err)
-		rep.Memory = append(rep.Memory, memoryFigure{t.name, mib(peak)})
 	}
 }
 

@@ -50,6 +50,7 @@ type startFigure struct {
 
 type memoryFigure struct {
 	Target  string  `json:"target"`
+	Work    string  `json:"work"`
 	PeakMiB float64 `json:"peak_mib"`
 }
 
@@ -152,8 +153,14 @@ func (r *report) print(out io.Writer) {
 	}
 	if len(r.Memory) > 0 {
 		say("\npeak memory at %d connections, MiB\n", r.manyConns)
-		for _, f := range r.Memory {
-			say("%s\t%.1f\n", f.Target, f.PeakMiB)
+		for i, f := range r.Memory {
+			if i == 0 || f.Target != r.Memory[i-1].Target {
+				say("%s", f.Target)
+			}
+			say("\t%s %.1f", f.Work, f.PeakMiB)
+			if i == len(r.Memory)-1 || f.Target != r.Memory[i+1].Target {
+				say("\n")
+			}
 		}
 	}
 	for _, n := range r.Notes {
@@ -190,7 +197,7 @@ func (r *report) verdict(goals bool) error {
 		}
 		for _, f := range r.Memory {
 			if f.Target == "sluice" && f.PeakMiB > memoryGoal {
-				missed = append(missed, fmt.Sprintf("peak memory is %.0f MiB, the goal is %d", f.PeakMiB, memoryGoal))
+				missed = append(missed, fmt.Sprintf("peak memory is %.0f MiB on %s, the goal is %d", f.PeakMiB, f.Work, memoryGoal))
 			}
 		}
 	}
