@@ -100,7 +100,7 @@ func (s *server) adminView() admin.View {
 
 // publish makes a version of a prompt that the admin API was given.
 func (s *server) publish(ctx context.Context, p admin.Publication) (int, bool, error) {
-	return s.prompts.Publish(ctx, prompts.Publication{Name: p.Name, Source: p.Source, Message: p.Message, Author: p.Author})
+	return s.prompts.Publish(ctx, prompts.Publication{Name: p.Name, Source: p.Source, Partials: p.Partials, Message: p.Message, Author: p.Author})
 }
 
 func (s *server) setBreaker(target string, mode router.Mode) error {
