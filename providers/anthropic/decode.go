@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	openai "github.com/sashabaranov/go-openai"
+	"github.com/tidwall/gjson"
 
 	"sluice/providers/schema"
 )
@@ -17,8 +18,14 @@ type answer struct {
 	Content      []json.RawMessage `json:"content"`
 	StopReason   string            `json:"stop_reason"`
 	StopSequence string            `json:"stop_sequence"`
+	StopDetails  stopDetails       `json:"stop_details"`
 	Usage        usage             `json:"usage"`
 	Error        json.RawMessage   `json:"error"`
+}
+
+// stopDetails says why the model refused.
+type stopDetails struct {
+	Explanation string `json:"explanation"`
 }
 
 // content is one block of an answer.
@@ -63,6 +70,7 @@ func decode(body []byte) (*schema.ChatResponse, error) {
 	if answered != "" {
 		choice.Message.Parts = answerOnly(choice.Message.Parts, answered)
 	}
+	choice.Message.Refusal = a.StopDetails.Explanation
 	choice.FinishReason = finish(a.StopReason, len(choice.Message.ToolCalls) > 0)
 	return &schema.ChatResponse{
 		ID: a.ID, Model: a.Model, Choices: []schema.Choice{choice},
@@ -88,6 +96,7 @@ func addBlock(m *schema.Message, c *content, raw json.RawMessage) {
 			ID: c.ID, Type: openai.ToolTypeFunction,
 			Function: openai.FunctionCall{Name: c.Name, Arguments: arguments(c.Input)},
 		})
+		keepCallExtra(m, c.ID, gjson.ParseBytes(raw))
 	default:
 		m.Parts = append(m.Parts, schema.Part{Type: schema.PartRaw, Raw: raw})
 	}

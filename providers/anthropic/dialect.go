@@ -4,6 +4,9 @@ import (
 	"sluice/providers/dialect"
 )
 
+// Name is the dialect's name.
+const Name = "anthropic"
+
 // Version is the value of the anthropic-version header that every request
 // carries.
 const Version = "2023-06-01"
@@ -13,14 +16,40 @@ const Version = "2023-06-01"
 // the answer's text.
 const AnswerTool = "sluice_structured_answer"
 
-// Dialect is the Messages API, provider side.
+// The paths of the API.
+const (
+	messagesPath = "/v1/messages"
+	countPath    = "/v1/messages/count_tokens"
+)
+
+// Dialect is the Messages API.
 var Dialect = dialect.Dialect{
-	Name: "anthropic",
+	Name: Name,
 	Chat: &dialect.Chat{
 		Framing: dialect.FramingSSE,
 		Encode:  encode,
 		Decode:  decode,
 		Stream:  newStream,
+		Path:    func(string, bool) string { return messagesPath },
+		Splice:  splice,
+		Usage:   rawUsage,
+		Scan:    newScanner,
+	},
+	Count: &dialect.Count{
+		Encode: encodeCount,
+		Decode: decodeCount,
+		Path:   func(string) string { return countPath },
+		Splice: spliceCount,
 	},
 	Error: decodeError,
+	Client: &dialect.Client{
+		Head:        head,
+		DecodeChat:  decodeRequest,
+		EncodeChat:  encodeAnswer,
+		Stream:      newWriter,
+		EncodeCount: appendCount,
+		Forward:     []string{"anthropic-version", "anthropic-beta"},
+		Error:       appendError,
+		StreamError: appendStreamError,
+	},
 }

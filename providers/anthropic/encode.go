@@ -10,13 +10,12 @@ import (
 
 	"sluice/providers/dialect"
 	"sluice/providers/schema"
-	"sluice/providers/wire"
 )
 
 // request is the body of POST /v1/messages but for system, messages and tools.
 type request struct {
 	Model         string                     `json:"model"`
-	MaxTokens     int64                      `json:"max_tokens"`
+	MaxTokens     int64                      `json:"max_tokens,omitempty"`
 	ToolChoice    *toolChoice                `json:"tool_choice,omitempty"`
 	StopSequences []string                   `json:"stop_sequences,omitempty"`
 	Temperature   *float64                   `json:"temperature,omitempty"`
@@ -45,6 +44,12 @@ type encoder struct {
 	dropped      []string
 }
 
+// own tells whether what the request keeps verbatim may be in this dialect's
+// words. Clients of OpenAI's speak them too, as LiteLLM has taught them.
+func (e *encoder) own() bool {
+	return e.req.Dialect == "" || e.req.Dialect == Name || e.req.Dialect == "openai"
+}
+
 // drop names a parameter that the provider will not see.
 func (e *encoder) drop(name string) {
 	if !slices.Contains(e.dropped, name) {
@@ -60,6 +65,15 @@ func (e *encoder) beta(name string) {
 
 // encode is Chat.Encode.
 func encode(req *schema.ChatRequest) (*dialect.Upstream, error) {
+	e, err := translate(req)
+	if err != nil {
+		return nil, err
+	}
+	return e.upstream(messagesPath, ownFields)
+}
+
+// translate fills an encoder with what the request says.
+func translate(req *schema.ChatRequest) (*encoder, error) {
 	e := &encoder{req: req, traits: traitsOf(req.Model)}
 	e.out.Model, e.out.Stream = req.Model, req.Stream
 	if err := e.messages(); err != nil {
@@ -73,12 +87,18 @@ func encode(req *schema.ChatRequest) (*dialect.Upstream, error) {
 	e.thinking()
 	e.sampling()
 	e.rest()
-	body, err := e.body()
+	return e, nil
+}
+
+// upstream writes the request. own are the API's own fields that the path
+// takes.
+func (e *encoder) upstream(path string, own map[string]bool) (*dialect.Upstream, error) {
+	body, err := e.body(own)
 	if err != nil {
 		return nil, err
 	}
 	up := &dialect.Upstream{
-		Path:    "/v1/messages",
+		Path:    path,
 		Header:  []dialect.Field{{Name: "anthropic-version", Value: Version}},
 		Body:    body,
 		Dropped: e.dropped,
@@ -187,19 +207,15 @@ func isSet(raw json.RawMessage) bool {
 	return s != "" && s != "null" && s != "{}"
 }
 
-// ownFields are the API's fields that OpenAI has not: they pass as they came.
-var ownFields = map[string]bool{
-	"cache_control": true, "container": true, "context_management": true,
-	"inference_geo": true, "mcp_servers": true, "speed": true,
-}
-
 // body writes the request, with the caller's own Anthropic fields behind it.
-func (e *encoder) body() ([]byte, error) {
+func (e *encoder) body(own map[string]bool) ([]byte, error) {
 	extra := make(map[string]json.RawMessage)
 	for _, name := range slices.Sorted(maps.Keys(e.req.Extra)) {
 		raw := e.req.Extra[name]
 		switch {
-		case ownFields[name]:
+		case !e.own():
+			e.drop(name)
+		case own[name]:
 			extra[name] = raw
 		case name == "betas" || name == "anthropic_beta":
 			var list []string
@@ -225,8 +241,5 @@ func (e *encoder) body() ([]byte, error) {
 		return nil, fmt.Errorf("cannot encode request for model %q: %w", e.req.Model, err)
 	}
 	body = e.appendPrompt(body[:len(body)-1])
-	for _, name := range slices.Sorted(maps.Keys(extra)) {
-		body = append(wire.AppendKey(body, name), extra[name]...)
-	}
-	return append(body, '}'), nil
+	return append(appendExtra(body, extra), '}'), nil
 }

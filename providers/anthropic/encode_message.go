@@ -3,6 +3,8 @@ package anthropic
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	openai "github.com/sashabaranov/go-openai"
@@ -32,7 +34,9 @@ type block struct {
 	ToolUseID    string
 	Content      []block
 	IsError      bool
+	Citations    json.RawMessage
 	CacheControl json.RawMessage
+	Extra        map[string]json.RawMessage
 	Raw          json.RawMessage
 }
 
@@ -91,19 +95,23 @@ func (e *encoder) user(i int, m *schema.Message) error {
 }
 
 // assistant writes thinking first, then the rest in its order, then the calls.
+// A caller of this dialect gives the model's own order back, and it stays: that
+// of thinking among blocks of the API's own tools is checked.
 func (e *encoder) assistant(i int, m *schema.Message) error {
-	var first, rest []schema.Part
-	for _, p := range m.Parts {
-		if p.Type == schema.PartThinking || p.Type == schema.PartRedactedThinking {
-			first = append(first, p)
-			continue
+	parts := slices.Clone(m.Parts)
+	if e.req.Dialect != Name {
+		thought := func(p schema.Part) int {
+			if p.Type == schema.PartThinking || p.Type == schema.PartRedactedThinking {
+				return 0
+			}
+			return 1
 		}
-		rest = append(rest, p)
+		slices.SortStableFunc(parts, func(a, b schema.Part) int { return thought(a) - thought(b) })
 	}
 	if m.Refusal != "" {
-		rest = append(rest, schema.Part{Type: schema.PartText, Text: m.Refusal})
+		parts = append(parts, schema.Part{Type: schema.PartText, Text: m.Refusal})
 	}
-	blocks, err := e.parts(fmt.Sprintf("messages[%d].content", i), append(first, rest...))
+	blocks, err := e.parts(fmt.Sprintf("messages[%d].content", i), parts)
 	if err != nil {
 		return err
 	}
@@ -112,10 +120,24 @@ func (e *encoder) assistant(i int, m *schema.Message) error {
 		if err != nil {
 			return err
 		}
+		call.Extra = ownCallExtra(m.CallExtra[m.ToolCalls[j].ID])
 		blocks = append(blocks, call)
 	}
 	e.add("assistant", blocks...)
 	return nil
+}
+
+// ownCallExtra is what raw, which other dialects fill too, says of a call in
+// this one's words.
+func ownCallExtra(raw json.RawMessage) map[string]json.RawMessage {
+	var extra map[string]json.RawMessage
+	if raw == nil || json.Unmarshal(raw, &extra) != nil {
+		return nil
+	}
+	maps.DeleteFunc(extra, func(name string, _ json.RawMessage) bool {
+		return name != "caller" && name != "cache_control" && name != "toolset_name"
+	})
+	return extra
 }
 
 // toolUse writes a call that the model made earlier.
@@ -148,12 +170,18 @@ func (e *encoder) toolResult(i int, m *schema.Message) error {
 		return err
 	}
 	result := block{Type: "tool_result", ToolUseID: cleanID(id), IsError: m.IsError}
-	for k := range content {
-		if content[k].CacheControl != nil {
-			result.CacheControl, content[k].CacheControl = content[k].CacheControl, nil
+	for k := range m.Parts {
+		if mark := m.Parts[k].CacheControl; mark != nil {
+			result.CacheControl = mark
 		}
 	}
+	for k := range content {
+		content[k].CacheControl = nil
+	}
 	result.Content = content
+	if e.req.Dialect == Name {
+		result.Extra = m.Extra
+	}
 	e.add("user", result)
 	return nil
 }

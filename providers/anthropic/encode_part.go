@@ -36,6 +36,9 @@ func (e *encoder) parts(at string, parts []schema.Part) ([]block, error) {
 				continue
 			}
 			b.Type, b.Text = "text", p.Text
+			if e.req.Dialect == Name { // another's citations have another form
+				b.Citations = p.Citations
+			}
 		case schema.PartThinking:
 			if p.Signature == "" { // another provider's: it cannot be shown to this one
 				continue
@@ -48,6 +51,14 @@ func (e *encoder) parts(at string, parts []schema.Part) ([]block, error) {
 				return nil, err
 			}
 		case schema.PartRaw:
+			if !e.own() {
+				if p.Text == "" {
+					e.drop("messages.content")
+					continue
+				}
+				b.Type, b.Text = "text", p.Text
+				break
+			}
 			if !json.Valid(p.Raw) {
 				return nil, schema.Invalid(at, "%s[%d] is not a content block", at, i)
 			}
@@ -78,6 +89,9 @@ func (e *encoder) media(at string, p *schema.Part, b *block) error {
 		url = ""
 	}
 	b.Type = string(p.Type)
+	if e.req.Dialect == Name {
+		b.Extra = p.Extra
+	}
 	if p.Type == schema.PartDocument {
 		b.Title = m.Filename
 	}

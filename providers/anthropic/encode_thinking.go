@@ -25,13 +25,14 @@ func (e *encoder) thinking() {
 	if err := e.ownOutput(); err != nil {
 		e.drop("output_config")
 	}
-	if own, ok := e.req.Extra["thinking"]; ok { // the caller speaks Anthropic
+	if own, ok := e.req.Extra["thinking"]; ok && e.own() { // the caller speaks Anthropic
 		e.out.Thinking = own
 		return
 	}
 	r := e.req.Reasoning
 	switch {
 	case r == nil:
+	case e.effortAlone(r):
 	case r.Off || r.Effort == "none":
 		e.noThinking()
 	case e.traits.thinking == thinkNever, e.forced():
@@ -42,6 +43,22 @@ func (e *encoder) thinking() {
 	default:
 		e.budget(r)
 	}
+}
+
+// effortAlone keeps an effort that a caller of this dialect asked for without
+// thinking, no higher than the model knows it.
+func (e *encoder) effortAlone(r *schema.Reasoning) bool {
+	_, own := e.out.OutputConfig["effort"]
+	if e.req.Dialect != Name || !own || r.Off {
+		return false
+	}
+	delete(e.out.OutputConfig, "effort")
+	if level := e.traits.effort(r.Effort); level != "" {
+		_ = e.setOutput("effort", level) // ownOutput has succeeded before
+	} else {
+		e.drop("reasoning_effort")
+	}
+	return true
 }
 
 func (e *encoder) forced() bool {
@@ -107,6 +124,9 @@ func (e *encoder) budget(r *schema.Reasoning) {
 		e.out.MaxTokens += n
 	}
 	e.out.Thinking = fmt.Appendf(nil, `{"type":"enabled","budget_tokens":%d}`, n)
+	if r.Exclude && e.req.Dialect == Name { // who asks for it knows models that take it
+		e.out.Thinking = fmt.Appendf(nil, `{"type":"enabled","budget_tokens":%d,"display":"omitted"}`, n)
+	}
 	if level := e.traits.effort(r.Effort); level != "" {
 		_ = e.setOutput("effort", level)
 	}

@@ -42,11 +42,12 @@ func (e *encoder) tools() {
 			continue
 		}
 		e.tool(tool{Name: t.Name, Description: t.Description, InputSchema: t.Parameters,
-			Strict: t.Strict != nil && *t.Strict, CacheControl: t.CacheControl})
+			Strict: t.Strict != nil && *t.Strict, CacheControl: t.CacheControl}, t.Extra)
 	}
 }
 
-func (e *encoder) tool(t tool) {
+// tool writes a function; extra is what else the caller's dialect says of it.
+func (e *encoder) tool(t tool, extra map[string]json.RawMessage) {
 	t.InputSchema = objectSchema(t.InputSchema)
 	if t.Strict {
 		closed, ok := closeSchema(t.InputSchema)
@@ -62,7 +63,13 @@ func (e *encoder) tool(t tool) {
 		e.drop("tools")
 		return
 	}
-	e.toolList = append(e.toolList, raw)
+	raw = raw[:len(raw)-1]
+	if e.own() {
+		raw = appendExtra(raw, extra)
+	} else if len(extra) > 0 {
+		e.drop("tools")
+	}
+	e.toolList = append(e.toolList, append(raw, '}'))
 }
 
 // objectSchema gives a schema the object type that the API demands at its root.
@@ -151,7 +158,7 @@ func (e *encoder) answerTool(f *schema.ResponseFormat) {
 	if about == "" {
 		about = "Give the final answer in the form that was asked for."
 	}
-	e.tool(tool{Name: AnswerTool, Description: about, InputSchema: f.Schema})
+	e.tool(tool{Name: AnswerTool, Description: about, InputSchema: f.Schema}, nil)
 	e.out.ToolChoice = &toolChoice{Type: "any"}
 	if only {
 		e.out.ToolChoice = &toolChoice{Type: "tool", Name: AnswerTool}
@@ -181,7 +188,7 @@ func (e *encoder) ownOutput() error {
 	}
 	e.out.OutputConfig = map[string]json.RawMessage{}
 	raw, ok := e.req.Extra["output_config"]
-	if !ok {
+	if !ok || !e.own() {
 		return nil
 	}
 	if err := json.Unmarshal(raw, &e.out.OutputConfig); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	openai "github.com/sashabaranov/go-openai"
+	"github.com/tidwall/sjson"
 
 	"sluice/providers/dialect"
 	"sluice/providers/schema"
@@ -12,10 +13,10 @@ import (
 
 // event is any event of a stream (page streaming).
 type event struct {
-	Type    string  `json:"type"`
-	Index   int     `json:"index"`
-	Message *answer `json:"message"`
-	Block   content `json:"content_block"`
+	Type    string          `json:"type"`
+	Index   int             `json:"index"`
+	Message *answer         `json:"message"`
+	Block   json.RawMessage `json:"content_block"`
 	Delta   struct {
 		Type         string          `json:"type"`
 		Text         string          `json:"text"`
@@ -25,6 +26,7 @@ type event struct {
 		Citation     json.RawMessage `json:"citation"`
 		StopReason   string          `json:"stop_reason"`
 		StopSequence string          `json:"stop_sequence"`
+		StopDetails  stopDetails     `json:"stop_details"`
 	} `json:"delta"`
 	Usage *usage `json:"usage"`
 }
@@ -34,6 +36,9 @@ type openBlock struct {
 	kind   string // its type; "answer" for a call of AnswerTool
 	call   int    // index of a tool call, in OpenAI's counting
 	inputs bool   // a piece of the input came
+	fresh  bool   // a text right after a text, of which nothing came yet
+	raw    []byte // a block of the API's own tools
+	input  []byte // and its input
 }
 
 // stream decodes one streamed answer.
@@ -42,6 +47,7 @@ type stream struct {
 	usage     usage
 	blocks    map[int]openBlock
 	calls     int
+	last      string // the kind of the last block
 	done      bool
 }
 
@@ -67,7 +73,7 @@ func (s *stream) Decode(f dialect.Frame, out []schema.Chunk) ([]schema.Chunk, er
 	case "message_start":
 		return s.start(&e, out)
 	case "content_block_start":
-		return s.open(&e, out), nil
+		return s.open(&e, out)
 	case "content_block_delta":
 		return s.delta(&e, out), nil
 	case "content_block_stop":
@@ -75,7 +81,8 @@ func (s *stream) Decode(f dialect.Frame, out []schema.Chunk) ([]schema.Chunk, er
 	case "message_delta":
 		s.usage.merge(e.Usage)
 		u := s.usage.unified()
-		d := schema.ChoiceDelta{FinishReason: finish(e.Delta.StopReason, s.calls > 0), StopSequence: e.Delta.StopSequence}
+		d := schema.ChoiceDelta{FinishReason: finish(e.Delta.StopReason, s.calls > 0), StopSequence: e.Delta.StopSequence,
+			Refusal: e.Delta.StopDetails.Explanation}
 		c := s.chunk(d)
 		if d.FinishReason == "" {
 			c.Choices = nil
@@ -107,68 +114,105 @@ func (s *stream) start(e *event, out []schema.Chunk) ([]schema.Chunk, error) {
 	return append(out, c), nil
 }
 
-func (s *stream) open(e *event, out []schema.Chunk) []schema.Chunk {
-	b := openBlock{kind: e.Block.Type}
-	switch e.Block.Type {
+func (s *stream) open(e *event, out []schema.Chunk) ([]schema.Chunk, error) {
+	var c content
+	if err := json.Unmarshal(e.Block, &c); err != nil {
+		return out, notAnAnswer(fmt.Errorf("content_block: %w", err))
+	}
+	b := openBlock{kind: c.Type}
+	switch c.Type {
 	case "text":
-		if e.Block.Text != "" {
-			out = append(out, s.chunk(schema.ChoiceDelta{Text: e.Block.Text}))
+		b.fresh = s.last == "text"
+		if c.Text != "" {
+			out = append(out, s.chunk(schema.ChoiceDelta{Text: c.Text, NewPart: b.fresh}))
+			b.fresh = false
 		}
 	case "thinking":
-		if e.Block.Thinking != "" || e.Block.Signature != "" {
-			out = append(out, s.chunk(schema.ChoiceDelta{Thinking: e.Block.Thinking, Signature: e.Block.Signature}))
+		if c.Thinking != "" || c.Signature != "" {
+			out = append(out, s.chunk(schema.ChoiceDelta{Thinking: c.Thinking, Signature: c.Signature}))
 		}
 	case "redacted_thinking":
-		out = append(out, s.chunk(schema.ChoiceDelta{Redacted: e.Block.Data}))
+		out = append(out, s.chunk(schema.ChoiceDelta{Redacted: c.Data}))
 	case "tool_use":
-		if e.Block.Name == AnswerTool {
+		if c.Name == AnswerTool {
 			b.kind = "answer"
 			break
 		}
 		b.call = s.calls
 		s.calls++
-		out = append(out, s.callDelta(b.call, e.Block.ID, e.Block.Name, ""))
+		out = append(out, s.callDelta(b.call, c.ID, c.Name, ""))
+	default:
+		b.raw = e.Block
 	}
-	if in := arguments(e.Block.Input); in != "{}" && (b.kind == "tool_use" || b.kind == "answer") {
+	if in := arguments(c.Input); in != "{}" && (b.kind == "tool_use" || b.kind == "answer") {
 		b.inputs = true // some servers of this API send the input whole
 		out = append(out, s.input(b, in))
+	}
+	s.blocks[e.Index], s.last = b, b.kind
+	return out, nil
+}
+
+func (s *stream) delta(e *event, out []schema.Chunk) []schema.Chunk {
+	d := &e.Delta
+	b := s.blocks[e.Index]
+	part := schema.ChoiceDelta{NewPart: b.fresh}
+	switch d.Type {
+	case "text_delta":
+		part.Text = d.Text
+	case "citations_delta":
+		part.Citations = d.Citation
+	case "thinking_delta":
+		part.Thinking = d.Thinking
+	case "signature_delta":
+		part.Signature = d.Signature
+	case "input_json_delta":
+		return s.inputDelta(e, b, out)
+	default:
+		return out
+	}
+	if b.fresh {
+		b.fresh = false
+		s.blocks[e.Index] = b
+	}
+	return append(out, s.chunk(part))
+}
+
+// inputDelta is a piece of a call's input. That of the API's own tools is kept
+// for their block.
+func (s *stream) inputDelta(e *event, b openBlock, out []schema.Chunk) []schema.Chunk {
+	piece := e.Delta.PartialJSON
+	switch {
+	case piece == "":
+		return out
+	case b.raw != nil:
+		b.input = append(b.input, piece...)
+	case b.kind == "tool_use" || b.kind == "answer":
+		b.inputs = true
+		out = append(out, s.input(b, piece))
+	default:
+		return out
 	}
 	s.blocks[e.Index] = b
 	return out
 }
 
-func (s *stream) delta(e *event, out []schema.Chunk) []schema.Chunk {
-	d := &e.Delta
-	switch d.Type {
-	case "text_delta":
-		return append(out, s.chunk(schema.ChoiceDelta{Text: d.Text}))
-	case "thinking_delta":
-		return append(out, s.chunk(schema.ChoiceDelta{Thinking: d.Thinking}))
-	case "signature_delta":
-		return append(out, s.chunk(schema.ChoiceDelta{Signature: d.Signature}))
-	case "citations_delta":
-		return append(out, s.chunk(schema.ChoiceDelta{Citations: d.Citation}))
-	case "input_json_delta":
-		b := s.blocks[e.Index]
-		if d.PartialJSON == "" || b.kind != "tool_use" && b.kind != "answer" {
-			return out // server-side tools' input is not the caller's business
-		}
-		b.inputs = true
-		s.blocks[e.Index] = b
-		return append(out, s.input(b, d.PartialJSON))
-	}
-	return out
-}
-
 // close ends a block; a call without input gets the empty object, so that its
-// arguments are JSON.
+// arguments are JSON, and a block of the API's own tools is told whole.
 func (s *stream) close(e *event, out []schema.Chunk) []schema.Chunk {
 	b := s.blocks[e.Index]
 	delete(s.blocks, e.Index)
 	if (b.kind == "tool_use" || b.kind == "answer") && !b.inputs {
 		out = append(out, s.input(b, "{}"))
 	}
-	return out
+	if b.raw == nil {
+		return out
+	}
+	if json.Valid(b.input) {
+		if whole, err := sjson.SetRawBytes(b.raw, "input", b.input); err == nil {
+			b.raw = whole
+		}
+	}
+	return append(out, s.chunk(schema.ChoiceDelta{Raw: b.raw}))
 }
 
 // input is a piece of a call's arguments, or of the answer.

@@ -1,6 +1,11 @@
 package anthropic
 
-import "sluice/providers/schema"
+import (
+	"strconv"
+
+	"sluice/providers/schema"
+	"sluice/providers/wire"
+)
 
 // usage is the API's usage object. In a stream it comes in steps: what a step
 // does not name is nil and keeps its value.
@@ -70,4 +75,32 @@ func (u *usage) unified() schema.Usage {
 		out.Source = schema.UsageReported
 	}
 	return out
+}
+
+// appendUsage writes a usage object, which counts what came from the cache and
+// went into it beside the input.
+func appendUsage(b []byte, u *schema.Usage, tier string) []byte {
+	number := func(name string, n int64) { b = strconv.AppendInt(wire.AppendKey(b, name), max(0, n), 10) }
+	b = append(b, '{')
+	number("input_tokens", u.Input-u.CachedInput-u.CacheWrite)
+	number("cache_creation_input_tokens", u.CacheWrite)
+	number("cache_read_input_tokens", u.CachedInput)
+	b = append(b, `,"cache_creation":{`...)
+	number("ephemeral_5m_input_tokens", u.CacheWrite-u.CacheWrite1h)
+	number("ephemeral_1h_input_tokens", u.CacheWrite1h)
+	b = append(b, '}')
+	number("output_tokens", u.Output)
+	if u.Reasoning > 0 {
+		b = append(b, `,"output_tokens_details":{`...)
+		number("thinking_tokens", u.Reasoning)
+		b = append(b, '}')
+	}
+	switch tier {
+	case "":
+		return append(b, '}')
+	case "priority", "batch":
+	default: // OpenAI's default, flex, scale
+		tier = "standard"
+	}
+	return append(appendText(b, "service_tier", tier), '}')
 }

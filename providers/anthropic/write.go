@@ -1,6 +1,8 @@
 package anthropic
 
 import (
+	"encoding/json"
+	"maps"
 	"slices"
 
 	"sluice/providers/wire"
@@ -22,7 +24,7 @@ func (b *block) appendTo(dst []byte) []byte {
 	}
 	dst = appendText(dst, "signature", b.Signature)
 	dst = appendText(dst, "data", b.Data)
-	if s := b.Source; s != nil {
+	if s := b.Source; s != nil && b.Extra["source"] == nil {
 		dst = append(wire.AppendKey(dst, "source"), '{')
 		dst = appendText(dst, "type", s.Type)
 		dst = appendText(dst, "media_type", s.MediaType)
@@ -43,10 +45,22 @@ func (b *block) appendTo(dst []byte) []byte {
 	if b.IsError {
 		dst = append(wire.AppendKey(dst, "is_error"), "true"...)
 	}
+	if b.Citations != nil {
+		dst = append(wire.AppendKey(dst, "citations"), b.Citations...)
+	}
 	if b.CacheControl != nil {
 		dst = append(wire.AppendKey(dst, "cache_control"), b.CacheControl...)
 	}
-	return append(dst, '}')
+	return append(appendExtra(dst, b.Extra), '}')
+}
+
+// appendExtra writes fields that are kept verbatim, in the order of their names.
+func appendExtra(dst []byte, fields map[string]json.RawMessage) []byte {
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		dst = append(wire.AppendString(wire.AppendComma(dst), name), ':')
+		dst = append(dst, fields[name]...)
+	}
+	return dst
 }
 
 // appendText writes a field that is left out when empty.

@@ -24,6 +24,9 @@ func newEncoder(o dialect.StreamOptions) dialect.StreamEncoder {
 func (e *encoder) Chunk(b []byte, c *schema.Chunk) []byte {
 	e.learn(c)
 	for i := range c.Choices {
+		if c.Choices[i].Raw != nil { // another dialect's own part, all by itself
+			continue
+		}
 		b = e.open(b)
 		b = e.appendDelta(b, &c.Choices[i])
 		b = append(b, ']')
