@@ -234,11 +234,11 @@ func TestTeamCommands(t *testing.T) {
 }
 
 func TestKeyCommands(t *testing.T) {
-	list := `{"data":[{"id":"key_old","team":"t","name":"ci","revoked":"2026-01-01T00:00:00Z"},{"id":"key_1","team":"t","name":"ci","revoked":null}],"next":null}`
+	list := `{"data":[{"id":"key_old","team":"t","name":"ci","revoked":"2026-01-01T00:00:00Z"},{"id":"key_0","team":"t","name":"ci","revoked":"2999-01-01T00:00:00Z"},{"id":"key_1","team":"t","name":"ci","revoked":null}],"next":null}`
 	f := withAdmin(t, map[string]string{
 		"POST /admin/v1/keys": `{"id":"key_1","key":"sk-sl-x","team":"t","name":"ci"}`, "GET /admin/v1/keys": list,
 		"POST /admin/v1/keys/key_1/rotate": `{"id":"key_2","key":"sk-sl-y","team":"t","name":"ci"}`,
-		"DELETE /admin/v1/keys/key_1":      "", "GET /admin/v1/keys/key_1": `{"id":"key_1"}`,
+		"DELETE /admin/v1/keys/key_1":      "", "DELETE /admin/v1/keys/key_0": "", "GET /admin/v1/keys/key_1": `{"id":"key_1"}`,
 	})
 	got := sluice(t, "key", "create", "--team", "t", "--name", "ci", "--budget", "20", "--per", "day", "--hard=false", "--tpm", "100", "--parallel", "2", "--expires", "2027-01-01", "--ips", "10.0.0.0/8")
 	if got.code != 0 || got.out != "sk-sl-x\n" || !strings.Contains(got.err, "t/ci (key_1)") {
@@ -258,6 +258,9 @@ func TestKeyCommands(t *testing.T) {
 		t.Errorf("asked %s", last)
 	}
 	sluice(t, "key", "delete", "t/ci").want(t, 0, "", "revoked")
+	if n := len(f.asked); f.asked[n-2] != "DELETE /admin/v1/keys/key_1" || f.asked[n-1] != "DELETE /admin/v1/keys/key_0" {
+		t.Errorf("a key and what its rotation left must end: asked %q", f.asked[n-2:])
+	}
 	sluice(t, "key", "revoke", "t/none").want(t, 1, "", `no key "none" in force`)
 }
 

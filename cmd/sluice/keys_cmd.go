@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,22 +45,41 @@ func (c *adminClient) keys(ctx context.Context, team string) ([]gjson.Result, er
 }
 
 // keyPath is the path of a key that is named by its id, or as team/name: then
-// it is the one in force.
+// it is the one that has not been revoked or rotated.
 func (c *adminClient) keyPath(ctx context.Context, name string) (string, error) {
-	team, key, ok := strings.Cut(name, "/")
-	if !ok {
-		return "keys/" + url.PathEscape(name), nil
-	}
-	items, err := c.keys(ctx, team)
+	paths, err := c.keyPaths(ctx, name)
 	if err != nil {
 		return "", err
 	}
+	return paths[0], nil
+}
+
+// keyPaths is keyPath, and after it those of the same name that were rotated
+// and still work for a while.
+func (c *adminClient) keyPaths(ctx context.Context, name string) ([]string, error) {
+	team, key, ok := strings.Cut(name, "/")
+	if !ok {
+		return []string{"keys/" + url.PathEscape(name)}, nil
+	}
+	items, err := c.keys(ctx, team)
+	if err != nil {
+		return nil, err
+	}
+	var paths []string
 	for _, k := range items {
-		if k.Get("name").String() == key && k.Get("revoked").Type == gjson.Null {
-			return "keys/" + url.PathEscape(k.Get("id").String()), nil
+		path := "keys/" + url.PathEscape(k.Get("id").String())
+		switch ends := k.Get("revoked"); {
+		case k.Get("name").String() != key:
+		case ends.Type == gjson.Null:
+			paths = slices.Insert(paths, 0, path)
+		case ends.Time().After(time.Now()):
+			paths = append(paths, path)
 		}
 	}
-	return "", fmt.Errorf("team %q has no key %q in force", team, key)
+	if len(paths) == 0 {
+		return nil, fmt.Errorf("team %q has no key %q in force", team, key)
+	}
+	return paths, nil
 }
 
 func keyShowCommand() *cobra.Command {
@@ -157,16 +177,18 @@ func keyRotateCommand() *cobra.Command {
 
 func keyRevokeCommand() *cobra.Command {
 	var c adminClient
-	cmd := &cobra.Command{Use: "revoke ID", Aliases: []string{"delete"}, Short: "End a key at once, by its id or as TEAM/NAME", Args: cobra.ExactArgs(1),
+	cmd := &cobra.Command{Use: "revoke ID", Aliases: []string{"delete"}, Short: "End a key at once, by its id or, with what its rotation left, as TEAM/NAME", Args: cobra.ExactArgs(1),
 		RunE: command(func(cmd *cobra.Command, args []string) error {
-			path, err := c.keyPath(cmd.Context(), args[0])
+			paths, err := c.keyPaths(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
-			if _, err := c.call(cmd.Context(), http.MethodDelete, path, nil, nil); err != nil {
-				return err
+			for _, path := range paths {
+				if _, err := c.call(cmd.Context(), http.MethodDelete, path, nil, nil); err != nil {
+					return err
+				}
 			}
-			return c.done(cmd, map[string]string{"id": strings.TrimPrefix(path, "keys/")}, "Key %s was revoked.\n", args[0])
+			return c.done(cmd, map[string]string{"id": strings.TrimPrefix(paths[0], "keys/")}, "Key %s was revoked.\n", args[0])
 		})}
 	c.flags(cmd)
 	return cmd
