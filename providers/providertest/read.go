@@ -56,7 +56,8 @@ func readStream(c *dialect.Chat, r io.Reader) (answer, error) {
 	for {
 		f, err := frames.Next()
 		if err == io.EOF {
-			a.Done = decoder.Done()
+			ender, ok := decoder.(dialect.Ender)
+			a.Done = decoder.Done() || ok && ender.Ended()
 			return a, nil
 		}
 		if err != nil {

@@ -1,0 +1,26 @@
+package mistral
+
+import (
+	"sluice/providers/dialect"
+	"sluice/providers/openai"
+)
+
+// Name is the dialect's name.
+const Name = "mistral"
+
+// base is OpenAI's dialect as far as Mistral speaks it.
+var base = openai.New(openai.Quirks{MaxTokensField: "max_tokens", NoStreamOptions: true, NoDeveloperRole: true})
+
+// Dialect is Mistral's API. Paths are below https://api.mistral.ai/v1; the key
+// is a bearer token.
+var Dialect = dialect.Dialect{
+	Name: Name,
+	Chat: &dialect.Chat{
+		Framing: dialect.FramingSSE,
+		Encode:  encode,
+		Decode:  decode,
+		Stream:  func() dialect.StreamDecoder { return &stream{base.Chat.Stream()} },
+	},
+	Embed: &dialect.Embed{Encode: encodeEmbed, Decode: base.Embed.Decode},
+	Error: decodeError,
+}
