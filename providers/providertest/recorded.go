@@ -14,6 +14,7 @@ import (
 
 	"sluice/providers/dialect"
 	"sluice/providers/schema"
+	"sluice/providers/wire"
 )
 
 // Options choose and explain recorded traffic.
@@ -67,9 +68,9 @@ type expected struct {
 	} `json:"tool_calls"`
 	Finish *string `json:"finish"`
 	Usage  *struct {
-		Input, Output, Total             *int64
-		Cached, Reasoning                *int64
-		CacheWrite                       *int64 `json:"cache_write"`
+		Input, Output, Total *int64
+		Cached, Reasoning    *int64
+		CacheWrite           *int64 `json:"cache_write"`
 		// With what is not billed, where the provider tells both.
 		InputTotal  *int64 `json:"input_total"`
 		OutputTotal *int64 `json:"output_total"`
@@ -224,6 +225,7 @@ func compare(t *testing.T, o Options, got *answer, want *expected) {
 	} else {
 		for i, w := range want.ToolCalls {
 			g := got.Calls[i]
+			g.ID, _ = wire.SplitCall(g.ID)
 			if g.Function.Name != w.Name || w.ID != "" && g.ID != w.ID || canonical(g.Function.Arguments) != expectedArguments(w.Arguments) {
 				t.Errorf("tool call %d is %s %s(%s), want %s %s(%s)", i, g.ID, g.Function.Name, g.Function.Arguments, w.ID, w.Name, w.Arguments)
 			}
