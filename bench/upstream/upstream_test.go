@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -146,7 +147,8 @@ func TestCancelled(t *testing.T) {
 	for i, model := range []string{"silent", "chunks-1000_pace-50", "hang-2"} {
 		ready := model != "silent"
 		body := `{"model":"` + model + `","stream":true,"messages":[]}`
-		req, _ := http.NewRequest("POST", s.URL()+"/v1/chat/completions", strings.NewReader(body))
+		ctx, leave := context.WithCancel(context.Background())
+		req, _ := http.NewRequestWithContext(ctx, "POST", s.URL()+"/v1/chat/completions", strings.NewReader(body))
 		req.Header.Set("Authorization", "Bearer x")
 		tr := &http.Transport{}
 		left := make(chan struct{})
@@ -154,7 +156,7 @@ func TestCancelled(t *testing.T) {
 			defer close(left)
 			if !ready {
 				waitFor(t, func() bool { return s.Stats().Open == 1 })
-				tr.CancelRequest(req) //nolint:staticcheck // the shortest way to leave
+				leave()
 			}
 		}()
 		res, err := tr.RoundTrip(req)
@@ -168,6 +170,7 @@ func TestCancelled(t *testing.T) {
 			res.Body.Close()
 		}
 		<-left
+		leave()
 		tr.CloseIdleConnections()
 		waitFor(t, func() bool { st := s.Stats(); return st.Cancelled == int64(i+1) && st.Open == 0 })
 	}
