@@ -30,10 +30,10 @@ func (a *attempt) free() {
 	attempts.Put(a)
 }
 
-// send posts body and returns the answer once its head says success; an error
-// status is read and told as an error.
-func (p *Provider) send(ctx context.Context, c *Call, a *attempt, path string, body []byte, extra []dialect.Field) (*upstream.Response, error) {
-	a.req.Method, a.req.Path, a.req.Body, a.req.Deadline = "POST", path, body, c.Deadline
+// send posts a request and returns the answer once its head says success; an
+// error status is read and told as an error.
+func (p *Provider) send(ctx context.Context, c *Call, a *attempt, up *dialect.Upstream) (*upstream.Response, error) {
+	a.req.Method, a.req.Path, a.req.Body, a.req.Deadline = "POST", up.Path, up.Body, c.Deadline
 	h := append(a.req.Header[:0],
 		dialect.Field{Name: "Content-Type", Value: "application/json"},
 		dialect.Field{Name: "User-Agent", Value: "sluice"})
@@ -41,7 +41,7 @@ func (p *Provider) send(ctx context.Context, c *Call, a *attempt, path string, b
 		h = p.opt.Auth(h, c.Secret)
 	}
 	h = append(h, p.opt.Headers...)
-	a.req.Header = append(h, extra...)
+	a.req.Header = append(h, up.Header...)
 	if p.opt.Sign != nil {
 		if err := p.sign(ctx, &a.req, c.Secret); err != nil {
 			return nil, p.fail(err)

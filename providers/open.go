@@ -96,7 +96,7 @@ var mediaTypes = [...]string{
 }
 
 func (s *Stream) start(ctx context.Context, c *Call, a *attempt, up *dialect.Upstream) error {
-	resp, err := s.p.send(ctx, c, a, up.Path, up.Body, up.Header)
+	resp, err := s.p.send(ctx, c, a, up)
 	if err != nil {
 		return err
 	}

@@ -44,7 +44,7 @@ func (p *Provider) Chat(ctx context.Context, c *Call) (*Answer, error) {
 
 // rawAnswer sends a patched body and gives the answer's bytes as they came.
 func (p *Provider) rawAnswer(ctx context.Context, c *Call, a *attempt, path string, usage func([]byte, *dialect.Tally) error) (*Answer, error) {
-	resp, err := p.send(ctx, c, a, path, a.body, nil)
+	resp, err := p.send(ctx, c, a, &dialect.Upstream{Path: path, Body: a.body})
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +86,7 @@ func (p *Provider) encodedChat(ctx context.Context, c *Call, req *schema.ChatReq
 func (p *Provider) whole(ctx context.Context, c *Call, up *dialect.Upstream) (*buffer, error) {
 	a := attempts.Get().(*attempt)
 	defer a.free()
-	resp, err := p.send(ctx, c, a, up.Path, up.Body, up.Header)
+	resp, err := p.send(ctx, c, a, up)
 	if err != nil {
 		return nil, err
 	}

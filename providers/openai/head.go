@@ -43,7 +43,7 @@ var streamOptionFields = []string{"include_usage"}
 // head reads what the gateway must know of a request, in one walk.
 func head(op schema.Operation, raw []byte) (schema.Head, error) {
 	h := schema.Head{N: 1, BodyAt: bytes.IndexByte(raw, '{') + 1}
-	var model, messages, input bool
+	var found seen
 	err := wire.Object(raw, headFields, func(field int, v gjson.Result) error {
 		at := schema.Span{From: v.Index, To: v.Index + len(v.Raw)}
 		null := v.Type == gjson.Null
@@ -52,30 +52,28 @@ func head(op schema.Operation, raw []byte) (schema.Head, error) {
 			if v.Type != gjson.String || v.Str == "" {
 				return schema.Invalid("model", "model must be a non-empty string")
 			}
-			h.Model, h.ModelAt, model = strings.Clone(v.Str), at, true
+			h.Model, h.ModelAt, found.model = strings.Clone(v.Str), at, true
 		case atMessages:
 			if op == schema.OpChat && (!v.IsArray() || isEmpty(v)) {
 				return schema.Invalid("messages", "messages must be a non-empty array")
 			}
 			h.PromptSize += len(v.Raw)
-			h.HasMedia, messages = v.IsArray() && hasMedia(v), true
+			h.HasMedia, found.messages = v.IsArray() && hasMedia(v), true
 		case atStream:
+			h.Stream = v.Type == gjson.True
 			if !v.IsBool() && !null {
 				return schema.Invalid("stream", "stream must be a boolean")
 			}
-			h.Stream = v.Type == gjson.True
 		case atStreamOptions:
-			h.StreamOptionsAt = at
-			return streamOptions(&h, v)
+			return streamOptions(&h, at, v)
 		case atMaxTokens, atMaxCompletionTokens:
 			return maxTokens(&h, headFields[field], at, v)
 		case atN:
 			return choices(&h, v)
 		case atUser:
-			if v.Type != gjson.String && !null {
+			if h.User = strings.Clone(v.Str); v.Type != gjson.String && !null {
 				return schema.Invalid("user", "user must be a string")
 			}
-			h.User = strings.Clone(v.Str)
 		case atMetadata:
 			return metadata(&h, v)
 		case atTools, atFunctions:
@@ -88,21 +86,35 @@ func head(op schema.Operation, raw []byte) (schema.Head, error) {
 				return schema.Invalid("input", "input must be a non-empty string or array")
 			}
 			h.PromptSize += len(v.Raw)
-			input = true
+			found.input = true
 		}
 		return nil
 	})
-	switch {
-	case err != nil:
+	if err == nil {
+		err = found.enough(op)
+	}
+	if err != nil {
 		return schema.Head{}, err
-	case !model:
-		return schema.Head{}, schema.Invalid("model", "model is missing")
-	case op == schema.OpChat && !messages:
-		return schema.Head{}, schema.Invalid("messages", "messages is missing")
-	case op == schema.OpEmbed && !input:
-		return schema.Head{}, schema.Invalid("input", "input is missing")
 	}
 	return h, nil
+}
+
+// seen tells which of the fields were there that a request must have.
+type seen struct{ model, messages, input bool }
+
+func (s seen) enough(op schema.Operation) error {
+	field := ""
+	switch {
+	case !s.model:
+		field = "model"
+	case op == schema.OpChat && !s.messages:
+		field = "messages"
+	case op == schema.OpEmbed && !s.input:
+		field = "input"
+	default:
+		return nil
+	}
+	return schema.Invalid(field, "%s is missing", field)
 }
 
 // isEmpty tells whether a valid array or string is empty.
@@ -128,7 +140,8 @@ func hasMedia(messages gjson.Result) (found bool) {
 	return found
 }
 
-func streamOptions(h *schema.Head, v gjson.Result) error {
+func streamOptions(h *schema.Head, at schema.Span, v gjson.Result) error {
+	h.StreamOptionsAt = at
 	if v.Type == gjson.Null {
 		return nil
 	}

@@ -17,21 +17,27 @@ import (
 // took the request: nothing was done, so it may be sent again.
 var errStale = errors.New("the server closed the idle connection")
 
-func failure(class schema.Class, status int, code schema.Code, cause error, format string, args ...any) *schema.Error {
-	return &schema.Error{Code: code, Status: status, Origin: schema.OriginProvider, Class: class,
+// failure is an error that comes of the provider: no answer in time is 504,
+// all else 502.
+func failure(class schema.Class, cause error, format string, args []any) *schema.Error {
+	e := &schema.Error{Code: schema.CodeUpstream, Status: 502, Origin: schema.OriginProvider, Class: class,
 		Message: fmt.Sprintf(format, args...), Cause: cause}
+	if class == schema.ClassTimeout {
+		e.Code, e.Status = schema.CodeUpstreamTimeout, 504
+	}
+	return e
 }
 
 func timedOut(cause error, format string, args ...any) *schema.Error {
-	return failure(schema.ClassTimeout, 504, schema.CodeUpstreamTimeout, cause, format, args...)
+	return failure(schema.ClassTimeout, cause, format, args)
 }
 
 func broken(cause error, format string, args ...any) *schema.Error {
-	return failure(schema.ClassConnection, 502, schema.CodeUpstream, cause, format, args...)
+	return failure(schema.ClassConnection, cause, format, args)
 }
 
 func invalid(cause error, format string, args ...any) *schema.Error {
-	return failure(schema.ClassInvalidOutput, 502, schema.CodeUpstream, cause, format, args...)
+	return failure(schema.ClassInvalidOutput, cause, format, args)
 }
 
 func errTotal(cause error) *schema.Error {
