@@ -1,9 +1,9 @@
 package billing
 
 import (
+	"runtime/debug"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"unicode"
 	"unicode/utf8"
 
@@ -40,9 +40,8 @@ func NewCounter() *Counter { return &Counter{} }
 
 // encoding is one table, loaded once.
 type encoding struct {
-	once   sync.Once
-	table  *tiktoken.Tiktoken // nil: it could not be loaded
-	loaded atomic.Bool
+	once  sync.Once
+	table *tiktoken.Tiktoken // nil: it could not be loaded
 }
 
 // offline makes tiktoken read its tables from the binary, before the first one.
@@ -52,21 +51,9 @@ func (e *encoding) get(name string) *tiktoken.Tiktoken {
 	e.once.Do(func() {
 		offline()
 		e.table, _ = tiktoken.GetEncoding(name) // the tables are in the binary; a test reads both
-		e.loaded.Store(true)
+		go debug.FreeOSMemory()                 // loading takes twice what the table keeps
 	})
 	return e.table
-}
-
-// Warm loads the table that most models need, in the background.
-func (c *Counter) Warm() { go c.newer.get(o200k) }
-
-// Ready tells whether Count would count at once for a model, and not load its
-// table first.
-func (c *Counter) Ready(model string) bool {
-	if encodingOf(model) == cl100k {
-		return c.older.loaded.Load()
-	}
-	return c.newer.loaded.Load()
 }
 
 // encodingOf is the encoding's name for a model, which may have its provider

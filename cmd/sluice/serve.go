@@ -13,7 +13,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"syscall"
@@ -122,7 +121,6 @@ func (s *server) run(ctx context.Context) error {
 	failed := make(chan error, 2)
 	go func() { failed <- s.gateway.Serve(data) }()
 	go func() { failed <- plane.Serve(adminListener) }()
-	go warm(s.counter)
 	watching, stopWatching := context.WithCancel(ctx)
 	go s.watch(watching)
 	s.greet(data.Addr().String(), link, first)
@@ -133,13 +131,6 @@ func (s *server) run(ctx context.Context) error {
 	}
 	stopWatching()
 	return errors.Join(err, s.shutdown(plane))
-}
-
-// warm loads the tokenizer that most models need, so that no call waits for it,
-// and gives back what loading took.
-func warm(c *billing.Counter) {
-	c.Count("", "warm")
-	debug.FreeOSMemory()
 }
 
 // shutdown drains: no new calls, open ones finish, usage is brought in.
