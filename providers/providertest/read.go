@@ -10,7 +10,6 @@ import (
 
 	"sluice/providers/dialect"
 	"sluice/providers/schema"
-	"sluice/providers/sse"
 )
 
 // answer is what came of a call, whole or streamed, in one shape.
@@ -44,12 +43,7 @@ func fromWhole(r *schema.ChatResponse) answer {
 // decoder may use its memory again.
 func readStream(c *dialect.Chat, r io.Reader) (answer, error) {
 	decoder := c.Stream()
-	var frames *sse.Reader
-	if c.Framing == dialect.FramingNDJSON {
-		frames = sse.NewLines(r)
-	} else {
-		frames = sse.NewReader(r)
-	}
+	frames := newFrames(c.Framing, r)
 	defer frames.Close()
 	var a answer
 	var out []schema.Chunk
@@ -124,7 +118,14 @@ func (a *answer) call(piece openai.ToolCall) error {
 }
 
 // variants are ways in which the same stream may arrive.
-func variants(body []byte) map[string]io.Reader {
+func variants(framing dialect.Framing, body []byte) map[string]io.Reader {
+	if framing == dialect.FramingEventStream {
+		return map[string]io.Reader{
+			"whole":        bytes.NewReader(body),
+			"byte by byte": iotest.OneByteReader(bytes.NewReader(body)),
+			"halves":       iotest.HalfReader(bytes.NewReader(body)),
+		}
+	}
 	crlf := bytes.ReplaceAll(bytes.ReplaceAll(body, []byte("\r\n"), []byte("\n")), []byte("\n"), []byte("\r\n"))
 	return map[string]io.Reader{
 		"whole":          bytes.NewReader(body),
@@ -137,8 +138,11 @@ func variants(body []byte) map[string]io.Reader {
 
 // cuts are the places where a stream is cut for the test: after every frame
 // and at some fifty bytes between.
-func cuts(body []byte) []int {
+func cuts(framing dialect.Framing, body []byte) []int {
 	var at []int
+	if framing == dialect.FramingEventStream {
+		at = messageEnds(body)
+	}
 	for i := range body {
 		if bytes.HasSuffix(body[:i], []byte("\n\n")) || bytes.HasSuffix(body[:i], []byte("\r\n\r\n")) {
 			at = append(at, i)

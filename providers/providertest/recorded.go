@@ -80,7 +80,7 @@ type expected struct {
 // finishes are the providers' words for an end, in OpenAI's.
 var finishes = map[string]string{
 	"end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length", "tool_use": "tool_calls", "refusal": "content_filter",
-	"eos": "stop", "function_call": "tool_calls", "COMPLETE": "stop", "TOOL_CALL": "tool_calls", "MAX_TOKENS": "length",
+	"eos": "stop", "guardrail_intervened": "content_filter", "function_call": "tool_calls", "COMPLETE": "stop", "TOOL_CALL": "tool_calls", "MAX_TOKENS": "length",
 	"STOP": "stop", "SAFETY": "content_filter", "prompt:MODEL_ARMOR": "content_filter",
 }
 

@@ -30,7 +30,8 @@ var update = flag.Bool("update", false, "write what the dialect does into the sc
 //	dropped   the parameters that the provider has not, one a line
 //	refused   instead of upstream: the error that the request is refused with
 //	response  the provider's whole answer, or
-//	stream    its stream, or
+//	stream    its stream, or, where that is one of binary messages, a message a
+//	          line: "event-type JSON", or "!exception-type JSON" for a failure
 //	error     its error: a line with the status, header lines, a blank line,
 //	          the body
 //	answer    the answer that the client gets
@@ -144,6 +145,9 @@ func (s *scenario) answer() {
 }
 
 func (s *scenario) stream(body []byte) {
+	if s.d.Chat.Framing == dialect.FramingEventStream {
+		body = encodeMessages(s.t, string(body))
+	}
 	got, err := checkStream(s.t, s.d.Chat, body, false)
 	encoder := s.client.Client.Stream(dialect.StreamOptions{ID: "made-id", Model: s.req.Model, Created: 1767225600, WantsUsage: true})
 	var events []byte

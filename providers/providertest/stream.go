@@ -22,7 +22,7 @@ func checkStream(t *testing.T, c *dialect.Chat, body []byte, joined bool) (answe
 	if wantErr == nil && !want.Done {
 		t.Error("the whole stream was read, but is not done")
 	}
-	for name, r := range variants(body) {
+	for name, r := range variants(c.Framing, body) {
 		got, err := readStream(c, r)
 		if !same(got, want) || !sameError(err, wantErr) {
 			t.Errorf("read %s, the stream says something else:\n%s %v\nwant\n%s %v", name, show(got), err, show(want), wantErr)
@@ -31,8 +31,8 @@ func checkStream(t *testing.T, c *dialect.Chat, body []byte, joined bool) (answe
 	if joined {
 		return want, wantErr
 	}
-	last := lastFrame(body)
-	for _, at := range cuts(body) {
+	last := lastFrame(c.Framing, body)
+	for _, at := range cuts(c.Framing, body) {
 		got, err := readStream(c, bytes.NewReader(body[:at]))
 		if at < last && err == nil && got.Done {
 			t.Errorf("cut at byte %d of %d, the stream looks complete", at, len(body))
@@ -43,7 +43,13 @@ func checkStream(t *testing.T, c *dialect.Chat, body []byte, joined bool) (answe
 
 // lastFrame is where the frame begins that ends the stream properly: the last
 // one with data.
-func lastFrame(body []byte) int {
+func lastFrame(framing dialect.Framing, body []byte) int {
+	if framing == dialect.FramingEventStream {
+		if ends := messageEnds(body); len(ends) > 1 {
+			return ends[len(ends)-2]
+		}
+		return 0
+	}
 	trimmed := bytes.TrimRight(body, "\r\n ")
 	at := max(bytes.LastIndex(trimmed, []byte("\n\n")), bytes.LastIndex(trimmed, []byte("\r\n\r\n")))
 	return at + 2

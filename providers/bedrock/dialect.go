@@ -1,0 +1,41 @@
+package bedrock
+
+import (
+	"net/url"
+	"strings"
+
+	"sluice/providers/anthropic"
+	"sluice/providers/dialect"
+)
+
+// Name is the dialect's name.
+const Name = "bedrock"
+
+// answerTool is the reserved name of the tool that carries a JSON answer on
+// models without structured outputs.
+const answerTool = anthropic.AnswerTool
+
+// Dialect is Bedrock's runtime.
+var Dialect = dialect.Dialect{
+	Name: Name,
+	Chat: &dialect.Chat{
+		Framing: dialect.FramingEventStream,
+		Encode:  encode,
+		Decode:  decode,
+		Stream:  newStream,
+	},
+	Embed:  &dialect.Embed{Encode: encodeEmbed, Decode: decodeEmbed},
+	Count:  &dialect.Count{Encode: encodeCount, Decode: decodeCount},
+	Rerank: &dialect.Rerank{Encode: encodeRerank, Decode: decodeRerank},
+	Error:  decodeError,
+}
+
+// modelPath is where an operation on a model goes. The model is one segment of
+// the path, the slashes and colons of an ARN escaped as AWS's SDKs do; a name
+// that is escaped already stays.
+func modelPath(model, operation string) string {
+	if plain, err := url.PathUnescape(model); err == nil {
+		model = plain
+	}
+	return "/model/" + strings.ReplaceAll(url.QueryEscape(model), "+", "%20") + "/" + operation
+}

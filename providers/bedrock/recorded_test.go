@@ -1,0 +1,59 @@
+package bedrock
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"sluice/providers/openai"
+	"sluice/providers/providertest"
+)
+
+var traffic = os.Getenv("SLUICE_WIRE")
+
+func TestRecorded(t *testing.T) {
+	providertest.Recorded(t, traffic, &Dialect, providertest.Options{Provider: "bedrock", Endpoint: "converse", CachedApart: true})
+	providertest.Recorded(t, traffic, &Dialect, providertest.Options{Provider: "bedrock", Endpoint: "rerank"})
+}
+
+func TestCrossing(t *testing.T) {
+	providertest.Crossing(t, traffic, &openai.Dialect, &openai.Dialect, providertest.Options{Provider: "openai", Endpoint: "chat"},
+		&Dialect, providertest.Options{Provider: "bedrock", Endpoint: "converse"})
+}
+
+// Recorded paths and answers of counting, and what was sent to it.
+func TestRecordedCount(t *testing.T) {
+	if traffic == "" {
+		t.Skip("SLUICE_WIRE names no folder of recorded traffic")
+	}
+	raw, err := os.ReadFile(filepath.Join(traffic, "bodies", "bedrock-count_tokens-cache_request.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := decodeCount(raw); n != 23 || err != nil {
+		t.Errorf("counted %d, %v", n, err)
+	}
+	var index []struct {
+		Provider, Endpoint string
+		Request            struct{ Model, Path string }
+	}
+	if raw, err = os.ReadFile(filepath.Join(traffic, "index.json")); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(raw, &index); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range index {
+		if c.Provider != "bedrock" || c.Endpoint != "converse" && c.Endpoint != "count_tokens" {
+			continue
+		}
+		operation := c.Request.Path[strings.LastIndexByte(c.Request.Path, '/')+1:]
+		// Some clients leave the colon as it is, which means the same.
+		want := strings.ReplaceAll(c.Request.Path, ":", "%3A")
+		if got := modelPath(c.Request.Model, operation); got != want {
+			t.Errorf("the path is %s, want %s", got, want)
+		}
+	}
+}
