@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"sluice/providers/dialect"
 	"sluice/providers/schema"
 )
 
@@ -22,5 +23,28 @@ func BenchmarkEncode(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// Most frames of a raw stream are deltas.
+func BenchmarkScan(b *testing.B) {
+	frame := []byte("event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\" the quick brown fox\"}}\n\n")
+	s := newScanner(false)
+	var tally dialect.Tally
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := s.Scan(frame, &tally); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkWriter(b *testing.B) {
+	w := newWriter(dialect.StreamOptions{ID: "x"})
+	chunk := text(" the quick brown fox")
+	var out []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		out = w.Chunk(out[:0], &chunk)
 	}
 }

@@ -1,9 +1,13 @@
 package openai
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 
 	"sluice/providers/dialect"
 	"sluice/providers/schema"
@@ -23,6 +27,7 @@ func understood(req *schema.ChatRequest, up *dialect.Upstream) *schema.ChatReque
 	if len(out.Tools) < len(req.Tools) {
 		up.Dropped = append(up.Dropped, "tools")
 	}
+	fit(&out, up)
 	out.Messages = slices.Clone(req.Messages)
 	lost := false
 	for i := range out.Messages {
@@ -31,6 +36,9 @@ func understood(req *schema.ChatRequest, up *dialect.Upstream) *schema.ChatReque
 		var gone bool
 		m.Parts, gone = plainParts(m.Parts)
 		lost = lost || gone
+		if m.IsError {
+			m.Parts = failed(m)
+		}
 	}
 	if lost {
 		up.Dropped = append(up.Dropped, "messages.content")
@@ -38,14 +46,18 @@ func understood(req *schema.ChatRequest, up *dialect.Upstream) *schema.ChatReque
 	return &out
 }
 
-// plainParts puts text in the place of raw parts that have it, and leaves out
-// the others.
+// plainParts puts text in the place of raw parts and documents that have it,
+// and leaves out the other raw ones. As files, OpenAI takes PDFs alone (page
+// guides/pdf-files).
 func plainParts(parts []schema.Part) (out []schema.Part, lost bool) {
-	if !slices.ContainsFunc(parts, isRaw) {
+	if !slices.ContainsFunc(parts, func(p schema.Part) bool { return isRaw(p) || p.Type == schema.PartDocument }) {
 		return parts, false
 	}
 	for _, p := range parts {
+		text, isText := documentText(&p)
 		switch {
+		case isText:
+			out = append(out, schema.Part{Type: schema.PartText, Text: text})
 		case !isRaw(p):
 			out = append(out, p)
 		case p.Text != "":
@@ -58,6 +70,56 @@ func plainParts(parts []schema.Part) (out []schema.Part, lost bool) {
 }
 
 func isRaw(p schema.Part) bool { return p.Type == schema.PartRaw }
+
+// documentText is the text of a document that is one, after its title.
+func documentText(p *schema.Part) (text string, ok bool) {
+	if p.Type != schema.PartDocument || p.Media == nil || p.Media.Data == "" || !strings.HasPrefix(p.Media.MIME, "text/") {
+		return "", false
+	}
+	raw, err := base64.StdEncoding.DecodeString(p.Media.Data)
+	if err != nil {
+		return "", false
+	}
+	if p.Media.Filename != "" {
+		return p.Media.Filename + "\n\n" + string(raw), true
+	}
+	return string(raw), true
+}
+
+// failed marks a tool's result as a failure in words, for which OpenAI has no
+// field, unless it says so itself.
+func failed(m *schema.Message) []schema.Part {
+	text := m.Text()
+	if strings.Contains(strings.ToLower(text[:min(len(text), 64)]), "error") {
+		return m.Parts
+	}
+	return append([]schema.Part{{Type: schema.PartText, Text: "Error: "}}, m.Parts...)
+}
+
+// What OpenAI takes less of than others do (API reference of chat, stop and
+// safety_identifier).
+const (
+	maxStops = 4
+	maxUser  = 64
+)
+
+// fit brings a request within OpenAI's limits. A long name of a user, such as
+// Claude Code's, becomes its digest, which tells users apart as well.
+func fit(req *schema.ChatRequest, up *dialect.Upstream) {
+	if len(req.Stop) > maxStops {
+		req.Stop = req.Stop[:maxStops]
+		up.Dropped = append(up.Dropped, "stop")
+	}
+	if len(req.User) > maxUser {
+		sum := sha256.Sum256([]byte(req.User))
+		req.User = hex.EncodeToString(sum[:])
+	}
+	if r := req.Reasoning; r != nil && r.Effort == "max" { // Anthropic's
+		high := *r
+		high.Effort = "high"
+		req.Reasoning = &high
+	}
+}
 
 // addExtra keeps a field that nobody knows.
 func addExtra(to map[string]json.RawMessage, name, raw string) map[string]json.RawMessage {
