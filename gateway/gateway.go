@@ -28,9 +28,8 @@ type Options struct {
 	AccessLog io.Writer // a line a call; nil: none
 	TextLog   bool      // access lines for people instead of machines
 
-	HeaderTimeout time.Duration // for a request's headers to arrive
-	BodyTimeout   time.Duration // for its body
-	IdleTimeout   time.Duration // of a connection between requests
+	ReadTimeout time.Duration // for a request to arrive, headers and body
+	IdleTimeout time.Duration // of a connection between requests
 }
 
 // Gateway is the data plane. Its state is the snapshot; everything else is
@@ -75,10 +74,9 @@ func New(o Options, first *Snapshot) *Gateway {
 		ErrorHandler: g.serverError,
 		// A request's size is bounded by the snapshot, so that a reload counts.
 		HeaderReceived: func(*fasthttp.RequestHeader) fasthttp.RequestConfig {
-			return fasthttp.RequestConfig{ReadTimeout: o.BodyTimeout,
-				MaxRequestBodySize: int(g.snap.Load().Settings.BodyLimit)}
+			return fasthttp.RequestConfig{MaxRequestBodySize: int(g.snap.Load().Settings.BodyLimit)}
 		},
-		ReadTimeout:                  o.HeaderTimeout,
+		ReadTimeout:                  o.ReadTimeout,
 		IdleTimeout:                  o.IdleTimeout,
 		ReadBufferSize:               16 << 10, // bounds the headers
 		WriteBufferSize:              8 << 10,

@@ -10,30 +10,49 @@ import (
 	"sluice/providers/schema"
 )
 
-// entryColumns are those of a row of entries, in the order of entryArgs.
-const entryColumns = "call, attempt, time, dim, tagset, user, operation, " +
-	"input, cached_input, cache_write, cache_write_1h, output, reasoning, audio_input, audio_output, images, source, " +
-	"price_version, cost, excess, saved, code, origin, flags, cache, delivered, latency, ttft, bucket, request_id, attempts"
+// Columns of a row of entries: those that nearly every entry fills, and those
+// that are zero or empty in most. A row without the second kind is bound by
+// itself: binding is most of what an insert costs.
+const (
+	usualColumns = "call, attempt, time, dim, operation, input, output, source, price_version, cost, flags, " +
+		"delivered, latency, ttft, bucket, attempts"
+	rareColumns = "tagset, user, cached_input, cache_write, cache_write_1h, reasoning, audio_input, audio_output, images, " +
+		"excess, saved, code, origin, cache, request_id"
+)
 
-func entryArgs(e *billing.Entry, dim, tagset int64) ([]any, error) {
-	var attempts any
-	if len(e.Attempts) > 0 {
-		text, err := json.Marshal(e.Attempts)
-		if err != nil {
-			return nil, err
-		}
-		attempts = string(text)
+// usualArgs are the values of usualColumns.
+func usualArgs(e *billing.Entry, dim int64) ([]any, error) {
+	attempts, err := attemptsJSON(e.Attempts)
+	if err != nil {
+		return nil, err
 	}
+	u := &e.Usage
+	return []any{e.Call, e.Attempt, e.Time.UnixNano(), dim, e.Operation, u.Input, u.Output, int64(u.Source),
+		e.PriceVersion, int64(e.Cost), flags(e), e.Delivered, int64(e.Latency), int64(e.TTFT), bucket(e), attempts}, nil
+}
+
+// rareArgs are the values of rareColumns; nil: all are zero or empty.
+func rareArgs(e *billing.Entry, tagset int64) []any {
+	u := &e.Usage
 	own := e.RequestID
 	if own == e.Call {
 		own = "" // as most are; the index holds the others
 	}
-	u := &e.Usage
-	return []any{e.Call, e.Attempt, e.Time.UnixNano(), dim, tagset, e.User, e.Operation,
-		u.Input, u.CachedInput, u.CacheWrite, u.CacheWrite1h, u.Output, u.Reasoning, u.AudioInput, u.AudioOutput,
-		u.Images, int64(u.Source),
-		e.PriceVersion, int64(e.Cost), int64(e.Excess), int64(e.Saved), e.Code, e.Origin, flags(e), e.Cache,
-		e.Delivered, int64(e.Latency), int64(e.TTFT), bucket(e), own, attempts}, nil
+	if u.CachedInput|u.CacheWrite|u.CacheWrite1h|u.Reasoning|u.AudioInput|u.AudioOutput|u.Images == 0 && tagset == 0 &&
+		e.Excess == 0 && e.Saved == 0 && e.User == "" && e.Code == "" && e.Origin == "" && e.Cache == "" && own == "" {
+		return nil
+	}
+	return []any{tagset, e.User, u.CachedInput, u.CacheWrite, u.CacheWrite1h, u.Reasoning, u.AudioInput, u.AudioOutput,
+		u.Images, int64(e.Excess), int64(e.Saved), e.Code, e.Origin, e.Cache, own}
+}
+
+// attemptsJSON is the column attempts: null without any.
+func attemptsJSON(list []billing.AttemptLog) (any, error) {
+	if len(list) == 0 {
+		return nil, nil
+	}
+	text, err := json.Marshal(list)
+	return string(text), err
 }
 
 func flags(e *billing.Entry) (f int64) {

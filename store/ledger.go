@@ -16,9 +16,10 @@ import (
 // Ledger is the billing.Ledger in the database.
 type Ledger struct {
 	*Store
-	insert, dimFind, dimAdd *sql.Stmt
-	tagsFind, tagsAdd       *sql.Stmt
-	upserts                 []*sql.Stmt // in the order of rollups
+	insert, insertAll *sql.Stmt // with the usual columns, and with all
+	dimFind, dimAdd   *sql.Stmt
+	tagsFind, tagsAdd *sql.Stmt
+	upserts           []*sql.Stmt // in the order of rollups
 
 	mu      sync.Mutex // guards the two below, which only a writer uses
 	dims    map[dimKey]int64
@@ -55,12 +56,12 @@ func newLedger(ctx context.Context, s *Store) (*Ledger, error) {
 	l := &Ledger{Store: s, dims: map[dimKey]int64{}, tagsets: map[string]int64{}}
 	l.upserts = make([]*sql.Stmt, len(rollups))
 	statements := map[**sql.Stmt]string{
-		&l.insert: "INSERT INTO entries (" + entryColumns + ") VALUES (?" +
-			strings.Repeat(", ?", strings.Count(entryColumns, ",")) + ") ON CONFLICT (call, attempt) DO NOTHING",
-		&l.dimFind:  "SELECT id FROM dims WHERE (" + dimColumns + ") = (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		&l.dimAdd:   "INSERT INTO dims (" + dimColumns + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
-		&l.tagsFind: "SELECT id FROM tagsets WHERE tags = ?",
-		&l.tagsAdd:  "INSERT INTO tagsets (tags) VALUES (?) RETURNING id",
+		&l.insert:    insertEntry(usualColumns),
+		&l.insertAll: insertEntry(usualColumns + ", " + rareColumns),
+		&l.dimFind:   "SELECT id FROM dims WHERE (" + dimColumns + ") = (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		&l.dimAdd:    "INSERT INTO dims (" + dimColumns + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+		&l.tagsFind:  "SELECT id FROM tagsets WHERE tags = ?",
+		&l.tagsAdd:   "INSERT INTO tagsets (tags) VALUES (?) RETURNING id",
 	}
 	for i, r := range rollups {
 		statements[&l.upserts[i]] = r.upsert()
@@ -75,6 +76,11 @@ func newLedger(ctx context.Context, s *Store) (*Ledger, error) {
 	return l, nil
 }
 
+func insertEntry(columns string) string {
+	return "INSERT INTO entries (" + columns + ") VALUES (?" + strings.Repeat(", ?", strings.Count(columns, ",")) +
+		") ON CONFLICT (call, attempt) DO NOTHING"
+}
+
 // Append writes entries and their rollups in one transaction. Batches of a few
 // hundred to a few thousand are the fastest. An entry that is there already,
 // by (Call, Attempt), changes nothing.
@@ -86,9 +92,9 @@ func (l *Ledger) Append(ctx context.Context, entries []billing.Entry) error {
 	defer l.mu.Unlock()
 	err := l.inTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		t := tally{}
-		insert := tx.StmtContext(ctx, l.insert)
+		in := inserts{tx: tx, usual: tx.StmtContext(ctx, l.insert), all: tx.StmtContext(ctx, l.insertAll)}
 		for i := range entries {
-			if err := l.append(ctx, tx, insert, &entries[i], t); err != nil {
+			if err := l.append(ctx, in, &entries[i], t); err != nil {
 				return fmt.Errorf("entry %q/%d: %w", entries[i].Call, entries[i].Attempt, err)
 			}
 		}
@@ -108,22 +114,32 @@ func (l *Ledger) Append(ctx context.Context, entries []billing.Entry) error {
 	return nil
 }
 
+// inserts are the statements of one transaction.
+type inserts struct {
+	tx         *sql.Tx
+	usual, all *sql.Stmt
+}
+
 // append inserts one entry and, if it is new, adds it to the tally.
-func (l *Ledger) append(ctx context.Context, tx *sql.Tx, insert *sql.Stmt, e *billing.Entry, t tally) error {
+func (l *Ledger) append(ctx context.Context, in inserts, e *billing.Entry, t tally) error {
 	if e.Call == "" || e.Time.IsZero() {
 		return errors.New("it has no call id or no time")
 	}
-	dim, err := l.dim(ctx, tx, e)
+	dim, err := l.dim(ctx, in.tx, e)
 	if err != nil {
 		return err
 	}
-	tagset, err := l.tagset(ctx, tx, e.Tags)
+	tagset, err := l.tagset(ctx, in.tx, e.Tags)
 	if err != nil {
 		return err
 	}
-	args, err := entryArgs(e, dim, tagset)
+	args, err := usualArgs(e, dim)
 	if err != nil {
 		return err
+	}
+	insert := in.usual
+	if rare := rareArgs(e, tagset); rare != nil {
+		insert, args = in.all, append(args, rare...)
 	}
 	res, err := insert.ExecContext(ctx, args...)
 	if err != nil {

@@ -103,7 +103,7 @@ func (s *server) run(ctx context.Context) error {
 	s.gateway = gateway.New(gateway.Options{
 		Prompts: s.prompts, Spool: s.spool, Ledger: s.store.Ledger(), Counter: s.counter, Metrics: s.metrics,
 		Log: s.log, AccessLog: os.Stdout, TextLog: s.started.Log.Format == "text",
-		HeaderTimeout: s.started.Server.HeaderTimeout, BodyTimeout: s.started.Server.HeaderTimeout, IdleTimeout: s.started.Server.IdleTimeout,
+		ReadTimeout: s.started.Server.HeaderTimeout, IdleTimeout: s.started.Server.IdleTimeout,
 	}, snap)
 	s.metrics.AddGauges(s.gauges())
 	data, err := net.Listen("tcp", s.started.Server.Listen)
