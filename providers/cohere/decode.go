@@ -13,7 +13,7 @@ import (
 // decode is Chat.Decode.
 func decode(body []byte) (*schema.ChatResponse, error) {
 	if !wire.Valid(body) {
-		return nil, notAnAnswer("the provider's answer is not valid JSON")
+		return nil, wire.NotAnswer("the provider's answer is not valid JSON")
 	}
 	root := gjson.ParseBytes(body)
 	message, reason := root.Get("message"), root.Get("finish_reason").Str
@@ -21,7 +21,7 @@ func decode(body []byte) (*schema.ChatResponse, error) {
 		if message.Type == gjson.String {
 			return nil, failed(message.Str)
 		}
-		return nil, notAnAnswer("the provider's answer has no message")
+		return nil, wire.NotAnswer("the provider's answer has no message")
 	}
 	if reason == "ERROR" || reason == "TIMEOUT" {
 		return nil, ended(reason, root.Get("error").String())

@@ -2,7 +2,6 @@ package cohere
 
 import (
 	"maps"
-	"slices"
 
 	"github.com/tidwall/gjson"
 
@@ -18,25 +17,21 @@ var embedFields = map[string]bool{"truncate": true, "max_tokens": true, "priorit
 // documents is what a caller who says nothing most likely has. Vectors are
 // asked for as numbers, whatever form the caller wants them in.
 func encodeEmbed(req *schema.EmbedRequest) (*dialect.Upstream, error) {
-	if len(req.Tokens) > 0 {
-		return nil, schema.Invalid("input", "input must be texts: the provider takes no token ids")
+	if err := wire.NoTokens(req); err != nil {
+		return nil, err
 	}
 	up := &dialect.Upstream{Path: "/v2/embed"}
+	extra := maps.Clone(req.Extra)
+	for _, name := range []string{"input_type", "embedding_types"} {
+		delete(extra, name)
+	}
 	b := append([]byte(nil), `{"model":`...)
 	b = wire.AppendString(b, req.Model)
 	b = wire.AppendTexts(b, "texts", req.Input)
 	b = append(wire.AppendKey(b, "input_type"), orElse(req.Extra["input_type"], `"search_document"`)...)
 	b = append(wire.AppendKey(b, "embedding_types"), orElse(req.Extra["embedding_types"], `["float"]`)...)
 	b = wire.AppendInt(b, "output_dimension", req.Dimensions)
-	for _, name := range slices.Sorted(maps.Keys(req.Extra)) {
-		switch {
-		case name == "input_type", name == "embedding_types":
-		case embedFields[name]:
-			b = wire.AppendRaw(b, name, req.Extra[name])
-		default:
-			up.Dropped = append(up.Dropped, name)
-		}
-	}
+	b, up.Dropped = wire.AppendOwn(b, extra, embedFields)
 	if req.User != "" {
 		up.Dropped = append(up.Dropped, "user")
 	}
@@ -57,7 +52,7 @@ var vectorTypes = []string{"float", "base64", "int8", "uint8", "binary", "ubinar
 // decodeEmbed is Embed.Decode.
 func decodeEmbed(body []byte) (*schema.EmbedResponse, error) {
 	if !wire.Valid(body) {
-		return nil, notAnAnswer("the provider's answer is not valid JSON")
+		return nil, wire.NotAnswer("the provider's answer is not valid JSON")
 	}
 	root := gjson.ParseBytes(body)
 	all := root.Get("embeddings")
@@ -71,7 +66,7 @@ func decodeEmbed(body []byte) (*schema.EmbedResponse, error) {
 		if text := root.Get("message"); text.Type == gjson.String {
 			return nil, failed(text.Str)
 		}
-		return nil, notAnAnswer("the provider's answer has no embeddings")
+		return nil, wire.NotAnswer("the provider's answer has no embeddings")
 	}
 	out := &schema.EmbedResponse{}
 	list.ForEach(func(_, v gjson.Result) bool {

@@ -22,27 +22,12 @@ type encoder struct {
 	reasons   bool     // the model thinks by itself
 	documents [][]byte // made of the turns' text documents
 	tools     int      // written
-	dropped   []string
-}
-
-// drop names a parameter that the provider will not see.
-func (e *encoder) drop(names ...string) {
-	for _, name := range names {
-		if !slices.Contains(e.dropped, name) {
-			e.dropped = append(e.dropped, name)
-		}
-	}
+	dropped   wire.Dropped
 }
 
 // own tells whether the caller set one of the API's own fields.
 func (e *encoder) own(name string) bool {
-	return ownFields[name] && e.ours() && wire.Says(e.req.Extra[name])
-}
-
-// ours tells whether the words that the request keeps verbatim may be
-// Cohere's: an OpenAI client puts a provider's own fields beside its own.
-func (e *encoder) ours() bool {
-	return e.req.Dialect == "" || e.req.Dialect == "openai" || e.req.Dialect == Name
+	return ownFields[name] && !wire.Foreign(e.req, Name) && wire.Says(e.req.Extra[name])
 }
 
 // encode is Chat.Encode.
@@ -65,7 +50,7 @@ func encode(req *schema.ChatRequest) (*dialect.Upstream, error) {
 		b = append(b, `,"stream":false`...)
 	}
 	b = e.appendExtra(b)
-	e.drop(wire.Absent(req, "n", "top_logprobs", "logit_bias", "min_p", "modalities", "audio", "prediction", "store",
+	e.dropped.Add(wire.Absent(req, "n", "top_logprobs", "logit_bias", "min_p", "modalities", "audio", "prediction", "store",
 		"verbosity", "prompt_cache_key", "service_tier", "user", "metadata", "parallel_tool_calls")...)
 	return &dialect.Upstream{Path: "/v2/chat", Body: append(b, '}'), Dropped: e.dropped}, nil
 }
@@ -91,14 +76,14 @@ func (e *encoder) appendSampling(b []byte) []byte {
 	}
 	b, frequent := e.appendPenalty(b, "frequency_penalty", req.FrequencyPenalty)
 	if frequent && req.PresencePenalty != nil && *req.PresencePenalty != 0 {
-		e.drop("presence_penalty")
+		e.dropped.Add("presence_penalty")
 	} else {
 		b, _ = e.appendPenalty(b, "presence_penalty", req.PresencePenalty)
 	}
 	switch {
 	case req.Seed == nil:
 	case *req.Seed < 0:
-		e.drop("seed")
+		e.dropped.Add("seed")
 	default:
 		b = wire.AppendInt(b, "seed", req.Seed)
 	}
@@ -110,7 +95,7 @@ func (e *encoder) appendSampling(b []byte) []byte {
 	}
 	const mostStops = 5
 	if len(req.Stop) > mostStops {
-		e.drop("stop")
+		e.dropped.Add("stop")
 	}
 	return wire.AppendTexts(b, "stop_sequences", req.Stop[:min(len(req.Stop), mostStops)])
 }
@@ -122,7 +107,7 @@ func (e *encoder) appendPenalty(b []byte, name string, value *float64) (out []by
 	}
 	penalty := min(max(*value, 0), 1)
 	if penalty != *value {
-		e.drop(name)
+		e.dropped.Add(name)
 	}
 	return wire.AppendFloat(b, name, &penalty), penalty != 0
 }
@@ -138,7 +123,7 @@ func (e *encoder) appendThinking(b []byte) []byte {
 	case r == nil:
 		return b
 	case !e.reasons:
-		e.drop(wire.Absent(e.req, "reasoning_effort")...)
+		e.dropped.Add(wire.Absent(e.req, "reasoning_effort")...)
 		return b
 	case r.Off:
 		return append(b, `,"thinking":{"type":"disabled"}`...)
@@ -162,7 +147,7 @@ func (e *encoder) appendExtra(b []byte) []byte {
 		case e.own(name):
 			b = wire.AppendRaw(b, name, e.req.Extra[name])
 		case wire.Says(e.req.Extra[name]):
-			e.drop(name)
+			e.dropped.Add(name)
 		}
 	}
 	return b

@@ -41,7 +41,7 @@ func (e *encoder) appendMessages(b []byte) ([]byte, error) {
 			return nil, schema.Invalid(at, "%s: unknown role %q", at, m.Role)
 		}
 		if m.Name != "" && m.Role != schema.RoleTool {
-			e.drop("messages.name")
+			e.dropped.Add("messages.name")
 		}
 	}
 	if len(pictures) > 0 {
@@ -84,7 +84,7 @@ func (e *encoder) appendPart(b []byte, p *schema.Part) []byte {
 		return append(wire.AppendString(b, p.Text), '}')
 	case schema.PartImage:
 		if p.Media == nil || p.Media.URL == "" && p.Media.Data == "" {
-			e.drop("image_url")
+			e.dropped.Add("image_url")
 			return b
 		}
 		url := p.Media.URL
@@ -102,19 +102,19 @@ func (e *encoder) appendPart(b []byte, p *schema.Part) []byte {
 		return append(wire.AppendString(b, p.Text), '}')
 	case schema.PartDocument:
 		if !e.addDocument(p.Media) {
-			e.drop("file")
+			e.dropped.Add("file")
 		}
 	case schema.PartAudio:
-		e.drop("input_audio")
+		e.dropped.Add("input_audio")
 	case schema.PartRaw:
 		if p.Text != "" {
 			b = append(wire.AppendComma(b), `{"type":"text","text":`...)
 			return append(wire.AppendString(b, p.Text), '}')
 		}
-		if e.ours() && gjson.GetBytes(p.Raw, "type").Str == "document" {
+		if !wire.Foreign(e.req, Name) && gjson.GetBytes(p.Raw, "type").Str == "document" {
 			return append(wire.AppendComma(b), p.Raw...)
 		}
-		e.drop("messages.content." + gjson.GetBytes(p.Raw, "type").Str)
+		e.dropped.Add("messages.content." + gjson.GetBytes(p.Raw, "type").Str)
 	}
 	return b
 }

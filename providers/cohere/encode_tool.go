@@ -18,7 +18,7 @@ func (e *encoder) appendTools(b []byte) []byte {
 	for i := range e.req.Tools {
 		t := &e.req.Tools[i]
 		if t.Name == "" {
-			e.drop("tools")
+			e.dropped.Add("tools")
 			continue
 		}
 		if only != "" && t.Name != only {
@@ -42,7 +42,7 @@ func (e *encoder) appendTools(b []byte) []byte {
 	case strict > 0 && lax == 0:
 		b = append(b, `,"strict_tools":true`...)
 	case strict > 0: // it would hold the others to it too
-		e.drop("tools.strict")
+		e.dropped.Add("tools.strict")
 	}
 	switch {
 	case choice == nil:
@@ -73,7 +73,7 @@ func (e *encoder) appendFormat(b []byte) []byte {
 		return b
 	}
 	if len(e.documents) > 0 || e.own("documents") || e.tools > 0 {
-		e.drop("response_format")
+		e.dropped.Add("response_format")
 		return b
 	}
 	b = append(b, `,"response_format":{"type":"json_object"`...)

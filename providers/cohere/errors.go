@@ -42,9 +42,3 @@ func ended(reason, message string) *schema.Error {
 	e.Type = reason
 	return e
 }
-
-// notAnAnswer is a 200 that cannot be understood.
-func notAnAnswer(message string) *schema.Error {
-	return &schema.Error{Code: schema.CodeUpstream, Status: http.StatusBadGateway, Origin: schema.OriginProvider,
-		Class: schema.ClassInvalidOutput, Message: message}
-}

@@ -1,9 +1,6 @@
 package cohere
 
 import (
-	"maps"
-	"slices"
-
 	"github.com/tidwall/gjson"
 
 	"sluice/providers/dialect"
@@ -23,13 +20,7 @@ func encodeRerank(req *schema.RerankRequest) (*dialect.Upstream, error) {
 	b = wire.AppendString(wire.AppendKey(b, "query"), req.Query)
 	b = wire.AppendTexts(b, "documents", req.Documents)
 	b = wire.AppendInt(b, "top_n", req.TopN)
-	for _, name := range slices.Sorted(maps.Keys(req.Extra)) {
-		if rerankFields[name] {
-			b = wire.AppendRaw(b, name, req.Extra[name])
-		} else {
-			up.Dropped = append(up.Dropped, name)
-		}
-	}
+	b, up.Dropped = wire.AppendOwn(b, req.Extra, rerankFields)
 	up.Body = append(b, '}')
 	return up, nil
 }
@@ -38,7 +29,7 @@ func encodeRerank(req *schema.RerankRequest) (*dialect.Upstream, error) {
 // tokens: the API bills searches.
 func decodeRerank(body []byte) (*schema.RerankResponse, error) {
 	if !wire.Valid(body) {
-		return nil, notAnAnswer("the provider's answer is not valid JSON")
+		return nil, wire.NotAnswer("the provider's answer is not valid JSON")
 	}
 	root := gjson.ParseBytes(body)
 	results := root.Get("results")
@@ -46,7 +37,7 @@ func decodeRerank(body []byte) (*schema.RerankResponse, error) {
 		if text := root.Get("message"); text.Type == gjson.String {
 			return nil, failed(text.Str)
 		}
-		return nil, notAnAnswer("the provider's answer has no results")
+		return nil, wire.NotAnswer("the provider's answer has no results")
 	}
 	out := &schema.RerankResponse{ID: root.Get("id").String()}
 	results.ForEach(func(_, v gjson.Result) bool {

@@ -29,7 +29,7 @@ func (s *stream) Decode(f dialect.Frame, out []schema.Chunk) ([]schema.Chunk, er
 		return out, nil
 	}
 	if !wire.Valid(f.Data) {
-		return out, notAnAnswer("an event of the provider's stream is not valid JSON")
+		return out, wire.NotAnswer("an event of the provider's stream is not valid JSON")
 	}
 	e := gjson.ParseBytes(f.Data)
 	message := e.Get("delta.message")

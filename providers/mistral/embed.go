@@ -8,13 +8,14 @@ import (
 
 	"sluice/providers/dialect"
 	"sluice/providers/schema"
+	"sluice/providers/wire"
 )
 
 // encodeEmbed is Embed.Encode: OpenAI's request with output_dimension for
 // dimensions.
 func encodeEmbed(req *schema.EmbedRequest) (*dialect.Upstream, error) {
-	if len(req.Tokens) > 0 {
-		return nil, schema.Invalid("input", "input must be texts: the provider takes no token ids")
+	if err := wire.NoTokens(req); err != nil {
+		return nil, err
 	}
 	out := *req
 	out.Dimensions, out.User, out.Extra = nil, "", make(map[string]json.RawMessage)

@@ -28,22 +28,7 @@ type encoder struct {
 	req     *schema.ChatRequest
 	out     schema.ChatRequest
 	results map[int][]byte // contents that are lists, by place in out.Messages
-	dropped []string
-}
-
-// drop names a parameter that the provider will not see.
-func (e *encoder) drop(names ...string) {
-	for _, name := range names {
-		if !slices.Contains(e.dropped, name) {
-			e.dropped = append(e.dropped, name)
-		}
-	}
-}
-
-// ours tells whether the words that the request keeps verbatim may be
-// Mistral's: an OpenAI client puts a provider's own fields beside its own.
-func (e *encoder) ours() bool {
-	return e.req.Dialect == "" || e.req.Dialect == "openai" || e.req.Dialect == Name
+	dropped wire.Dropped
 }
 
 // encode is Chat.Encode.
@@ -55,7 +40,7 @@ func encode(req *schema.ChatRequest) (*dialect.Upstream, error) {
 	e.extra()
 	e.sampling()
 	e.reasoning()
-	e.drop(wire.Absent(req, "logprobs", "top_logprobs", "logit_bias", "modalities", "audio", "store", "verbosity", "service_tier", "user")...)
+	e.dropped.Add(wire.Absent(req, "logprobs", "top_logprobs", "logit_bias", "modalities", "audio", "store", "verbosity", "service_tier", "user")...)
 	o := &e.out
 	o.Logprobs, o.TopLogprobs, o.LogitBias, o.Modalities, o.Audio, o.Store = nil, nil, nil, nil, nil, nil
 	o.Verbosity, o.ServiceTier, o.User = "", "", ""
@@ -69,7 +54,7 @@ func encode(req *schema.ChatRequest) (*dialect.Upstream, error) {
 			return nil, fmt.Errorf("cannot encode request for model %q: %w", req.Model, err)
 		}
 	}
-	e.drop(up.Dropped...)
+	e.dropped.Add(up.Dropped...)
 	up.Dropped = e.dropped
 	return up, nil
 }
@@ -78,7 +63,7 @@ func encode(req *schema.ChatRequest) (*dialect.Upstream, error) {
 func (e *encoder) tools() {
 	raw := func(t schema.Tool) bool { return t.Name == "" }
 	if slices.ContainsFunc(e.req.Tools, raw) {
-		e.drop("tools")
+		e.dropped.Add("tools")
 		e.out.Tools = slices.DeleteFunc(slices.Clone(e.req.Tools), raw)
 	}
 	if c := e.req.ToolChoice; c != nil && c.Mode == "required" {
@@ -90,10 +75,10 @@ func (e *encoder) tools() {
 func (e *encoder) extra() {
 	e.out.Extra = make(map[string]json.RawMessage)
 	for _, name := range slices.Sorted(maps.Keys(e.req.Extra)) {
-		if raw := e.req.Extra[name]; ownFields[name] && e.ours() {
+		if raw := e.req.Extra[name]; ownFields[name] && !wire.Foreign(e.req, Name) {
 			e.out.Extra[name] = raw
 		} else if wire.Says(raw) {
-			e.drop(name)
+			e.dropped.Add(name)
 		}
 	}
 }
@@ -102,14 +87,14 @@ func (e *encoder) sampling() {
 	if t := e.req.Temperature; t != nil && *t > maxTemperature {
 		most := maxTemperature
 		e.out.Temperature = &most
-		e.drop("temperature")
+		e.dropped.Add("temperature")
 	}
 	seed := e.req.Seed
 	e.out.Seed = nil
 	switch {
 	case seed == nil:
 	case *seed < 0:
-		e.drop("seed")
+		e.dropped.Add("seed")
 	case e.out.Extra["random_seed"] == nil:
 		e.out.Extra["random_seed"] = strconv.AppendInt(nil, *seed, 10)
 	}
@@ -133,7 +118,7 @@ func (e *encoder) reasoning() {
 	switch {
 	case r.Off:
 		if native {
-			e.drop("reasoning_effort")
+			e.dropped.Add("reasoning_effort")
 		}
 	case adjustable && graded && (r.Effort == "low" || r.Effort == "medium"):
 		e.out.Reasoning = &schema.Reasoning{Effort: r.Effort}
@@ -142,6 +127,6 @@ func (e *encoder) reasoning() {
 	case adjustable:
 		e.out.Reasoning = &schema.Reasoning{Effort: "high"}
 	case !native || r.Effort != "" || r.Budget != nil:
-		e.drop("reasoning_effort")
+		e.dropped.Add("reasoning_effort")
 	}
 }

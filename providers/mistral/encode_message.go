@@ -46,15 +46,15 @@ func (e *encoder) extraOf(m *schema.Message) {
 	extra := m.Extra
 	m.Extra = nil
 	for name, raw := range extra {
-		if name == "prefix" && m.Role == schema.RoleAssistant && e.ours() {
+		if name == "prefix" && m.Role == schema.RoleAssistant && !wire.Foreign(e.req, Name) {
 			m.Extra = map[string]json.RawMessage{name: raw}
 		} else {
-			e.drop("messages." + name)
+			e.dropped.Add("messages." + name)
 		}
 	}
 	if m.Name != "" && m.Role != schema.RoleTool {
 		m.Name = ""
-		e.drop("messages.name")
+		e.dropped.Add("messages.name")
 	}
 }
 
@@ -72,8 +72,8 @@ func (e *encoder) parts(parts []schema.Part) []schema.Part {
 			p = schema.Part{Type: schema.PartRaw, Raw: document(p.Media)}
 		case p.Type == schema.PartRaw && p.Text != "":
 			p = schema.Part{Type: schema.PartText, Text: p.Text}
-		case p.Type == schema.PartRaw && !e.ours():
-			e.drop("messages.content." + gjson.GetBytes(p.Raw, "type").Str)
+		case p.Type == schema.PartRaw && wire.Foreign(e.req, Name):
+			e.dropped.Add("messages.content." + gjson.GetBytes(p.Raw, "type").Str)
 			continue
 		}
 		out = append(out, p)

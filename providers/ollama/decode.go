@@ -26,7 +26,7 @@ func decode(body []byte) (*schema.ChatResponse, error) {
 	text, thinking := message.Get("content").Str, message.Get("thinking").Str
 	if !message.IsObject() {
 		if root.Get("response").Type != gjson.String {
-			return nil, notAnAnswer("the provider's answer has no message")
+			return nil, wire.NotAnswer("the provider's answer has no message")
 		}
 		text, thinking = root.Get("response").Str, root.Get("thinking").Str
 	}
@@ -47,11 +47,11 @@ func decode(body []byte) (*schema.ChatResponse, error) {
 // the middle of a stream that began well.
 func parse(body []byte) (gjson.Result, error) {
 	if !wire.Valid(body) {
-		return gjson.Result{}, notAnAnswer("the provider's answer is not valid JSON")
+		return gjson.Result{}, wire.NotAnswer("the provider's answer is not valid JSON")
 	}
 	root := gjson.ParseBytes(body)
 	if !root.IsObject() {
-		return root, notAnAnswer("the provider's answer is not a JSON object")
+		return root, wire.NotAnswer("the provider's answer is not a JSON object")
 	}
 	if fault := root.Get("error"); fault.Exists() && fault.Type != gjson.Null {
 		status := http.StatusBadGateway
@@ -187,10 +187,4 @@ func (s *stream) Decode(f dialect.Frame, out []schema.Chunk) ([]schema.Chunk, er
 // hosts of OpenAI's API send too.
 func decodeError(status int, header func(string) string, body []byte) *schema.Error {
 	return sluiceopenai.Dialect.Error(status, header, body)
-}
-
-// notAnAnswer is a 200 that cannot be understood.
-func notAnAnswer(message string) *schema.Error {
-	return &schema.Error{Code: schema.CodeUpstream, Status: http.StatusBadGateway, Origin: schema.OriginProvider,
-		Class: schema.ClassInvalidOutput, Message: message}
 }

@@ -1,10 +1,6 @@
 package ollama
 
 import (
-	"encoding/json"
-	"maps"
-	"slices"
-
 	"github.com/tidwall/gjson"
 
 	"sluice/providers/dialect"
@@ -12,24 +8,20 @@ import (
 	"sluice/providers/wire"
 )
 
+// embedFields are the API's own fields of /api/embed.
+var embedFields = map[string]bool{"truncate": true, "keep_alive": true, "options": true}
+
 // encodeEmbed is Embed.Encode. Vectors are always numbers.
 func encodeEmbed(req *schema.EmbedRequest) (*dialect.Upstream, error) {
-	if len(req.Tokens) > 0 {
-		return nil, schema.Invalid("input", "input must be texts: the provider takes no token ids")
+	if err := wire.NoTokens(req); err != nil {
+		return nil, err
 	}
 	up := &dialect.Upstream{Path: "/api/embed"}
 	b := append([]byte(nil), `{"model":`...)
 	b = wire.AppendString(b, req.Model)
 	b = wire.AppendTexts(b, "input", req.Input)
 	b = wire.AppendInt(b, "dimensions", req.Dimensions)
-	for _, name := range slices.Sorted(maps.Keys(req.Extra)) {
-		switch name {
-		case "truncate", "keep_alive", "options":
-			b = wire.AppendRaw(b, name, json.RawMessage(req.Extra[name]))
-		default:
-			up.Dropped = append(up.Dropped, name)
-		}
-	}
+	b, up.Dropped = wire.AppendOwn(b, req.Extra, embedFields)
 	if req.User != "" {
 		up.Dropped = append(up.Dropped, "user")
 	}
@@ -57,7 +49,7 @@ func decodeEmbed(body []byte) (*schema.EmbedResponse, error) {
 	case one.IsArray():
 		add(gjson.Result{}, one)
 	default:
-		return nil, notAnAnswer("the provider's answer has no embeddings")
+		return nil, wire.NotAnswer("the provider's answer has no embeddings")
 	}
 	return out, nil
 }

@@ -26,22 +26,7 @@ var optionFields = map[string]bool{"num_ctx": true, "num_keep": true, "num_batch
 type encoder struct {
 	req     *schema.ChatRequest
 	names   map[string]string // of tools, by the ids of their calls
-	dropped []string
-}
-
-// drop names a parameter that the provider will not see.
-func (e *encoder) drop(names ...string) {
-	for _, name := range names {
-		if !slices.Contains(e.dropped, name) {
-			e.dropped = append(e.dropped, name)
-		}
-	}
-}
-
-// ours tells whether the words that the request keeps verbatim may be
-// Ollama's: an OpenAI client puts a provider's own fields beside its own.
-func (e *encoder) ours() bool {
-	return e.req.Dialect == "" || e.req.Dialect == "openai" || e.req.Dialect == Name
+	dropped wire.Dropped
 }
 
 // encode is Chat.Encode. stream is always said: it is on by default.
@@ -64,14 +49,14 @@ func encode(req *schema.ChatRequest) (*dialect.Upstream, error) {
 	b = e.appendOptions(b)
 	for _, name := range slices.Sorted(maps.Keys(req.Extra)) {
 		switch raw := req.Extra[name]; {
-		case name == "options" && e.ours(), optionFields[name] && e.ours(): // written already
-		case ownFields[name] && e.ours():
+		case name == "options" && !wire.Foreign(e.req, Name), optionFields[name] && !wire.Foreign(e.req, Name): // written already
+		case ownFields[name] && !wire.Foreign(e.req, Name):
 			b = wire.AppendRaw(b, name, raw)
 		case wire.Says(raw):
-			e.drop(name)
+			e.dropped.Add(name)
 		}
 	}
-	e.drop(wire.Absent(req, "n", "logit_bias", "modalities", "audio", "prediction", "store", "verbosity", "prompt_cache_key",
+	e.dropped.Add(wire.Absent(req, "n", "logit_bias", "modalities", "audio", "prediction", "store", "verbosity", "prompt_cache_key",
 		"service_tier", "user", "metadata", "parallel_tool_calls")...)
 	return &dialect.Upstream{Path: "/api/chat", Body: append(b, '}'), Dropped: e.dropped}, nil
 }
@@ -85,7 +70,7 @@ func (e *encoder) appendTools(b []byte) []byte {
 		case "none":
 			return b
 		case "required", "function":
-			e.drop("tool_choice")
+			e.dropped.Add("tool_choice")
 			only = c.Name
 		}
 	}
@@ -93,14 +78,14 @@ func (e *encoder) appendTools(b []byte) []byte {
 	for i := range e.req.Tools {
 		t := &e.req.Tools[i]
 		if t.Name == "" {
-			e.drop("tools")
+			e.dropped.Add("tools")
 			continue
 		}
 		if only != "" && t.Name != only {
 			continue
 		}
 		if t.Strict != nil && *t.Strict {
-			e.drop("tools.strict")
+			e.dropped.Add("tools.strict")
 		}
 		list = append(wire.AppendComma(list), `{"type":"function","function":{"name":`...)
 		list = wire.AppendString(list, t.Name)
@@ -166,7 +151,7 @@ func (e *encoder) appendOptions(b []byte) []byte {
 	o = wire.AppendTexts(o, "stop", req.Stop)
 	o = wire.AppendFloat(o, "frequency_penalty", req.FrequencyPenalty)
 	o = wire.AppendFloat(o, "presence_penalty", req.PresencePenalty)
-	if e.ours() {
+	if !wire.Foreign(e.req, Name) {
 		gjson.ParseBytes(req.Extra["options"]).ForEach(func(key, v gjson.Result) bool {
 			o = appendOption(o, key.Str, v.Raw)
 			return true

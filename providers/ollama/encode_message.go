@@ -45,7 +45,7 @@ func (e *encoder) appendMessage(b []byte, m *schema.Message, at string) ([]byte,
 		b = wire.AppendText(b, "tool_name", name)
 		b = wire.AppendText(b, "tool_call_id", m.ToolCallID)
 	} else if m.Name != "" {
-		e.drop("messages.name")
+		e.dropped.Add("messages.name")
 	}
 	if len(m.ToolCalls) == 0 {
 		return append(b, '}'), nil
@@ -98,15 +98,15 @@ func (e *encoder) content(m *schema.Message, at string) (c content, err error) {
 			if text, ok := documentText(p.Media); ok {
 				texts = append(texts, text)
 			} else {
-				e.drop("file")
+				e.dropped.Add("file")
 			}
 		case schema.PartAudio:
-			e.drop("input_audio")
+			e.dropped.Add("input_audio")
 		case schema.PartRaw:
 			if p.Text != "" {
 				texts = append(texts, p.Text)
 			} else {
-				e.drop("messages.content." + gjson.GetBytes(p.Raw, "type").Str)
+				e.dropped.Add("messages.content." + gjson.GetBytes(p.Raw, "type").Str)
 			}
 		}
 	}

@@ -2,11 +2,58 @@ package wire
 
 import (
 	"encoding/json"
+	"maps"
+	"net/http"
 	"slices"
 	"strings"
 
 	"sluice/providers/schema"
 )
+
+// Dropped are the parameters that a provider will not see, each named once.
+type Dropped []string
+
+// Add names parameters.
+func (d *Dropped) Add(names ...string) {
+	for _, name := range names {
+		if !slices.Contains(*d, name) {
+			*d = append(*d, name)
+		}
+	}
+}
+
+// Foreign tells whether the words that req keeps verbatim (fields, parts) are
+// another dialect's. An OpenAI client puts a provider's own beside its own.
+func Foreign(req *schema.ChatRequest, dialect string) bool {
+	return req.Dialect != "" && req.Dialect != "openai" && req.Dialect != dialect
+}
+
+// AppendOwn appends those of a request's other fields that are the provider's
+// own, in order, and gives the names of the others.
+func AppendOwn(dst []byte, extra map[string]json.RawMessage, own map[string]bool) (out []byte, others []string) {
+	for _, name := range slices.Sorted(maps.Keys(extra)) {
+		if own[name] {
+			dst = AppendRaw(dst, name, extra[name])
+		} else if Says(extra[name]) {
+			others = append(others, name)
+		}
+	}
+	return dst, others
+}
+
+// NotAnswer is an answer of status 200 that cannot be understood.
+func NotAnswer(message string) *schema.Error {
+	return &schema.Error{Code: schema.CodeUpstream, Status: http.StatusBadGateway, Origin: schema.OriginProvider,
+		Class: schema.ClassInvalidOutput, Message: message}
+}
+
+// NoTokens refuses embeddings of token ids, which few providers have.
+func NoTokens(req *schema.EmbedRequest) error {
+	if len(req.Tokens) == 0 {
+		return nil
+	}
+	return schema.Invalid("input", "input must be texts: the provider takes no token ids")
+}
 
 // Absent names those of the parameters, by OpenAI's names, that req sets to
 // something that would make a difference: what a provider without them drops.
