@@ -149,7 +149,7 @@ func (c *Call) route(try func(*providers.Provider, *providers.Call) error) error
 		c.target = t
 		begin := time.Now()
 		call := providers.Call{
-			Request: &c.req, Model: t.Model, MaxTokens: c.outputLimit(t),
+			Request: &c.req, Model: t.Model, MaxTokens: c.outputLimit(t), Refuse: c.model.Refuse,
 			Deadline: c.until.at, ID: c.entry.Call, Now: begin,
 		}
 		if a.Secret != nil {

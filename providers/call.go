@@ -1,6 +1,7 @@
 package providers
 
 import (
+	"strings"
 	"sync"
 	"time"
 
@@ -47,9 +48,19 @@ type Call struct {
 	Model     string    // the provider's own name for it
 	Secret    string    // the provider's key; empty: none
 	MaxTokens int64     // > 0: the limit to send instead of the caller's
+	Refuse    bool      // a parameter that the provider has not is an error, and not dropped
 	Deadline  time.Time // of the whole answer; zero: the provider's own total timeout only
 	ID        string    // for answers whose provider gives no id
 	Now       time.Time
+}
+
+// drops refuses what the provider has not, if the call wants it so.
+func (c *Call) drops(up *dialect.Upstream) error {
+	if !c.Refuse || len(up.Dropped) == 0 {
+		return nil
+	}
+	return &schema.Error{Code: schema.CodeUnsupported, Status: 400, Origin: schema.OriginGateway, Param: up.Dropped[0],
+		Class: schema.ClassInvalidRequest, Message: "the target does not support " + strings.Join(up.Dropped, ", ")}
 }
 
 // Answer is a whole answer. It must be released.

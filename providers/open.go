@@ -81,6 +81,9 @@ func (s *Stream) openTranslated(ctx context.Context, c *Call, req *schema.ChatRe
 	if err != nil {
 		return err
 	}
+	if err := c.drops(up); err != nil {
+		return err
+	}
 	s.dropped = up.Dropped
 	s.decode = chat.Stream()
 	a := attempts.Get().(*attempt)

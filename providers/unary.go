@@ -73,6 +73,9 @@ func (p *Provider) encodedChat(ctx context.Context, c *Call, req *schema.ChatReq
 	if err != nil {
 		return nil, err
 	}
+	if err := c.drops(up); err != nil {
+		return nil, err
+	}
 	out.Dropped = up.Dropped
 	buf, err := p.whole(ctx, c, up)
 	if err != nil {

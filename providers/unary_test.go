@@ -8,6 +8,7 @@ import (
 
 	openaisdk "github.com/sashabaranov/go-openai"
 
+	"sluice/providers/dialect"
 	"sluice/providers/openai"
 	"sluice/providers/schema"
 )
@@ -209,5 +210,30 @@ func TestLocalChat(t *testing.T) {
 	want := `{"id":"made","object":"chat.completion","created":77,"model":"big","choices":[{"index":0,"message":{"role":"assistant","content":"hello","refusal":null},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0,"prompt_tokens_details":{"cached_tokens":0,"audio_tokens":0},"completion_tokens_details":{"reasoning_tokens":0,"audio_tokens":0}}}`
 	if string(a.Body) != want {
 		t.Errorf("got  %s\nwant %s", a.Body, want)
+	}
+}
+
+// TestRefusesWhatItCannotCarry holds a call that wants no parameter dropped.
+func TestRefusesWhatItCannotCarry(t *testing.T) {
+	d := other()
+	chat := *d.Chat
+	encode := chat.Encode
+	chat.Encode = func(req *schema.ChatRequest) (*dialect.Upstream, error) {
+		up, err := encode(req)
+		up.Dropped = []string{"seed"}
+		return up, err
+	}
+	d.Chat = &chat
+	p, conn := fake{contentType: "application/json", body: wholeAnswer}.provider(t)
+	p.opt.Dialect = d
+	c := chatCall(t, other())
+	c.Request.Client.Name = "another"
+	c.Refuse = true
+	_, err := p.Chat(context.Background(), c)
+	if e := schema.AsError(err); err == nil || e.Status != 400 || e.Param != "seed" || e.Code != schema.CodeUnsupported {
+		t.Errorf("error %v", err)
+	}
+	if len(conn.sent) > 0 {
+		t.Errorf("the request was sent: %s", conn.sent)
 	}
 }
