@@ -57,6 +57,9 @@ func New(q Quirks) *dialect.Dialect {
 			EncodeEmbed: encodeEmbedResponse,
 			Error:       appendError,
 			StreamError: appendStreamError,
+
+			DecodeRerank: decodeRerankRequest,
+			EncodeRerank: encodeRerankResponse,
 		},
 	}
 }
