@@ -48,6 +48,9 @@ func (e *encoder) claude() error {
 		e.claudeField(key.Str, v)
 		return true
 	})
+	if gjson.GetBytes(up.Body, "tool_choice.type").Str == "none" {
+		e.noTools()
+	}
 	if len(e.stop) > 0 {
 		path := "/stop_sequence"
 		if e.req.Stream {
@@ -144,8 +147,7 @@ func (e *encoder) claudeChoice(v gjson.Result) {
 		return
 	}
 	switch v.Get("type").Str {
-	case "none":
-		e.noTools()
+	case "none": // said once the tools are known
 	case "any":
 		e.toolChoice = `{"any":{}}`
 	case "tool":
