@@ -11,9 +11,9 @@ func (p *Provider) Embed(ctx context.Context, c *Call) (*Answer, error) {
 	if p.opt.Local == nil && p.opt.Dialect.Embed == nil {
 		return nil, p.unsupported("embeddings")
 	}
-	if p.raw(c.Request) {
-		embed := p.opt.Dialect.Embed
-		a := attempts.Get().(*attempt)
+	if d := p.raw(c.Request); d != nil && d.Embed != nil && d.Embed.Splice != nil {
+		embed := d.Embed
+		a := newAttempt(d)
 		defer a.free()
 		a.body = embed.Splice(a.body[:0], c.Request.Raw, &c.Request.Head, c.Model)
 		return p.rawAnswer(ctx, c, a, embed.Path(c.Model), embed.Usage)
@@ -52,7 +52,7 @@ func (p *Provider) embeddings(ctx context.Context, c *Call, req *schema.EmbedReq
 		return nil, err
 	}
 	out.Dropped = up.Dropped
-	buf, err := p.whole(ctx, c, up)
+	buf, err := p.whole(ctx, c, p.opt.Dialect, up)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	openai "github.com/sashabaranov/go-openai"
 
 	"sluice/providers/schema"
+	"sluice/providers/wire"
 )
 
 // turn is one message: content blocks under one role.
@@ -224,6 +225,7 @@ func (e *encoder) trimPrefill() {
 // cleanID makes an id that another provider gave fit ^[a-zA-Z0-9_-]+$. Call
 // and result change alike.
 func cleanID(id string) string {
+	id, _ = wire.SplitCall(id) // the signature of a call is Gemini's business
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '_', r == '-':

@@ -97,7 +97,7 @@ func addSignature(m *schema.Message, signature string) {
 	if n := len(m.Parts); n == 0 || m.Parts[n-1].Type != schema.PartThinking || m.Parts[n-1].Signature != "" {
 		m.Parts = append(m.Parts, schema.Part{Type: schema.PartThinking})
 	}
-	m.Parts[len(m.Parts)-1].Signature = ownMark + signature
+	m.Parts[len(m.Parts)-1].Signature = wire.MarkGemini(signature)
 }
 
 // audio is OpenAI's message.audio.

@@ -151,7 +151,8 @@ func (e *encoder) functionCall(at string, m *schema.Message, i int) (part, error
 }
 
 // toolResult writes a tool's answer. Media go into it where the model takes
-// them there; else beside it, in a turn that follows.
+// them there (files by address on Vertex only); else beside it, in a turn that
+// follows.
 func (e *encoder) toolResult(at string, m *schema.Message) (result part, beside []part, err error) {
 	c, known := e.calls[m.ToolCallID]
 	if !known {
@@ -170,8 +171,8 @@ func (e *encoder) toolResult(at string, m *schema.Message) (result part, beside 
 		if err != nil {
 			return part{}, nil, err
 		}
-		if e.traits.resultMedia && len(media) == 1 && media[0].InlineData != nil {
-			r.Parts = append(r.Parts, media[0])
+		if e.traits.resultMedia && (media[0].InlineData != nil || e.q.Vertex) {
+			r.Parts = append(r.Parts, media...)
 		} else {
 			beside = append(beside, media...)
 		}

@@ -1,8 +1,6 @@
 package gemini
 
 import (
-	"strings"
-
 	"github.com/tidwall/gjson"
 
 	"sluice/providers/schema"
@@ -10,10 +8,6 @@ import (
 )
 
 const (
-	// ownMark begins a thinking part's signature that is Gemini's: base64 of
-	// "gemini", so that the whole stays base64. Other models must not be shown
-	// it, nor Gemini theirs.
-	ownMark = "Z2VtaW5p"
 	// redactedMark begins the thoughtSignature of a part that holds another
 	// model's redacted thinking: base64 of "redacted:".
 	redactedMark = "cmVkYWN0ZWQ6"
@@ -25,10 +19,11 @@ const (
 
 // own takes the mark off a signature of Gemini's; others are "".
 func own(signature string) string {
-	if sig, ok := strings.CutPrefix(signature, ownMark); ok {
-		return sig
+	sig, ok := wire.UnmarkGemini(signature)
+	if !ok {
+		return ""
 	}
-	return ""
+	return sig
 }
 
 // callSignature is the signature of a call that the model made earlier: from

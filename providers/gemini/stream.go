@@ -108,7 +108,7 @@ func (s *stream) candidate(out []schema.ChoiceDelta, v gjson.Result, at int, dat
 
 func (s *stream) sign(add func(schema.ChoiceDelta), signature string) {
 	if signature != "" {
-		add(schema.ChoiceDelta{Signature: ownMark + signature})
+		add(schema.ChoiceDelta{Signature: wire.MarkGemini(signature)})
 	}
 }
 

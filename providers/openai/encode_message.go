@@ -47,7 +47,8 @@ func (q Quirks) appendMessage(b []byte, m *schema.Message) []byte {
 	b = append(b, `{"role":`...)
 	b = wire.AppendString(b, role)
 	b = appendText(b, "name", m.Name)
-	b = appendText(b, "tool_call_id", m.ToolCallID)
+	id, _ := wire.SplitCall(m.ToolCallID)
+	b = appendText(b, "tool_call_id", id)
 	b = append(b, `,"content":`...)
 	if m.Role == schema.RoleTool {
 		b = wire.AppendString(b, m.Text())
@@ -57,7 +58,7 @@ func (q Quirks) appendMessage(b []byte, m *schema.Message) []byte {
 	b = appendText(b, "refusal", m.Refusal)
 	if len(m.ToolCalls) > 0 {
 		b = append(b, `,"tool_calls":`...)
-		b = appendToolCalls(b, m.ToolCalls, false)
+		b = appendToolCalls(b, unsigned(m.ToolCalls), false)
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.Extra)) {
 		b = wire.AppendString(append(b, ','), name)
@@ -165,6 +166,22 @@ func audioFormat(mime string) string {
 		return "mp3"
 	}
 	return strings.TrimPrefix(mime, "audio/")
+}
+
+// unsigned takes Gemini's signatures out of the ids of calls: hosts refuse ids
+// so long.
+func unsigned(calls []openai.ToolCall) []openai.ToolCall {
+	for i := range calls {
+		if _, signature := wire.SplitCall(calls[i].ID); signature == "" {
+			continue
+		}
+		calls = slices.Clone(calls)
+		for j := i; j < len(calls); j++ {
+			calls[j].ID, _ = wire.SplitCall(calls[j].ID)
+		}
+		return calls
+	}
+	return calls
 }
 
 // appendToolCalls writes calls; those of a delta have their index.
