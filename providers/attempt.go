@@ -15,14 +15,22 @@ const errorLimit = 1 << 20
 
 // attempt is the memory of one request while it is sent.
 type attempt struct {
-	req  upstream.Request
-	body []byte // the patched body
+	speaks *dialect.Dialect // what is spoken with the provider
+	req    upstream.Request
+	body   []byte // the patched body
+}
+
+func newAttempt(d *dialect.Dialect) *attempt {
+	a := attempts.Get().(*attempt)
+	a.speaks = d
+	return a
 }
 
 var attempts = sync.Pool{New: func() any { return new(attempt) }}
 
 func (a *attempt) free() {
 	clear(a.req.Header)
+	a.speaks = nil
 	a.req = upstream.Request{Header: a.req.Header[:0]}
 	if cap(a.body) > bufferKeep {
 		a.body = nil
@@ -41,6 +49,7 @@ func (p *Provider) send(ctx context.Context, c *Call, a *attempt, up *dialect.Up
 		h = p.opt.Auth(h, c.Secret)
 	}
 	h = append(h, p.opt.Headers...)
+	h = append(h, c.Header...)
 	a.req.Header = append(h, up.Header...)
 	if p.opt.Sign != nil {
 		if err := p.sign(ctx, &a.req, c.Secret); err != nil {
@@ -56,7 +65,7 @@ func (p *Provider) send(ctx context.Context, c *Call, a *attempt, up *dialect.Up
 		return resp, nil
 	}
 	defer resp.Close()
-	return nil, p.refused(resp)
+	return nil, p.refused(a.speaks, resp)
 }
 
 // sign adds the headers that depend on the whole request, or on a token that
@@ -77,7 +86,7 @@ func (p *Provider) sign(ctx context.Context, r *upstream.Request, secret string)
 }
 
 // refused reads an answer with an error status.
-func (p *Provider) refused(resp *upstream.Response) error {
+func (p *Provider) refused(d *dialect.Dialect, resp *upstream.Response) error {
 	if resp.Status < 400 {
 		return p.fail(invalidOutput("the provider redirects to elsewhere (status %d): is its base_url right?", resp.Status))
 	}
@@ -89,5 +98,5 @@ func (p *Provider) refused(resp *upstream.Response) error {
 		return p.fail(err)
 	}
 	// What could be read of the body will do: the status alone is an answer.
-	return p.fail(p.opt.Dialect.Error(resp.Status, resp.Header, body))
+	return p.fail(d.Error(resp.Status, resp.Header, body))
 }

@@ -20,10 +20,11 @@ type Request struct {
 
 	Unified *schema.ChatRequest
 
-	once  sync.Once
-	chat  *schema.ChatRequest
-	embed *schema.EmbedRequest
-	err   error
+	once   sync.Once
+	chat   *schema.ChatRequest
+	embed  *schema.EmbedRequest
+	rerank *schema.RerankRequest
+	err    error
 }
 
 // Chat is the request in unified form, decoded once for all attempts. It must
@@ -42,15 +43,22 @@ func (r *Request) Embed() (*schema.EmbedRequest, error) {
 	return r.embed, r.err
 }
 
+// Rerank is the request to rank in unified form; see Chat.
+func (r *Request) Rerank() (*schema.RerankRequest, error) {
+	r.once.Do(func() { r.rerank, r.err = r.Client.Client.DecodeRerank(r.Raw) })
+	return r.rerank, r.err
+}
+
 // Call is one attempt of a request at one provider.
 type Call struct {
 	Request   *Request
-	Model     string    // the provider's own name for it
-	Secret    string    // the provider's key; empty: none
-	MaxTokens int64     // > 0: the limit to send instead of the caller's
-	Refuse    bool      // a parameter that the provider has not is an error, and not dropped
-	Deadline  time.Time // of the whole answer; zero: the provider's own total timeout only
-	ID        string    // for answers whose provider gives no id
+	Model     string          // the provider's own name for it
+	Secret    string          // the provider's key; empty: none
+	MaxTokens int64           // > 0: the limit to send instead of the caller's
+	Header    []dialect.Field // that the caller's dialect forwards
+	Refuse    bool            // a parameter that the provider has not is an error, and not dropped
+	Deadline  time.Time       // of the whole answer; zero: the provider's own total timeout only
+	ID        string          // for answers whose provider gives no id
 	Now       time.Time
 }
 

@@ -33,8 +33,8 @@ func (p *Provider) ChatStream(ctx context.Context, c *Call) (*Stream, error) {
 
 func (p *Provider) open(ctx context.Context, c *Call) (*Stream, error) {
 	s := &Stream{p: p}
-	if p.raw(c.Request) {
-		return s, s.openRaw(ctx, c)
+	if d := p.raw(c.Request); d != nil {
+		return s, s.openRaw(ctx, c, d)
 	}
 	req, err := p.chatRequest(c, true)
 	if err != nil {
@@ -59,12 +59,12 @@ func (p *Provider) open(ctx context.Context, c *Call) (*Stream, error) {
 }
 
 // openRaw begins a stream whose bytes pass through.
-func (s *Stream) openRaw(ctx context.Context, c *Call) error {
-	chat := s.p.opt.Dialect.Chat
+func (s *Stream) openRaw(ctx context.Context, c *Call, d *dialect.Dialect) error {
+	chat := d.Chat
 	if chat == nil || chat.Splice == nil || chat.Scan == nil {
 		return s.p.unsupported("streamed chat")
 	}
-	a := attempts.Get().(*attempt)
+	a := newAttempt(d)
 	defer a.free()
 	a.body = chat.Splice(a.body[:0], c.Request.Raw, &c.Request.Head, c.Model, c.MaxTokens)
 	s.scan = chat.Scan(c.Request.Head.WantsUsage)
@@ -73,7 +73,8 @@ func (s *Stream) openRaw(ctx context.Context, c *Call) error {
 
 // openTranslated begins a stream in the provider's own dialect.
 func (s *Stream) openTranslated(ctx context.Context, c *Call, req *schema.ChatRequest) error {
-	chat := s.p.opt.Dialect.Chat
+	d := s.p.speaks(c.Model)
+	chat := d.Chat
 	if chat == nil || chat.Encode == nil || chat.Stream == nil {
 		return s.p.unsupported("streamed chat")
 	}
@@ -86,7 +87,7 @@ func (s *Stream) openTranslated(ctx context.Context, c *Call, req *schema.ChatRe
 	}
 	s.dropped = up.Dropped
 	s.decode = chat.Stream()
-	a := attempts.Get().(*attempt)
+	a := newAttempt(d)
 	defer a.free()
 	return s.start(ctx, c, a, up)
 }
@@ -103,11 +104,11 @@ func (s *Stream) start(ctx context.Context, c *Call, a *attempt, up *dialect.Ups
 	if err != nil {
 		return err
 	}
-	s.framing = s.p.opt.Dialect.Chat.Framing
+	s.framing = a.speaks.Chat.Framing
 	if want := mediaTypes[s.framing]; want != "" && !resp.ContentType(want) {
 		if whole := resp.ContentType("application/json"); whole || resp.ContentType("text/html") {
 			defer resp.Close()
-			return s.p.notStream(resp, whole)
+			return s.p.notStream(a.speaks, resp, whole)
 		}
 	}
 	s.resp, s.in = resp, newBuffer()
@@ -116,7 +117,7 @@ func (s *Stream) start(ctx context.Context, c *Call, a *attempt, up *dialect.Ups
 
 // notStream tells why a whole answer came where a stream was asked for: most
 // often it is an error with a wrong status.
-func (p *Provider) notStream(resp *upstream.Response, json bool) error {
+func (p *Provider) notStream(d *dialect.Dialect, resp *upstream.Response, json bool) error {
 	if json {
 		buf := newBuffer()
 		defer buf.free()
@@ -125,7 +126,7 @@ func (p *Provider) notStream(resp *upstream.Response, json bool) error {
 			return err
 		}
 		if holdsError(buf.b) {
-			e := p.opt.Dialect.Error(502, resp.Header, buf.b)
+			e := d.Error(502, resp.Header, buf.b)
 			e.UpstreamStatus = resp.Status
 			return e
 		}

@@ -11,8 +11,14 @@ import (
 
 // Options make a Provider. Either Local is set, or Dialect and Upstream are.
 type Options struct {
-	Name     string // in errors
-	Dialect  *dialect.Dialect
+	Name    string // in errors
+	Dialect *dialect.Dialect
+	// Also are more dialects that the endpoint speaks: a caller of one of them
+	// has its bytes passed on.
+	Also []*dialect.Dialect
+	// Choose names the dialect that a model is asked in, where bytes cannot be
+	// passed on; nil, or a nil answer: Dialect.
+	Choose   func(model string) *dialect.Dialect
 	Upstream *upstream.Client
 	Local    Local
 	Auth     Auth            // nil: the secret is not sent
@@ -67,9 +73,32 @@ func (p *Provider) Close() {
 	}
 }
 
-// raw tells whether the caller's bytes can go to the provider as they are.
-func (p *Provider) raw(r *Request) bool {
-	return p.opt.Local == nil && r.Unified == nil && r.Client != nil && r.Client.Name == p.opt.Dialect.Name
+// raw is the dialect in which the caller's bytes can go to the provider as
+// they are; nil: they cannot.
+func (p *Provider) raw(r *Request) *dialect.Dialect {
+	if p.opt.Local != nil || r.Unified != nil || r.Client == nil {
+		return nil
+	}
+	if r.Client.Name == p.opt.Dialect.Name {
+		return p.opt.Dialect
+	}
+	for _, d := range p.opt.Also {
+		if d.Name == r.Client.Name {
+			return d
+		}
+	}
+	return nil
+}
+
+// speaks is the dialect that a model is asked in when the request is
+// translated.
+func (p *Provider) speaks(model string) *dialect.Dialect {
+	if p.opt.Choose != nil {
+		if d := p.opt.Choose(model); d != nil {
+			return d
+		}
+	}
+	return p.opt.Dialect
 }
 
 func (p *Provider) unsupported(what string) *schema.Error {

@@ -9,12 +9,12 @@ import (
 
 // Chat makes one attempt at a whole answer. The answer must be released.
 func (p *Provider) Chat(ctx context.Context, c *Call) (*Answer, error) {
-	if p.raw(c.Request) {
-		chat := p.opt.Dialect.Chat
+	if d := p.raw(c.Request); d != nil {
+		chat := d.Chat
 		if chat == nil || chat.Splice == nil {
 			return nil, p.unsupported("chat")
 		}
-		a := attempts.Get().(*attempt)
+		a := newAttempt(d)
 		defer a.free()
 		a.body = chat.Splice(a.body[:0], c.Request.Raw, &c.Request.Head, c.Model, c.MaxTokens)
 		return p.rawAnswer(ctx, c, a, chat.Path(c.Model, false), chat.Usage)
@@ -65,7 +65,8 @@ func (p *Provider) rawAnswer(ctx context.Context, c *Call, a *attempt, path stri
 
 // encodedChat sends a unified request in the provider's dialect.
 func (p *Provider) encodedChat(ctx context.Context, c *Call, req *schema.ChatRequest, out *Answer) (*schema.ChatResponse, error) {
-	chat := p.opt.Dialect.Chat
+	d := p.speaks(c.Model)
+	chat := d.Chat
 	if chat == nil || chat.Encode == nil {
 		return nil, p.unsupported("chat")
 	}
@@ -77,7 +78,7 @@ func (p *Provider) encodedChat(ctx context.Context, c *Call, req *schema.ChatReq
 		return nil, err
 	}
 	out.Dropped = up.Dropped
-	buf, err := p.whole(ctx, c, up)
+	buf, err := p.whole(ctx, c, d, up)
 	if err != nil {
 		return nil, err
 	}
@@ -86,8 +87,8 @@ func (p *Provider) encodedChat(ctx context.Context, c *Call, req *schema.ChatReq
 }
 
 // whole sends an encoded request and reads the answer.
-func (p *Provider) whole(ctx context.Context, c *Call, up *dialect.Upstream) (*buffer, error) {
-	a := attempts.Get().(*attempt)
+func (p *Provider) whole(ctx context.Context, c *Call, d *dialect.Dialect, up *dialect.Upstream) (*buffer, error) {
+	a := newAttempt(d)
 	defer a.free()
 	resp, err := p.send(ctx, c, a, up)
 	if err != nil {

@@ -1,0 +1,92 @@
+package providers
+
+import (
+	"context"
+
+	"sluice/providers/dialect"
+	"sluice/providers/schema"
+)
+
+// Count asks the provider how many tokens a request has. The answer must be
+// released; its Tally tells the tokens as Usage.Input, and costs nothing. A
+// provider that cannot count is an Error with the code unsupported_parameter.
+func (p *Provider) Count(ctx context.Context, c *Call) (*Answer, error) {
+	if p.opt.Local != nil || p.opt.Dialect.Count == nil {
+		return nil, p.unsupported("way to count tokens")
+	}
+	if d := p.raw(c.Request); d != nil && d.Count != nil && d.Count.Splice != nil {
+		a := newAttempt(d)
+		defer a.free()
+		a.body = d.Count.Splice(a.body[:0], c.Request.Raw, &c.Request.Head, c.Model)
+		return p.rawAnswer(ctx, c, a, d.Count.Path(c.Model), func(body []byte, t *dialect.Tally) (err error) {
+			t.Usage.Input, err = d.Count.Decode(body)
+			return err
+		})
+	}
+	req, err := p.chatRequest(c, false)
+	if err != nil {
+		return nil, err
+	}
+	up, err := p.opt.Dialect.Count.Encode(req)
+	if err != nil {
+		return nil, err
+	}
+	buf, err := p.whole(ctx, c, p.opt.Dialect, up)
+	if err != nil {
+		return nil, p.fail(err)
+	}
+	defer buf.free()
+	out := &Answer{}
+	if out.Tally.Usage.Input, err = p.opt.Dialect.Count.Decode(buf.b); err != nil {
+		return nil, p.fail(err)
+	}
+	out.buf = newBuffer()
+	out.buf.b = c.Request.Client.Client.EncodeCount(out.buf.b, out.Tally.Usage.Input)
+	out.Body = out.buf.b
+	return out, nil
+}
+
+// Rerank makes one attempt at ranking documents. The answer must be released.
+func (p *Provider) Rerank(ctx context.Context, c *Call) (*Answer, error) {
+	rerank := (*dialect.Rerank)(nil)
+	if p.opt.Dialect != nil {
+		rerank = p.opt.Dialect.Rerank
+	}
+	if rerank == nil {
+		return nil, p.unsupported("reranking")
+	}
+	whole, err := c.Request.Rerank()
+	if err != nil {
+		return nil, err
+	}
+	req := *whole
+	req.Model = c.Model
+	up, err := rerank.Encode(&req)
+	if err != nil {
+		return nil, err
+	}
+	buf, err := p.whole(ctx, c, p.opt.Dialect, up)
+	if err != nil {
+		return nil, p.fail(err)
+	}
+	defer buf.free()
+	resp, err := rerank.Decode(buf.b)
+	if err != nil {
+		return nil, p.fail(err)
+	}
+	if resp.Model == "" {
+		resp.Model = c.Model
+	}
+	if resp.ID == "" {
+		resp.ID = c.ID
+	}
+	if resp.Usage.Source == schema.UsageNone {
+		resp.Usage.Source = schema.UsageReported
+	}
+	out := &Answer{Dropped: up.Dropped}
+	out.Tally.Usage, out.Tally.Done = resp.Usage, true
+	out.buf = newBuffer()
+	out.buf.b = c.Request.Client.Client.EncodeRerank(out.buf.b, resp)
+	out.Body = out.buf.b
+	return out, nil
+}
