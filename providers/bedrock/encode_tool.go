@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/tidwall/gjson"
+	"github.com/tidwall/sjson"
 
 	"sluice/providers/schema"
 	"sluice/providers/wire"
@@ -25,6 +26,11 @@ type toolSpec struct {
 func (e *encoder) tool(s toolSpec, mark json.RawMessage) {
 	if !wire.Says(s.schema) || !gjson.ParseBytes(s.schema).IsObject() {
 		s.schema = json.RawMessage(`{"type":"object","properties":{}}`)
+	}
+	if !gjson.GetBytes(s.schema, "type").Exists() { // the API demands it at the root
+		if typed, err := sjson.SetBytes(s.schema, "type", "object"); err == nil {
+			s.schema = typed
+		}
 	}
 	b := wire.AppendText([]byte(`{"toolSpec":{`), "name", s.name)
 	b = wire.AppendText(b, "description", s.description)

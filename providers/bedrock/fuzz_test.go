@@ -73,6 +73,9 @@ func FuzzEncode(f *testing.F) {
 	f.Add("amazon.nova-2-lite-v1:0", []byte(`{"model":"m","messages":[{"role":"system","content":"s"},{"role":"user","content":[{"type":"text","text":"a","cache_control":{"type":"ephemeral"}},{"type":"image_url","image_url":{"url":"data:image/png;base64,AA=="}}]}],"metadata":{"a":"b"},"top_k":1,"additionalModelRequestFields":{"a":1}}`))
 	f.Add("anthropic.claude-opus-4-6-v1", []byte(`{"model":"m","messages":[{"role":"user","content":"q"},{"role":"assistant","tool_calls":[{"id":"a","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"a","content":"x"}],"tools":[{"type":"function","function":{"name":"f","strict":true,"parameters":{"type":"object","properties":{}}}}],"tool_choice":"none","parallel_tool_calls":false,"response_format":{"type":"json_object"},"reasoning_effort":"low"}`))
 	f.Fuzz(func(t *testing.T, model string, raw []byte) {
+		if !json.Valid(raw) { // the head is read before, and sees to that
+			return
+		}
 		req, err := openai.Dialect.Client.DecodeChat(raw)
 		if err != nil {
 			return
