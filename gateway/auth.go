@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"sluice/billing"
+	"sluice/providers/gemini"
 	"sluice/providers/schema"
 )
 
@@ -39,6 +40,9 @@ func (c *Call) credential() string {
 		if k := h.Peek(name); len(k) > 0 {
 			return string(k)
 		}
+	}
+	if c.speaks == &gemini.Dialect { // whose clients may send it so
+		return string(c.rc.QueryArgs().Peek("key"))
 	}
 	return ""
 }

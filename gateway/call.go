@@ -44,8 +44,9 @@ type Call struct {
 	err     *schema.Error // why it failed
 	entry   billing.Entry
 	done    progress
-	explain bool
 	trail   []billing.AttemptLog
+	explain bool   // the caller wants to know how it was decided
+	allowed string // the methods of a path that was called with another
 }
 
 // origin is where a call came from and went to.

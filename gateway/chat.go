@@ -2,16 +2,19 @@ package gateway
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
 	"sluice/providers"
+	"sluice/providers/dialect"
 	"sluice/providers/schema"
 	"sluice/router"
 )
 
-// serveModel is a call in a model dialect: chat or embeddings.
-func (c *Call) serveModel(op schema.Operation) error {
+// serveModel is a call in a model dialect. model is the one that the path
+// names; empty: the body does.
+func (c *Call) serveModel(op schema.Operation, model string) error {
 	if err := c.authenticate(); err != nil {
 		return err
 	}
@@ -19,6 +22,11 @@ func (c *Call) serveModel(op schema.Operation) error {
 	head, err := c.speaks.Client.Head(op, raw)
 	if err != nil {
 		return err
+	}
+	array := false
+	if model != "" {
+		head.Model = model
+		head.Stream, array = c.streams()
 	}
 	c.req = providers.Request{Op: op, Client: c.speaks, Raw: raw, Head: head}
 	e := &c.entry
@@ -34,12 +42,45 @@ func (c *Call) serveModel(op schema.Operation) error {
 		return err
 	}
 	switch {
-	case op == schema.OpEmbed:
-		return c.serveWhole((*providers.Provider).Embed)
 	case head.Stream:
 		return c.serveStream()
+	case op == schema.OpCount:
+		return c.serveCount()
+	case op == schema.OpEmbed:
+		return c.serveWhole((*providers.Provider).Embed)
+	case op == schema.OpRerank:
+		return c.serveWhole((*providers.Provider).Rerank)
 	}
-	return c.serveWhole((*providers.Provider).Chat)
+	if err := c.serveWhole((*providers.Provider).Chat); err != nil {
+		return err
+	}
+	if array {
+		c.rc.Response.SetBodyRaw(slices.Concat([]byte("["), c.rc.Response.Body(), []byte("]")))
+	}
+	return nil
+}
+
+// serveCount counts a request's tokens: the provider does, or, where it has no
+// way to, we do. It costs nothing.
+func (c *Call) serveCount() error {
+	answer, err := c.whole((*providers.Provider).Count)
+	var body []byte
+	switch e := schema.AsError(err); {
+	case err == nil:
+		defer answer.Release()
+		body = answer.Body
+	case e.Code == schema.CodeUnsupported:
+		if _, err := c.req.Chat(); err != nil {
+			return err
+		}
+		body = c.speaks.Client.EncodeCount(nil, c.countInput())
+	default:
+		return err
+	}
+	c.answerHeaders(nil)
+	c.rc.Response.Header.SetContentType("application/json")
+	c.rc.Response.SetBody(body)
+	return nil
 }
 
 // choose resolves the model that the call asks for and checks that the caller
@@ -149,7 +190,7 @@ func (c *Call) route(try func(*providers.Provider, *providers.Call) error) error
 		c.target = t
 		begin := time.Now()
 		call := providers.Call{
-			Request: &c.req, Model: t.Model, MaxTokens: c.outputLimit(t), Refuse: c.model.Refuse,
+			Request: &c.req, Model: t.Model, MaxTokens: c.outputLimit(t), Refuse: c.model.Refuse, Header: c.forwarded(),
 			Deadline: c.until.at, ID: c.entry.Call, Now: begin,
 		}
 		if a.Secret != nil {
@@ -167,6 +208,20 @@ func (c *Call) route(try func(*providers.Provider, *providers.Call) error) error
 		return c.ended(err)
 	}
 	return err
+}
+
+// forwarded are the caller's headers that say how its body is to be read.
+func (c *Call) forwarded() []dialect.Field {
+	if c.req.Client == nil {
+		return nil
+	}
+	var list []dialect.Field
+	for _, name := range c.req.Client.Client.Forward {
+		if v := c.rc.Request.Header.Peek(name); len(v) > 0 {
+			list = append(list, dialect.Field{Name: name, Value: string(v)})
+		}
+	}
+	return list
 }
 
 // ended says why a call whose context is over failed.

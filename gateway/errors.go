@@ -35,6 +35,9 @@ func (c *Call) fail(err error) {
 	if e.Status == fasthttp.StatusUnauthorized {
 		h.Set("WWW-Authenticate", `Bearer realm="sluice"`)
 	}
+	if c.allowed != "" {
+		h.Set("Allow", c.allowed)
+	}
 	if c.speaks != nil {
 		h.SetContentType("application/json")
 		rc.Response.SetBodyRaw(c.speaks.Client.Error(nil, e, c.entry.RequestID))
@@ -168,6 +171,7 @@ func errNotFound(path string) *schema.Error {
 }
 
 func errMethod(c *Call, allow string) *schema.Error {
+	c.allowed = allow
 	return &schema.Error{Code: schema.CodeMethodNotAllowed, Status: 405, Origin: schema.OriginGateway,
 		Message: "use " + allow + " here, not " + c.from.method}
 }

@@ -7,7 +7,9 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"sluice/providers/anthropic"
 	"sluice/providers/dialect"
+	"sluice/providers/gemini"
 	"sluice/providers/openai"
 	"sluice/providers/schema"
 )
@@ -26,30 +28,50 @@ func (g *Gateway) handle(rc *fasthttp.RequestCtx) {
 			c.finish()
 		}
 	}()
-	if err := g.dispatch(c); err != nil {
+	if err := c.dispatch(); err != nil {
 		c.failPrompt(err)
 	}
 }
 
+// endpoint is what is served at a path of its own.
+type endpoint struct {
+	method string
+	speaks *dialect.Dialect // of the answers and errors; nil: problem+json
+	serve  func(*Call) error
+}
+
+// endpoints are those with a fixed path; see also dispatch.
+var endpoints = map[string]endpoint{
+	"/v1/chat/completions":      {"POST", &openai.Dialect, serving(schema.OpChat)},
+	"/v1/embeddings":            {"POST", &openai.Dialect, serving(schema.OpEmbed)},
+	"/v1/rerank":                {"POST", &openai.Dialect, serving(schema.OpRerank)},
+	"/v1/models":                {"GET", &openai.Dialect, (*Call).serveModels},
+	"/v1/usage":                 {"GET", &openai.Dialect, (*Call).serveUsage},
+	"/v1/messages":              {"POST", &anthropic.Dialect, serving(schema.OpChat)},
+	"/v1/messages/count_tokens": {"POST", &anthropic.Dialect, serving(schema.OpCount)},
+	"/v1beta/models":            {"GET", &gemini.Dialect, (*Call).serveModels},
+	"/healthz":                  {"GET", nil, (*Call).serveLive},
+	"/livez":                    {"GET", nil, (*Call).serveLive},
+	"/readyz":                   {"GET", nil, (*Call).serveReady},
+}
+
+func serving(op schema.Operation) func(*Call) error {
+	return func(c *Call) error { return c.serveModel(op, "") }
+}
+
 // dispatch finds what is served at the call's path.
-func (g *Gateway) dispatch(c *Call) error {
-	c.speaks = dialectOf(c.from.path)
-	switch c.from.path {
-	case "/v1/chat/completions":
-		return c.post(func() error { return c.serveModel(schema.OpChat) })
-	case "/v1/embeddings":
-		return c.post(func() error { return c.serveModel(schema.OpEmbed) })
-	case "/v1/models":
-		return c.get(c.serveModels)
-	case "/v1/usage":
-		return c.get(c.serveUsage)
-	case "/healthz", "/livez":
-		return c.get(c.serveLive)
-	case "/readyz":
-		return c.get(c.serveReady)
+func (c *Call) dispatch() error {
+	path := c.from.path
+	if e, ok := endpoints[path]; ok {
+		c.speaks = e.speaks
+		return c.allow(e.method, e.serve)
 	}
-	if id, ok := strings.CutPrefix(c.from.path, "/v1/models/"); ok && id != "" {
-		return c.get(func() error { return c.serveOneModel(id) })
+	c.speaks = dialectOf(path)
+	if rest, ok := strings.CutPrefix(path, "/v1beta/models/"); ok {
+		return c.serveGemini(rest)
+	}
+	if id, ok := strings.CutPrefix(path, "/v1/models/"); ok && id != "" {
+		return c.allow("GET", func(c *Call) error { return c.serveOneModel(id) })
 	}
 	if c.speaks == nil {
 		live, err := c.findPrompt()
@@ -59,32 +81,30 @@ func (g *Gateway) dispatch(c *Call) error {
 		c.prompt = live
 		return c.servePrompt()
 	}
-	return errNotFound(c.from.path)
+	return errNotFound(path)
 }
 
 // dialectOf is the dialect in which a path's errors are written; nil stands
 // for problem+json.
 func dialectOf(path string) *dialect.Dialect {
-	if path == "/v1" || strings.HasPrefix(path, "/v1/") {
+	switch {
+	case path == "/v1/messages" || strings.HasPrefix(path, "/v1/messages/"):
+		return &anthropic.Dialect
+	case path == "/v1" || strings.HasPrefix(path, "/v1/"):
 		return &openai.Dialect
+	case path == "/v1beta" || strings.HasPrefix(path, "/v1beta/"):
+		return &gemini.Dialect
 	}
 	return nil
 }
 
-func (c *Call) post(serve func() error) error {
-	if c.from.method != fasthttp.MethodPost {
-		c.rc.Response.Header.Set("Allow", "POST")
-		return errMethod(c, "POST")
+// allow serves calls with the path's method; HEAD is a GET without its body.
+func (c *Call) allow(method string, serve func(*Call) error) error {
+	m := c.from.method
+	if m != method && (method != fasthttp.MethodGet || m != fasthttp.MethodHead) {
+		return errMethod(c, method)
 	}
-	return serve()
-}
-
-func (c *Call) get(serve func() error) error {
-	if c.from.method != fasthttp.MethodGet && c.from.method != fasthttp.MethodHead {
-		c.rc.Response.Header.Set("Allow", "GET")
-		return errMethod(c, "GET")
-	}
-	return serve()
+	return serve(c)
 }
 
 func sprintf(format string, args []any) string { return fmt.Sprintf(format, args...) }

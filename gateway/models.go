@@ -2,33 +2,71 @@ package gateway
 
 import (
 	"strconv"
+	"time"
 
+	"sluice/providers/anthropic"
+	"sluice/providers/gemini"
 	"sluice/providers/wire"
 )
 
-// serveModels lists the models that the caller may use, as OpenAI does.
+// ModelInfo is a model as lists show it.
+type ModelInfo struct {
+	ID        string
+	OwnedBy   string
+	Created   int64 // Unix seconds; 0: not known
+	Context   int64 // tokens; 0: not known
+	MaxOutput int64 // tokens; 0: not known
+}
+
+// modelShape is how one API shows models: what stands around a list of them,
+// and one of them.
+type modelShape struct {
+	before, after string
+	one           func([]byte, *ModelInfo) []byte
+}
+
+var (
+	openaiModels    = modelShape{`{"object":"list","data":[`, `]}`, appendOpenAIModel}
+	anthropicModels = modelShape{`{"data":[`, `],"has_more":false,"first_id":null,"last_id":null}`, appendAnthropicModel}
+	geminiModels    = modelShape{`{"models":[`, `]}`, appendGeminiModel}
+)
+
+// modelShape is that of the API which the caller's program speaks. OpenAI's and
+// Anthropic's share a path; Anthropic's clients say their API's version.
+func (c *Call) modelShape() modelShape {
+	switch {
+	case c.speaks == &gemini.Dialect:
+		return geminiModels
+	case len(c.rc.Request.Header.Peek("Anthropic-Version")) > 0:
+		c.speaks = &anthropic.Dialect
+		return anthropicModels
+	}
+	return openaiModels
+}
+
+// serveModels lists the models that the caller may use.
 func (c *Call) serveModels() error {
+	shape := c.modelShape()
 	if err := c.authenticate(); err != nil {
 		return err
 	}
-	b := []byte(`{"object":"list","data":[`)
-	first := true
+	b := []byte(shape.before)
 	for i := range c.snap.list {
 		m := &c.snap.list[i]
 		if !c.caller.may(m.ID) {
 			continue
 		}
-		if !first {
+		if len(b) > len(shape.before) {
 			b = append(b, ',')
 		}
-		first = false
-		b = appendModel(b, m)
+		b = shape.one(b, m)
 	}
-	return c.sendJSON(append(b, `]}`...))
+	return c.sendJSON(append(b, shape.after...))
 }
 
 // serveOneModel tells of one model, listed or not.
 func (c *Call) serveOneModel(id string) error {
+	shape := c.modelShape()
 	if err := c.authenticate(); err != nil {
 		return err
 	}
@@ -37,22 +75,42 @@ func (c *Call) serveOneModel(id string) error {
 	}
 	info := ModelInfo{ID: id, OwnedBy: "sluice"}
 	if c.model.Direct {
-		info.OwnedBy = c.model.Targets[0].Provider.Name
+		t := c.model.Targets[0]
+		info.OwnedBy, info.MaxOutput = t.Provider.Name, t.Max
 	}
 	for i := range c.snap.list {
 		if c.snap.list[i].ID == id {
 			info = c.snap.list[i]
 		}
 	}
-	return c.sendJSON(appendModel(nil, &info))
+	return c.sendJSON(shape.one(nil, &info))
 }
 
-func appendModel(b []byte, m *ModelInfo) []byte {
+func appendOpenAIModel(b []byte, m *ModelInfo) []byte {
 	b = wire.AppendString(append(b, `{"id":`...), m.ID)
-	b = append(b, `,"object":"model","created":`...)
-	b = strconv.AppendInt(b, m.Created, 10)
+	b = strconv.AppendInt(append(b, `,"object":"model","created":`...), m.Created, 10)
 	b = wire.AppendString(append(b, `,"owned_by":`...), m.OwnedBy)
 	return append(b, '}')
+}
+
+func appendAnthropicModel(b []byte, m *ModelInfo) []byte {
+	b = wire.AppendString(append(b, `{"type":"model","id":`...), m.ID)
+	b = wire.AppendString(append(b, `,"display_name":`...), m.ID)
+	b = append(b, `,"created_at":"`...)
+	b = time.Unix(m.Created, 0).UTC().AppendFormat(b, time.RFC3339)
+	return append(b, `"}`...)
+}
+
+func appendGeminiModel(b []byte, m *ModelInfo) []byte {
+	b = wire.AppendString(append(b, `{"name":`...), "models/"+m.ID)
+	b = wire.AppendString(append(b, `,"displayName":`...), m.ID)
+	if m.Context > 0 {
+		b = strconv.AppendInt(append(b, `,"inputTokenLimit":`...), m.Context, 10)
+	}
+	if m.MaxOutput > 0 {
+		b = strconv.AppendInt(append(b, `,"outputTokenLimit":`...), m.MaxOutput, 10)
+	}
+	return append(b, `,"supportedGenerationMethods":["generateContent","streamGenerateContent","countTokens"]}`...)
 }
 
 // sendJSON answers with a body of our own.

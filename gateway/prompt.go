@@ -19,8 +19,7 @@ import (
 // servePrompt is a call of a prompt's own endpoint: input in, output out.
 func (c *Call) servePrompt() error {
 	if c.from.method != fasthttp.MethodPost && c.from.method != fasthttp.MethodGet {
-		c.rc.Response.Header.Set("Allow", "GET, POST")
-		return errMethod(c, "GET or POST")
+		return errMethod(c, "GET, POST")
 	}
 	e, t := &c.entry, c.prompt.Template
 	e.Operation, e.Prompt, e.Version, e.Model = schema.OpChat.String(), c.prompt.Name, c.prompt.Version, t.Model

@@ -53,7 +53,7 @@ func (c *Call) tokensNeeded(tpm int64) int64 {
 // to what that buys.
 func (c *Call) reserve() error {
 	owner := c.caller.Owner
-	if !owner.HasBudget() {
+	if !owner.HasBudget() || c.req.Op == schema.OpCount {
 		return nil
 	}
 	if err := c.priced(); err != nil {
@@ -170,7 +170,7 @@ func (c *Call) countInput() int64 {
 	model := c.model.Targets[0].Model
 	n := int64(c.req.Head.PromptSize)
 	switch c.req.Op {
-	case schema.OpChat:
+	case schema.OpChat, schema.OpCount:
 		if req, err := c.req.Chat(); err == nil {
 			n = mock.PromptTokens(req, func(text string) int64 { return c.g.counter.Count(model, text) })
 		}

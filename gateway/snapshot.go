@@ -70,6 +70,7 @@ type Provider struct {
 type Description struct {
 	Prices    *billing.Prices // nil: no price is known
 	MaxOutput int64           // tokens; 0: not known
+	Context   int64           // tokens; 0: not known
 	Created   int64
 }
 
@@ -89,13 +90,6 @@ type Model struct {
 	Targets []*Target // every one that a call may reach, fallbacks included
 	Refuse  bool      // unsupported: error
 	Direct  bool      // a provider's own model, not a name under models:
-}
-
-// ModelInfo is a line of GET /v1/models.
-type ModelInfo struct {
-	ID      string
-	OwnedBy string
-	Created int64
 }
 
 // maxDirect bounds the routes made for names that callers chose.

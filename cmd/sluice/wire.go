@@ -295,7 +295,9 @@ func listModels(models []*gateway.Model, list []*gateway.Provider) []gateway.Mod
 	}
 	for _, p := range list {
 		for _, id := range p.Models {
-			out = append(out, gateway.ModelInfo{ID: p.Name + "/" + id, OwnedBy: p.Name, Created: p.Describe(id).Created})
+			d := p.Describe(id)
+			out = append(out, gateway.ModelInfo{ID: p.Name + "/" + id, OwnedBy: p.Name, Created: d.Created,
+				Context: d.Context, MaxOutput: d.MaxOutput})
 		}
 	}
 	return out

@@ -200,7 +200,7 @@ func describe(g *gateway.Provider, p config.Provider, entry catalog.Provider) er
 		if err != nil {
 			return fmt.Errorf("catalogue price of %s: %w", m.ID, err)
 		}
-		known[m.ID] = gateway.Description{Prices: prices, MaxOutput: m.MaxOutput}
+		known[m.ID] = gateway.Description{Prices: prices, MaxOutput: m.MaxOutput, Context: m.ContextWindow}
 		g.Models = append(g.Models, m.ID)
 		if prices != nil && (g.Dearest == nil || prices.MaxCost(1e6, 1e6) > g.Dearest.MaxCost(1e6, 1e6)) {
 			g.Dearest = prices
