@@ -12,16 +12,12 @@ import (
 
 // ownFields are the API's fields that OpenAI has not: they pass as they came.
 var ownFields = map[string]bool{
-	"cache_control": true, "container": true, "context_management": true,
-	"diagnostics": true, "fallbacks": true, "inference_geo": true, "mcp_servers": true, "speed": true,
-	"user_profile_id": true, "workspace_id": true,
+	"cache_control": true, "compaction": true, "container": true, "context_management": true, "diagnostics": true,
+	"fallback_credit_token": true, "fallbacks": true, "inference_geo": true, "mcp_servers": true, "speed": true, "thread": true,
 }
 
-// countFields are the API's own fields that a count takes (page
-// api/messages-count-tokens).
-var countFields = map[string]bool{
-	"cache_control": true, "context_management": true, "mcp_servers": true, "speed": true, "user_profile_id": true, "workspace_id": true,
-}
+// countFields are those of them that a count takes.
+var countFields = map[string]bool{"cache_control": true, "compaction": true, "context_management": true, "mcp_servers": true, "speed": true}
 
 // encodeCount is Count.Encode: the parts of a request that are read by the
 // model. The rest is no loss to a count and is not named as dropped.

@@ -153,30 +153,25 @@ func decodeOutputConfig(req *schema.ChatRequest, v gjson.Result) error {
 	return nil
 }
 
-// decodeEffort reads output_config.effort. With adaptive thinking it says how
-// much to think. Without, it is about the answer alone (page effort): models
-// of other providers know no such difference, and Anthropic's are told by the
-// field itself, which is kept.
+// decodeEffort reads output_config.effort, which works on all that a model
+// writes (page effort). With thinking it says how much to think; without, it is
+// about the answer alone. Where thinking is turned off, only those who tell the
+// two apart can heed it.
 func decodeEffort(req *schema.ChatRequest, root gjson.Result) {
 	effort := root.Get("output_config.effort")
-	if effort.Type != gjson.String || effort.Str == "" {
-		return
-	}
-	alone := req.Reasoning == nil
-	if alone {
-		req.Reasoning = &schema.Reasoning{}
-	}
-	if !req.Reasoning.Off {
+	switch {
+	case effort.Type != gjson.String || effort.Str == "":
+	case req.Reasoning == nil:
+		req.Reasoning = &schema.Reasoning{Effort: effort.Str, EffortOnly: true}
+	case !req.Reasoning.Off:
 		req.Reasoning.Effort = effort.Str
-	}
-	if !alone && !req.Reasoning.Off {
-		return
-	}
-	own := map[string]json.RawMessage{}
-	_ = json.Unmarshal(req.Extra["output_config"], &own) // nothing, or what was just written
-	own["effort"] = json.RawMessage(effort.Raw)
-	if raw, err := json.Marshal(own); err == nil {
-		keep(req, "output_config", string(raw))
+	default:
+		own := map[string]json.RawMessage{}
+		_ = json.Unmarshal(req.Extra["output_config"], &own) // absent, or what decodeOutputConfig wrote
+		own["effort"] = json.RawMessage(effort.Raw)
+		if raw, err := json.Marshal(own); err == nil {
+			keep(req, "output_config", string(raw))
+		}
 	}
 }
 

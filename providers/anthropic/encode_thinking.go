@@ -32,7 +32,8 @@ func (e *encoder) thinking() {
 	r := e.req.Reasoning
 	switch {
 	case r == nil:
-	case e.effortAlone(r):
+	case r.EffortOnly:
+		e.effortAlone(r)
 	case r.Off || r.Effort == "none":
 		e.noThinking()
 	case e.traits.thinking == thinkNever, e.forced():
@@ -45,20 +46,14 @@ func (e *encoder) thinking() {
 	}
 }
 
-// effortAlone keeps an effort that a caller of this dialect asked for without
-// thinking, no higher than the model knows it.
-func (e *encoder) effortAlone(r *schema.Reasoning) bool {
-	_, own := e.out.OutputConfig["effort"]
-	if e.req.Dialect != Name || !own || r.Off {
-		return false
-	}
-	delete(e.out.OutputConfig, "effort")
+// effortAlone asks for an effort without thinking, no higher than the model
+// knows it.
+func (e *encoder) effortAlone(r *schema.Reasoning) {
 	if level := e.traits.effort(r.Effort); level != "" {
 		_ = e.setOutput("effort", level) // ownOutput has succeeded before
-	} else {
-		e.drop("reasoning_effort")
+		return
 	}
-	return true
+	e.drop("reasoning_effort")
 }
 
 func (e *encoder) forced() bool {

@@ -27,7 +27,7 @@ func (e *ending) refuse(text string) (isText bool) {
 	return true
 }
 
-// reason is the stop reason (page handling-stop-reasons).
+// reason is the stop reason, one of the SDK's StopReason.
 func (e *ending) reason() string {
 	switch {
 	case e.finish == openai.FinishReasonLength:

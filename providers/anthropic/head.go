@@ -81,7 +81,8 @@ func head(op schema.Operation, raw []byte) (schema.Head, error) {
 }
 
 // headMaxTokens reads max_tokens. Zero is a number of its own here: it fills
-// the prompt cache and makes no answer (page prompt-caching, "Pre-warming").
+// the prompt cache and makes no answer (page prompt-caching, "pre-warming the
+// cache").
 func headMaxTokens(h *schema.Head, at schema.Span, v gjson.Result) error {
 	n, err := strconv.ParseInt(v.Raw, 10, 64)
 	if v.Type != gjson.Number || err != nil || n < 0 {

@@ -47,8 +47,8 @@ func understood(req *schema.ChatRequest, up *dialect.Upstream) *schema.ChatReque
 }
 
 // plainParts puts text in the place of raw parts and documents that have it,
-// and leaves out the other raw ones. As files, OpenAI takes PDFs alone (page
-// guides/pdf-files).
+// and leaves out the other raw ones: every host reads text as text, but few
+// read it as a file.
 func plainParts(parts []schema.Part) (out []schema.Part, lost bool) {
 	if !slices.ContainsFunc(parts, func(p schema.Part) bool { return isRaw(p) || p.Type == schema.PartDocument }) {
 		return parts, false
@@ -96,8 +96,9 @@ func failed(m *schema.Message) []schema.Part {
 	return append([]schema.Part{{Type: schema.PartText, Text: "Error: "}}, m.Parts...)
 }
 
-// What OpenAI takes less of than others do (API reference of chat, stop and
-// safety_identifier).
+// What OpenAI takes less of than others do: four stop sequences
+// (help.openai.com/en/articles/5072263), and 64 characters of an identifier;
+// OpenRouter takes 128.
 const (
 	maxStops = 4
 	maxUser  = 64

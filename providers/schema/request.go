@@ -110,6 +110,9 @@ type Reasoning struct {
 	Budget  *int64 // tokens; nil: not said
 	Exclude bool   // think, but do not show it
 	Off     bool   // do not think
+	// EffortOnly says that Effort is about the answer and thinking was not
+	// asked for: Anthropic's effort alone, which no one else tells apart.
+	EffortOnly bool
 }
 
 // ToolChoice is OpenAI's tool_choice.
