@@ -48,6 +48,7 @@ var Dialect = dialect.Dialect{
 		EncodeChat:  encodeAnswer,
 		Stream:      newWriter,
 		EncodeCount: appendCount,
+		Foreign:     foreign,
 		Forward:     []string{"anthropic-version", "anthropic-beta"},
 		Error:       appendError,
 		StreamError: appendStreamError,

@@ -179,3 +179,25 @@ func splice(dst, raw []byte, h *schema.Head, model string, maxTokens int64) []by
 	}
 	return append(dst, raw[from:]...)
 }
+
+var keySignature = []byte(`"signature":`)
+
+// foreign is Client.Foreign: thinking that this API has not signed, which comes
+// of our answers for other providers, and calls signed by Gemini. The API
+// refuses both.
+func foreign(raw []byte) bool {
+	for rest := raw; ; {
+		i := bytes.Index(rest, keySignature)
+		if i < 0 {
+			return wire.SignedCalls(raw)
+		}
+		rest = bytes.TrimLeft(rest[i+len(keySignature):], " ")
+		if len(rest) == 0 || rest[0] != '"' {
+			continue
+		}
+		signature := wire.View(rest[1 : 1+wire.StringEnd(rest[1:])])
+		if _, gemini := wire.UnmarkGemini(signature); gemini || signature == "" {
+			return true
+		}
+	}
+}

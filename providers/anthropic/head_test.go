@@ -3,12 +3,12 @@ package anthropic
 import (
 	"encoding/json"
 	"errors"
-	"strings"
 	"testing"
 
 	"github.com/tidwall/gjson"
 
 	"sluice/providers/schema"
+	"sluice/providers/wire"
 )
 
 func TestHead(t *testing.T) {
@@ -124,6 +124,22 @@ func TestSplice(t *testing.T) {
 	}
 }
 
+func TestForeign(t *testing.T) {
+	for body, want := range map[string]bool{
+		`{"messages":[]}`: false,
+		`{"type":"thinking","thinking":"a","signature":"c2ln"}`:                            false,
+		`{"type":"thinking","thinking":"a","signature":"c2ln"},{"signature": "" }`:         true,
+		`{"type":"thinking","thinking":"a","signature":"` + wire.MarkGemini("c2ln") + `"}`: true,
+		`{"type":"text","text":"\"signature\":\"\""}`:                                      false,
+		`{"signature":5,"signature":`:                                                      false,
+		`{"type":"tool_use","id":"` + wire.SignCall("c", "c2ln") + `"}`:                    true,
+	} {
+		if got := foreign([]byte(body)); got != want {
+			t.Errorf("%s: %v, want %v", body, got, want)
+		}
+	}
+}
+
 func FuzzHead(f *testing.F) {
 	f.Add([]byte(`{"model":"m","max_tokens":5,"messages":[{"role":"user","content":[{"type":"image"}]}],"system":"s","tools":[],"metadata":{"user_id":"u"}}`))
 	f.Add([]byte(`{"max_tokens":0,"messages":[{}],"model":"\u0041"}`))
@@ -143,9 +159,7 @@ func FuzzHead(f *testing.F) {
 			if got, err := head(op, out); err != nil || got.Model != "other/model" || h.MaxTokens > 0 && got.MaxTokens != 3 {
 				t.Fatalf("%s is spliced to %s: %v", raw, out, err)
 			}
-			if h.MaxTokensAt.Present() || !strings.Contains(string(raw), "max_tokens") {
-				continue
-			}
+			foreign(raw)
 		}
 	})
 }

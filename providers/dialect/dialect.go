@@ -172,6 +172,12 @@ type Client struct {
 	// provider's settings have; they are never credentials.
 	Forward []string
 
+	// Foreign tells whether a body holds what a provider of another dialect
+	// made in an earlier turn, and what one of this dialect refuses: such a body
+	// goes translated even there. It may say so of a body that does not. nil:
+	// never.
+	Foreign func(raw []byte) bool
+
 	// Error writes the body of an error answer.
 	Error func(dst []byte, e *schema.Error, requestID string) []byte
 	// StreamError writes the event that ends a stream that failed.
