@@ -69,7 +69,7 @@ var restrictions = []restriction{
 		"SQL stands in one place"},
 	{[]string{"github.com/spf13/cobra"}, []string{"cmd/..."}, "flags are the command line's"},
 	{[]string{"github.com/knadh/koanf/..."}, []string{"cmd/sluice/config"}, "packages get options, not a configuration tree"},
-	{[]string{"github.com/sashabaranov/go-openai/..."}, []string{"providers/..."}, "everything else speaks in the schema"},
+	{[]string{"github.com/sashabaranov/go-openai/..."}, []string{"providers/...", "examples/clients/..."}, "everything else speaks in the schema"},
 	{[]string{"github.com/pkoukk/..."}, []string{"billing/..."}, "tokens are counted in one place"},
 	{[]string{"charm.land/catwalk/..."}, []string{"providers/catalog"}, "it is one source of the catalogue's data"},
 	{[]string{"github.com/mbleigh/raymond/..."}, []string{"prompts/..."}, "templates are the prompts' affair"},
@@ -93,8 +93,8 @@ type call struct {
 }
 
 var restrictedCalls = []call{
-	{"os", []string{"Getenv", "LookupEnv", "Environ", "ExpandEnv"}, []string{"cmd/...", "bench/cmd/..."}, "what the environment says reaches a package as an option"},
-	{"os", []string{"Exit"}, []string{"cmd/...", "bench/cmd/..."}, "only main may end the process"},
+	{"os", []string{"Getenv", "LookupEnv", "Environ", "ExpandEnv"}, []string{"cmd/...", "bench/cmd/...", "examples/clients/..."}, "what the environment says reaches a package as an option"},
+	{"os", []string{"Exit"}, []string{"cmd/...", "bench/cmd/...", "examples/clients/..."}, "only main may end the process"},
 }
 
 // topLevel are the directories of the project; a new one is a decision.
