@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"sluice/providers/dialect"
+	"sluice/providers/openai"
 	"sluice/providers/schema"
 )
 
@@ -144,6 +145,22 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 		decodeError(498, noHeader, body)
+	})
+}
+
+func FuzzEncode(f *testing.F) {
+	f.Add([]byte(`{"model":"m","messages":[{"role":"assistant","reasoning_content":"a","tool_calls":[{"id":"x","function":{"name":"f"}}]},{"role":"tool","tool_call_id":"x","content":[{"type":"image_url","image_url":"data:image/png;base64,AA"}]},{"role":"user","content":[{"type":"file","file":{"file_data":"data:text/plain;base64,AAAA"}}]}],"documents":["a"],"thinking":{"budget_tokens":3}}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		if !json.Valid(body) {
+			return
+		}
+		req, err := openai.Dialect.Client.DecodeChat(body)
+		if err != nil {
+			return
+		}
+		if up, err := encode(req); err == nil && !json.Valid(up.Body) {
+			t.Errorf("not JSON: %s", up.Body)
+		}
 	})
 }
 

@@ -63,8 +63,8 @@ func addContent(m *schema.Message, v gjson.Result) {
 	}
 }
 
-// addCitations puts the citations on the first text, which their places count
-// in, unless they name another block.
+// addCitations puts the citations on the first text: answers with citations
+// have one. They stay as they came, with the block that they name.
 func addCitations(m *schema.Message, v gjson.Result) {
 	if !v.IsArray() || len(v.Array()) == 0 {
 		return

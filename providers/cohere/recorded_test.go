@@ -4,6 +4,7 @@ import (
 	"os"
 	"testing"
 
+	"sluice/providers/anthropic"
 	"sluice/providers/openai"
 	"sluice/providers/providertest"
 )
@@ -18,6 +19,11 @@ func TestRecorded(t *testing.T) {
 			providertest.Recorded(t, os.Getenv("SLUICE_WIRE"), &Dialect, providertest.Options{Provider: "cohere", Endpoint: endpoint, Plans: true})
 		})
 	}
+}
+
+func TestCrossingAnthropic(t *testing.T) {
+	providertest.Crossing(t, os.Getenv("SLUICE_WIRE"), &anthropic.Dialect, &anthropic.Dialect, providertest.Options{Provider: "anthropic", Endpoint: "messages"},
+		&Dialect, providertest.Options{Provider: "cohere", Endpoint: "chat"})
 }
 
 func TestCrossing(t *testing.T) {

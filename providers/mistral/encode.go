@@ -98,10 +98,11 @@ func (e *encoder) sampling() {
 	case e.out.Extra["random_seed"] == nil:
 		e.out.Extra["random_seed"] = strconv.AppendInt(nil, *seed, 10)
 	}
-	if n := e.req.N; n != nil && *n == 1 { // some models refuse the field
-		e.out.N = nil
-	}
 }
+
+// adjustables begin the names of the models that think when they are asked to,
+// beside the fourth large generation.
+var adjustables = []string{"mistral-small-latest", "mistral-small-26", "mistral-small-4", "mistral-medium-latest", "mistral-medium-3-5", "mistral-medium-3.5", "mistral-medium-26"}
 
 // reasoning writes reasoning_effort for models that have it: high and none,
 // and low and medium on those of the fourth large generation. The magistral
@@ -113,9 +114,11 @@ func (e *encoder) reasoning() {
 		return
 	}
 	graded := strings.HasPrefix(e.req.Model, "mistral-large-4")
-	adjustable := graded || strings.HasPrefix(e.req.Model, "mistral-small") || strings.HasPrefix(e.req.Model, "mistral-medium")
+	adjustable := graded || slices.ContainsFunc(adjustables, func(prefix string) bool { return strings.HasPrefix(e.req.Model, prefix) })
 	native := strings.HasPrefix(e.req.Model, "magistral")
 	switch {
+	case adjustable && r.Off:
+		e.out.Reasoning = &schema.Reasoning{Effort: "none"}
 	case r.Off:
 		if native {
 			e.dropped.Add("reasoning_effort")

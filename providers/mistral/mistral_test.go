@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"sluice/providers/anthropic"
 	"sluice/providers/dialect"
 	"sluice/providers/openai"
 	"sluice/providers/providertest"
@@ -23,6 +24,11 @@ func TestRecorded(t *testing.T) {
 			providertest.Recorded(t, os.Getenv("SLUICE_WIRE"), &Dialect, providertest.Options{Provider: "mistral", Endpoint: endpoint})
 		})
 	}
+}
+
+func TestCrossingAnthropic(t *testing.T) {
+	providertest.Crossing(t, os.Getenv("SLUICE_WIRE"), &anthropic.Dialect, &anthropic.Dialect, providertest.Options{Provider: "anthropic", Endpoint: "messages"},
+		&Dialect, providertest.Options{Provider: "mistral", Endpoint: "chat"})
 }
 
 func TestCrossing(t *testing.T) {
@@ -66,7 +72,9 @@ func TestReasoning(t *testing.T) {
 		{"mistral-small-latest", schema.Reasoning{Effort: "low"}, "high", false},
 		{"mistral-small-latest", schema.Reasoning{Effort: "minimal"}, "none", false},
 		{"mistral-medium-3-5", schema.Reasoning{Budget: &budget}, "high", false},
-		{"mistral-medium-3-5", schema.Reasoning{Off: true}, "", false},
+		{"mistral-medium-3-5", schema.Reasoning{Off: true}, "none", false},
+		{"mistral-small-2402", schema.Reasoning{Off: true}, "", false},
+		{"mistral-small-2402", schema.Reasoning{Effort: "high"}, "", true},
 		{"mistral-large-4-0", schema.Reasoning{Effort: "low"}, "low", false},
 		{"magistral-medium-latest", schema.Reasoning{Effort: "high"}, "", true},
 		{"magistral-medium-latest", schema.Reasoning{Off: true}, "", true},
@@ -167,6 +175,22 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 		decodeError(422, noHeader, body)
+	})
+}
+
+func FuzzEncode(f *testing.F) {
+	f.Add([]byte(`{"model":"m","messages":[{"role":"assistant","reasoning_content":"a","tool_calls":[{"id":"x","function":{"name":"f"}}]},{"role":"tool","tool_call_id":"x","content":[{"type":"image_url","image_url":"data:image/png;base64,AA"}]},{"role":"user","content":[{"type":"file","file":{"file_id":"f"}}]}],"seed":3}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		if !json.Valid(body) {
+			return
+		}
+		req, err := openai.Dialect.Client.DecodeChat(body)
+		if err != nil {
+			return
+		}
+		if up, err := encode(req); err == nil && !json.Valid(up.Body) {
+			t.Errorf("not JSON: %s", up.Body)
+		}
 	})
 }
 

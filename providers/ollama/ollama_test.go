@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"sluice/providers/anthropic"
 	"sluice/providers/dialect"
 	sluiceopenai "sluice/providers/openai"
 	"sluice/providers/providertest"
@@ -24,6 +25,11 @@ func TestRecorded(t *testing.T) {
 			providertest.Recorded(t, os.Getenv("SLUICE_WIRE"), &Dialect, providertest.Options{Provider: "ollama", Endpoint: endpoint})
 		})
 	}
+}
+
+func TestCrossingAnthropic(t *testing.T) {
+	providertest.Crossing(t, os.Getenv("SLUICE_WIRE"), &anthropic.Dialect, &anthropic.Dialect, providertest.Options{Provider: "anthropic", Endpoint: "messages"},
+		&Dialect, providertest.Options{Provider: "ollama", Endpoint: "chat_native"})
 }
 
 func TestCrossing(t *testing.T) {

