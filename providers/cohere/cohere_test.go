@@ -123,6 +123,14 @@ func TestRerank(t *testing.T) {
 	}
 }
 
+func TestTurnOfDocumentsAlone(t *testing.T) {
+	document := schema.Part{Type: schema.PartDocument, Media: &schema.Media{MIME: "text/plain", Data: "aGk="}}
+	up, err := encode(&schema.ChatRequest{Model: "m", Messages: []schema.Message{{Role: "user", Parts: []schema.Part{document, document}}}})
+	if want := `{"model":"m","messages":[{"role":"user","content":"hi\nhi"}],"stream":false}`; err != nil || string(up.Body) != want {
+		t.Errorf("%s %v, want %s", up.Body, err, want)
+	}
+}
+
 func TestFinish(t *testing.T) {
 	for reason, want := range map[string]string{"COMPLETE": "stop", "STOP_SEQUENCE": "stop", "MAX_TOKENS": "length", "TOOL_CALL": "tool_calls",
 		"ERROR_TOXIC": "content_filter", "ERROR_LIMIT": "length", "": "", "NEW": "stop"} {

@@ -66,15 +66,22 @@ func (e *encoder) appendContent(b []byte, parts []schema.Part) []byte {
 	if len(parts) == 1 && parts[0].Type == schema.PartText {
 		return wire.AppendString(b, parts[0].Text)
 	}
-	from := len(b)
+	from, documents := len(b), len(e.documents)
 	b = append(b, '[')
 	for i := range parts {
 		b = e.appendPart(b, &parts[i])
 	}
-	if len(b) == from+1 { // all of it was dropped or stands in documents
-		return append(b[:from], `""`...)
+	if len(b) > from+1 {
+		return append(b, ']')
 	}
-	return append(b, ']')
+	// All of it was dropped or stands in documents; the API refuses an empty
+	// turn, so the documents are told in words.
+	var words []string
+	for _, d := range e.documents[documents:] {
+		words = append(words, gjson.GetBytes(d, "data.text").Str)
+	}
+	e.documents = e.documents[:documents]
+	return wire.AppendString(b[:from], strings.Join(words, "\n"))
 }
 
 func (e *encoder) appendPart(b []byte, p *schema.Part) []byte {
