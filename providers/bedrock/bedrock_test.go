@@ -382,3 +382,11 @@ func TestCount(t *testing.T) {
 		}
 	}
 }
+
+func TestModelPathStaysInItsPlace(t *testing.T) {
+	for model, want := range map[string]string{"..": "/model/%2E%2E/invoke", "%2E%2E": "/model/%2E%2E/invoke", "a%2F..": "/model/a%2F../invoke"} {
+		if got := modelPath(model, "invoke"); got != want {
+			t.Errorf("%s goes to %s", model, got)
+		}
+	}
+}

@@ -2,10 +2,10 @@ package bedrock
 
 import (
 	"net/url"
-	"strings"
 
 	"sluice/providers/anthropic"
 	"sluice/providers/dialect"
+	"sluice/providers/wire"
 )
 
 // Name is the dialect's name.
@@ -37,5 +37,5 @@ func modelPath(model, operation string) string {
 	if plain, err := url.PathUnescape(model); err == nil {
 		model = plain
 	}
-	return "/model/" + strings.ReplaceAll(url.QueryEscape(model), "+", "%20") + "/" + operation
+	return "/model/" + wire.Segment(model) + "/" + operation
 }

@@ -1,0 +1,133 @@
+// Package vertex is Claude as Google's Vertex AI serves it: the Messages API
+// with the model in the path and the API's version in the body.
+//
+// Gemini on Vertex is package gemini's, with its VertexPath; other makers'
+// models there speak OpenAI's dialect below …/endpoints/openapi. All take an
+// access token of Google's as a bearer token (package auth).
+//
+// Documents, read 2026-11-24: platform.claude.com/docs/en/api/claude-on-vertex-ai
+// and cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude/
+// {use-claude,count-tokens}.
+package vertex
+
+import (
+	"strings"
+
+	"github.com/tidwall/gjson"
+	"github.com/tidwall/sjson"
+
+	"sluice/providers/anthropic"
+	"sluice/providers/dialect"
+	"sluice/providers/schema"
+	"sluice/providers/wire"
+)
+
+// version is the value of anthropic_version, which the body must have.
+const version = "vertex-2023-10-16"
+
+// BaseURL is the address of a location: a region such as us-east5, a
+// multi-region (us, eu), or global.
+func BaseURL(location string) string {
+	switch location {
+	case "", "global":
+		return "https://aiplatform.googleapis.com"
+	case "us", "eu":
+		return "https://aiplatform." + location + ".rep.googleapis.com"
+	}
+	return "https://" + location + "-aiplatform.googleapis.com"
+}
+
+// Anthropic makes the dialect of Claude in a project and a location. Its name
+// is Anthropic's: a client's bytes can go there, but for model and version.
+func Anthropic(project, location string) *dialect.Dialect {
+	models := "/v1/projects/" + wire.Segment(project) + "/locations/" + wire.Segment(location) + "/publishers/anthropic/models/"
+	path := func(model string, stream bool) string {
+		if stream {
+			return models + wire.Segment(model) + ":streamRawPredict"
+		}
+		return models + wire.Segment(model) + ":rawPredict"
+	}
+	countPath := models + "count-tokens:rawPredict"
+
+	d := anthropic.Dialect
+	chat := *d.Chat
+	chat.Path = path
+	chat.Encode = func(req *schema.ChatRequest) (*dialect.Upstream, error) {
+		up, err := d.Chat.Encode(req)
+		return moved(up, path(req.Model, req.Stream), false), err
+	}
+	chat.Splice = func(dst, raw []byte, head *schema.Head, model string, maxTokens int64) []byte {
+		out := d.Chat.Splice(dst, raw, head, model, maxTokens)
+		return append(dst, body(out[len(dst):], false)...)
+	}
+	count := *d.Count
+	count.Path = func(string) string { return countPath }
+	count.Encode = func(req *schema.ChatRequest) (*dialect.Upstream, error) {
+		up, err := d.Count.Encode(req)
+		return moved(up, countPath, true), err
+	}
+	count.Splice = func(dst, raw []byte, head *schema.Head, model string) []byte {
+		out := d.Count.Splice(dst, raw, head, model)
+		return append(dst, body(out[len(dst):], true)...)
+	}
+	made := d
+	made.Chat, made.Count, made.Error = &chat, &count, decodeError
+	return &made
+}
+
+// moved is a request to Anthropic made one to Vertex; nil stays nil.
+func moved(up *dialect.Upstream, path string, counting bool) *dialect.Upstream {
+	if up == nil {
+		return nil
+	}
+	up.Path, up.Body = path, body(up.Body, counting)
+	kept := up.Header[:0]
+	for _, h := range up.Header {
+		if h.Name != "anthropic-version" {
+			kept = append(kept, h)
+		}
+	}
+	up.Header = kept
+	return up
+}
+
+// body puts the version in a body, and takes the model out where the path has
+// it. It must not change raw.
+func body(raw []byte, counting bool) []byte {
+	gone := []string{"anthropic_version"}
+	if !counting {
+		gone = append(gone, "model")
+	}
+	for _, name := range gone {
+		for gjson.GetBytes(raw, name).Exists() {
+			less, err := sjson.DeleteBytes(raw, name)
+			if err != nil {
+				break
+			}
+			raw = less
+		}
+	}
+	rest := strings.TrimLeft(string(raw), " \t\r\n")
+	rest = strings.TrimLeft(strings.TrimPrefix(rest, "{"), " \t\r\n")
+	head := `{"anthropic_version":"` + version + `"`
+	if !strings.HasPrefix(rest, "}") {
+		head += ","
+	}
+	return []byte(head + rest)
+}
+
+// decodeError is Dialect.Error: Anthropic's own errors, and Google's, which
+// may stand in a list.
+func decodeError(status int, header func(string) string, raw []byte) *schema.Error {
+	if first := gjson.GetBytes(raw, "0"); gjson.ValidBytes(raw) && first.IsObject() {
+		raw = []byte(first.Raw)
+	}
+	e := anthropic.Dialect.Error(status, header, raw)
+	if word := gjson.GetBytes(raw, "error.status").Str; e.Type == "" {
+		e.Type = word
+	}
+	if e.Class == schema.ClassNotFound && e.Code == schema.CodeNotFound {
+		e.Code = schema.CodeModelNotFound // nothing else is asked for there
+	}
+	return e
+}
