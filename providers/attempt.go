@@ -2,6 +2,8 @@ package providers
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"sync"
 
 	"sluice/providers/auth"
@@ -38,6 +40,21 @@ func (a *attempt) free() {
 	attempts.Put(a)
 }
 
+// rawHeader is what a request carries whose bytes are passed on: what the
+// caller forwards, and what its dialect wants beside that.
+func rawHeader(d *dialect.Dialect, c *Call) []dialect.Field {
+	if len(d.Header) == 0 {
+		return c.Header
+	}
+	h := slices.Clone(c.Header)
+	for _, f := range d.Header {
+		if !slices.ContainsFunc(h, func(own dialect.Field) bool { return strings.EqualFold(own.Name, f.Name) }) {
+			h = append(h, f)
+		}
+	}
+	return h
+}
+
 // send posts a request and returns the answer once its head says success; an
 // error status is read and told as an error.
 func (p *Provider) send(ctx context.Context, c *Call, a *attempt, up *dialect.Upstream) (*upstream.Response, error) {
@@ -49,7 +66,6 @@ func (p *Provider) send(ctx context.Context, c *Call, a *attempt, up *dialect.Up
 		h = p.opt.Auth(h, c.Secret)
 	}
 	h = append(h, p.opt.Headers...)
-	h = append(h, c.Header...)
 	a.req.Header = append(h, up.Header...)
 	if p.opt.Sign != nil {
 		if err := p.sign(ctx, &a.req, c.Secret); err != nil {

@@ -74,6 +74,15 @@ func (p *Provider) Rerank(ctx context.Context, c *Call) (*Answer, error) {
 	if err != nil {
 		return nil, p.fail(err)
 	}
+	for i := range resp.Results {
+		r := &resp.Results[i]
+		if r.Index < 0 || r.Index >= len(req.Documents) {
+			return nil, p.fail(invalidOutput("the provider ranked a document that there is not: %d of %d", r.Index, len(req.Documents)))
+		}
+		if req.Return && r.Document == "" {
+			r.Document = req.Documents[r.Index]
+		}
+	}
 	if resp.Model == "" {
 		resp.Model = c.Model
 	}

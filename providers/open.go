@@ -68,7 +68,7 @@ func (s *Stream) openRaw(ctx context.Context, c *Call, d *dialect.Dialect) error
 	defer a.free()
 	a.body = chat.Splice(a.body[:0], c.Request.Raw, &c.Request.Head, c.Model, c.MaxTokens)
 	s.scan = chat.Scan(c.Request.Head.WantsUsage)
-	return s.start(ctx, c, a, &dialect.Upstream{Path: chat.Path(c.Model, true), Body: a.body})
+	return s.start(ctx, c, a, &dialect.Upstream{Path: chat.Path(c.Model, true), Body: a.body, Header: rawHeader(d, c)})
 }
 
 // openTranslated begins a stream in the provider's own dialect.

@@ -79,6 +79,9 @@ func (p *Provider) raw(r *Request) *dialect.Dialect {
 	if p.opt.Local != nil || r.Unified != nil || r.Client == nil {
 		return nil
 	}
+	if foreign := r.Client.Client.Foreign; foreign != nil && foreign(r.Raw) {
+		return nil
+	}
 	if r.Client.Name == p.opt.Dialect.Name {
 		return p.opt.Dialect
 	}

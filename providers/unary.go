@@ -44,7 +44,7 @@ func (p *Provider) Chat(ctx context.Context, c *Call) (*Answer, error) {
 
 // rawAnswer sends a patched body and gives the answer's bytes as they came.
 func (p *Provider) rawAnswer(ctx context.Context, c *Call, a *attempt, path string, usage func([]byte, *dialect.Tally) error) (*Answer, error) {
-	resp, err := p.send(ctx, c, a, &dialect.Upstream{Path: path, Body: a.body})
+	resp, err := p.send(ctx, c, a, &dialect.Upstream{Path: path, Body: a.body, Header: rawHeader(a.speaks, c)})
 	if err != nil {
 		return nil, err
 	}

@@ -30,6 +30,9 @@ type rule struct {
 	why     string
 }
 
+// ofDialects is what every dialect may import.
+var ofDialects = []string{"providers/dialect", "providers/schema", "providers/sse", "providers/wire"}
+
 var projectRules = []rule{
 	{"providers/schema", nil, "the schema is what all others agree on, so it depends on none of them"},
 	{"providers/wire", []string{"providers/schema"}, "raw JSON and small words that two dialects share"},
@@ -43,6 +46,13 @@ var projectRules = []rule{
 	{"providers/providertest", []string{"providers/..."}, "the suite that every dialect must pass"},
 	{"providers", []string{"providers/catalog", "providers/auth", "providers/upstream", "providers/builtin", "providers/dialect",
 		"providers/schema", "providers/sse", "providers/wire"}, "the portable client knows dialects by their contract alone"},
+	{"providers/mistral", append([]string{"providers/openai"}, ofDialects...), "it is OpenAI's format with differences"},
+	{"providers/azure", append([]string{"providers/openai"}, ofDialects...), "it is OpenAI's format at other paths"},
+	{"providers/vertex", append([]string{"providers/anthropic", "providers/gemini"}, ofDialects...), "it is two makers' formats at other paths"},
+	{"providers/bedrock", append([]string{"providers/anthropic"}, ofDialects...), "Claude's own fields pass through it"},
+	{"providers/cohere", append([]string{"providers/openai"}, ofDialects...), "errors are told as OpenAI-compatible hosts tell them"},
+	{"providers/ollama", append([]string{"providers/openai"}, ofDialects...), "errors are told as OpenAI-compatible hosts tell them"},
+	{"providers/voyage", append([]string{"providers/openai"}, ofDialects...), "errors and embeddings are OpenAI's"},
 	{"providers/*", []string{"providers/dialect", "providers/schema", "providers/sse", "providers/wire"}, "a dialect is one wire format and knows no other"},
 	{"router/...", []string{"router/...", "providers/schema"}, "it routes model calls and plain HTTP alike, so it knows neither"},
 	{"prompts/...", []string{"prompts/...", "providers/schema"}, "a prompt becomes a request; who answers it does not matter here"},

@@ -41,7 +41,8 @@ var Dialect = dialect.Dialect{
 		Path:   func(string) string { return countPath },
 		Splice: spliceCount,
 	},
-	Error: decodeError,
+	Error:  decodeError,
+	Header: []dialect.Field{{Name: "anthropic-version", Value: Version}},
 	Client: &dialect.Client{
 		Head:        head,
 		DecodeChat:  decodeRequest,

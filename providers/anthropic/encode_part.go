@@ -40,7 +40,7 @@ func (e *encoder) parts(at string, parts []schema.Part) ([]block, error) {
 				b.Citations = p.Citations
 			}
 		case schema.PartThinking:
-			if _, gemini := wire.UnmarkGemini(p.Signature); gemini || p.Signature == "" { // another provider's: it cannot be shown to this one
+			if !wire.Anthropics(p.Signature) { // another provider's: it cannot be shown to this one
 				continue
 			}
 			b = block{Type: "thinking", Thinking: &p.Text, Signature: p.Signature}

@@ -195,8 +195,7 @@ func foreign(raw []byte) bool {
 		if len(rest) == 0 || rest[0] != '"' {
 			continue
 		}
-		signature := wire.View(rest[1 : 1+wire.StringEnd(rest[1:])])
-		if _, gemini := wire.UnmarkGemini(signature); gemini || signature == "" {
+		if !wire.Anthropics(wire.View(rest[1 : 1+wire.StringEnd(rest[1:])])) {
 			return true
 		}
 	}

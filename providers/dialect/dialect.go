@@ -37,6 +37,10 @@ type Dialect struct {
 	// adds Origin and Provider.
 	Error func(status int, header func(string) string, body []byte) *schema.Error
 
+	// Header stands on every request whose bytes are passed on, unless the
+	// caller forwards a header of that name.
+	Header []Field
+
 	Client *Client // nil: no client speaks it
 }
 

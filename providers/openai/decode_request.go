@@ -184,17 +184,5 @@ func list(name string, v gjson.Result) ([]string, error) {
 
 func pairs(name string, v gjson.Result) (map[string]string, error) {
 	out := make(map[string]string)
-	var err error
-	v.ForEach(func(key, value gjson.Result) bool {
-		if value.Type != gjson.String {
-			err = schema.Invalid(name, "%s.%s must be a string", name, key.Str)
-			return false
-		}
-		out[key.Str] = value.Str
-		return true
-	})
-	if !v.IsObject() {
-		err = schema.Invalid(name, "%s must be an object of strings", name)
-	}
-	return out, err
+	return out, wire.Pairs(name, v, func(key, value string) { out[key] = value })
 }

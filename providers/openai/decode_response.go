@@ -14,7 +14,7 @@ import (
 // decodeResponse reads a whole answer.
 func decodeResponse(body []byte) (*schema.ChatResponse, error) {
 	if !gjson.ValidBytes(body) {
-		return nil, notAnswer("the provider's answer is not valid JSON")
+		return nil, wire.NotAnswer("the provider's answer is not valid JSON")
 	}
 	if _, _, err := answerParts(body, "choices"); err != nil {
 		return nil, err
@@ -28,7 +28,7 @@ func decodeResponse(body []byte) (*schema.ChatResponse, error) {
 		SystemFingerprint: root.Get("system_fingerprint").Str,
 	}
 	if u := root.Get("usage"); u.IsObject() {
-		out.Usage = readUsage(u)
+		out.Usage = wire.ReadUsage(u)
 	}
 	var err error
 	root.Get("choices").ForEach(func(_, v gjson.Result) bool {
@@ -58,7 +58,7 @@ func decodeChoice(v gjson.Result) (schema.Choice, error) {
 	c.Message = schema.Message{Role: schema.RoleAssistant, Refusal: m.Get("refusal").String(), Parts: decodeThinking(m)}
 	var err error
 	if c.Message.Parts, err = decodeContent(m.Get("content"), "content", c.Message.Parts); err != nil {
-		return c, notAnswer("the provider's answer has a content of an unknown form")
+		return c, wire.NotAnswer("the provider's answer has a content of an unknown form")
 	}
 	c.Message.ToolCalls = decodeToolCalls(m.Get("tool_calls"), nil)
 	for i := range c.Message.ToolCalls {

@@ -1,6 +1,9 @@
 package openai
 
-import "sluice/providers/dialect"
+import (
+	"sluice/providers/dialect"
+	"sluice/providers/wire"
+)
 
 // Name is the dialect's name. All its variants share it: a client's bytes can
 // go to any of them.
@@ -47,15 +50,16 @@ func New(q Quirks) *dialect.Dialect {
 			Splice: spliceEmbed,
 			Usage:  embedUsage,
 		},
-		Error: decodeError,
+		Error: wire.DecodeError,
 		Client: &dialect.Client{
+			Foreign:     wire.SignedCalls,
 			Head:        head,
 			DecodeChat:  decodeRequest,
 			EncodeChat:  encodeResponse,
 			Stream:      newEncoder,
 			DecodeEmbed: decodeEmbedRequest,
 			EncodeEmbed: encodeEmbedResponse,
-			Error:       appendError,
+			Error:       wire.AppendError,
 			StreamError: appendStreamError,
 
 			DecodeRerank: decodeRerankRequest,

@@ -116,7 +116,7 @@ func encodeEmbedRequest(req *schema.EmbedRequest) (*dialect.Upstream, error) {
 
 func decodeEmbedResponse(body []byte) (*schema.EmbedResponse, error) {
 	if !gjson.ValidBytes(body) {
-		return nil, notAnswer("the provider's answer is not valid JSON")
+		return nil, wire.NotAnswer("the provider's answer is not valid JSON")
 	}
 	usage, data, err := answerParts(body, "data")
 	if err != nil {
@@ -124,7 +124,7 @@ func decodeEmbedResponse(body []byte) (*schema.EmbedResponse, error) {
 	}
 	out := &schema.EmbedResponse{Model: gjson.GetBytes(body, "model").String()}
 	if usage.IsObject() {
-		out.Usage = readUsage(usage)
+		out.Usage = wire.ReadUsage(usage)
 	}
 	data.ForEach(func(_, v gjson.Result) bool {
 		e := schema.Embedding{Index: int(v.Get("index").Int())}

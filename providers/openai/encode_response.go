@@ -39,7 +39,7 @@ func appendChoice(b []byte, c *schema.Choice) []byte {
 		b = append(b, "null"...)
 	}
 	b = append(b, `,"refusal":`...)
-	b = appendOrNull(b, m.Refusal)
+	b = wire.AppendOrNull(b, m.Refusal)
 	b = appendThinking(b, m.Parts)
 	if len(m.ToolCalls) > 0 {
 		b = append(b, `,"tool_calls":`...)
@@ -145,5 +145,5 @@ func appendRawOrNull(b, raw []byte) []byte {
 }
 
 func appendFinish(b []byte, f openai.FinishReason) []byte {
-	return appendOrNull(b, string(f))
+	return wire.AppendOrNull(b, string(f))
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sluice/providers/schema"
+	"sluice/providers/wire"
 )
 
 func TestDecodeError(t *testing.T) {
@@ -42,7 +43,7 @@ func TestDecodeError(t *testing.T) {
 		{504, `{"error":null}`, schema.ClassTimeout, schema.CodeUpstreamTimeout, "status 504", ""},
 		{500, `{"error":{"message":"` + strings.Repeat("é", 5000) + `"}}`, schema.ClassServerError, schema.CodeUpstream, "…", ""},
 	} {
-		e := decodeError(c.status, http.Header{"Retry-After": {"3"}}.Get, []byte(c.body))
+		e := wire.DecodeError(c.status, http.Header{"Retry-After": {"3"}}.Get, []byte(c.body))
 		if e.Class != c.class || e.Code != c.code || !strings.Contains(e.Message, c.message) || e.Param != c.param ||
 			e.Status != c.status || e.UpstreamStatus != c.status || e.RetryAfter != 3*time.Second || len(e.Message) > 2100 {
 			t.Errorf("%d %.80s gave %+v", c.status, c.body, e)
@@ -66,7 +67,7 @@ func TestAppendError(t *testing.T) {
 		{schema.Error{Status: 500, Code: schema.CodeInternal, Origin: schema.OriginGateway}, "server_error"},
 	} {
 		var got struct{ Error struct{ Type, Code string } }
-		if err := json.Unmarshal(appendError(nil, &c.e, "r"), &got); err != nil || got.Error.Type != c.kind || got.Error.Code != string(c.e.Code) {
+		if err := json.Unmarshal(wire.AppendError(nil, &c.e, "r"), &got); err != nil || got.Error.Type != c.kind || got.Error.Code != string(c.e.Code) {
 			t.Errorf("%+v gave %+v, %v; want %s", c.e, got, err, c.kind)
 		}
 	}
@@ -76,7 +77,7 @@ func TestAppendError(t *testing.T) {
 		t.Errorf("%s", got)
 	}
 	want = `{"error":{"message":"","type":"invalid_request_error","param":null,"code":null,"origin":"gateway","provider":null,"request_id":null}}`
-	if got := string(appendError(nil, &schema.Error{Origin: schema.OriginGateway}, "")); got != want {
+	if got := string(wire.AppendError(nil, &schema.Error{Origin: schema.OriginGateway}, "")); got != want {
 		t.Errorf("%s", got)
 	}
 }

@@ -42,6 +42,9 @@ var streamOptionFields = []string{"include_usage"}
 
 // head reads what the gateway must know of a request, in one walk.
 func head(op schema.Operation, raw []byte) (schema.Head, error) {
+	if op == schema.OpRerank {
+		return rerankHead(raw)
+	}
 	h := schema.Head{N: 1, BodyAt: bytes.IndexByte(raw, '{') + 1}
 	var found seen
 	err := wire.Object(raw, headFields, func(field int, v gjson.Result) error {

@@ -1,9 +1,11 @@
 package openai
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/tidwall/gjson"
 
@@ -115,4 +117,37 @@ func encodeRerankResponse(b []byte, resp *schema.RerankResponse) []byte {
 	b = append(b, `,"output_tokens":`...)
 	b = strconv.AppendInt(b, resp.Usage.Output, 10)
 	return append(b, "}}}"...)
+}
+
+var rerankFields = []string{"model", "query", "documents"}
+
+// rerankHead is head for a request to rank.
+func rerankHead(raw []byte) (schema.Head, error) {
+	h := schema.Head{N: 1, BodyAt: bytes.IndexByte(raw, '{') + 1}
+	var found [3]bool
+	err := wire.Object(raw, rerankFields, func(field int, v gjson.Result) error {
+		found[field] = true
+		switch {
+		case field == 0 && (v.Type != gjson.String || v.Str == ""):
+			return schema.Invalid("model", "model must be a non-empty string")
+		case field == 0:
+			h.Model, h.ModelAt = strings.Clone(v.Str), schema.Span{From: v.Index, To: v.Index + len(v.Raw)}
+			return nil
+		case field == 1 && v.Type != gjson.String:
+			return schema.Invalid("query", "query must be a string")
+		case field == 2 && (!v.IsArray() || isEmpty(v)):
+			return schema.Invalid("documents", "documents must be a non-empty array")
+		}
+		h.PromptSize += len(v.Raw)
+		return nil
+	})
+	if err != nil {
+		return schema.Head{}, err
+	}
+	for i, there := range found {
+		if !there {
+			return schema.Head{}, schema.Invalid(rerankFields[i], "%s is missing", rerankFields[i])
+		}
+	}
+	return h, nil
 }

@@ -58,7 +58,7 @@ func (s *scanner) usage(chunk gjson.Result, t *dialect.Tally) (keep bool) {
 			return true
 		}
 	}
-	t.Usage.Merge(readUsage(u))
+	t.Usage.Merge(wire.ReadUsage(u))
 	choices := chunk.Get("choices")
 	return s.wantsUsage || !choices.IsArray() || len(choices.Array()) > 0
 }

@@ -32,7 +32,7 @@ func (d *decoder) Decode(f dialect.Frame, out []schema.Chunk) ([]schema.Chunk, e
 		return out, nil
 	}
 	if !gjson.ValidBytes(f.Data) {
-		return out, notAnswer("an event of the provider's stream is not valid JSON")
+		return out, wire.NotAnswer("an event of the provider's stream is not valid JSON")
 	}
 	var c schema.Chunk
 	fault := f.Event == "error"
@@ -72,7 +72,7 @@ func (d *decoder) Decode(f dialect.Frame, out []schema.Chunk) ([]schema.Chunk, e
 
 func (d *decoder) usage(c *schema.Chunk, v gjson.Result) {
 	if v.IsObject() && c.Usage == nil {
-		u := readUsage(v)
+		u := wire.ReadUsage(v)
 		c.Usage = &u
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"sluice/providers/dialect"
 	"sluice/providers/schema"
 	"sluice/providers/sse"
+	"sluice/providers/wire"
 )
 
 // capture is an entry of the recorded traffic's index.
@@ -378,7 +379,7 @@ func TestRecordedErrors(t *testing.T) {
 		if c.Response.Status < 400 {
 			continue
 		}
-		e := decodeError(c.Response.Status, func(string) string { return "" }, c.body)
+		e := wire.DecodeError(c.Response.Status, func(string) string { return "" }, c.body)
 		if e.Class != want[c.ID] || e.Message == "" || e.UpstreamStatus != c.Response.Status {
 			t.Errorf("%s: %+v, want class %q", c.ID, e, want[c.ID])
 		}

@@ -105,3 +105,26 @@ func StringEnd(b []byte) int {
 	}
 	return len(b)
 }
+
+// Pairs gives f the fields of an object of strings, such as metadata.
+func Pairs(name string, v gjson.Result, f func(key, value string)) (err error) {
+	if !v.IsObject() {
+		return schema.Invalid(name, "%s must be an object of strings", name)
+	}
+	v.ForEach(func(key, value gjson.Result) bool {
+		if value.Type != gjson.String {
+			err = schema.Invalid(name, "%s.%s must be a string", name, key.Str)
+			return false
+		}
+		f(key.Str, value.Str)
+		return true
+	})
+	return err
+}
+
+// Each walks an array; what is none (a null, most often) has no elements.
+func Each(v gjson.Result, f func(gjson.Result)) {
+	if v.IsArray() {
+		v.ForEach(func(_, item gjson.Result) bool { f(item); return true })
+	}
+}

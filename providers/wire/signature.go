@@ -69,9 +69,13 @@ func SignedCalls(body []byte) bool {
 	return bytes.Contains(body, []byte(markStd)) || bytes.Contains(body, []byte(markURL))
 }
 
-// geminiMark begins the signature of a thinking part that is Gemini's: base64
-// of "gemini", so that the whole stays base64.
-const geminiMark = "Z2VtaW5p"
+// The marks begin the signature of a thinking part that is not Anthropic's:
+// base64 of "gemini" and of "openai", so that the whole stays base64. OpenAI's
+// is the encrypted_content of the Responses API.
+const (
+	geminiMark = "Z2VtaW5p"
+	openaiMark = "b3BlbmFp"
+)
 
 // MarkGemini marks a thinking part's signature as Gemini's. Other models must
 // not be shown it, nor Gemini theirs: each refuses what it did not sign.
@@ -80,4 +84,18 @@ func MarkGemini(signature string) string { return geminiMark + signature }
 // UnmarkGemini takes the mark off; ok is false for a signature of others.
 func UnmarkGemini(marked string) (signature string, ok bool) {
 	return strings.CutPrefix(marked, geminiMark)
+}
+
+// MarkOpenAI marks a thinking part's signature as OpenAI's.
+func MarkOpenAI(signature string) string { return openaiMark + signature }
+
+// UnmarkOpenAI takes the mark off; ok is false for a signature of others.
+func UnmarkOpenAI(marked string) (signature string, ok bool) {
+	return strings.CutPrefix(marked, openaiMark)
+}
+
+// Anthropics tells whether a thinking part's signature may be Anthropic's: it
+// is there, and nobody else's mark is on it.
+func Anthropics(signature string) bool {
+	return signature != "" && !strings.HasPrefix(signature, geminiMark) && !strings.HasPrefix(signature, openaiMark)
 }

@@ -1,0 +1,73 @@
+package wire
+
+import (
+	"github.com/tidwall/gjson"
+
+	"sluice/providers/schema"
+)
+
+// ReadUsage reads a usage object of one of OpenAI's APIs, with the figures that hosts put elsewhere
+// than OpenAI: prompt_cache_hit_tokens (DeepSeek), cached_tokens beside the
+// rest (Moonshot), cache_write_tokens (OpenRouter).
+//
+// Hosts also differ in what their sums hold, and total_tokens tells: xAI counts
+// reasoning beside completion_tokens, Mistral audio beside prompt_tokens, and
+// Azure's hosted Grok cached tokens beside prompt_tokens (they are then more
+// than it). They are added up, as schema.Usage wants it.
+func ReadUsage(u gjson.Result) schema.Usage {
+	out := schema.Usage{Source: schema.UsageReported}
+	var total int64
+	u.ForEach(func(key, v gjson.Result) bool {
+		switch key.Str {
+		case "prompt_tokens", "input_tokens":
+			out.Input = tokens(v)
+		case "completion_tokens", "output_tokens":
+			out.Output = tokens(v)
+		case "total_tokens":
+			total = tokens(v)
+		case "prompt_cache_hit_tokens", "cached_tokens":
+			out.CachedInput = max(out.CachedInput, tokens(v))
+		case "prompt_tokens_details", "input_tokens_details":
+			v.ForEach(func(key, v gjson.Result) bool {
+				switch key.Str {
+				case "cached_tokens":
+					out.CachedInput = max(out.CachedInput, tokens(v))
+				case "cache_write_tokens", "cache_creation_tokens":
+					out.CacheWrite = tokens(v)
+				case "audio_tokens":
+					out.AudioInput = tokens(v)
+				}
+				return true
+			})
+		case "completion_tokens_details", "output_tokens_details":
+			v.ForEach(func(key, v gjson.Result) bool {
+				switch key.Str {
+				case "reasoning_tokens":
+					out.Reasoning = tokens(v)
+				case "audio_tokens":
+					out.AudioOutput = tokens(v)
+				}
+				return true
+			})
+		}
+		return true
+	})
+	switch beside := total - out.Input - out.Output; {
+	case beside <= 0:
+	case beside == out.Reasoning:
+		out.Output += beside
+	case beside == out.AudioInput:
+		out.Input += beside
+	}
+	if out.CachedInput > out.Input {
+		out.Input += out.CachedInput
+	}
+	// Figures that contradict each other must not make a negative price.
+	out.CacheWrite = min(out.CacheWrite, out.Input-out.CachedInput)
+	out.AudioInput = min(out.AudioInput, out.Input)
+	out.Reasoning = min(out.Reasoning, out.Output)
+	out.AudioOutput = min(out.AudioOutput, out.Output)
+	return out
+}
+
+func tokens(v gjson.Result) int64 { return max(0, v.Int()) }
