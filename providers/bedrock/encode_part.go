@@ -42,7 +42,7 @@ func (e *encoder) part(at string, p *schema.Part) ([]byte, error) {
 		}
 		return textBlock(p.Text), nil
 	case schema.PartThinking:
-		if p.Signature == "" { // another provider's: it cannot be shown to this one
+		if !wire.Anthropics(p.Signature) { // another provider's: it cannot be shown to this one
 			return nil, nil
 		}
 		b := wire.AppendString([]byte(`{"reasoningContent":{"reasoningText":{"text":`), p.Text)
