@@ -91,6 +91,11 @@ func (p *Provider) sign(ctx context.Context, r *upstream.Request, secret string)
 	for _, f := range r.Header {
 		q.Header = append(q.Header, auth.Field(f))
 	}
+	if !r.Deadline.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, r.Deadline)
+		defer cancel()
+	}
 	more, err := p.opt.Sign(ctx, &q, secret)
 	if err != nil {
 		return err

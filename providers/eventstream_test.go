@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws/protocol/eventstream"
 
@@ -103,7 +104,10 @@ func TestEventStreamRefused(t *testing.T) {
 func TestSign(t *testing.T) {
 	p, conn := fake{dialect: &bedrock.Dialect, contentType: "application/json", body: `{"output":{"message":{"content":[{"text":"hello"}]}},"stopReason":"end_turn"}`}.provider(t)
 	p.opt.Auth = nil
-	p.opt.Sign = func(_ context.Context, r *auth.Request, secret string) ([]auth.Field, error) {
+	p.opt.Sign = func(ctx context.Context, r *auth.Request, secret string) ([]auth.Field, error) {
+		if at, ok := ctx.Deadline(); !ok || at.IsZero() {
+			t.Error("a signer may wait longer than the call")
+		}
 		if secret != "s3cret" || r.Method != http.MethodPost || r.Path != "/model/big/converse" || !strings.Contains(string(r.Body), `"hi"`) {
 			t.Errorf("signed %q %+v %s", secret, r, r.Body)
 		}
@@ -112,7 +116,9 @@ func TestSign(t *testing.T) {
 		}
 		return []auth.Field{{Name: "Authorization", Value: "signed"}}, nil
 	}
-	a, err := p.Chat(context.Background(), chatCall(t, &openai.Dialect))
+	call := chatCall(t, &openai.Dialect)
+	call.Deadline = time.Now().Add(time.Hour)
+	a, err := p.Chat(context.Background(), call)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,9 +1,8 @@
-// Package vertex is Claude as Google's Vertex AI serves it: the Messages API
-// with the model in the path and the API's version in the body.
-//
-// Gemini on Vertex is package gemini's, with its VertexPath; other makers'
-// models there speak OpenAI's dialect below …/endpoints/openapi. All take an
-// access token of Google's as a bearer token (package auth).
+// Package vertex is what Google's Vertex AI serves: Claude, by the Messages API
+// with the model in the path and the API's version in the body, and Gemini.
+// Other makers' models there speak OpenAI's dialect below
+// …/v1/projects/P/locations/L/endpoints/openapi. All take an access token of
+// Google's as a bearer token (package auth).
 //
 // Documents, read 2026-11-24: platform.claude.com/docs/en/api/claude-on-vertex-ai
 // and cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude/
@@ -18,6 +17,7 @@ import (
 
 	"sluice/providers/anthropic"
 	"sluice/providers/dialect"
+	"sluice/providers/gemini"
 	"sluice/providers/schema"
 	"sluice/providers/wire"
 )
@@ -35,6 +35,11 @@ func BaseURL(location string) string {
 		return "https://aiplatform." + location + ".rep.googleapis.com"
 	}
 	return "https://" + location + "-aiplatform.googleapis.com"
+}
+
+// Gemini makes the dialect of Google's own models in a project and a location.
+func Gemini(project, location string) *dialect.Dialect {
+	return gemini.New(gemini.Quirks{Path: gemini.VertexPath(project, location), Vertex: true})
 }
 
 // Anthropic makes the dialect of Claude in a project and a location. Its name

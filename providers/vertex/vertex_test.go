@@ -102,6 +102,14 @@ func TestSplice(t *testing.T) {
 	}
 }
 
+func TestGemini(t *testing.T) {
+	d := Gemini("my-project", "global")
+	want := "/v1/projects/my-project/locations/global/publishers/google/models/gemini-2.5-flash:streamGenerateContent?alt=sse"
+	if got := d.Chat.Path("gemini-2.5-flash", true); got != want {
+		t.Errorf("goes to %s, want %s", got, want)
+	}
+}
+
 // Claude through an OpenAI client.
 func TestCrossing(t *testing.T) {
 	req, err := openai.Dialect.Client.DecodeChat([]byte(`{"model":"m","messages":[{"role":"user","content":"hi"}],"max_tokens":5}`))
