@@ -30,23 +30,35 @@ func (c *Call) admit() error {
 	return nil
 }
 
+// mostTokens bounds what a caller may say that its answer needs. Without it a
+// sum of limits overflows, and what has overflowed needs nothing.
+const mostTokens = 1 << 40
+
+// maxTokens is the caller's own limit on each of its answers; 0: it set none.
+func (c *Call) maxTokens() int64 { return min(c.req.Head.MaxTokens, mostTokens) }
+
 // tokensNeeded is what a token limit must have room for: the input and what
-// the answer may need. A caller who sets no limit on its answer is taken to
-// need a tenth of what it may use a minute, at most.
+// the answers may need. A caller who sets no limit on them is taken to need a
+// tenth of what it may use a minute, at most.
 func (c *Call) tokensNeeded(tpm int64) int64 {
 	if tpm == 0 {
 		return 0
 	}
-	out := c.req.Head.MaxTokens
+	out := c.maxTokens() * c.choices()
 	if out == 0 && c.req.Op == schema.OpChat {
-		out = min(c.snap.Settings.HoldTokens, tpm/10)
+		out = min(c.snap.Settings.HoldTokens*c.choices(), tpm/10)
 	}
-	in := int64(c.req.Head.PromptSize)
+	in := c.inputBytes()
 	if in > tpm/64 { // near enough to matter: count
 		in = c.countInput()
 	}
 	return in + out
 }
+
+// inputBytes is the size of all that a provider may take for input: of a body
+// as it came, every field, for some that we do not read are charged too (a
+// response format, a prediction).
+func (c *Call) inputBytes() int64 { return int64(max(c.req.Head.PromptSize, len(c.req.Raw))) }
 
 // reserve holds the most that the call can cost, with the budgets of the key,
 // its team and the team's ancestors. Where less is left, the answer is clamped
@@ -64,9 +76,9 @@ func (c *Call) reserve() error {
 		return nil
 	}
 	out := c.outputBound()
-	in := int64(c.req.Head.PromptSize) + 64 // no token is shorter than a byte
+	in := c.inputBytes() + 64 // no token is shorter than a byte, but for a picture's
 	want := c.dearest(in, out)
-	if left, ok := owner.Available(); ok && want > left/8 {
+	if left, ok := owner.Available(); ok && (want > left/8 || c.req.Head.HasMedia) {
 		in = c.countInput()
 		want = c.dearest(in, out)
 	}
@@ -126,7 +138,7 @@ func (c *Call) outputBound() int64 {
 	if c.req.Op != schema.OpChat {
 		return 0
 	}
-	out := c.req.Head.MaxTokens
+	out := c.maxTokens()
 	if out == 0 {
 		for _, t := range c.model.Targets {
 			out = max(out, c.unlimited(t))
