@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"time"
 
@@ -43,7 +42,7 @@ func (c *Call) serveModel(op schema.Operation, model string) error {
 	}
 	switch {
 	case head.Stream:
-		return c.serveStream()
+		return c.serveStream(array)
 	case op == schema.OpCount:
 		return c.serveCount()
 	case op == schema.OpEmbed:
@@ -51,13 +50,7 @@ func (c *Call) serveModel(op schema.Operation, model string) error {
 	case op == schema.OpRerank:
 		return c.serveWhole((*providers.Provider).Rerank)
 	}
-	if err := c.serveWhole((*providers.Provider).Chat); err != nil {
-		return err
-	}
-	if array {
-		c.rc.Response.SetBodyRaw(slices.Concat([]byte("["), c.rc.Response.Body(), []byte("]")))
-	}
-	return nil
+	return c.serveWhole((*providers.Provider).Chat)
 }
 
 // serveCount counts a request's tokens: the provider does, or, where it has no
@@ -155,12 +148,17 @@ func (c *Call) whole(ask func(*providers.Provider, context.Context, *providers.C
 
 // serveStream gets a stream going and hands it to the connection: from here on
 // the stream's body drives the call, and finishes it.
-func (c *Call) serveStream() error {
+func (c *Call) serveStream(array bool) error {
 	stream, err := c.startStream()
 	if err != nil {
 		return err
 	}
-	c.sendStream(stream, c.speaks.Client.StreamError)
+	if array {
+		c.sendStream(&arrayFrames{Stream: stream, buf: make([]byte, 16<<10)}, c.speaks.Client.StreamError)
+		c.rc.Response.Header.SetContentType("application/json")
+	} else {
+		c.sendStream(stream, c.speaks.Client.StreamError)
+	}
 	c.answerHeaders(stream.Dropped())
 	return nil
 }

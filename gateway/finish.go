@@ -107,7 +107,9 @@ func (c *Call) finish() {
 	c.close()
 	c.record()
 	g := c.g
-	g.metrics.Call(&c.entry)
+	if c.entry.Operation != "" || c.err != nil { // a probe is no call
+		g.metrics.Call(&c.entry)
+	}
 	if g.access != nil {
 		g.access.add(c)
 	}

@@ -1,8 +1,12 @@
 package gateway
 
 import (
+	"bytes"
+	"io"
 	"strings"
 
+	"sluice/providers"
+	"sluice/providers/gemini"
 	"sluice/providers/schema"
 )
 
@@ -29,12 +33,46 @@ func (c *Call) serveGemini(rest string) error {
 	return c.allow("POST", func(c *Call) error { return c.serveModel(op, rest[:i]) })
 }
 
-// streams tells whether a Gemini call wants events; asked for without alt=sse,
-// a stream is one JSON array, which is given whole.
-func (c *Call) streams() (events, array bool) {
+// arrayFrames is a stream for Gemini's clients that did not ask for events: one
+// JSON array, element by element.
+type arrayFrames struct {
+	*providers.Stream
+	array   gemini.Array
+	buf     []byte
+	in      []byte // frames of which the last may not be whole
+	pending []byte // of the array, not given yet
+	ended   bool
+}
+
+func (f *arrayFrames) Read(p []byte) (int, error) {
+	for len(f.pending) == 0 {
+		if f.ended {
+			return 0, io.EOF
+		}
+		n, err := f.Stream.Read(f.buf)
+		f.in = append(f.in, f.buf[:n]...)
+		whole := max(bytes.LastIndex(f.in, []byte("\n\n"))+2, bytes.LastIndex(f.in, []byte("\r\n\r\n"))+4)
+		if whole > 3 {
+			f.pending = f.array.Frames(f.pending[:0], f.in[:whole])
+			f.in = f.in[:copy(f.in, f.in[whole:])]
+		}
+		if err == io.EOF || err == nil && f.Tally().Done {
+			f.ended = true
+			f.pending = f.array.End(f.pending)
+		} else if err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, f.pending)
+	f.pending = f.pending[n:]
+	return n, nil
+}
+
+// streams tells whether a Gemini call wants a stream, and whether that is an
+// array and not events: those come only with alt=sse.
+func (c *Call) streams() (stream, array bool) {
 	if !strings.HasSuffix(c.from.path, ":streamGenerateContent") {
 		return false, false
 	}
-	events = string(c.rc.QueryArgs().Peek("alt")) == "sse"
-	return events, !events
+	return true, string(c.rc.QueryArgs().Peek("alt")) != "sse"
 }

@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"sluice/providers/anthropic"
 )
 
 // commonHeaders are on every answer: the request's id, and what is known of
@@ -11,6 +13,9 @@ import (
 func (c *Call) commonHeaders() {
 	h := &c.rc.Response.Header
 	h.Set("X-Request-Id", c.entry.RequestID)
+	if c.speaks == &anthropic.Dialect { // the name that its clients read
+		h.Set("Request-Id", c.entry.RequestID)
+	}
 	if c.target != nil {
 		h.Set("X-Sluice-Model", c.target.Name)
 	}

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"sluice/providers/dialect"
+	"sluice/providers/gemini"
 	"sluice/providers/schema"
 )
 
@@ -136,7 +137,7 @@ func (s *streamBody) left() {
 // end the stream, if the caller asked for it and there is room.
 func (s *streamBody) explain(p []byte, n int) int {
 	c := s.c
-	if !c.explain {
+	if !c.explain || c.speaks == &gemini.Dialect { // whose clients fail on a comment
 		return n
 	}
 	c.explain = false

@@ -118,6 +118,10 @@ func (s *server) publishPrompts(ctx context.Context) []string {
 	return list
 }
 
+// defaultPrompts is the prompts.dir of the embedded defaults, which counts once
+// it is there.
+const defaultPrompts = "prompts"
+
 // watch reloads on SIGHUP and when a file changes, and keeps the small things
 // that are written now and then.
 func (s *server) watch(ctx context.Context) {
@@ -130,6 +134,9 @@ func (s *server) watch(ctx context.Context) {
 	defer func() { stop() }()
 	tick := time.NewTicker(30 * time.Second)
 	defer tick.Stop()
+	second := time.NewTicker(time.Second)
+	defer second.Stop()
+	late := s.build.view().cfg.Prompts.Dir == "" // the default directory may still be made
 	for {
 		select {
 		case <-ctx.Done():
@@ -146,6 +153,12 @@ func (s *server) watch(ctx context.Context) {
 				s.log.Error("limits of prompts are not in force", "error", err)
 			}
 			continue
+		case <-second.C:
+			if _, err := os.Stat(defaultPrompts); !late || err != nil {
+				continue
+			}
+			late = false
+			s.tryReload(ctx)
 		case <-tick.C:
 			s.keepUsed()
 			continue

@@ -183,14 +183,14 @@ func (s *server) greet(data, link, key string) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "sluice %s serves http://%s\n", version, data)
 	fmt.Fprintf(&b, "console  %s\n", link)
-	shown := "$SLUICE_KEY"
+	auth := `"Authorization: Bearer $SLUICE_KEY"` // with a key that exists already
 	if key != "" {
 		fmt.Fprintf(&b, "key      %s   (team default; shown this once)\n", key)
-		shown = key
+		auth = "'Authorization: Bearer " + key + "'"
 	}
-	fmt.Fprintf(&b, "try\n\ncurl http://%s/v1/chat/completions -H 'Authorization: Bearer %s' \\\n"+
+	fmt.Fprintf(&b, "try\n\ncurl http://%s/v1/chat/completions -H %s \\\n"+
 		"  -H 'Content-Type: application/json' \\\n"+
-		"  -d '{\"model\": \"mock/echo\", \"messages\": [{\"role\": \"user\", \"content\": \"Hello, Sluice!\"}]}'\n\n", data, shown)
+		"  -d '{\"model\": \"mock/echo\", \"messages\": [{\"role\": \"user\", \"content\": \"Hello, Sluice!\"}]}'\n\n", data, auth)
 	fmt.Fprint(os.Stderr, b.String())
 }
 
