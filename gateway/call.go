@@ -57,6 +57,7 @@ type money struct {
 	hold    billing.Hold
 	clamped int64 // output limit that the budget allows; 0: the caller's stands
 	counted int64 // input tokens, once counted
+	lowered int64 // the limit that was sent instead of the caller's; 0: none
 }
 
 // deadline is the caller's own time limit; zero: it set none.

@@ -189,7 +189,7 @@ func (c *Call) route(try func(*providers.Provider, *providers.Call) error) error
 		begin := time.Now()
 		call := providers.Call{
 			Request: &c.req, Model: t.Model, MaxTokens: c.outputLimit(t), Refuse: c.model.Refuse, Header: c.forwarded(),
-			Deadline: c.until.at, ID: c.entry.Call, Now: begin,
+			NoReasoning: t.NoReasoning, Deadline: c.until.at, ID: c.entry.Call, Now: begin,
 		}
 		if a.Secret != nil {
 			call.Secret = a.Secret.Value

@@ -56,8 +56,8 @@ func (c *Call) limitHeader(kind string, limit, remaining int64, reset time.Durat
 func (c *Call) answerHeaders(dropped []string) {
 	c.commonHeaders()
 	h := &c.rc.Response.Header
-	if c.money.clamped > 0 {
-		h.Set("X-Sluice-Clamped", "max_tokens="+strconv.FormatInt(c.money.clamped, 10))
+	if n := max(c.money.lowered, c.money.clamped); n > 0 {
+		h.Set("X-Sluice-Clamped", "max_tokens="+strconv.FormatInt(n, 10))
 	}
 	if len(dropped) > 0 {
 		h.Set("X-Sluice-Dropped", strings.Join(dropped, ","))

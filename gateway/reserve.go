@@ -155,20 +155,29 @@ func (c *Call) unlimited(t *Target) int64 {
 	return c.snap.Settings.HoldTokens
 }
 
-// outputLimit is the limit to send upstream; 0 leaves the caller's own.
+// outputLimit is the limit to send upstream; 0 leaves the caller's own. It is
+// what the budget buys and, for a request that is translated, no more than the
+// model can write: a caller of another API cannot know that.
 func (c *Call) outputLimit(t *Target) int64 {
-	if c.req.Op != schema.OpChat || !c.caller.Owner.HasHardBudget() {
+	if c.req.Op != schema.OpChat {
 		return 0
 	}
-	limit := c.req.Head.MaxTokens
-	if limit == 0 {
+	own := c.req.Head.MaxTokens
+	limit := own
+	if limit == 0 && c.caller.Owner.HasHardBudget() {
 		limit = c.unlimited(t)
 	}
-	if c.money.clamped > 0 && c.money.clamped < limit {
-		return c.money.clamped
+	if t.Max > 0 && limit > t.Max && !t.Provider.Client.Raw(&c.req) {
+		limit = t.Max
 	}
-	if c.req.Head.MaxTokens > 0 {
+	if c.money.clamped > 0 {
+		limit = min(limit, c.money.clamped)
+	}
+	if limit == own {
 		return 0
+	}
+	if own > 0 {
+		c.money.lowered = limit
 	}
 	return limit
 }

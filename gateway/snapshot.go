@@ -72,6 +72,8 @@ type Description struct {
 	MaxOutput int64           // tokens; 0: not known
 	Context   int64           // tokens; 0: not known
 	Created   int64
+	// NoReasoning: the catalogue knows the model, and that it does not reason.
+	NoReasoning bool
 }
 
 // Target is one provider's model: what an attempt needs.
@@ -80,7 +82,9 @@ type Target struct {
 	Provider *Provider
 	Model    string
 	Prices   *billing.Prices
-	Max      int64
+	Max      int64 // output tokens; 0: not known
+	// NoReasoning: it is known that the model does not reason.
+	NoReasoning bool
 }
 
 // Model is a name that callers may ask for.
@@ -179,7 +183,8 @@ func (s *Snapshot) Resolve(name string) (*Model, error) {
 // NewTarget makes the target of a provider's model.
 func NewTarget(p *Provider, model string) *Target {
 	d := p.Describe(model)
-	return &Target{Name: p.Name + "/" + model, Provider: p, Model: model, Prices: d.Prices, Max: d.MaxOutput}
+	return &Target{Name: p.Name + "/" + model, Provider: p, Model: model, Prices: d.Prices, Max: d.MaxOutput,
+		NoReasoning: d.NoReasoning}
 }
 
 // NewDirectModel is the model of a provider's own name, which needs no entry

@@ -56,14 +56,35 @@ type Call struct {
 	Secret    string          // the provider's key; empty: none
 	MaxTokens int64           // > 0: the limit to send instead of the caller's
 	Header    []dialect.Field // that the caller's dialect forwards
-	Refuse    bool            // a parameter that the provider has not is an error, and not dropped
-	Deadline  time.Time       // of the whole answer; zero: the provider's own total timeout only
-	ID        string          // for answers whose provider gives no id
-	Now       time.Time
+	// NoReasoning: the model does not reason; a translated request to is made
+	// without, and the drop named.
+	NoReasoning bool
+	Refuse      bool      // a parameter that the provider has not is an error, and not dropped
+	Deadline    time.Time // of the whole answer; zero: the provider's own total timeout only
+	ID          string    // for answers whose provider gives no id
+	Now         time.Time
 }
 
-// drops refuses what the provider has not, if the call wants it so.
-func (c *Call) drops(up *dialect.Upstream) error {
+// fit is the request without what the model has not.
+func (c *Call) fit(req *schema.ChatRequest) *schema.ChatRequest {
+	if !c.unreasonable(req) {
+		return req
+	}
+	plain := *req
+	plain.Reasoning = nil
+	return &plain
+}
+
+func (c *Call) unreasonable(req *schema.ChatRequest) bool {
+	return c.NoReasoning && req.Reasoning != nil && !req.Reasoning.Off
+}
+
+// drops names all that the target has not, and refuses it if the call wants
+// nothing dropped.
+func (c *Call) drops(req *schema.ChatRequest, up *dialect.Upstream) error {
+	if c.unreasonable(req) {
+		up.Dropped = append(up.Dropped, "reasoning_effort")
+	}
 	if !c.Refuse || len(up.Dropped) == 0 {
 		return nil
 	}

@@ -78,11 +78,11 @@ func (s *Stream) openTranslated(ctx context.Context, c *Call, req *schema.ChatRe
 	if chat == nil || chat.Encode == nil || chat.Stream == nil {
 		return s.p.unsupported("streamed chat")
 	}
-	up, err := chat.Encode(req)
+	up, err := chat.Encode(c.fit(req))
 	if err != nil {
 		return err
 	}
-	if err := c.drops(up); err != nil {
+	if err := c.drops(req, up); err != nil {
 		return err
 	}
 	s.dropped = up.Dropped

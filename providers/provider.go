@@ -93,6 +93,9 @@ func (p *Provider) raw(r *Request) *dialect.Dialect {
 	return nil
 }
 
+// Raw tells whether the caller's bytes would be passed on as they are.
+func (p *Provider) Raw(r *Request) bool { return p.raw(r) != nil }
+
 // speaks is the dialect that a model is asked in when the request is
 // translated.
 func (p *Provider) speaks(model string) *dialect.Dialect {

@@ -70,11 +70,11 @@ func (p *Provider) encodedChat(ctx context.Context, c *Call, req *schema.ChatReq
 	if chat == nil || chat.Encode == nil {
 		return nil, p.unsupported("chat")
 	}
-	up, err := chat.Encode(req)
+	up, err := chat.Encode(c.fit(req))
 	if err != nil {
 		return nil, err
 	}
-	if err := c.drops(up); err != nil {
+	if err := c.drops(req, up); err != nil {
 		return nil, err
 	}
 	out.Dropped = up.Dropped
