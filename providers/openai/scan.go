@@ -15,6 +15,7 @@ var done = []byte("[DONE]")
 // nor an end, and are only measured.
 type scanner struct {
 	wantsUsage bool
+	texts      bool // the stream is a text completion's
 	ends
 	joined []byte
 }
@@ -32,7 +33,7 @@ func (s *scanner) Scan(frame []byte, t *dialect.Tally) (keep bool, err error) {
 		t.Done = true
 		return true, nil
 	}
-	f := measure(data, t)
+	f := measure(data, t, s.texts)
 	if f.fault || name != "" {
 		if err := frameError(name, data); err != nil {
 			return false, err
@@ -97,8 +98,9 @@ type found struct{ fault, finish, usage, first bool }
 
 // measure walks the keys of a chunk once and measures the text among their
 // values, escapes and all. It goes from quote to quote, which is what makes it
-// cheap: strings are most of a chunk.
-func measure(data []byte, t *dialect.Tally) (f found) {
+// cheap: strings are most of a chunk. texts says that the text of a choice is
+// its field text.
+func measure(data []byte, t *dialect.Tally, texts bool) (f found) {
 	for {
 		i := bytes.IndexByte(data, '"')
 		if i < 0 {
@@ -143,6 +145,10 @@ func measure(data []byte, t *dialect.Tally) (f found) {
 		switch string(key) {
 		case "content", "arguments", "reasoning_content", "reasoning":
 			t.Text.Add(data[:n])
+		case "text":
+			if texts {
+				t.Text.Add(data[:n])
+			}
 		}
 		data = data[min(n+1, len(data)):]
 	}
