@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"sluice/providers"
@@ -29,8 +28,8 @@ func (c *Call) serveModel(op schema.Operation, model string) error {
 	}
 	c.req = providers.Request{Op: op, Client: c.speaks, Raw: raw, Head: head}
 	e := &c.entry
-	e.Operation, e.Model, e.Stream, e.User = op.String(), head.Model, head.Stream, head.User
-	e.Tags = append(head.Tags, splitTags(c.rc.Request.Header.Peek("X-Sluice-Tags"))...)
+	e.Operation, e.Model, e.Stream, e.User = op.String(), label(head.Model), head.Stream, label(head.User)
+	e.Tags = labels(append(head.Tags, splitTags(c.rc.Request.Header.Peek("X-Sluice-Tags"))...))
 	if err := c.choose(head.Model); err != nil {
 		return err
 	}
@@ -233,17 +232,4 @@ func (c *Call) ended(err error) error {
 	}
 	return &schema.Error{Code: schema.CodeUpstreamTimeout, Status: 504, Origin: schema.OriginProvider,
 		Class: schema.ClassTimeout, Message: "the call took longer than x-sluice-timeout allows", Cause: err}
-}
-
-func splitTags(v []byte) []string {
-	if len(v) == 0 {
-		return nil
-	}
-	var tags []string
-	for t := range strings.SplitSeq(string(v), ",") {
-		if t = strings.TrimSpace(t); t != "" {
-			tags = append(tags, t)
-		}
-	}
-	return tags
 }

@@ -114,9 +114,7 @@ func (g *Gateway) serverError(rc *fasthttp.RequestCtx, err error) {
 	var timeout interface{ Timeout() bool }
 	switch {
 	case errors.Is(err, fasthttp.ErrBodyTooLarge):
-		limit := g.snap.Load().Settings.BodyLimit
-		e.Code, e.Status = schema.CodeTooLarge, fasthttp.StatusRequestEntityTooLarge
-		e.Message = "the body is larger than the limit of " + strconv.FormatInt(limit, 10) + " bytes"
+		e = errTooLarge(g.snap.Load().Settings.BodyLimit)
 	case errors.As(err, &small):
 		e.Status, e.Message = fasthttp.StatusRequestHeaderFieldsTooLarge, "the headers are too large"
 	case errors.As(err, &timeout) && timeout.Timeout():
@@ -168,6 +166,11 @@ func drainBody(rc *fasthttp.RequestCtx, err error) {
 func errNotFound(path string) *schema.Error {
 	return &schema.Error{Code: schema.CodeNotFound, Status: 404, Origin: schema.OriginGateway,
 		Message: "nothing is served at " + path}
+}
+
+func errTooLarge(limit int64) *schema.Error {
+	return &schema.Error{Code: schema.CodeTooLarge, Status: fasthttp.StatusRequestEntityTooLarge, Origin: schema.OriginGateway,
+		Message: "the body is larger than the limit of " + strconv.FormatInt(limit, 10) + " bytes"}
 }
 
 func errMethod(c *Call, allow string) *schema.Error {

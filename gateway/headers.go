@@ -28,6 +28,9 @@ func (c *Call) commonHeaders() {
 	if c.caller != nil {
 		c.limitHeaders()
 	}
+	if c.explain && c.plan.Route != nil {
+		h.Set("X-Sluice-Explain", c.explanation())
+	}
 }
 
 // limitHeaders are OpenAI's rate-limit headers, for the limit that is nearest.
@@ -61,8 +64,5 @@ func (c *Call) answerHeaders(dropped []string) {
 	}
 	if len(dropped) > 0 {
 		h.Set("X-Sluice-Dropped", strings.Join(dropped, ","))
-	}
-	if c.explain {
-		h.Set("X-Sluice-Explain", c.explanation())
 	}
 }

@@ -23,7 +23,7 @@ func (c *Call) servePrompt() error {
 	}
 	e, t := &c.entry, c.prompt.Template
 	e.Operation, e.Prompt, e.Version, e.Model = schema.OpChat.String(), c.prompt.Name, c.prompt.Version, t.Model
-	e.Tags = splitTags(c.rc.Request.Header.Peek("X-Sluice-Tags"))
+	e.Tags = labels(splitTags(c.rc.Request.Header.Peek("X-Sluice-Tags")))
 	if len(t.Sluice.Steps) > 0 {
 		return &schema.Error{Code: schema.CodeUnsupported, Status: fasthttp.StatusNotImplemented, Origin: schema.OriginGateway,
 			Message: "sluice.steps is not supported by this version"}
@@ -149,7 +149,12 @@ func (c *Call) readInput() (map[string]any, error) {
 	case strings.HasPrefix(kind, "application/x-www-form-urlencoded") && !bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")):
 		return t.InputFromPairs(pairs(c.rc.PostArgs()))
 	case strings.HasPrefix(kind, "multipart/form-data"):
-		form, err := c.rc.MultipartForm()
+		// A compressed form counts by what it unpacks to.
+		limit := c.snap.Settings.BodyLimit
+		form, err := c.rc.Request.MultipartFormWithLimit(int(limit))
+		if errors.Is(err, fasthttp.ErrBodyTooLarge) {
+			return nil, errTooLarge(limit)
+		}
 		if err != nil {
 			return nil, schema.Invalid("", "the body is not a valid multipart form: %v", err)
 		}

@@ -96,8 +96,12 @@ type Model struct {
 	Direct  bool      // a provider's own model, not a name under models:
 }
 
-// maxDirect bounds the routes made for names that callers chose.
-const maxDirect = 4096
+// maxDirect bounds the routes made for names that callers chose, maxName the
+// bytes of a name.
+const (
+	maxDirect = 4096
+	maxName   = 512
+)
 
 // Parts are what a Snapshot is built from.
 type Parts struct {
@@ -153,6 +157,9 @@ func (c *Caller) may(names ...string) bool {
 // Resolve finds the model of a name: one under models:, provider/model, or a
 // bare id that exactly one enabled provider has.
 func (s *Snapshot) Resolve(name string) (*Model, error) {
+	if len(name) > maxName {
+		return nil, noSuchModel(name)
+	}
 	if m := s.models[name]; m != nil {
 		return m, nil
 	}
