@@ -60,8 +60,20 @@ func (p *Plan) run(ctx context.Context, now time.Time, try func(*Attempt) error)
 	}
 	a.late = false
 	e := classify(ctx, err)
-	a.end(e)
+	if e != nil && over(ctx, p.Clock.Now()) {
+		a.book(e, neutral)
+	} else {
+		a.end(e)
+	}
 	return e
+}
+
+// over tells whether the call's own time is up. How an attempt ended then says
+// nothing of its target: else callers with no patience would open its breaker
+// for all others.
+func over(ctx context.Context, now time.Time) bool {
+	at, bound := ctx.Deadline()
+	return ctx.Err() != nil || bound && !now.Before(at)
 }
 
 // classify reads an attempt's error; nil stays nil.
@@ -94,15 +106,17 @@ func (a *Attempt) Done(err error) {
 	a.end(e)
 }
 
-// end books the outcome.
-func (a *Attempt) end(e *schema.Error) {
+// end books the outcome, and what it says of the target.
+func (a *Attempt) end(e *schema.Error) { a.book(e, judge(e)) }
+
+func (a *Attempt) book(e *schema.Error, health outcome) {
 	a.open = false
 	now := a.plan.Clock.Now()
 	res := &a.plan.Results[a.N-1]
 	res.Err, res.Took = e, now.Sub(res.Start)
 	t := a.Candidate.Target
 	t.inFlight.Add(-1)
-	t.note(e)
-	t.breaker.report(a.pass, judge(e), now)
+	t.note(e, health)
+	t.breaker.report(a.pass, health, now)
 	a.Candidate.Pool.note(a.Secret, e, now)
 }

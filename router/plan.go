@@ -70,6 +70,7 @@ func (p *Plan) Do(ctx context.Context, try func(*Attempt) error) error {
 		p.Clock = &realClock
 	}
 	p.Route.budget.call()
+	p.visited = p.visited[:0] // a call may be routed again: a prompt whose output is mended
 	if err := p.walk(ctx, p.Route, try); err != nil {
 		return err
 	}

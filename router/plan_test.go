@@ -322,3 +322,39 @@ func TestPrepareRefuses(t *testing.T) {
 		}
 	}
 }
+
+func TestImpatientCallersOpenNoBreaker(t *testing.T) {
+	clock := newClock()
+	r := routeOf(t, "r", "a")
+	r.Candidates[0].Target = NewTarget("a", Breaker{Failures: 2, Explicit: true})
+	prepared(t, r)
+	late := deadlineOf{context.Background(), clock.Now()}
+	for range 5 {
+		p := &Plan{Route: r, Clock: clock.clock()}
+		err := p.Do(late, func(*Attempt) error { return failed(schema.ClassTimeout) })
+		if schema.AsError(err).Class != schema.ClassTimeout {
+			t.Fatalf("Do = %v, want the attempt's own error", err)
+		}
+	}
+	if s := r.Candidates[0].Target.Status(clock.Now()); s.State != "closed" || s.Failures != 0 || s.InFlight != 0 {
+		t.Errorf("after callers who did not wait: %+v", s)
+	}
+}
+
+func TestPlanIsRoutedAgain(t *testing.T) {
+	clock := newClock()
+	r := routeOf(t, "r", "a")
+	r.Retry = Retry{Attempts: 1}
+	prepared(t, r)
+	r.Fallback = []Fallback{{Route: routeOf(t, "fallback", "f")}}
+	s := &script{errors: map[string]errs{"a": {failed(schema.ClassServerError)}}}
+	p := &Plan{Route: r, Clock: clock.clock()}
+	for range 2 {
+		if err := p.Do(context.Background(), s.try); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := strings.Join(s.seen, " "); got != "a f a f" {
+		t.Errorf("attempted %s", got)
+	}
+}

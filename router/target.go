@@ -71,17 +71,17 @@ func judge(e *schema.Error) outcome {
 }
 
 // note keeps the figures and whether the target's last attempt failed.
-func (t *Target) note(e *schema.Error) {
+func (t *Target) note(e *schema.Error, health outcome) {
 	if e == nil {
 		if t.failing.Load() {
 			t.failing.Store(false)
 		}
 		return
 	}
-	if judge(e) == failure {
+	if health == failure {
 		t.failures.Add(1)
 	}
-	if judge(e) == failure || aboutKey(e.Class) {
+	if health == failure || aboutKey(e.Class) {
 		t.failing.Store(true)
 	}
 }
