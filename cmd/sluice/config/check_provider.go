@@ -2,7 +2,9 @@ package config
 
 import (
 	"net/url"
+	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -22,7 +24,7 @@ func (k *checker) provider(path []string, name string, p Provider) {
 	if p.BaseURL != "" {
 		k.baseURL(below(path, "base_url"), p.BaseURL)
 	}
-	k.providerKeys(below(path, "keys"), p.Keys)
+	k.providerKeys(below(path, "keys"), p)
 	for _, header := range sortedKeys(p.Headers) {
 		if !headerName.MatchString(header) {
 			k.fault(below(below(path, "headers"), header), "is not the name of a header")
@@ -37,7 +39,7 @@ func (k *checker) provider(path []string, name string, p Provider) {
 	if p.MaxResponse == 0 {
 		k.fault(below(path, "max_response"), "want at least 1 byte")
 	}
-	k.mock(path, p)
+	k.kind(path, p)
 }
 
 // baseURL never quotes: an address may hold a key.
@@ -53,20 +55,28 @@ func (k *checker) baseURL(path []string, text string) {
 	}
 }
 
-func (k *checker) providerKeys(path []string, keys []ProviderKey) {
+func (k *checker) providerKeys(path []string, p Provider) {
 	seen, weight := map[Secret]string{}, int64(0)
-	for i, key := range keys {
+	for i, key := range p.Keys {
 		at := below(path, strconv.Itoa(i))
-		value := below(at, "value")
-		if weighted, some := below(at, "weight"), below(at, "models"); !k.origin.given(value...) &&
-			!k.origin.given(weighted...) && !k.origin.given(some...) {
+		value, secret, whole := below(at, "value"), key.Value, true
+		if !slices.ContainsFunc(known(reflect.TypeFor[ProviderKey]()), func(name string) bool {
+			return k.origin.given(below(at, name)...)
+		}) {
 			value = at // the short form
 		}
-		k.secret(value, key.Value, seen)
+		if p.Kind == "bedrock" {
+			secret, whole = k.awsKey(at, key)
+		} else {
+			k.awsParts(at)
+		}
+		if whole {
+			k.secret(value, secret, seen)
+		}
 		k.patterns(below(at, "models"), key.Models)
 		weight += key.Weight
 	}
-	if len(keys) > 0 && weight == 0 {
+	if len(p.Keys) > 0 && weight == 0 {
 		k.fault(path, "every weight is 0: no key would ever be used")
 	}
 }
@@ -83,14 +93,6 @@ func (k *checker) price(path []string, model string, p Price) {
 }
 
 func (k *checker) mock(path []string, p Provider) {
-	if p.Kind != "mock" {
-		for _, key := range []string{"latency", "rate", "fail"} {
-			if k.origin.given(below(path, key)...) {
-				k.fault(below(path, key), "is only for the kind mock")
-			}
-		}
-		return
-	}
 	fail := below(path, "fail")
 	if s := p.Fail.Status; s != 0 && (s < 400 || s > 599) {
 		k.fault(below(fail, "status"), "want a status from 400 to 599")

@@ -12,13 +12,24 @@ import (
 type Provider struct {
 	// Kind is the wire format. It is empty only where the name is not a kind
 	// itself: the catalogue then knows it, or the wiring refuses it.
-	Kind        string            `json:"kind" enum:"openai,openai-compatible,anthropic,mock"`
-	BaseURL     string            `json:"base_url"` // no slash at the end; empty: the catalogue's
+	Kind        string            `json:"kind" enum:"openai,openai-compatible,azure,anthropic,gemini,vertex,bedrock,mistral,cohere,ollama,voyage,jina,mock"`
+	BaseURL     string            `json:"base_url"` // no slash at the end; empty: the catalogue's, or the region's
 	Keys        []ProviderKey     `json:"keys"`
 	Headers     map[string]Secret `json:"headers"`
 	Timeout     Timeout           `json:"timeout"`
 	Prices      map[string]Price  `json:"prices"` // by model, or a pattern with *
 	MaxResponse Size              `json:"max_response"`
+
+	Region string `json:"region"` // bedrock's; empty only where base_url names it
+
+	Project     string `json:"project"`     // vertex's
+	Location    string `json:"location"`    // vertex's
+	Credentials Secret `json:"credentials"` // vertex's: the text of a credentials file; empty: keys, or the machine's own
+
+	APIVersion   string `json:"api_version"` // azure's; empty: v1
+	Tenant       string `json:"tenant"`      // azure's, for Entra instead of keys
+	ClientID     string `json:"client_id"`
+	ClientSecret Secret `json:"client_secret"`
 
 	// The mock's own.
 	Latency time.Duration `json:"latency"`
@@ -26,9 +37,12 @@ type Provider struct {
 	Fail    Fail          `json:"fail"`
 }
 
-// ProviderKey is one account of a provider.
+// ProviderKey is one account of a provider: Value, or bedrock's access key.
 type ProviderKey struct {
 	Value  Secret   `json:"value"`
+	ID     string   `json:"id"` // bedrock's, with Secret and, where it is temporary, Token
+	Secret Secret   `json:"secret"`
+	Token  Secret   `json:"token"`
 	Weight int64    `json:"weight"` // 1 if not given; 0: never
 	Models []string `json:"models"` // patterns; none: all
 }
@@ -50,15 +64,16 @@ type Fail struct {
 // Price is dollars per million tokens; image and request are dollars each. A
 // price that was not given is empty.
 type Price struct {
-	Input       Dollars `json:"input"`
-	Output      Dollars `json:"output"`
-	CachedInput Dollars `json:"cached_input"`
-	CacheWrite  Dollars `json:"cache_write"`
-	Reasoning   Dollars `json:"reasoning"`
-	AudioInput  Dollars `json:"audio_input"`
-	AudioOutput Dollars `json:"audio_output"`
-	Image       Dollars `json:"image"`
-	Request     Dollars `json:"request"`
+	Input        Dollars `json:"input"`
+	Output       Dollars `json:"output"`
+	CachedInput  Dollars `json:"cached_input"`
+	CacheWrite   Dollars `json:"cache_write"`
+	CacheWrite1h Dollars `json:"cache_write_1h"`
+	Reasoning    Dollars `json:"reasoning"`
+	AudioInput   Dollars `json:"audio_input"`
+	AudioOutput  Dollars `json:"audio_output"`
+	Image        Dollars `json:"image"`
+	Request      Dollars `json:"request"`
 	// Above holds the prices of calls with more input tokens than its key; its
 	// own prices have no Above.
 	Above map[int64]Price `json:"above"`

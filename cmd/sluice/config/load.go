@@ -44,6 +44,7 @@ func Load(path string, environ []string, enabled ...string) (*Config, error) {
 	d := &decoder{origin: l.origin, faults: l.faults}
 	d.value(nil, l.koanf.Raw(), reflect.ValueOf(c).Elem(), "")
 	c.finish(l.dir)
+	l.clouds(c, d)
 	check(c, d, enabled)
 	if len(d.faults) > 0 {
 		return nil, d.faults.sorted()
@@ -149,11 +150,12 @@ func (l *loader) source(path string) {
 
 // finish fills in what follows from other values. dir is the file's directory.
 func (c *Config) finish(dir string) {
+	kinds := kindsOfProviders()
 	for name, p := range c.Providers {
-		if p.Kind == "" && slices.Contains([]string{"openai", "anthropic", "mock"}, name) {
+		if p.Kind == "" && slices.Contains(kinds, name) {
 			p.Kind = name
 		}
-		p.BaseURL = strings.TrimRight(p.BaseURL, "/")
+		p.BaseURL = trimBase(p.BaseURL)
 		if p.Kind == "mock" {
 			p.finishMock(c.origin.given("providers", name, "fail", "share"))
 		}
@@ -167,6 +169,30 @@ func (c *Config) finish(dir string) {
 		c.Prompts.Dir = ""
 	}
 }
+
+// clouds fills in what the clouds' own variables say of the declared providers.
+func (l *loader) clouds(c *Config, d *decoder) {
+	get := func(name string) string {
+		value, _ := l.expander(l.dir).lookup(name)
+		return value
+	}
+	for _, name := range sortedKeys(c.Providers) {
+		p := c.Providers[name]
+		if err := p.environment(get, l.source); err != nil {
+			d.fault([]string{"providers", name}, "%v", err)
+		}
+		c.Providers[name] = p
+	}
+	c.sources = l.sources
+}
+
+// kindsOfProviders are the words of providers.*.kind.
+func kindsOfProviders() []string {
+	field, _ := fieldOf(reflect.TypeFor[Provider](), "kind")
+	return strings.Split(field.Tag.Get("enum"), ",")
+}
+
+func trimBase(address string) string { return strings.TrimRight(address, "/") }
 
 // finishMock prices what has no price, so that reports show something, and
 // makes every call fail where a status has no share.

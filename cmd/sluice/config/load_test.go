@@ -75,6 +75,11 @@ providers:
     timeout: {connect: 2s, first_byte: 30s, idle: 60s}
     prices: {"llama-3.3-70b": {input: 0.10, output: 0.40, cached_input: 0.02, above: {200000: {input: 1e-3}}}}
     max_response: 64kB
+  aws: {kind: bedrock, region: us-east-1, keys: [{id: AKIA, secret: provider-secret-3, token: provider-secret-4, weight: 2}, provider-secret-5]}
+  gcp: {kind: vertex, project: p, location: us-central1, credentials: '{"type": "authorized_user", "client_id": "a", "client_secret": "provider-secret-6", "refresh_token": "r"}'}
+  az: {kind: azure, base_url: "https://x.openai.azure.com/", api_version: 2024-10-21, tenant: t, client_id: i, client_secret: provider-secret-7}
+  gemini:
+  mistral: {keys: [provider-secret-8]}
   play: {kind: mock, latency: 20ms, rate: 200.5, fail: {status: 429}}
 models:
   gpt-4.1: openai/gpt-4.1
@@ -127,6 +132,11 @@ func TestEverything(t *testing.T) {
 	lab.Prices = map[string]Price{"llama-3.3-70b": {Input: "0.1", Output: "0.4", CachedInput: "0.02", Above: map[int64]Price{200000: {Input: "0.001"}}}}
 	eq("lab", c.Providers["lab"], lab)
 	eq("nano", c.Providers["lab"].Prices["llama-3.3-70b"].CachedInput.Nano(), billing.Dollar/50)
+	eq("aws", c.Providers["aws"].Keys, []ProviderKey{{ID: "AKIA", Secret: "provider-secret-3", Token: "provider-secret-4", Weight: 2}, {Value: "provider-secret-5", Weight: 1}})
+	gcp, az := c.Providers["gcp"], c.Providers["az"]
+	eq("gcp", []any{gcp.Project, gcp.Location, strings.Contains(gcp.Credentials.Reveal(), "provider-secret-6")}, []any{"p", "us-central1", true})
+	eq("az", []any{az.BaseURL, az.APIVersion, az.Tenant, az.ClientID, az.ClientSecret}, []any{"https://x.openai.azure.com", "2024-10-21", "t", "i", Secret("provider-secret-7")})
+	eq("by name", []string{c.Providers["gemini"].Kind, c.Providers["mistral"].Kind}, []string{"gemini", "mistral"})
 	play := c.Providers["play"]
 	eq("play", []any{play.Latency, play.Rate, play.Fail, play.Prices["*"].Output}, []any{20 * time.Millisecond, 200.5, Fail{429, 1}, Dollars("2")})
 
