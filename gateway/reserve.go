@@ -167,7 +167,7 @@ func (c *Call) outputLimit(t *Target) int64 {
 	if limit == 0 && c.caller.Owner.HasHardBudget() {
 		limit = c.unlimited(t)
 	}
-	if t.Max > 0 && limit > t.Max && !t.Provider.Client.Raw(&c.req) {
+	if t.Max > 0 && limit > t.Max && !t.Provider.Client.Raw(&c.req, t.Model) {
 		limit = t.Max
 	}
 	if c.money.clamped > 0 {

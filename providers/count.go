@@ -11,10 +11,11 @@ import (
 // released; its Tally tells the tokens as Usage.Input, and costs nothing. A
 // provider that cannot count is an Error with the code unsupported_parameter.
 func (p *Provider) Count(ctx context.Context, c *Call) (*Answer, error) {
-	if p.opt.Local != nil || p.opt.Dialect.Count == nil {
+	if p.opt.Local != nil || p.speaks(c.Model).Count == nil {
 		return nil, p.unsupported("way to count tokens")
 	}
-	if d := p.raw(c.Request); d != nil && d.Count != nil && d.Count.Splice != nil {
+	speaks := p.speaks(c.Model)
+	if d := p.raw(c.Request, c.Model); d != nil && d.Count != nil && d.Count.Splice != nil {
 		a := newAttempt(d)
 		defer a.free()
 		a.body = d.Count.Splice(a.body[:0], c.Request.Raw, &c.Request.Head, c.Model)
@@ -27,17 +28,17 @@ func (p *Provider) Count(ctx context.Context, c *Call) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	up, err := p.opt.Dialect.Count.Encode(req)
+	up, err := speaks.Count.Encode(req)
 	if err != nil {
 		return nil, err
 	}
-	buf, err := p.whole(ctx, c, p.opt.Dialect, up)
+	buf, err := p.whole(ctx, c, speaks, up)
 	if err != nil {
 		return nil, p.fail(err)
 	}
 	defer buf.free()
 	out := &Answer{}
-	if out.Tally.Usage.Input, err = p.opt.Dialect.Count.Decode(buf.b); err != nil {
+	if out.Tally.Usage.Input, err = speaks.Count.Decode(buf.b); err != nil {
 		return nil, p.fail(err)
 	}
 	out.buf = newBuffer()

@@ -11,7 +11,7 @@ func (p *Provider) Embed(ctx context.Context, c *Call) (*Answer, error) {
 	if p.opt.Local == nil && p.opt.Dialect.Embed == nil {
 		return nil, p.unsupported("embeddings")
 	}
-	if d := p.raw(c.Request); d != nil && d.Embed != nil && d.Embed.Splice != nil {
+	if d := p.raw(c.Request, c.Model); d != nil && d.Embed != nil && d.Embed.Splice != nil {
 		embed := d.Embed
 		a := newAttempt(d)
 		defer a.free()

@@ -33,7 +33,7 @@ func (p *Provider) ChatStream(ctx context.Context, c *Call) (*Stream, error) {
 
 func (p *Provider) open(ctx context.Context, c *Call) (*Stream, error) {
 	s := &Stream{p: p}
-	if d := p.raw(c.Request); d != nil {
+	if d := p.raw(c.Request, c.Model); d != nil {
 		return s, s.openRaw(ctx, c, d)
 	}
 	req, err := p.chatRequest(c, true)

@@ -16,8 +16,8 @@ type Options struct {
 	// Also are more dialects that the endpoint speaks: a caller of one of them
 	// has its bytes passed on.
 	Also []*dialect.Dialect
-	// Choose names the dialect that a model is asked in, where bytes cannot be
-	// passed on; nil, or a nil answer: Dialect.
+	// Choose names the one dialect that a model speaks, where that is not
+	// Dialect; nil, or a nil answer: Dialect, and Also for callers of those.
 	Choose   func(model string) *dialect.Dialect
 	Upstream *upstream.Client
 	Local    Local
@@ -74,16 +74,20 @@ func (p *Provider) Close() {
 }
 
 // raw is the dialect in which the caller's bytes can go to the provider as
-// they are; nil: they cannot.
-func (p *Provider) raw(r *Request) *dialect.Dialect {
+// they are for this model; nil: they cannot.
+func (p *Provider) raw(r *Request, model string) *dialect.Dialect {
 	if p.opt.Local != nil || r.Unified != nil || r.Client == nil {
 		return nil
 	}
 	if foreign := r.Client.Client.Foreign; foreign != nil && foreign(r.Raw) {
 		return nil
 	}
-	if r.Client.Name == p.opt.Dialect.Name {
-		return p.opt.Dialect
+	speaks := p.speaks(model)
+	if r.Client.Name == speaks.Name {
+		return speaks
+	}
+	if speaks != p.opt.Dialect {
+		return nil // chosen: the model speaks nothing else
 	}
 	for _, d := range p.opt.Also {
 		if d.Name == r.Client.Name {
@@ -93,8 +97,9 @@ func (p *Provider) raw(r *Request) *dialect.Dialect {
 	return nil
 }
 
-// Raw tells whether the caller's bytes would be passed on as they are.
-func (p *Provider) Raw(r *Request) bool { return p.raw(r) != nil }
+// Raw tells whether the caller's bytes would be passed on as they are to this
+// model of the provider's.
+func (p *Provider) Raw(r *Request, model string) bool { return p.raw(r, model) != nil }
 
 // speaks is the dialect that a model is asked in when the request is
 // translated.

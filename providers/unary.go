@@ -9,7 +9,7 @@ import (
 
 // Chat makes one attempt at a whole answer. The answer must be released.
 func (p *Provider) Chat(ctx context.Context, c *Call) (*Answer, error) {
-	if d := p.raw(c.Request); d != nil {
+	if d := p.raw(c.Request, c.Model); d != nil {
 		chat := d.Chat
 		if chat == nil || chat.Splice == nil {
 			return nil, p.unsupported("chat")
