@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"sluice/billing"
@@ -51,8 +52,38 @@ func attemptsJSON(list []billing.AttemptLog) (any, error) {
 	if len(list) == 0 {
 		return nil, nil
 	}
+	if len(list) == 1 && plain(list[0].Target) && plain(list[0].Key) && plain(list[0].Code) {
+		return oneAttempt(&list[0]), nil
+	}
 	text, err := json.Marshal(list)
 	return string(text), err
+}
+
+// oneAttempt writes what json.Marshal would, for the case of nearly every call
+// and at a fifth of the price.
+func oneAttempt(l *billing.AttemptLog) string {
+	b := make([]byte, 0, 160)
+	b = append(append(append(b, `[{"target":"`...), l.Target...), '"')
+	if l.Key != "" {
+		b = append(append(append(b, `,"key":"`...), l.Key...), '"')
+	}
+	b = strconv.AppendInt(append(b, `,"status":`...), int64(l.Status), 10)
+	if l.Code != "" {
+		b = append(append(append(b, `,"code":"`...), l.Code...), '"')
+	}
+	b = strconv.AppendInt(append(b, `,"latency_ms":`...), l.LatencyMS, 10)
+	b = l.USD.AppendTo(append(b, `,"usd":"`...))
+	return string(append(b, `"}]`...))
+}
+
+// plain tells whether JSON writes a text as it is.
+func plain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c >= 0x7f || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+			return false
+		}
+	}
+	return true
 }
 
 func flags(e *billing.Entry) (f int64) {
