@@ -42,6 +42,7 @@ var projectRules = []rule{
 	{"providers/catalog", []string{"providers/schema", "providers/dialect"}, "providers and models are data"},
 	{"providers/upstream", []string{"providers/schema", "providers/dialect", "providers/sse", "providers/wire"}, "HTTP out, the same for every dialect"},
 	{"providers/auth", []string{"providers/schema"}, "it signs requests, whatever is in them"},
+	{"providers/fetch", []string{"providers/schema"}, "it gets media by URL, whoever needs them, by a guarded client of its own"},
 	{"providers/builtin", []string{"providers/..."}, "the list of all dialects"},
 	{"providers/providertest", []string{"providers/..."}, "the suite that every dialect must pass"},
 	{"providers", []string{"providers/catalog", "providers/auth", "providers/upstream", "providers/builtin", "providers/dialect",
