@@ -21,7 +21,7 @@ func (r *answer) anthropicStop() string {
 func anthropicBody(a *ask, r *answer) []byte {
 	content := []object{}
 	if r.think != "" {
-		content = append(content, object{"type": "thinking", "thinking": r.think, "signature": "c2lnbmF0dXJl"})
+		content = append(content, object{"type": "thinking", "thinking": r.think, "signature": anthropicSignature})
 	}
 	if len(r.pieces) > 0 {
 		content = append(content, object{"type": "text", "text": r.text()})
@@ -46,7 +46,7 @@ func anthropicFrames(a *ask, r *answer) [][]byte {
 	if r.think != "" {
 		s.block(object{"type": "thinking", "thinking": "", "signature": ""},
 			append(deltas("thinking_delta", "thinking", split(r.think)),
-				object{"type": "signature_delta", "signature": "c2lnbmF0dXJl"}))
+				object{"type": "signature_delta", "signature": anthropicSignature}))
 	}
 	if len(r.pieces) > 0 {
 		s.block(object{"type": "text", "text": ""}, deltas("text_delta", "text", r.pieces))

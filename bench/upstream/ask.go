@@ -7,7 +7,7 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// ask is what a chat request of either format wants.
+// ask is what a chat request of any format wants.
 type ask struct {
 	model    string
 	stream   bool
@@ -22,6 +22,7 @@ type ask struct {
 	results  bool   // the last turn brings tool results
 	schema   gjson.Result
 	thinking bool
+	budget   int // of the thinking, in tokens; 0: none said
 }
 
 type tool struct {
@@ -36,7 +37,7 @@ func (a *ask) plain() bool {
 }
 
 // readOpenAI reads a chat completion request. The body must outlive the ask.
-func readOpenAI(body string) (a ask, ok bool) {
+func readOpenAI(_, body string) (a ask, ok bool) {
 	root := gjson.Parse(body)
 	root.ForEach(func(key, v gjson.Result) bool {
 		switch key.Str {
@@ -70,7 +71,7 @@ func readOpenAI(body string) (a ask, ok bool) {
 
 // readAnthropic reads a messages request. Structured output arrives as
 // output_format or output_config.format, or as a tool that must be called.
-func readAnthropic(body string) (a ask, ok bool) {
+func readAnthropic(_, body string) (a ask, ok bool) {
 	root := gjson.Parse(body)
 	a.usage = true
 	root.ForEach(func(key, v gjson.Result) bool {
@@ -95,6 +96,7 @@ func readAnthropic(body string) (a ask, ok bool) {
 			a.single = v.Get("disable_parallel_tool_use").Bool()
 		case "thinking":
 			a.thinking = v.Get("type").String() == "enabled" || v.Get("type").String() == "adaptive"
+			a.budget = int(v.Get("budget_tokens").Int())
 		case "output_format":
 			a.schema = v.Get("schema")
 		case "output_config":
@@ -116,16 +118,24 @@ func (a *ask) readChoice(v gjson.Result, namePath string) {
 // readMessages takes from the messages what an answer needs of them.
 func (a *ask) readMessages() {
 	a.messages.ForEach(func(_, m gjson.Result) bool {
-		content := m.Get("content")
+		content := contentOf(m)
 		text := textOf(content)
 		a.words += wordCount(text) + 1
 		role := m.Get("role").String()
-		a.results = role == "tool" || content.Get(`#(type=="tool_result")`).Exists()
-		if role == "user" || role == "tool" {
+		a.results = len(answeredIn(m)) > 0
+		if role == "user" || role == "tool" || role == "function" {
 			a.text = text
 		}
 		return true
 	})
+}
+
+// contentOf is what a message of any format holds: a text or a list of parts.
+func contentOf(m gjson.Result) gjson.Result {
+	if parts := m.Get("parts"); parts.Exists() {
+		return parts
+	}
+	return m.Get("content")
 }
 
 // textOf joins a content's texts; images are named with type and length.
@@ -135,34 +145,92 @@ func textOf(content gjson.Result) string {
 	}
 	var parts []string
 	content.ForEach(func(_, p gjson.Result) bool {
-		switch p.Get("type").String() {
-		case "text":
-			parts = append(parts, p.Get("text").String())
-		case "image_url":
-			parts = append(parts, dataURL(p.Get("image_url.url").String()))
-		case "image":
-			if data := p.Get("source.data"); data.Exists() {
-				parts = append(parts, image(p.Get("source.media_type").String(), data.String()))
-			} else {
-				parts = append(parts, "[image "+p.Get("source.url").String()+"]")
-			}
-		case "tool_result":
-			parts = append(parts, textOf(p.Get("content")))
+		text, ok := partText(p)
+		if !ok {
+			text, ok = bareText(p)
+		}
+		if ok {
+			parts = append(parts, text)
 		}
 		return true
 	})
 	return strings.Join(parts, " ")
 }
 
+// partText reads a part that says its type: OpenAI's and Anthropic's.
+func partText(p gjson.Result) (string, bool) {
+	switch p.Get("type").String() {
+	case "text", "input_text", "output_text":
+		return p.Get("text").String(), true
+	case "image_url":
+		return dataURL(p.Get("image_url.url").String()), true
+	case "input_image":
+		return dataURL(p.Get("image_url").String()), true
+	case "file", "input_file":
+		data := p.Get("file.file_data")
+		if !data.Exists() {
+			data = p.Get("file_data")
+		}
+		return dataURL(data.String()), data.Exists()
+	case "image", "document":
+		if data := p.Get("source.data"); data.Exists() {
+			return media(p.Get("source.media_type").String(), data.String()), true
+		}
+		return "[image " + p.Get("source.url").String() + "]", true
+	case "tool_result":
+		return textOf(p.Get("content")), true
+	}
+	return "", false
+}
+
+// bareText reads a part that is named by its one field: Gemini's and Bedrock's.
+func bareText(p gjson.Result) (string, bool) {
+	if p.Get("thought").Bool() {
+		return "", false
+	}
+	if v := p.Get("text"); v.Exists() {
+		return v.String(), true
+	}
+	if v := p.Get("inlineData"); v.Exists() {
+		return media(v.Get("mimeType").String(), v.Get("data").String()), true
+	}
+	if v := p.Get("fileData"); v.Exists() {
+		return "[image " + v.Get("fileUri").String() + "]", true
+	}
+	if v := p.Get("functionResponse.response"); v.Exists() {
+		return v.Raw, true
+	}
+	if v := p.Get("image"); v.Exists() {
+		return media("image/"+v.Get("format").String(), v.Get("source.bytes").String()), true
+	}
+	if v := p.Get("document"); v.Exists() {
+		return media("application/"+v.Get("format").String(), v.Get("source.bytes").String()), true
+	}
+	if v := p.Get("json"); v.Exists() {
+		return v.Raw, true
+	}
+	if v := p.Get("toolResult.content"); v.Exists() {
+		return textOf(v), true
+	}
+	return "", false
+}
+
 func dataURL(url string) string {
-	media, data, ok := strings.Cut(strings.TrimPrefix(url, "data:"), ";base64,")
+	kind, data, ok := strings.Cut(strings.TrimPrefix(url, "data:"), ";base64,")
 	if !ok {
 		return "[image " + url + "]"
 	}
-	return image(media, data)
+	return media(kind, data)
 }
 
-func image(media, data string) string { return fmt.Sprintf("[image %s %d]", media, len(data)) }
+// media names what is not text: [image image/png 96], [file application/pdf 8].
+func media(kind, data string) string {
+	word := "file"
+	if strings.HasPrefix(kind, "image/") {
+		word = "image"
+	}
+	return fmt.Sprintf("[%s %s %d]", word, kind, len(data))
+}
 
 // wordCount counts what stands between spaces, without making the words.
 func wordCount(text string) int {

@@ -10,20 +10,27 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// format is what differs between the two APIs.
+// format is what differs between the APIs.
 type format struct {
 	name   string
-	read   func(body string) (ask, bool)
+	read   func(path, body string) (ask, bool)
 	body   func(*ask, *answer) []byte
 	frames func(*ask, *answer) [][]byte
+	stream string // the content type of a stream
 	fault  func(status int, message string) []byte
 	key    func(*fasthttp.RequestCtx) string
 	// check names what the request's head lacks, or "".
 	check func(*fasthttp.RequestCtx) string
+	// head sets what an error says in its head; nil: nothing.
+	head func(h *fasthttp.ResponseHeader, status int)
+	// strict names what the provider would refuse in the messages, or "".
+	strict func(*ask) string
 }
 
+const events = "text/event-stream"
+
 var openaiFormat = format{
-	name: "openai", read: readOpenAI, body: openaiBody, frames: openaiFrames, fault: openaiError,
+	name: "openai", read: readOpenAI, body: openaiBody, frames: openaiFrames, stream: events, fault: openaiError, strict: (*ask).unpaired,
 	key: func(ctx *fasthttp.RequestCtx) string {
 		return strings.TrimPrefix(string(ctx.Request.Header.Peek("Authorization")), "Bearer ")
 	},
@@ -31,8 +38,9 @@ var openaiFormat = format{
 }
 
 var anthropicFormat = format{
-	name: "anthropic", read: readAnthropic, body: anthropicBody, frames: anthropicFrames, fault: anthropicError,
-	key: func(ctx *fasthttp.RequestCtx) string { return string(ctx.Request.Header.Peek("X-Api-Key")) },
+	name: "anthropic", read: readAnthropic, body: anthropicBody, frames: anthropicFrames, stream: events, fault: anthropicError,
+	strict: strictAnthropic,
+	key:    func(ctx *fasthttp.RequestCtx) string { return string(ctx.Request.Header.Peek("X-Api-Key")) },
 	check: func(ctx *fasthttp.RequestCtx) string {
 		if len(ctx.Request.Header.Peek("Anthropic-Version")) == 0 {
 			return "anthropic-version: header is required"
@@ -50,6 +58,7 @@ type staticKey struct {
 
 type staticAnswer struct {
 	plan   plan
+	fault  string // why the provider would refuse the request, or ""
 	body   []byte
 	frames [][]byte
 }
@@ -57,7 +66,7 @@ type staticAnswer struct {
 func (s *Server) chat(ctx *fasthttp.RequestCtx, f *format) {
 	s.counters.open.Add(1)
 	body := ctx.PostBody()
-	a, ok := f.read(unsafe.String(unsafe.SliceData(body), len(body))) // a does not outlive the handler
+	a, ok := f.read(string(ctx.Path()), unsafe.String(unsafe.SliceData(body), len(body))) // a does not outlive the handler
 	key := f.key(ctx)
 	switch fault := f.check(ctx); {
 	case key == "":
@@ -73,6 +82,10 @@ func (s *Server) chat(ctx *fasthttp.RequestCtx, f *format) {
 	s.note(ctx, a.model, key)
 	known := s.prepare(f, &a)
 	p := &known.plan
+	if known.fault != "" {
+		s.refuse(ctx, f, 400, known.fault)
+		return
+	}
 	if s.failure(ctx, f, p, a.model, key) {
 		s.counters.finish(wasDone)
 		return
@@ -89,7 +102,7 @@ func (s *Server) chat(ctx *fasthttp.RequestCtx, f *format) {
 		return
 	}
 	out := &stream{frames: known.frames, plan: p, conn: ctx.Conn(), server: s, ended: wasCancelled}
-	ctx.SetContentType("text/event-stream")
+	ctx.SetContentType(f.stream)
 	if !a.stream { // a cut answer: its first bytes, a chunk each
 		ctx.SetContentType("application/json")
 		for _, b := range known.body {
@@ -111,6 +124,7 @@ func (s *Server) prepare(f *format, a *ask) *staticAnswer {
 	}
 	made := &staticAnswer{plan: parsePlan(a.model)}
 	a.readMessages()
+	made.fault = f.strict(a)
 	r := reply(a, &made.plan)
 	if a.stream {
 		made.frames = f.frames(a, &r)
@@ -137,11 +151,17 @@ func (s *Server) failure(ctx *fasthttp.RequestCtx, f *format, p *plan, model, ke
 		ctx.Response.Header.Set("Retry-After", strconv.Itoa(p.after))
 	}
 	ctx.Response.Header.Set("X-Request-Id", "req-fake-"+f.name)
+	if f.head != nil {
+		f.head(&ctx.Response.Header, status)
+	}
 	writeJSON(ctx, status, f.fault(status, fmt.Sprintf("the fake upstream fails with %d as asked", status)))
 	return true
 }
 
 func (s *Server) refuse(ctx *fasthttp.RequestCtx, f *format, status int, message string) {
+	if f.head != nil {
+		f.head(&ctx.Response.Header, status)
+	}
 	writeJSON(ctx, status, f.fault(status, message))
 	s.counters.finish(wasDone)
 }

@@ -1,6 +1,9 @@
 // Package upstream is a fake provider for tests and benchmarks. It speaks
-// OpenAI's API (chat completions, embeddings, models) and Anthropic's
-// (messages), costs little CPU, and does what the name of the model asks:
+// OpenAI's API (chat completions, embeddings, models), Anthropic's (messages),
+// Gemini's (generateContent, streamGenerateContent, embedContent, countTokens;
+// Vertex AI's paths too) and Bedrock's (converse, converse-stream as binary
+// messages, invoke for embeddings), costs little CPU, and does what the name of
+// the model asks:
 //
 //	small              a JSON answer of about 0.6 KB; also what unknown words give
 //	big                about 10 KB of text
@@ -15,7 +18,7 @@
 //	hang-N             silence after N chunks
 //	cut-N              the connection closes after N chunks (bytes, if not a stream)
 //	in-N, out-N        the usage to report; a max_tokens of the request still bounds out
-//	think              a thinking block first (Anthropic)
+//	think              thoughts first
 //
 // Words are joined with underscores: echo_chunks-20_pace-10. A key that holds
 // fail-S (sk-fail-429) makes every call with it fail with that status.
@@ -24,8 +27,13 @@
 // schema is answered with an instance of it, and images show in an echo as
 // [image TYPE LENGTH].
 //
+// It is as strict as the providers where adapters go wrong: tool calls and
+// results must pair, signatures must be its own, AWS's must be right for
+// AWSSecret, Gemini takes no field that it does not know (strict.go).
+//
 // GET /stats tells what is open, done and cancelled by the peer, GET /last the
 // requests that came last. The formats follow the providers' API references
-// (platform.openai.com/docs/api-reference, docs.anthropic.com/en/api), read
+// (platform.openai.com/docs/api-reference, docs.anthropic.com/en/api,
+// ai.google.dev/api, docs.aws.amazon.com/bedrock/latest/APIReference), read
 // November 2026.
 package upstream

@@ -11,9 +11,9 @@ import (
 
 const defaultDimensions = 8
 
-// embeddingsBody answers an embeddings request: a vector for each input that
+// openaiEmbeddings answers an embeddings request: a vector for each input that
 // depends on the input alone, as floats or as base64 of little-endian float32.
-func embeddingsBody(body string) []byte {
+func openaiEmbeddings(_, body string) []byte {
 	root := gjson.Parse(body)
 	inputs := []gjson.Result{root.Get("input")}
 	if inputs[0].IsArray() && inputs[0].Get("0").Type != gjson.Number {

@@ -38,7 +38,7 @@ func value(root, s gjson.Result, depth int) any {
 	if kind.IsArray() {
 		kind = kind.Get("0")
 	}
-	switch kind.String() {
+	switch strings.ToLower(kind.String()) { // Gemini's words are OBJECT, STRING, …
 	case "string":
 		return "text"
 	case "integer":

@@ -37,6 +37,9 @@ func openaiBody(a *ask, r *answer) []byte {
 		}
 		message["content"], message["tool_calls"] = nil, calls
 	}
+	if r.think != "" { // as DeepSeek and its likes tell it
+		message["reasoning_content"] = r.think
+	}
 	return encode(object{
 		"id": nextID("chatcmpl-fake"), "object": "chat.completion", "created": created, "model": a.model,
 		"choices": []object{{"index": 0, "message": message, "logprobs": nil, "finish_reason": r.openaiFinish()}},
@@ -60,6 +63,11 @@ func openaiFrames(a *ask, r *answer) [][]byte {
 		send([]object{{"index": 0, "delta": d, "logprobs": nil, "finish_reason": finish}}, nil)
 	}
 	delta(object{"role": "assistant", "content": "", "refusal": nil}, nil)
+	if r.think != "" {
+		for _, piece := range split(r.think) {
+			delta(object{"reasoning_content": piece}, nil)
+		}
+	}
 	for _, piece := range r.pieces {
 		delta(object{"content": piece}, nil)
 	}

@@ -97,42 +97,60 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	case strings.HasSuffix(path, "/messages"):
 		s.chat(ctx, &anthropicFormat)
 	case strings.HasSuffix(path, "/messages/count_tokens"):
-		a, _ := readAnthropic(string(ctx.PostBody()))
+		a, _ := readAnthropic(path, string(ctx.PostBody()))
 		a.readMessages()
 		writeJSON(ctx, 200, encode(object{"input_tokens": a.words}))
 	case strings.HasSuffix(path, "/embeddings"):
-		s.embed(ctx)
+		s.embed(ctx, &openaiFormat, openaiEmbeddings)
+	case strings.Contains(path, "/models/") && strings.Contains(path, ":"):
+		s.gemini(ctx, path[strings.LastIndexByte(path, ':')+1:])
+	case strings.Contains(path, "/model/"):
+		s.bedrock(ctx, path[strings.LastIndexByte(path, '/')+1:])
 	case strings.HasSuffix(path, "/models"):
-		writeJSON(ctx, 200, modelList())
+		writeJSON(ctx, 200, modelList(path))
 	default:
 		writeJSON(ctx, 404, openaiError(404, "no such path: "+path))
 	}
 }
 
-func modelList() []byte {
+func modelList(path string) []byte {
 	var data []object
+	if strings.HasPrefix(path, "/v1beta/") { // Gemini's
+		for _, id := range []string{"small", "big", "echo"} {
+			data = append(data, object{"name": "models/" + id, "displayName": id, "supportedGenerationMethods": []string{"generateContent"}})
+		}
+		return encode(object{"models": data})
+	}
 	for _, id := range []string{"small", "big", "echo"} {
 		data = append(data, object{"id": id, "object": "model", "created": created, "owned_by": "fake"})
 	}
 	return encode(object{"object": "list", "data": data})
 }
 
-func (s *Server) embed(ctx *fasthttp.RequestCtx) {
+// embed answers a request for vectors with what make makes of its path and body.
+func (s *Server) embed(ctx *fasthttp.RequestCtx, f *format, make func(path, body string) []byte) {
 	s.counters.open.Add(1)
 	defer s.counters.finish(wasDone)
-	body := string(ctx.PostBody())
-	a, ok := readOpenAI(body)
-	if !ok {
-		writeJSON(ctx, 400, openaiError(400, "the body has no model"))
+	path, body := string(ctx.Path()), string(ctx.PostBody())
+	a, _ := f.read(path, body)
+	key := f.key(ctx)
+	fault := f.check(ctx)
+	switch {
+	case a.model == "":
+		fault = "the request has no model"
+	case key == "":
+		fault = "no key was given"
+	}
+	if fault != "" {
+		writeJSON(ctx, 400, f.fault(400, fault))
 		return
 	}
 	p := parsePlan(a.model)
-	key := openaiFormat.key(ctx)
 	s.note(ctx, a.model, key)
-	if s.failure(ctx, &openaiFormat, &p, a.model, key) {
+	if s.failure(ctx, f, &p, a.model, key) {
 		return
 	}
-	writeJSON(ctx, 200, embeddingsBody(body))
+	writeJSON(ctx, 200, make(path, body))
 }
 
 // note records a request if requests are recorded.
@@ -140,7 +158,7 @@ func (s *Server) note(ctx *fasthttp.RequestCtx, model, key string) {
 	if s.counters.keep == 0 {
 		return
 	}
-	r := Request{Method: string(ctx.Method()), Path: string(ctx.Path()), Body: string(ctx.PostBody()), Headers: map[string]string{}}
+	r := Request{Method: string(ctx.Method()), Path: string(ctx.Path()), Query: string(ctx.URI().QueryString()), Body: string(ctx.PostBody()), Headers: map[string]string{}}
 	for k, v := range ctx.Request.Header.All() {
 		r.Headers[string(k)] = string(v)
 	}

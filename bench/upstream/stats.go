@@ -23,6 +23,7 @@ type Stats struct {
 type Request struct {
 	Method  string            `json:"method"`
 	Path    string            `json:"path"`
+	Query   string            `json:"query"`
 	Headers map[string]string `json:"headers"` // by canonical name
 	Body    string            `json:"body"`
 }
