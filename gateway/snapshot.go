@@ -24,6 +24,7 @@ type Snapshot struct {
 	models   map[string]*Model
 	bare     map[string]string // a bare model id that one provider has → provider/model
 	list     []ModelInfo
+	registry *router.Registry
 
 	providers map[string]*Provider
 	direct    sync.Map     // provider/model → *Model, made at first use
@@ -114,12 +115,15 @@ type Parts struct {
 	Bare map[string]string
 	// List is what GET /v1/models shows, before grants.
 	List []ModelInfo
+	// Registry keeps what is learnt of targets, also of those first asked for
+	// by a call.
+	Registry *router.Registry
 }
 
 // NewSnapshot indexes the parts.
 func NewSnapshot(p Parts) *Snapshot {
 	s := &Snapshot{
-		Settings: p.Settings, owners: p.Owners, bare: p.Bare, list: p.List,
+		Settings: p.Settings, owners: p.Owners, bare: p.Bare, list: p.List, registry: p.Registry,
 		callers:   make(map[[32]byte]*Caller, len(p.Callers)),
 		models:    make(map[string]*Model, len(p.Models)),
 		providers: make(map[string]*Provider, len(p.Providers)),
@@ -180,11 +184,12 @@ func (s *Snapshot) Resolve(name string) (*Model, error) {
 		return nil, noSuchModel(name)
 	}
 	name = strings.Clone(name) // it may be a view of the request
-	m := NewDirectModel(name, NewTarget(p, strings.Clone(model)))
-	if s.directN.Add(1) <= maxDirect {
-		s.direct.Store(name, m)
+	t := NewTarget(p, strings.Clone(model))
+	if s.directN.Add(1) > maxDirect {
+		return NewDirectModel(name, t, nil), nil
 	}
-	return m, nil
+	m, _ := s.direct.LoadOrStore(name, NewDirectModel(name, t, s.registry))
+	return m.(*Model), nil
 }
 
 // NewTarget makes the target of a provider's model.
@@ -195,10 +200,15 @@ func NewTarget(p *Provider, model string) *Target {
 }
 
 // NewDirectModel is the model of a provider's own name, which needs no entry
-// under models:.
-func NewDirectModel(name string, t *Target) *Model {
+// under models:. Without a registry, what is learnt of its target is forgotten
+// with it.
+func NewDirectModel(name string, t *Target, registry *router.Registry) *Model {
+	standing := router.NewTarget(t.Name, router.Breaker{})
+	if registry != nil {
+		standing = registry.Target(t.Name, router.Breaker{})
+	}
 	r := &router.Route{Name: name, Candidates: []router.Candidate{{
-		Target: router.NewTarget(t.Name, router.Breaker{}), Pool: t.Provider.Pool, Model: t.Model, Payload: t,
+		Target: standing, Pool: t.Provider.Pool, Model: t.Model, Payload: t,
 	}}}
 	if err := r.Prepare(); err != nil {
 		panic(err) // a lone target with the defaults is always a route

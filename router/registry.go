@@ -2,13 +2,17 @@ package router
 
 import (
 	"fmt"
+	"maps"
 	"sort"
+	"sync"
 	"time"
 )
 
-// Registry holds the targets and pools of one configuration. It is filled
-// while the configuration is built, by one goroutine, and only read after.
+// Registry holds the targets and pools of one configuration. Pools are made
+// while the configuration is built, by one goroutine; targets may be added at
+// any time, from any goroutine.
 type Registry struct {
+	mu      sync.Mutex // of targets
 	targets map[targetKey]*Target
 	pools   map[string]*Pool
 
@@ -29,7 +33,9 @@ type targetKey struct {
 func NewRegistry(prev *Registry) *Registry {
 	r := &Registry{targets: map[targetKey]*Target{}, pools: map[string]*Pool{}}
 	if prev != nil {
-		r.oldTargets, r.oldPools = prev.targets, prev.pools
+		prev.mu.Lock()
+		r.oldTargets, r.oldPools = maps.Clone(prev.targets), prev.pools
+		prev.mu.Unlock()
 	}
 	return r
 }
@@ -37,6 +43,8 @@ func NewRegistry(prev *Registry) *Registry {
 // Target is the target with this ID and breaker, made at its first use.
 func (r *Registry) Target(id string, policy Breaker) *Target {
 	key := targetKey{id, policy.withDefaults()}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	t := r.targets[key]
 	if t == nil {
 		t = r.oldTargets[key]
@@ -72,6 +80,8 @@ func (r *Registry) Pool(provider string, secrets ...*Secret) *Pool {
 
 // SetBreaker takes an operator's word about every target with this ID.
 func (r *Registry) SetBreaker(id string, m Mode, now time.Time) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	found := false
 	for key, t := range r.targets {
 		if key.id == id {
@@ -100,6 +110,8 @@ func ParseMode(s string) (Mode, error) {
 
 // Targets lists all targets as they stand at now, by ID.
 func (r *Registry) Targets(now time.Time) []TargetStatus {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	out := make([]TargetStatus, 0, len(r.targets))
 	for _, t := range r.targets {
 		out = append(out, t.Status(now))

@@ -81,7 +81,7 @@ func (b *builder) snapshot(ctx context.Context, s *server, cfg *config.Config) (
 			Drain: cfg.Billing.OnDisconnect == "drain", Location: cfg.Billing.TimeZone,
 		},
 		Owners: v.owners, Callers: callers, Models: v.models, Providers: v.providers,
-		Bare: bareNames(v.providers), List: listModels(v.models, v.providers),
+		Bare: bareNames(v.providers), List: listModels(v.models, v.providers), Registry: v.registry,
 	}), nil
 }
 
@@ -214,7 +214,7 @@ func (m *modelBuilder) model(name string) (*gateway.Model, error) {
 		if err != nil {
 			return nil, err
 		}
-		made := gateway.NewDirectModel(name, t)
+		made := gateway.NewDirectModel(name, t, m.reg)
 		m.made[name] = made
 		return made, nil
 	}
