@@ -20,6 +20,8 @@ type attempt struct {
 	speaks *dialect.Dialect // what is spoken with the provider
 	req    upstream.Request
 	body   []byte // the patched body
+
+	method, mediaType string // of a request that is passed on, which may have no body
 }
 
 func newAttempt(d *dialect.Dialect) *attempt {
@@ -32,7 +34,7 @@ var attempts = sync.Pool{New: func() any { return new(attempt) }}
 
 func (a *attempt) free() {
 	clear(a.req.Header)
-	a.speaks = nil
+	a.speaks, a.method, a.mediaType = nil, "", ""
 	a.req = upstream.Request{Header: a.req.Header[:0]}
 	if cap(a.body) > bufferKeep {
 		a.body = nil
@@ -55,24 +57,36 @@ func rawHeader(d *dialect.Dialect, c *Call) []dialect.Field {
 	return h
 }
 
-// send posts a request and returns the answer once its head says success; an
-// error status is read and told as an error.
-func (p *Provider) send(ctx context.Context, c *Call, a *attempt, up *dialect.Upstream) (*upstream.Response, error) {
+// prepare makes the request that the provider is sent: by POST, with JSON, but
+// for one that is passed on.
+func (p *Provider) prepare(ctx context.Context, c *Call, a *attempt, up *dialect.Upstream) error {
 	a.req.Method, a.req.Path, a.req.Body, a.req.Deadline = "POST", up.Path, up.Body, c.Deadline
-	h := append(a.req.Header[:0],
-		dialect.Field{Name: "Content-Type", Value: "application/json"},
-		dialect.Field{Name: "User-Agent", Value: "sluice"})
+	kind := "application/json"
+	if a.method != "" {
+		a.req.Method, kind = a.method, a.mediaType
+	}
+	h := a.req.Header[:0]
+	if kind != "" {
+		h = append(h, dialect.Field{Name: "Content-Type", Value: kind})
+	}
+	h = append(h, dialect.Field{Name: "User-Agent", Value: "sluice"})
 	if c.Secret != "" && p.opt.Auth != nil {
 		h = p.opt.Auth(h, c.Secret)
 	}
 	h = append(h, p.opt.Headers...)
 	a.req.Header = append(h, up.Header...)
 	if p.opt.Sign != nil {
-		if err := p.sign(ctx, &a.req, c.Secret); err != nil {
-			return nil, p.fail(err)
-		}
+		return p.sign(ctx, &a.req, c.Secret)
 	}
+	return nil
+}
 
+// send sends a request and returns the answer once its head says success; an
+// error status is read and told as an error.
+func (p *Provider) send(ctx context.Context, c *Call, a *attempt, up *dialect.Upstream) (*upstream.Response, error) {
+	if err := p.prepare(ctx, c, a, up); err != nil {
+		return nil, p.fail(err)
+	}
 	resp, err := p.opt.Upstream.Do(ctx, &a.req)
 	if err != nil {
 		return nil, p.fail(err)

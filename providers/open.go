@@ -18,6 +18,14 @@ func (p *Provider) ChatStream(ctx context.Context, c *Call) (*Stream, error) {
 	if err != nil {
 		return nil, p.fail(err)
 	}
+	if err := s.first(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// first looks into the first frame. A stream that fails there is closed.
+func (s *Stream) first() error {
 	s.enter()
 	for !s.begun && s.err == nil {
 		s.fill()
@@ -26,9 +34,9 @@ func (p *Provider) ChatStream(ctx context.Context, c *Call) (*Stream, error) {
 	if s.err != nil && s.err != io.EOF {
 		err := s.err
 		_ = s.Close()
-		return nil, err
+		return err
 	}
-	return s, nil
+	return nil
 }
 
 func (p *Provider) open(ctx context.Context, c *Call) (*Stream, error) {
@@ -36,7 +44,7 @@ func (p *Provider) open(ctx context.Context, c *Call) (*Stream, error) {
 	if d := p.raw(c.Request, c.Model); d != nil {
 		return s, s.openRaw(ctx, c, d)
 	}
-	req, err := p.chatRequest(c, true)
+	req, err := p.chatRequest(ctx, c, true)
 	if err != nil {
 		return nil, err
 	}

@@ -31,6 +31,9 @@ type Dialect struct {
 	Count  *Count  // provider side: tokens counted before a call
 	Rerank *Rerank // provider side: documents ranked by a query
 
+	// Pass is the provider side of operations that have no unified form.
+	Pass map[schema.Operation]*Pass
+
 	// Error reads a provider's answer with a status of 400 or more. header
 	// gives a response header by its canonical name, or "". It fills Status,
 	// Code, Class, Message, Type, RetryAfter and UpstreamStatus; the caller
@@ -63,6 +66,13 @@ type Chat struct {
 	// provider's own name for the model; req.Stream says whether to stream.
 	// It must not change req. Defaults are the quirks of the provider.
 	Encode func(req *schema.ChatRequest) (*Upstream, error)
+	// NeedsBytes tells whether the provider takes the media of a part as data
+	// only, and not by http or https URL: they are then fetched before Encode
+	// is asked. nil: the provider takes URLs, or none of these parts at all.
+	NeedsBytes func(part *schema.Part) bool
+	// RawNeedsBytes says that NeedsBytes holds for bodies that could be passed
+	// on too: one that has such media is translated.
+	RawNeedsBytes bool
 	// Decode reads a whole answer. An answer that is not one is an Error of
 	// class invalid_output.
 	Decode func(body []byte) (*schema.ChatResponse, error)
@@ -150,6 +160,18 @@ type Rerank struct {
 	Decode func(body []byte) (*schema.RerankResponse, error)
 }
 
+// Pass is the provider side of an operation whose requests and answers go
+// through as they are, but for the model's name. Paths and bodies are the
+// caller's.
+type Pass struct {
+	// Usage reads what a whole answer tells; it need not be JSON. What it
+	// does not tell stays zero, and Usage.Source UsageNone.
+	Usage func(body []byte, t *Tally) error
+	// Scan makes the scanner of an answer that is a stream of events; nil:
+	// none is.
+	Scan func() Scanner
+}
+
 // Client is the side that a caller's program speaks.
 type Client struct {
 	// Head finds what every stage reads, in one strict walk: a body that is
@@ -158,8 +180,11 @@ type Client struct {
 	// invalid_request with Param set.
 	Head func(op schema.Operation, raw []byte) (schema.Head, error)
 
-	DecodeChat  func(raw []byte) (*schema.ChatRequest, error)
-	EncodeChat  func(dst []byte, resp *schema.ChatResponse) []byte
+	DecodeChat func(raw []byte) (*schema.ChatRequest, error)
+	EncodeChat func(dst []byte, resp *schema.ChatResponse) []byte
+	// EncodeFor is EncodeChat of a dialect whose answers repeat what was asked;
+	// nil: there is no need of it.
+	EncodeFor   func(dst []byte, req *schema.ChatRequest, resp *schema.ChatResponse) []byte
 	Stream      func(o StreamOptions) StreamEncoder
 	DecodeEmbed func(raw []byte) (*schema.EmbedRequest, error)
 	EncodeEmbed func(dst []byte, req *schema.EmbedRequest, resp *schema.EmbedResponse) []byte
@@ -194,6 +219,9 @@ type StreamOptions struct {
 	Model      string // where the provider names none
 	Created    int64  // Unix seconds
 	WantsUsage bool
+	// Request is what was asked, for a dialect whose answers repeat it; nil: not
+	// known.
+	Request *schema.ChatRequest
 }
 
 // StreamEncoder writes one stream in the caller's dialect.

@@ -8,6 +8,10 @@
 //	lorem-N      N words
 //	fail-STATUS  the error that a provider's answer of that status becomes
 //	embed        a deterministic unit vector; texts that share words are near
+//	image        pictures of one pixel, as base64
+//	speech       a WAV of silence, a tenth of a second for each word
+//	transcribe   how many bytes it heard
+//	moderate     flags what speaks of killing
 //
 // A request with tools gets a call of the first one (or of the one that
 // tool_choice names) with arguments that fit its schema; after a tool's result

@@ -50,6 +50,7 @@ func New(q Quirks) *dialect.Dialect {
 			Splice: spliceEmbed,
 			Usage:  embedUsage,
 		},
+		Pass:  passes,
 		Error: wire.DecodeError,
 		Client: &dialect.Client{
 			Foreign:     wire.SignedCalls,

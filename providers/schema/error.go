@@ -35,6 +35,7 @@ const (
 	CodeUnsupported       Code = "unsupported_parameter"
 	CodeClientClosed      Code = "client_closed"
 	CodeInternal          Code = "internal_error"
+	CodeConflict          Code = "conflict"
 )
 
 // Origin says who is at the root of an error.

@@ -17,6 +17,13 @@ const (
 	OpModels
 	OpCount
 	OpRerank
+	OpModerate   // the operations from here on are passed on: see PassRequest
+	OpImage      // pictures made or changed
+	OpSpeech     // text spoken
+	OpTranscribe // speech written down, or translated
+	OpFile
+	OpBatch
+	OpRealtime // a session over a WebSocket
 )
 
 // String is the operation's name in records and metrics.
@@ -32,6 +39,20 @@ func (o Operation) String() string {
 		return "count"
 	case OpRerank:
 		return "rerank"
+	case OpModerate:
+		return "moderate"
+	case OpImage:
+		return "image"
+	case OpSpeech:
+		return "speech"
+	case OpTranscribe:
+		return "transcribe"
+	case OpFile:
+		return "file"
+	case OpBatch:
+		return "batch"
+	case OpRealtime:
+		return "realtime"
 	}
 	return "none"
 }

@@ -16,7 +16,7 @@ import (
 // than it). They are added up, as schema.Usage wants it.
 func ReadUsage(u gjson.Result) schema.Usage {
 	out := schema.Usage{Source: schema.UsageReported}
-	var total int64
+	var total, cachedAudio int64
 	u.ForEach(func(key, v gjson.Result) bool {
 		switch key.Str {
 		case "prompt_tokens", "input_tokens":
@@ -27,7 +27,7 @@ func ReadUsage(u gjson.Result) schema.Usage {
 			total = tokens(v)
 		case "prompt_cache_hit_tokens", "cached_tokens":
 			out.CachedInput = max(out.CachedInput, tokens(v))
-		case "prompt_tokens_details", "input_tokens_details":
+		case "prompt_tokens_details", "input_tokens_details", "input_token_details": // the last: audio, realtime
 			v.ForEach(func(key, v gjson.Result) bool {
 				switch key.Str {
 				case "cached_tokens":
@@ -36,10 +36,12 @@ func ReadUsage(u gjson.Result) schema.Usage {
 					out.CacheWrite = tokens(v)
 				case "audio_tokens":
 					out.AudioInput = tokens(v)
+				case "cached_tokens_details": // what audio is cached is cached, and not audio
+					cachedAudio = tokens(v.Get("audio_tokens"))
 				}
 				return true
 			})
-		case "completion_tokens_details", "output_tokens_details":
+		case "completion_tokens_details", "output_tokens_details", "output_token_details":
 			v.ForEach(func(key, v gjson.Result) bool {
 				switch key.Str {
 				case "reasoning_tokens":
@@ -62,6 +64,7 @@ func ReadUsage(u gjson.Result) schema.Usage {
 	if out.CachedInput > out.Input {
 		out.Input += out.CachedInput
 	}
+	out.AudioInput = max(0, out.AudioInput-cachedAudio)
 	// Figures that contradict each other must not make a negative price.
 	out.CacheWrite = min(out.CacheWrite, out.Input-out.CachedInput)
 	out.AudioInput = min(out.AudioInput, out.Input)
