@@ -1,0 +1,69 @@
+package responses
+
+import (
+	"bytes"
+
+	"github.com/tidwall/gjson"
+
+	"sluice/providers/dialect"
+	"sluice/providers/wire"
+)
+
+// scanner looks at the frames of a raw stream. All but the last few are deltas
+// and are only measured.
+type scanner struct {
+	joined []byte
+	calls  bool
+}
+
+var (
+	keyDelta     = []byte(`"delta":`)
+	functionCall = []byte(itemCall)
+)
+
+// Scan is dialect.Scanner's.
+func (s *scanner) Scan(frame []byte, t *dialect.Tally) (keep bool, err error) {
+	name, data, ok := wire.Event(frame)
+	if !ok {
+		if data, ok = wire.JoinData(s.joined[:0], frame); !ok {
+			return true, nil // a comment
+		}
+		s.joined = data
+	}
+	if name == "" { // hosts that leave the event's name to its data
+		name = gjson.Get(wire.View(data), "type").Str
+	}
+	switch name {
+	case eventText, eventArguments, eventCustomInput, eventSummary, eventReasoning, eventRefusal:
+		t.Text.Add(delta(data))
+	case eventItemAdded:
+		s.calls = s.calls || bytes.Contains(data, functionCall) && gjson.Get(wire.View(data), "item.type").Str == itemCall
+	case eventCompleted, eventIncomplete:
+		s.completed(gjson.Get(wire.View(data), "response"), t)
+	case eventFailed:
+		return false, failure(gjson.Get(wire.View(data), "response"))
+	case eventError:
+		return false, failure(gjson.Parse(wire.View(data)))
+	}
+	return true, nil
+}
+
+func (s *scanner) completed(response gjson.Result, t *dialect.Tally) {
+	if u := response.Get("usage"); u.IsObject() {
+		t.Usage.Merge(wire.ReadUsage(u))
+	}
+	t.Finish, t.Done = string(finish(response, s.calls)), true
+}
+
+// delta is the text of a delta, escapes and all.
+func delta(data []byte) []byte {
+	i := bytes.Index(data, keyDelta)
+	if i < 0 {
+		return nil
+	}
+	data = bytes.TrimLeft(data[i+len(keyDelta):], " ")
+	if len(data) == 0 || data[0] != '"' {
+		return nil
+	}
+	return data[1 : 1+wire.StringEnd(data[1:])]
+}
