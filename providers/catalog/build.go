@@ -34,8 +34,9 @@ type file struct {
 // skipped are catwalk's entries that an API key alone does not reach.
 var skipped = map[catwalk.InferenceProvider]bool{catwalk.InferenceProviderCopilot: true}
 
-// renamed are catwalk's names that differ from ours.
-var renamed = map[catwalk.InferenceProvider]string{catwalk.InferenceProviderVertexAI: "vertex"}
+// renamed are catwalk's names that differ from ours. Bedrock's inference
+// profiles of Europe are models of Bedrock's.
+var renamed = map[catwalk.InferenceProvider]string{catwalk.InferenceProviderVertexAI: "vertex", "bedrock-europe": "bedrock"}
 
 // kinds are catwalk's types in our words.
 var kinds = map[catwalk.Type]string{
@@ -59,6 +60,10 @@ func build() *Catalog {
 	for _, p := range embedded.GetAll() {
 		if !skipped[p.ID] {
 			q := fromCatwalk(&p)
+			if same := known[q.Name]; same != nil {
+				same.Models = append(same.Models, missing(same.Models, q.Models)...)
+				continue
+			}
 			known[q.Name] = q
 		}
 	}
@@ -77,6 +82,13 @@ func build() *Catalog {
 		overlay(known[f.Name], f)
 	}
 	return index(known)
+}
+
+// missing are those of more that list has not.
+func missing(list, more []Model) []Model {
+	return slices.DeleteFunc(more, func(m Model) bool {
+		return slices.ContainsFunc(list, func(l Model) bool { return l.ID == m.ID })
+	})
 }
 
 func readFile(name string) (*file, error) {
@@ -154,6 +166,7 @@ func overlay(p *Provider, f *file) {
 	set(&p.BaseURL, f.BaseURL)
 	set(&p.Auth, f.Auth)
 	set(&p.Doc, f.Doc)
+	set(&p.Form, f.Form)
 	if len(f.KeyEnv) > 0 {
 		p.KeyEnv = f.KeyEnv
 	}

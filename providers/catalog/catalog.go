@@ -10,13 +10,15 @@ import (
 // Provider is how a provider is reached.
 type Provider struct {
 	Name    string   `json:"name"`
-	Kind    string   `json:"kind"` // openai, openai-compatible, azure, anthropic, gemini, vertex, bedrock, mistral, cohere, mock
+	Kind    string   `json:"kind"` // openai, openai-compatible, azure, anthropic, gemini, vertex, bedrock, mistral, cohere, ollama, voyage, jina, mock
 	BaseURL string   `json:"base_url,omitempty"`
 	KeyEnv  []string `json:"key_env,omitempty"` // environment variables that may hold the key, the first set one counts
 	Auth    string   `json:"auth,omitempty"`    // bearer, x-api-key, x-goog-api-key, api-key, sigv4, google, none
 	Quirks  Quirks   `json:"quirks,omitzero"`
-	Doc     string   `json:"doc,omitempty"`
-	Models  []Model  `json:"models"`
+	// Form is how the base URL looks where a part of it is the user's own.
+	Form   string  `json:"base_url_form,omitempty"`
+	Doc    string  `json:"doc,omitempty"`
+	Models []Model `json:"models"`
 }
 
 // Quirks are what an OpenAI-compatible host lacks of OpenAI's API, in the
@@ -88,32 +90,44 @@ func (c *Catalog) Provider(name string) (Provider, bool) {
 // Providers are all of them, by name.
 func (c *Catalog) Providers() []Provider { return c.providers }
 
-// dated is the ending of a name that pins a model's version: -2024-08-06 or
-// -20250929.
-var dated = regexp.MustCompile(`-20\d\d(-\d\d-\d\d|\d{4})$`)
+// dated is the ending of a name that pins a model's version: -2024-08-06,
+// -20250929, or @20250929 on Vertex AI.
+var dated = regexp.MustCompile(`(-20\d\d(-\d\d-\d\d|\d{4})|@[a-z0-9]+)$`)
+
+// profile is the beginning of the name of an inference profile of Bedrock's,
+// as in us.anthropic.claude-sonnet-4-6 or in its ARN.
+var profile = regexp.MustCompile(`^(arn:[^/]*/)?((us|us-gov|eu|apac|jp|au|ca|global)\.)?`)
 
 // Model is what is known of a provider's model. A dated name that is not
-// listed is looked up without its date: a version that costs something else
-// than its family is listed. mock's lorem-N is one model for every N.
+// listed is looked up without its date, a profile of Bedrock's by its model: a
+// version or profile that costs something else is listed. mock's lorem-N is one
+// model for every N.
 func (c *Catalog) Model(provider, id string) (Model, bool) {
-	ids, ok := c.models[provider]
-	if !ok {
-		return Model{}, false
-	}
-	found, ok := ids[id]
-	if !ok {
-		if bare := dated.ReplaceAllString(id, ""); bare != id {
-			found, ok = ids[bare]
-		} else if provider == "mock" && strings.HasPrefix(id, "lorem-") {
-			found, ok = ids["lorem-N"]
-		}
-	}
+	found, ok := c.models[provider][c.Listed(provider, id)]
 	if !ok {
 		return Model{}, false
 	}
 	m := c.providers[c.byName[provider]].Models[found]
 	m.ID = id
 	return m, true
+}
+
+// Listed is the name under which Model finds a model; empty: it finds none.
+func (c *Catalog) Listed(provider, id string) string {
+	ids := c.models[provider]
+	names := []string{id, dated.ReplaceAllString(id, "")}
+	if provider == "bedrock" {
+		names = append(names, profile.ReplaceAllString(id, ""))
+	}
+	if provider == "mock" && strings.HasPrefix(id, "lorem-") {
+		names = append(names, "lorem-N")
+	}
+	for _, name := range names {
+		if _, ok := ids[name]; ok {
+			return name
+		}
+	}
+	return ""
 }
 
 // Models are all models of all providers, by provider and id.

@@ -118,7 +118,7 @@ var price = regexp.MustCompile(`^(0|[1-9]\d*)(\.\d{1,9})?$`)
 // Every entry can be used as it stands: prices are exact decimals, URLs parse,
 // modes and kinds are known words.
 func TestEveryEntryIsSound(t *testing.T) {
-	kinds := []string{"openai", "openai-compatible", "azure", "anthropic", "gemini", "vertex", "bedrock", "mistral", "cohere", "mock"}
+	kinds := []string{"openai", "openai-compatible", "azure", "anthropic", "gemini", "vertex", "bedrock", "mistral", "cohere", "ollama", "voyage", "jina", "mock"}
 	auths := []string{"bearer", "x-api-key", "x-goog-api-key", "api-key", "sigv4", "google", "none"}
 	modes := []string{"chat", "responses", "completion", "embedding", "rerank", "image", "speech", "transcription", "moderation", "realtime"}
 	for _, p := range Load().Providers() {
@@ -128,8 +128,8 @@ func TestEveryEntryIsSound(t *testing.T) {
 		if u, err := url.Parse(p.BaseURL); err != nil || p.BaseURL != "" && u.Host == "" || strings.HasSuffix(p.BaseURL, "/") || strings.Contains(p.BaseURL, "$") {
 			t.Errorf("%s: base URL %q", p.Name, p.BaseURL)
 		}
-		if p.Kind == "openai-compatible" && p.BaseURL == "" {
-			t.Errorf("%s has no base URL", p.Name)
+		if p.Kind == "openai-compatible" && p.BaseURL == "" && p.Form == "" {
+			t.Errorf("%s has neither a base URL nor its form", p.Name)
 		}
 		if p.Auth == "bearer" && len(p.KeyEnv) == 0 {
 			t.Errorf("%s has no variable for its key", p.Name)
@@ -172,10 +172,32 @@ func checkPrices(t *testing.T, name string, p Prices) {
 }
 
 func TestProvidersThatNeedNoAccount(t *testing.T) {
-	for name, url := range map[string]string{"mock": "", "ollama": "http://127.0.0.1:11434/v1"} {
+	for name, url := range map[string]string{"mock": "", "ollama": "http://127.0.0.1:11434"} {
 		p, ok := Load().Provider(name)
 		if !ok || p.Auth != "none" || p.BaseURL != url || len(p.KeyEnv) != 0 {
 			t.Errorf("%s: %v, auth %q, base URL %q, keys %v", name, ok, p.Auth, p.BaseURL, p.KeyEnv)
+		}
+	}
+}
+
+func TestNamesOfOneModel(t *testing.T) {
+	for _, tc := range []struct{ provider, id, listed string }{
+		{"openai", "gpt-4o", "gpt-4o"},
+		{"openai", "gpt-4o-mini-2024-07-18", "gpt-4o-mini"},
+		{"vertex", "claude-haiku-4-5@20251001", "claude-haiku-4-5@20251001"},
+		{"vertex", "claude-haiku-4-5@default", "claude-haiku-4-5"},
+		{"vertex", "claude-haiku-4-5@", ""},
+		{"bedrock", "amazon.nova-lite-v1:0", "amazon.nova-lite-v1:0"},
+		{"bedrock", "jp.amazon.nova-micro-v1:0", "amazon.nova-micro-v1:0"},
+		{"bedrock", "arn:aws:bedrock:us-east-1:1:foundation-model/amazon.nova-micro-v1:0", "amazon.nova-micro-v1:0"},
+		{"bedrock", "arn:aws:bedrock:us-east-1:1:inference-profile/jp.amazon.nova-micro-v1:0", "amazon.nova-micro-v1:0"},
+		{"bedrock", "xx.amazon.nova-micro-v1:0", ""},
+		{"openai", "us.gpt-4o", ""},
+		{"mock", "lorem-37", "lorem-N"},
+		{"nobody", "gpt-4o", ""},
+	} {
+		if got := Load().Listed(tc.provider, tc.id); got != tc.listed {
+			t.Errorf("%s/%s is listed as %q, want %q", tc.provider, tc.id, got, tc.listed)
 		}
 	}
 }

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"sluice/billing"
+	"sluice/cmd/sluice/config"
+	"sluice/gateway"
+	"sluice/providers/catalog"
+)
+
+// describe tells the gateway what is known of a provider's models: the user's
+// prices over the catalogue's.
+func describe(g *gateway.Provider, p config.Provider, entry catalog.Provider) error {
+	own := make(map[string]*billing.Prices, len(p.Prices))
+	for pattern, price := range p.Prices {
+		prices, err := billing.ParsePrices(configPrices(price))
+		if err != nil {
+			return fmt.Errorf("prices.%s: %w", pattern, err)
+		}
+		own[pattern] = prices
+	}
+	known := make(map[string]gateway.Description, len(entry.Models))
+	for _, m := range entry.Models {
+		prices, err := billing.ParsePrices(catalogPrices(m.Prices))
+		if err != nil {
+			return fmt.Errorf("catalogue price of %s: %w", m.ID, err)
+		}
+		known[m.ID] = gateway.Description{Prices: prices, MaxOutput: m.MaxOutput, Context: m.ContextWindow, NoReasoning: plain(entry.Kind, &m)}
+		g.Models = append(g.Models, m.ID)
+		if prices != nil && (g.Dearest == nil || prices.MaxCost(1e6, 1e6) > g.Dearest.MaxCost(1e6, 1e6)) {
+			g.Dearest = prices
+		}
+	}
+	for _, pattern := range sortedKeys(own) {
+		if _, ok := known[pattern]; !ok && !isPattern(pattern) {
+			g.Models = append(g.Models, pattern)
+		}
+		if g.Dearest == nil || own[pattern].MaxCost(1e6, 1e6) > g.Dearest.MaxCost(1e6, 1e6) {
+			g.Dearest = own[pattern]
+		}
+	}
+	var standIn *billing.Prices
+	if entry.Kind == "mock" { // lorem-N and fail-STATUS, which no list can hold
+		standIn, _ = billing.ParsePrices(billing.PriceSpec{Input: "1", Output: "2"})
+	}
+	g.Describe = func(model string) gateway.Description {
+		d, listed := known[model]
+		if !listed {
+			d = known[catalog.Load().Listed(entry.Name, model)]
+		}
+		if d.Prices == nil {
+			d.Prices = standIn
+		}
+		if prices := ownPrice(own, model); prices != nil {
+			d.Prices = prices
+		}
+		return d
+	}
+	return nil
+}
+
+// plain tells whether a model is known not to reason. What is listed of the
+// models that other hosts serve does not tell enough for that.
+func plain(kind string, m *catalog.Model) bool {
+	own := kind != "openai-compatible" && kind != "ollama"
+	return own && m.Mode == "chat" && len(m.Capabilities) > 0 && !m.Has("reasoning")
+}
+
+// ownPrice is the user's price of a model: its own entry, else that of the
+// longest pattern that fits.
+func ownPrice(own map[string]*billing.Prices, model string) *billing.Prices {
+	if p, ok := own[model]; ok {
+		return p
+	}
+	best := ""
+	for pattern := range own {
+		if isPattern(pattern) && len(pattern) > len(best) && billing.MatchModel([]string{pattern}, model) {
+			best = pattern
+		}
+	}
+	return own[best]
+}
+
+func isPattern(s string) bool { return strings.Contains(s, "*") }
+
+func configPrices(p config.Price) billing.PriceSpec {
+	spec := billing.PriceSpec{Input: string(p.Input), Output: string(p.Output), CachedInput: string(p.CachedInput),
+		CacheWrite: string(p.CacheWrite), CacheWrite1h: string(p.CacheWrite1h), Reasoning: string(p.Reasoning), AudioInput: string(p.AudioInput),
+		AudioOutput: string(p.AudioOutput), Image: string(p.Image), Request: string(p.Request)}
+	for size, tier := range p.Above {
+		if spec.Above == nil {
+			spec.Above = map[int64]billing.PriceSpec{}
+		}
+		spec.Above[size] = configPrices(tier)
+	}
+	return spec
+}
+
+func catalogPrices(p catalog.Prices) billing.PriceSpec {
+	spec := billing.PriceSpec{Input: p.Input, Output: p.Output, CachedInput: p.CachedInput, CacheWrite: p.CacheWrite,
+		CacheWrite1h: p.CacheWrite1h, Reasoning: p.Reasoning, AudioInput: p.AudioInput, AudioOutput: p.AudioOutput,
+		Image: p.Image, Request: p.Request}
+	for size, tier := range p.Above {
+		if spec.Above == nil {
+			spec.Above = map[int64]billing.PriceSpec{}
+		}
+		spec.Above[size] = catalogPrices(tier)
+	}
+	return spec
+}
