@@ -50,7 +50,10 @@ type Call struct {
 }
 
 // origin is where a call came from and went to.
-type origin struct{ method, path, ip string }
+type origin struct {
+	method, path, ip string
+	within           context.Context // of the call that makes this one; nil: a client does
+}
 
 // money is what a call may cost.
 type money struct {
@@ -91,7 +94,11 @@ func (g *Gateway) newCall(rc *fasthttp.RequestCtx) *Call {
 // open makes the context that ends when the caller leaves or the gateway
 // gives up on draining, and starts the watch for it.
 func (c *Call) open() {
-	ctx, cancel := context.WithCancelCause(c.g.ctx)
+	outer := c.g.ctx
+	if c.from.within != nil {
+		outer = c.from.within
+	}
+	ctx, cancel := context.WithCancelCause(outer)
 	c.ctx = ctx
 	c.g.watch.add(&c.watch, c.rc.Conn(), c.rc.ConnID(), cancel)
 }

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"sluice/providers"
@@ -30,6 +31,9 @@ func (c *Call) serveModel(op schema.Operation, model string) error {
 	e := &c.entry
 	e.Operation, e.Model, e.Stream, e.User = op.String(), label(head.Model), head.Stream, label(head.User)
 	e.Tags = labels(append(head.Tags, splitTags(c.rc.Request.Header.Peek("X-Sluice-Tags"))...))
+	if name, ok := strings.CutPrefix(head.Model, promptModel); ok && op == schema.OpChat {
+		return c.serveAsModel(name)
+	}
 	if err := c.choose(head.Model); err != nil {
 		return err
 	}

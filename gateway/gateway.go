@@ -45,6 +45,7 @@ type Gateway struct {
 	access  *accessLog
 	ids     *idSource
 	watch   watcher
+	replays replays
 	server  *fasthttp.Server
 
 	ctx      context.Context // of all calls; ends when draining takes too long

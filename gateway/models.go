@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"sluice/providers/anthropic"
@@ -61,6 +62,7 @@ func (c *Call) serveModels() error {
 		}
 		b = shape.one(b, m)
 	}
+	b = c.appendPromptModels(b, len(shape.before), shape.one)
 	return c.sendJSON(append(b, shape.after...))
 }
 
@@ -69,6 +71,13 @@ func (c *Call) serveOneModel(id string) error {
 	shape := c.modelShape()
 	if err := c.authenticate(); err != nil {
 		return err
+	}
+	info := ModelInfo{ID: id, OwnedBy: "sluice"}
+	if name, ok := strings.CutPrefix(id, promptModel); ok {
+		if err := c.findPromptModel(name); err != nil {
+			return err
+		}
+		return c.sendJSON(shape.one(nil, &info))
 	}
 	if err := c.choose(id); err != nil {
 		return err

@@ -21,35 +21,38 @@ func (c *Call) servePrompt() error {
 	if c.from.method != fasthttp.MethodPost && c.from.method != fasthttp.MethodGet {
 		return errMethod(c, "GET, POST")
 	}
-	e, t := &c.entry, c.prompt.Template
-	e.Operation, e.Prompt, e.Version, e.Model = schema.OpChat.String(), c.prompt.Name, c.prompt.Version, t.Model
-	e.Tags = labels(splitTags(c.rc.Request.Header.Peek("X-Sluice-Tags")))
-	if len(t.Sluice.Steps) > 0 {
-		return &schema.Error{Code: schema.CodeUnsupported, Status: fasthttp.StatusNotImplemented, Origin: schema.OriginGateway,
-			Message: "sluice.steps is not supported by this version"}
-	}
+	c.notePrompt()
+	c.entry.Tags = labels(splitTags(c.rc.Request.Header.Peek("X-Sluice-Tags")))
 	if err := c.authenticatePrompt(); err != nil {
 		return err
 	}
+	serve := (*Call).serveOneInput
+	if c.hasInputs() {
+		serve = (*Call).serveInputs
+	}
+	if id := c.rc.Request.Header.Peek("Idempotency-Key"); len(id) > 0 {
+		return c.serveOnce(string(id), serve)
+	}
+	return serve(c)
+}
+
+// notePrompt writes into the entry that a prompt is called.
+func (c *Call) notePrompt() {
+	e := &c.entry
+	e.Operation, e.Prompt, e.Version, e.Model = schema.OpChat.String(), c.prompt.Name, c.prompt.Version, c.prompt.Template.Model
+}
+
+// serveOneInput answers one input with one output.
+func (c *Call) serveOneInput() error {
 	input, err := c.promptInput()
 	if err != nil {
 		return err
 	}
-	if err := c.render(input); err != nil {
-		return err
-	}
-	if c.model, err = c.snap.Resolve(t.Model); err != nil {
-		return &schema.Error{Code: schema.CodeNoTarget, Status: 503, Origin: schema.OriginGateway,
-			Message: "the prompt's model '" + t.Model + "' is not served here", Cause: err}
-	}
-	if err := c.admit(); err != nil {
-		return err
-	}
-	if err := c.deadline(); err != nil {
+	if err := c.begin(input, ""); err != nil {
 		return err
 	}
 	if c.wantsEvents() {
-		e.Stream = true
+		c.entry.Stream = true
 		c.req.Unified.Stream = true
 		return c.streamPrompt()
 	}
@@ -60,13 +63,38 @@ func (c *Call) servePrompt() error {
 	return c.sendPrompt(output)
 }
 
+// begin takes a prompt's call, whose input has been checked, to where a model
+// can be asked: the prompt's own if model is empty.
+func (c *Call) begin(input map[string]any, model string) error {
+	t := c.prompt.Template
+	if len(t.Sluice.Steps) > 0 {
+		return &schema.Error{Code: schema.CodeUnsupported, Status: fasthttp.StatusNotImplemented, Origin: schema.OriginGateway,
+			Message: "sluice.steps is not supported by this version"}
+	}
+	if err := c.render(input); err != nil {
+		return err
+	}
+	if model != "" {
+		c.req.Unified.Model, c.req.Head.Model = model, model
+	}
+	var err error
+	if c.model, err = c.snap.Resolve(c.req.Head.Model); err != nil {
+		return &schema.Error{Code: schema.CodeNoTarget, Status: 503, Origin: schema.OriginGateway,
+			Message: "the prompt's model '" + c.req.Head.Model + "' is not served here", Cause: err}
+	}
+	if c.ctx == nil { // else open already: see serveOnce
+		if err := c.deadline(); err != nil {
+			return err
+		}
+	}
+	return c.admit()
+}
+
 // findPrompt is the prompt served at the call's path: what its production label
 // points to, or the version or label that the caller chose, by path
 // (/name@3) or header.
 func (c *Call) findPrompt() (*prompts.Live, error) {
 	set := c.g.prompts.Snapshot()
-	h := &c.rc.Request.Header
-	label := string(h.Peek("X-Prompt-Label"))
 	version := 0
 	live, ok := set.ByPath(c.from.path)
 	if !ok {
@@ -78,6 +106,14 @@ func (c *Call) findPrompt() (*prompts.Live, error) {
 	if !ok {
 		return nil, errNotFound(c.from.path)
 	}
+	return c.chooseVersion(set, live, version)
+}
+
+// chooseVersion is the version of a prompt that serves the call: the one that
+// it names, by number or label, else what the bare name stands for.
+func (c *Call) chooseVersion(set *prompts.Set, live *prompts.Live, version int) (*prompts.Live, error) {
+	h := &c.rc.Request.Header
+	label := string(h.Peek("X-Prompt-Label"))
 	if v := h.Peek("X-Prompt-Version"); len(v) > 0 && version == 0 {
 		n, err := strconv.Atoi(string(v))
 		if err != nil || n < 1 {
@@ -111,12 +147,26 @@ func (c *Call) authenticatePrompt() error {
 	if err := c.authenticate(); err != nil {
 		return err
 	}
-	granted := c.caller.Key.Prompts
-	if (len(granted) > 0 || access == prompts.AccessSubscribed) && !slices.Contains(granted, c.prompt.Name) {
-		return &schema.Error{Code: schema.CodePermissionDenied, Status: 403, Origin: schema.OriginPolicy,
-			Message: "this key may not call the prompt '" + c.prompt.Name + "'"}
+	return c.grantPrompt()
+}
+
+// grantPrompt refuses a key that may not call the prompt.
+func (c *Call) grantPrompt() error {
+	if c.caller.mayPrompt(c.prompt) {
+		return nil
 	}
-	return nil
+	return &schema.Error{Code: schema.CodePermissionDenied, Status: 403, Origin: schema.OriginPolicy,
+		Message: "this key may not call the prompt '" + c.prompt.Name + "'"}
+}
+
+// mayPrompt tells whether a caller's grants allow a prompt: those that name
+// prompts allow these alone, and one that is subscribed must be named.
+func (c *Caller) mayPrompt(p *prompts.Live) bool {
+	access, granted := p.Template.Sluice.Access, c.Key.Prompts
+	if len(granted) == 0 && access != prompts.AccessSubscribed {
+		return true
+	}
+	return slices.Contains(granted, p.Name)
 }
 
 // promptInput reads the input from the body (JSON, form, multipart) or, for
@@ -127,14 +177,21 @@ func (c *Call) promptInput() (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if faults := t.CheckInput(input); len(faults) > 0 {
-		problems := make([]Problem, len(faults))
-		for i, f := range faults {
-			problems[i] = Problem{Pointer: f.Pointer, Message: f.Message}
-		}
+	if problems := problemsOf(t, input, ""); len(problems) > 0 {
 		return nil, errInput(problems)
 	}
 	return input, nil
+}
+
+// problemsOf is everything that is wrong with an input; pointers begin at
+// where.
+func problemsOf(t *prompts.Template, input map[string]any, where string) []Problem {
+	faults := t.CheckInput(input)
+	problems := make([]Problem, len(faults))
+	for i, f := range faults {
+		problems[i] = Problem{Pointer: where + f.Pointer, Message: f.Message}
+	}
+	return problems
 }
 
 func (c *Call) readInput() (map[string]any, error) {
@@ -222,6 +279,15 @@ func headOf(req *schema.ChatRequest) schema.Head {
 type output struct {
 	json []byte // format json: the checked value; else nil
 	text string
+	chat *schema.ChatResponse // the model's last answer
+}
+
+// value is the output as JSON: the checked value, or the text as a string.
+func (o *output) value() []byte {
+	if o.json != nil {
+		return o.json
+	}
+	return wire.AppendString(nil, o.text)
 }
 
 // promptOutput asks the model, checks what it says and, while it breaks the
@@ -237,6 +303,7 @@ func (c *Call) promptOutput() (output, error) {
 		answer.Release()
 		out, faults := c.checkOutput(text)
 		if faults == nil {
+			out.chat = answer.Chat
 			return out, nil
 		}
 		if turn >= c.prompt.Template.Sluice.Repair {
@@ -295,7 +362,7 @@ func (c *Call) sendPrompt(out output) error {
 	c.answerHeaders(nil)
 	h := &c.rc.Response.Header
 	h.Set("X-Sluice-Cost", c.entry.Cost.String())
-	if strings.Contains(string(c.rc.Request.Header.Peek("Prefer")), "return=envelope") {
+	if c.wantsEnvelope() {
 		h.Set("Preference-Applied", "return=envelope")
 		h.SetContentType("application/json")
 		c.rc.Response.SetBodyRaw(c.envelope(nil, out, true))
@@ -311,16 +378,16 @@ func (c *Call) sendPrompt(out output) error {
 	return nil
 }
 
+// wantsEnvelope tells whether the caller wants more than the output.
+func (c *Call) wantsEnvelope() bool {
+	return strings.Contains(string(c.rc.Request.Header.Peek("Prefer")), "return=envelope")
+}
+
 // envelope is {output, usage, cost, model, prompt, version}; the event done of
 // a stream leaves model and prompt out.
 func (c *Call) envelope(b []byte, out output, whole bool) []byte {
 	e := &c.entry
-	b = append(b, `{"output":`...)
-	if out.json != nil {
-		b = append(b, out.json...)
-	} else {
-		b = wire.AppendString(b, out.text)
-	}
+	b = append(append(b, `{"output":`...), out.value()...)
 	b = strconv.AppendInt(append(b, `,"usage":{"input_tokens":`...), e.Usage.Input, 10)
 	b = strconv.AppendInt(append(b, `,"output_tokens":`...), e.Usage.Output, 10)
 	b = strconv.AppendInt(append(b, `,"cached_input_tokens":`...), e.Usage.CachedInput, 10)
