@@ -25,6 +25,8 @@ type Request struct {
 	embed  *schema.EmbedRequest
 	rerank *schema.RerankRequest
 	err    error
+
+	fetched fetched // media by URL, where a provider needs their bytes
 }
 
 // Chat is the request in unified form, decoded once for all attempts. It must

@@ -24,7 +24,7 @@ func (p *Provider) Count(ctx context.Context, c *Call) (*Answer, error) {
 			return err
 		})
 	}
-	req, err := p.chatRequest(c, false)
+	req, err := p.chatRequest(ctx, c, false)
 	if err != nil {
 		return nil, err
 	}

@@ -24,6 +24,12 @@ type Options struct {
 	Auth     Auth            // nil: the secret is not sent
 	Sign     auth.Sign       // what a header of the secret's own cannot do; nil: nothing
 	Headers  []dialect.Field // on every request
+	// Fetch gets media that a caller gave by URL, where the dialect needs their
+	// bytes; nil: they are left to the dialect, which refuses them.
+	Fetch Fetch
+	// FetchTotal bounds the bytes of all media of a call that are fetched; 0: no
+	// bound.
+	FetchTotal int64
 }
 
 // Local is a provider within the process. It speaks the unified form only and
@@ -84,6 +90,9 @@ func (p *Provider) raw(r *Request, model string) *dialect.Dialect {
 	}
 	speaks := p.speaks(model)
 	if r.Client.Name == speaks.Name {
+		if p.needsBytes(r, speaks) {
+			return nil
+		}
 		return speaks
 	}
 	if speaks != p.opt.Dialect {
@@ -95,6 +104,16 @@ func (p *Provider) raw(r *Request, model string) *dialect.Dialect {
 		}
 	}
 	return nil
+}
+
+// needsBytes tells whether a body that could be passed on holds media that the
+// provider takes as data only.
+func (p *Provider) needsBytes(r *Request, d *dialect.Dialect) bool {
+	if p.opt.Fetch == nil || d.Chat == nil || !d.Chat.RawNeedsBytes || !r.Head.HasMedia {
+		return false
+	}
+	req, err := r.Chat()
+	return err == nil && len(remote(d.Chat, req.Messages)) > 0
 }
 
 // Raw tells whether the caller's bytes would be passed on as they are to this

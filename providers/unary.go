@@ -19,7 +19,7 @@ func (p *Provider) Chat(ctx context.Context, c *Call) (*Answer, error) {
 		a.body = chat.Splice(a.body[:0], c.Request.Raw, &c.Request.Head, c.Model, c.MaxTokens)
 		return p.rawAnswer(ctx, c, a, chat.Path(c.Model, false), chat.Usage)
 	}
-	req, err := p.chatRequest(c, false)
+	req, err := p.chatRequest(ctx, c, false)
 	if err != nil {
 		return nil, err
 	}
@@ -103,8 +103,9 @@ func (p *Provider) whole(ctx context.Context, c *Call, d *dialect.Dialect, up *d
 	return buf, nil
 }
 
-// chatRequest is the unified request of this attempt.
-func (p *Provider) chatRequest(c *Call, stream bool) (*schema.ChatRequest, error) {
+// chatRequest is the unified request of this attempt, with the bytes of media
+// that the dialect needs them of.
+func (p *Provider) chatRequest(ctx context.Context, c *Call, stream bool) (*schema.ChatRequest, error) {
 	whole, err := c.Request.Chat()
 	if err != nil {
 		return nil, err
@@ -114,6 +115,11 @@ func (p *Provider) chatRequest(c *Call, stream bool) (*schema.ChatRequest, error
 	if c.MaxTokens > 0 {
 		limit := c.MaxTokens
 		req.MaxTokens = &limit
+	}
+	if p.opt.Local == nil {
+		if req.Messages, err = p.withBytes(ctx, c, p.speaks(c.Model).Chat, req.Messages); err != nil {
+			return nil, err
+		}
 	}
 	return &req, nil
 }

@@ -5,6 +5,7 @@ import (
 
 	"sluice/providers/anthropic"
 	"sluice/providers/dialect"
+	"sluice/providers/schema"
 	"sluice/providers/wire"
 )
 
@@ -23,6 +24,8 @@ var Dialect = dialect.Dialect{
 		Encode:  encode,
 		Decode:  decode,
 		Stream:  newStream,
+
+		NeedsBytes: func(*schema.Part) bool { return true },
 	},
 	Embed:  &dialect.Embed{Encode: encodeEmbed, Decode: decodeEmbed},
 	Count:  &dialect.Count{Encode: encodeCount, Decode: decodeCount},

@@ -1,6 +1,10 @@
 package cohere
 
-import "sluice/providers/dialect"
+import (
+	"sluice/providers/dialect"
+	"sluice/providers/schema"
+	"sluice/providers/wire"
+)
 
 // Name is the dialect's name.
 const Name = "cohere"
@@ -14,6 +18,9 @@ var Dialect = dialect.Dialect{
 		Encode:  encode,
 		Decode:  decode,
 		Stream:  func() dialect.StreamDecoder { return &stream{} },
+
+		// Of documents the API reads text; pictures it takes by URL.
+		NeedsBytes: func(p *schema.Part) bool { return p.Type == schema.PartDocument && !wire.IsPDF(p.Media) },
 	},
 	Embed:  &dialect.Embed{Encode: encodeEmbed, Decode: decodeEmbed},
 	Rerank: &dialect.Rerank{Encode: encodeRerank, Decode: decodeRerank},

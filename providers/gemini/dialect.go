@@ -40,6 +40,8 @@ func New(q Quirks) *dialect.Dialect {
 			Splice:  q.splice,
 			Usage:   chatUsage,
 			Scan:    func(bool) dialect.Scanner { return &scanner{} },
+
+			NeedsBytes: needsBytes,
 		},
 		Embed: &dialect.Embed{Encode: q.encodeEmbed, Decode: decodeEmbed},
 		Count: &dialect.Count{

@@ -155,6 +155,24 @@ func media(at string, p *schema.Part) (part, error) {
 	return part{InlineData: &blob{MIMEType: kind, Data: data}}, nil
 }
 
+// googles are the beginnings of URLs of the API's own files, and of films.
+var googles = []string{"https://generativelanguage.googleapis.com/", "https://www.youtube.com/", "https://youtube.com/", "https://youtu.be/"}
+
+// needsBytes is Chat.NeedsBytes. Google itself fetches pictures and documents
+// by https (blog.google/innovation-and-ai/technology/developers-tools/
+// gemini-api-new-file-limits), but wants to be told their type. http and sounds
+// it does not name.
+func needsBytes(p *schema.Part) bool {
+	address := strings.ToLower(p.Media.URL)
+	for _, own := range googles {
+		if strings.HasPrefix(address, own) {
+			return false
+		}
+	}
+	return strings.HasPrefix(address, "http://") || p.Type == schema.PartAudio ||
+		p.Media.MIME == "" && typeByName(address, schema.PartDocument) == ""
+}
+
 // typeByData knows a media type by the first bytes, in base64.
 func typeByData(data string) string {
 	for prefix, t := range map[string]string{"/9j/": "image/jpeg", "iVBOR": "image/png", "R0lGOD": "image/gif",

@@ -3,6 +3,7 @@ package mistral
 import (
 	"sluice/providers/dialect"
 	"sluice/providers/openai"
+	"sluice/providers/schema"
 )
 
 // Name is the dialect's name.
@@ -20,6 +21,9 @@ var Dialect = dialect.Dialect{
 		Encode:  encode,
 		Decode:  decode,
 		Stream:  func() dialect.StreamDecoder { return &stream{base.Chat.Stream()} },
+
+		// Pictures and documents it takes by URL.
+		NeedsBytes: func(p *schema.Part) bool { return p.Type == schema.PartAudio },
 	},
 	Embed: &dialect.Embed{Encode: encodeEmbed, Decode: base.Embed.Decode},
 	Error: decodeError,

@@ -1,6 +1,10 @@
 package ollama
 
-import "sluice/providers/dialect"
+import (
+	"sluice/providers/dialect"
+	"sluice/providers/schema"
+	"sluice/providers/wire"
+)
 
 // Name is the dialect's name.
 const Name = "ollama"
@@ -14,6 +18,10 @@ var Dialect = dialect.Dialect{
 		Encode:  encode,
 		Decode:  decode,
 		Stream:  func() dialect.StreamDecoder { return &stream{} },
+
+		NeedsBytes: func(p *schema.Part) bool {
+			return p.Type == schema.PartImage || p.Type == schema.PartDocument && !wire.IsPDF(p.Media)
+		},
 	},
 	Embed: &dialect.Embed{Encode: encodeEmbed, Decode: decodeEmbed},
 	Error: decodeError,

@@ -42,6 +42,8 @@ func New(q Quirks) *dialect.Dialect {
 			Splice:  q.splice,
 			Usage:   chatUsage,
 			Scan:    func(wantsUsage bool) dialect.Scanner { return &scanner{wantsUsage: wantsUsage} },
+
+			NeedsBytes: needsBytes,
 		},
 		Embed: &dialect.Embed{
 			Encode: encodeEmbedRequest,

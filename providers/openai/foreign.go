@@ -46,6 +46,13 @@ func understood(req *schema.ChatRequest, up *dialect.Upstream) *schema.ChatReque
 	return &out
 }
 
+// needsBytes is Chat.NeedsBytes: chat completions take pictures by URL, but
+// files and sounds as data only (developers.openai.com/api/docs/guides/
+// file-inputs: "External file URL: not supported").
+func needsBytes(p *schema.Part) bool {
+	return p.Type == schema.PartDocument || p.Type == schema.PartAudio
+}
+
 // plainParts puts text in the place of raw parts and documents that have it,
 // and leaves out the other raw ones: every host reads text as text, but few
 // read it as a file.

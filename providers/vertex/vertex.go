@@ -57,6 +57,7 @@ func Anthropic(project, location string) *dialect.Dialect {
 	d := anthropic.Dialect
 	chat := *d.Chat
 	chat.Path = path
+	chat.NeedsBytes, chat.RawNeedsBytes = func(*schema.Part) bool { return true }, true
 	chat.Encode = func(req *schema.ChatRequest) (*dialect.Upstream, error) {
 		up, err := d.Chat.Encode(req)
 		return moved(up, path(req.Model, req.Stream), false), err

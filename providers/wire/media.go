@@ -2,7 +2,10 @@ package wire
 
 import (
 	"net/url"
+	"path"
 	"strings"
+
+	"sluice/providers/schema"
 )
 
 // DataURL takes a data: URL apart into its media type, without parameters, and
@@ -26,6 +29,13 @@ func DataURL(s string) (mime, data string, ok bool) {
 		}
 	}
 	return strings.ToLower(strings.TrimSpace(mime)), data, true
+}
+
+// IsPDF tells whether media are known to be a PDF, by type, name or URL.
+func IsPDF(m *schema.Media) bool {
+	address, _, _ := strings.Cut(m.URL, "?")
+	return strings.HasPrefix(m.MIME, "application/pdf") || strings.EqualFold(path.Ext(m.Filename), ".pdf") ||
+		strings.EqualFold(path.Ext(address), ".pdf")
 }
 
 // AppendDataURL appends the data: URL of base64 data.
