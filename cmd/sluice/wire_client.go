@@ -17,6 +17,7 @@ import (
 	"sluice/providers/catalog"
 	"sluice/providers/cohere"
 	"sluice/providers/dialect"
+	"sluice/providers/fetch"
 	"sluice/providers/gemini"
 	"sluice/providers/mistral"
 	"sluice/providers/mock"
@@ -37,7 +38,7 @@ type cachedClient struct {
 
 // client makes a provider's client, or takes over the one in use if nothing
 // that it is made from has changed: its connections and tokens then live on.
-func (b *builder) client(s *server, name string, p config.Provider, entry catalog.Provider) (cachedClient, error) {
+func (b *builder) client(s *server, media config.Fetch, name string, p config.Provider, entry catalog.Provider) (cachedClient, error) {
 	kind := cmp.Or(p.Kind, entry.Kind)
 	made, err := json.Marshal(struct {
 		Kind, BaseURL                      string
@@ -49,8 +50,9 @@ func (b *builder) client(s *server, name string, p config.Provider, entry catalo
 		Latency                            time.Duration
 		Rate, FailShare                    float64
 		FailStatus                         int64
+		Media                              config.Fetch
 	}{kind, p.BaseURL, p.Region, p.Project, p.Location, p.APIVersion, p.Tenant, p.ClientID, p.Timeout, p.MaxResponse,
-		headers(p), p.Latency, p.Rate, p.Fail.Share, p.Fail.Status})
+		headers(p), p.Latency, p.Rate, p.Fail.Share, p.Fail.Status, media})
 	if err != nil {
 		return cachedClient{}, err
 	}
@@ -63,6 +65,9 @@ func (b *builder) client(s *server, name string, p config.Provider, entry catalo
 			Fail:  mock.Fail{Status: int(p.Fail.Status), Share: p.Fail.Share},
 			Count: func(text string) int64 { return s.counter.Count("mock", text) }})
 		return cachedClient{made: string(made), kind: kind, client: providers.New(o)}, nil
+	}
+	if err := fetches(&o, media); err != nil {
+		return cachedClient{}, err
 	}
 	base := baseOf(kind, p, entry)
 	if err := speak(&o, kind, base, p, entry); err != nil {
@@ -80,6 +85,16 @@ func (b *builder) client(s *server, name string, p config.Provider, entry catalo
 		return cachedClient{}, err
 	}
 	return cachedClient{made: string(made), kind: kind, base: base, client: providers.New(o)}, nil
+}
+
+// fetches sets how media by URL are got for targets that take bytes only.
+func fetches(o *providers.Options, media config.Fetch) error {
+	f, err := fetch.New(fetch.Options{Allow: media.Allow, DenyPrivate: media.DenyPrivate, Max: int64(media.Max), Timeout: media.Timeout})
+	if err != nil {
+		return err
+	}
+	o.Fetch, o.FetchTotal = f.Get, 4*int64(media.Max)
+	return nil
 }
 
 // baseOf is what comes before the provider's own path: the user's word, else
@@ -104,8 +119,10 @@ func speak(o *providers.Options, kind, base string, p config.Provider, entry cat
 	switch kind {
 	case "openai":
 		o.Dialect = &openai.Dialect
+		o.Also = append(o.Also, &openai.Completions)
 	case "openai-compatible":
 		o.Dialect = compatible(entry)
+		o.Also = append(o.Also, openai.NewCompletions(openai.Quirks{NoStreamOptions: entry.Quirks.NoStreamOptions}))
 	case "azure":
 		o.Dialect, o.Auth = azure.New(p.APIVersion), providers.SecretHeader(azure.KeyHeader)
 		if p.Tenant != "" {

@@ -34,7 +34,7 @@ func (b *builder) providers(s *server, cfg *config.Config, reg *router.Registry)
 	for _, name := range sortedKeys(all) {
 		p := all[name]
 		entry := lookUp(known, name, p.Kind)
-		client, err := b.client(s, name, p, entry)
+		client, err := b.client(s, cfg.Fetch, name, p, entry)
 		if err != nil {
 			return nil, fmt.Errorf("providers.%s: %w", name, err)
 		}

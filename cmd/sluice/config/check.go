@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"sluice/billing"
+	"sluice/providers/fetch"
 )
 
 // checker finds what is wrong between values that are each well formed.
@@ -34,7 +35,9 @@ func check(c *Config, d *decoder, enabled []string) {
 		k.provider([]string{"providers", name}, name, c.Providers[name])
 	}
 	k.models()
+	k.defaults()
 	k.teams()
+	k.fetch()
 	k.prompts()
 }
 
@@ -97,6 +100,25 @@ func (k *checker) secret(path []string, value Secret, seen map[Secret]string) {
 		k.fault(path, "the same secret as %s", other)
 	default:
 		seen[value] = show(path)
+	}
+}
+
+// maxFetch bounds fetch.max: what is fetched is held in memory.
+const maxFetch = 1 << 30
+
+func (k *checker) fetch() {
+	f := k.config.Fetch
+	if f.Max == 0 || f.Max > maxFetch {
+		k.fault([]string{"fetch", "max"}, "want at least 1 byte and at most 1GiB")
+	}
+	if f.Timeout == 0 {
+		k.fault([]string{"fetch", "timeout"}, "want a duration such as 10s")
+	}
+	for i, entry := range f.Allow {
+		path := []string{"fetch", "allow", strconv.Itoa(i)}
+		if fetch.Allowable(entry) != nil {
+			k.fault(path, "want a host such as files.example.com or *.example.com, an address, or a network such as 10.1.0.0/16%s", k.said(path, entry))
+		}
 	}
 }
 

@@ -19,7 +19,9 @@ type Config struct {
 	Billing   Billing             `json:"billing"`
 	Providers map[string]Provider `json:"providers"`
 	Models    map[string]Model    `json:"models"`
+	Defaults  Defaults            `json:"defaults"`
 	Teams     map[string]Team     `json:"teams"`
+	Fetch     Fetch               `json:"fetch"`
 	Prompts   Prompts             `json:"prompts"`
 
 	origin  origins
@@ -76,6 +78,35 @@ type Billing struct {
 	WhenSpent    string         `json:"when_spent" enum:"refuse"`
 	HoldTokens   int64          `json:"hold_tokens"`
 	TimeZone     *time.Location `json:"time_zone"` // never nil after Load
+}
+
+// Fetch is how media that callers give by URL are fetched, for targets that
+// take bytes only.
+type Fetch struct {
+	Allow       []string      `json:"allow"`        // hosts, addresses and networks that may be fetched from in any case
+	DenyPrivate bool          `json:"deny_private"` // not from private and loopback addresses
+	Max         Size          `json:"max"`          // of one; all of a call may be four times that
+	Timeout     time.Duration `json:"timeout"`      // of one
+}
+
+// Defaults are the providers that serve calls which name no model. Where one is
+// not set, the only provider that serves such calls does.
+type Defaults struct {
+	Files       string `json:"files"`
+	Batches     string `json:"batches"`
+	Moderations string `json:"moderations"`
+	Images      string `json:"images"`
+}
+
+// ByName are those that are set, by their keys.
+func (d Defaults) ByName() map[string]string {
+	set := map[string]string{}
+	for name, provider := range map[string]string{"files": d.Files, "batches": d.Batches, "moderations": d.Moderations, "images": d.Images} {
+		if provider != "" {
+			set[name] = provider
+		}
+	}
+	return set
 }
 
 // Prompts is where prompts come from.

@@ -35,6 +35,9 @@ func TestDefaults(t *testing.T) {
 	if c.Log != (Log{Level: "info", Format: "text", Bodies: "none"}) || !c.Telemetry.Metrics || c.Lead.Lead != "file" {
 		t.Errorf("log %+v, telemetry %+v, lead %+v", c.Log, c.Telemetry, c.Lead)
 	}
+	if f := c.Fetch; len(f.Allow) != 0 || !f.DenyPrivate || f.Max != 20<<20 || f.Timeout != 10*time.Second {
+		t.Errorf("fetch: %+v", f)
+	}
 	mock := c.Providers["mock"]
 	if mock.Kind != "mock" || !reflect.DeepEqual(mock.Prices["*"], Price{Input: "1", Output: "2"}) || !c.Declared("mock") || c.Declared("openai") {
 		t.Errorf("mock: %+v", mock)
@@ -57,6 +60,7 @@ func TestDefaults(t *testing.T) {
 const everything = `
 server: {listen: ":0", admin: "[::1]:0", body_limit: 1GiB, drain: 1m, trusted_proxies: [10.1.2.3/8, 127.0.0.1]}
 config: {lead: file}
+fetch: {allow: [files.example.com, "*.internal", 10.1.0.0/16, "::1"], deny_private: false, max: 1MiB, timeout: 3s}
 admin:
   token: admin-secret-0
   tokens: [{value: admin-secret-1, role: viewer}, {value: admin-secret-2, role: team-owner, team: research}]
@@ -121,6 +125,7 @@ func TestEverything(t *testing.T) {
 	eq("tokens", c.Admin.Tokens, []AdminToken{{Value: "admin-secret-1", Role: "viewer"}, {Value: "admin-secret-2", Role: "team-owner", Team: "research"}})
 	eq("time zone", c.Billing.TimeZone.String(), "Europe/Berlin")
 	eq("store", c.SQLitePath(), "/var/lib/sluice.db")
+	eq("fetch", c.Fetch, Fetch{Allow: []string{"files.example.com", "*.internal", "10.1.0.0/16", "::1"}, Max: 1 << 20, Timeout: 3 * time.Second})
 
 	eq("openai", c.Providers["openai"].Kind, "openai")
 	eq("keys", c.Providers["claude"].Keys, []ProviderKey{{Value: "provider-secret-1", Weight: 1}, {Value: "provider-secret-2", Weight: 3, Models: []string{"claude-*"}}})

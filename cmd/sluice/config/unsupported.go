@@ -15,12 +15,10 @@ import (
 // is unsupported.
 var unsupported = []struct{ key, value string }{
 	{key: "shared"},
-	{key: "fetch"},
 	{key: "guards"},
 	{key: "routes"},
 	{key: "auth"},
 	{key: "roles"},
-	{key: "defaults"},
 	{key: "mtls"},
 	{key: "server.tls"},
 	{key: "config.lead", value: "store"},
