@@ -100,7 +100,8 @@ func (c *Call) open() {
 	}
 	ctx, cancel := context.WithCancelCause(outer)
 	c.ctx = ctx
-	c.g.watch.add(&c.watch, c.rc.Conn(), c.rc.ConnID(), cancel)
+	c.watch.drains = c.snap.Settings.Drain
+	c.g.watch.add(&c.watch, bare(c.rc.Conn()), c.rc.ConnID(), cancel)
 }
 
 // close ends the watch and the context; nothing of the call goes on after it.

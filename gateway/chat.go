@@ -37,10 +37,10 @@ func (c *Call) serveModel(op schema.Operation, model string) error {
 	if err := c.choose(head.Model); err != nil {
 		return err
 	}
-	if err := c.admit(); err != nil {
+	if err := c.deadline(); err != nil {
 		return err
 	}
-	if err := c.deadline(); err != nil {
+	if err := c.admit(); err != nil {
 		return err
 	}
 	switch {
@@ -138,7 +138,7 @@ func (c *Call) serveWhole(ask func(*providers.Provider, context.Context, *provid
 // whole tries targets until one gives a whole answer.
 func (c *Call) whole(ask func(*providers.Provider, context.Context, *providers.Call) (*providers.Answer, error)) (*providers.Answer, error) {
 	var answer *providers.Answer
-	err := c.route(func(p *providers.Provider, call *providers.Call) (err error) {
+	err := c.route(false, func(p *providers.Provider, call *providers.Call) (err error) {
 		answer, err = ask(p, c.ctx, call)
 		return err
 	})
@@ -156,19 +156,19 @@ func (c *Call) serveStream(array bool) error {
 	if err != nil {
 		return err
 	}
+	c.answerHeaders(stream.Dropped())
 	if array {
 		c.sendStream(&arrayFrames{Stream: stream, buf: make([]byte, 16<<10)}, c.speaks.Client.StreamError)
 		c.rc.Response.Header.SetContentType("application/json")
-	} else {
-		c.sendStream(stream, c.speaks.Client.StreamError)
+		return nil
 	}
-	c.answerHeaders(stream.Dropped())
+	c.sendStream(stream, c.speaks.Client.StreamError)
 	return nil
 }
 
 func (c *Call) startStream() (*providers.Stream, error) {
 	var stream *providers.Stream
-	err := c.route(func(p *providers.Provider, call *providers.Call) (err error) {
+	err := c.route(true, func(p *providers.Provider, call *providers.Call) (err error) {
 		stream, err = p.ChatStream(c.ctx, call)
 		return err
 	})
@@ -181,8 +181,8 @@ func (c *Call) startStream() (*providers.Stream, error) {
 
 // route drives the attempts of the call: which target, which of its
 // provider's keys, and what next when one fails. try says how an attempt went;
-// a stream's attempt is over only when the stream is.
-func (c *Call) route(try func(*providers.Provider, *providers.Call) error) error {
+// one that is late is over only when its stream is.
+func (c *Call) route(late bool, try func(*providers.Provider, *providers.Call) error) error {
 	c.plan.Route = c.model.Route
 	c.plan.NoFallback = string(c.rc.Request.Header.Peek("X-Sluice-Fallback")) == "off"
 	c.plan.Explain = c.explain
@@ -198,7 +198,7 @@ func (c *Call) route(try func(*providers.Provider, *providers.Call) error) error
 			call.Secret = a.Secret.Value
 		}
 		err := try(t.Provider.Client, &call)
-		if err == nil && c.entry.Stream {
+		if err == nil && late {
 			a.Late()
 			c.attempt = a
 		}

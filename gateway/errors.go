@@ -179,6 +179,10 @@ func errMethod(c *Call, allow string) *schema.Error {
 		Message: "use " + allow + " here, not " + c.from.method}
 }
 
+func errInternal() *schema.Error {
+	return &schema.Error{Code: schema.CodeInternal, Status: 500, Origin: schema.OriginGateway, Message: "internal error"}
+}
+
 func errDraining() *schema.Error {
 	return &schema.Error{Code: schema.CodeUnavailable, Status: 503, Origin: schema.OriginGateway,
 		Message: "this replica is shutting down", RetryAfter: time.Second}

@@ -71,7 +71,7 @@ func (c *Call) record() {
 	}
 	c.done.recorded = true
 	if c.attempt != nil {
-		c.attempt.Done(attemptError(c.err))
+		c.attempt.Done(c.attemptError())
 		c.attempt = nil
 	}
 	e := &c.entry
@@ -131,13 +131,13 @@ func (c *Call) logAttempt(t *Target, secret *router.Secret, err error, took time
 	c.g.metrics.Attempt(t.Name, t.Provider.Name, l.Code)
 }
 
-// attemptError is what a stream's end says of its target: nothing, if it was
-// the caller who left.
-func attemptError(e *schema.Error) error {
-	if e == nil || e.Code == schema.CodeClientClosed {
+// attemptError is what a stream's end says of its target: nothing, if the
+// caller left, would wait no longer, or was cut by us.
+func (c *Call) attemptError() error {
+	if c.err == nil || c.err.Code == schema.CodeClientClosed || c.ctx.Err() != nil {
 		return nil
 	}
-	return e
+	return c.err
 }
 
 // explanation tells on one line of JSON which targets were weighed.

@@ -100,7 +100,7 @@ func (g *Gateway) Snapshot() *Snapshot { return g.snap.Load() }
 
 // Serve accepts connections until Shutdown.
 func (g *Gateway) Serve(ln net.Listener) error {
-	if err := g.server.Serve(ln); err != nil && !errors.Is(err, net.ErrClosed) {
+	if err := g.server.Serve(callerListener{ln}); err != nil && !errors.Is(err, net.ErrClosed) {
 		return err
 	}
 	return nil
@@ -113,12 +113,11 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 	g.draining.Store(true)
 	err := g.server.ShutdownWithContext(ctx)
 	g.cancel()
-	if err != nil { // cut: the calls that were open end as errors, and are recorded
-		done := make(chan struct{})
-		go func() { g.open.Wait(); close(done) }()
-		select {
-		case <-done:
-		case <-time.After(2 * time.Second):
+	// What is still open ends as an error, and is recorded. A caller who does not
+	// read keeps its call from that until its connection is closed.
+	if err != nil && !g.quiet(time.Second) {
+		g.watch.cut()
+		if !g.quiet(time.Second) {
 			g.log.Error("calls did not end after they were cut")
 		}
 	}
@@ -126,6 +125,18 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 		g.access.close()
 	}
 	return err
+}
+
+// quiet waits until no call is open; false: one still is after d.
+func (g *Gateway) quiet(d time.Duration) bool {
+	done := make(chan struct{})
+	go func() { g.open.Wait(); close(done) }()
+	select {
+	case <-done:
+		return true
+	case <-time.After(d):
+		return false
+	}
 }
 
 // touch remembers that a key was used.

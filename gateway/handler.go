@@ -22,7 +22,7 @@ func (g *Gateway) handle(rc *fasthttp.RequestCtx) {
 		if r := recover(); r != nil {
 			c.g.log.Error("panic in a call", "call", c.entry.Call, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
 			c.stream = nil
-			c.fail(&schema.Error{Code: schema.CodeInternal, Status: 500, Origin: schema.OriginGateway, Message: "internal error"})
+			c.fail(errInternal())
 		}
 		if c.stream == nil {
 			c.finish()

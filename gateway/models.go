@@ -82,7 +82,6 @@ func (c *Call) serveOneModel(id string) error {
 	if err := c.choose(id); err != nil {
 		return err
 	}
-	info := ModelInfo{ID: id, OwnedBy: "sluice"}
 	if c.model.Direct {
 		t := c.model.Targets[0]
 		info.OwnedBy, info.MaxOutput = t.Provider.Name, t.Max

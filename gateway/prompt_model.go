@@ -134,8 +134,8 @@ func (c *Call) streamAsModel(usage bool) error {
 		return err
 	}
 	enc := c.speaks.Client.Stream(dialect.StreamOptions{ID: c.entry.Call, Model: c.target.Model, Created: c.now.Unix(), WantsUsage: usage})
-	c.sendStream(&modelFrames{from: stream, encode: enc}, c.speaks.Client.StreamError)
 	c.answerHeaders(stream.Dropped())
+	c.sendStream(&modelFrames{from: stream, encode: enc}, c.speaks.Client.StreamError)
 	return nil
 }
 

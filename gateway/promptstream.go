@@ -31,8 +31,8 @@ func (c *Call) streamPrompt() error {
 	if err != nil {
 		return err
 	}
-	c.sendStream(&promptFrames{c: c, from: stream}, promptFault)
 	c.answerHeaders(stream.Dropped())
+	c.sendStream(&promptFrames{c: c, from: stream}, promptFault)
 	return nil
 }
 

@@ -2,7 +2,9 @@ package gateway
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"runtime/debug"
 	"strconv"
 	"sync"
 
@@ -28,12 +30,14 @@ type streamBody struct {
 	from  frames
 	fault func(dst []byte, e *schema.Error, requestID string) []byte
 	over  bool
-	torn  bool // what was given last ends inside a frame
+	last  []byte // the event that ends a stream that broke, as far as it is not given
+	torn  bool   // what was given last ends inside a frame
 }
 
 var streamBuffers = sync.Pool{New: func() any { b := make([]byte, 16<<10); return &b }}
 
-// sendStream makes from the answer's body.
+// sendStream makes from the answer's body. It is the last thing that is done to
+// the answer: the body finishes the call when the answer is given up, too.
 func (c *Call) sendStream(from frames, fault func([]byte, *schema.Error, string) []byte) {
 	c.stream = &streamBody{c: c, from: from, fault: fault}
 	c.entry.Status = 200
@@ -48,10 +52,16 @@ func (c *Call) sendStream(from frames, fault func([]byte, *schema.Error, string)
 func (s *streamBody) SupportsBodyWriteTo() bool { return true }
 
 // WriteTo sends the stream to w, which flushes every write as one chunk.
-func (s *streamBody) WriteTo(w io.Writer) (int64, error) {
+func (s *streamBody) WriteTo(w io.Writer) (sent int64, err error) {
 	p := streamBuffers.Get().(*[]byte)
 	defer streamBuffers.Put(p)
-	var sent int64
+	defer func() {
+		if r := recover(); r != nil {
+			s.c.g.log.Error("panic in a stream", "call", s.c.entry.Call, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+			s.c.err = errInternal()
+			err = s.c.err // the connection is closed: a stream that is cut, not one that ends
+		}
+	}()
 	for {
 		n, err := s.next(*p)
 		if n > 0 {
@@ -77,7 +87,11 @@ func (s *streamBody) Read(p []byte) (int, error) { return s.next(p) }
 // that end the stream are given.
 func (s *streamBody) next(p []byte) (int, error) {
 	if s.over {
-		return 0, io.EOF
+		n := copy(p, s.last)
+		if s.last = s.last[n:]; n == 0 {
+			return 0, io.EOF
+		}
+		return n, nil
 	}
 	n, err := s.from.Read(p)
 	switch {
@@ -88,12 +102,17 @@ func (s *streamBody) next(p []byte) (int, error) {
 		s.left()
 		return 0, err
 	case err != nil:
+		if s.c.ctx.Err() != nil {
+			err = s.c.ended(err)
+		}
 		e := schema.AsError(err)
 		s.c.err = e
 		s.end()
 		s.over = true
-		frame := s.fault(nil, e, s.c.entry.RequestID)
-		return copy(p[n:], frame) + n, nil
+		s.last = s.fault(nil, e, s.c.entry.RequestID)
+		gave := copy(p[n:], s.last)
+		s.last = s.last[gave:]
+		return n + gave, nil
 	case s.from.Tally().Done:
 		s.end()
 		if !s.torn {
@@ -158,7 +177,7 @@ func (s *streamBody) CloseWithError(err error) error {
 	if s.c == nil {
 		return nil
 	}
-	if err != nil && !s.c.done.recorded {
+	if err != nil && !s.c.done.recorded && s.c.err == nil {
 		s.left()
 	}
 	s.end()

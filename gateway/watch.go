@@ -33,6 +33,7 @@ type watched struct {
 	raw    syscall.RawConn // found at the first look
 	cancel context.CancelCauseFunc
 	fresh  bool // not yet seen by a look: too young to be worth one
+	drains bool // goes on when the caller has left: not looked at
 	shard  uint32
 	at     int // place in the shard's list
 }
@@ -87,13 +88,28 @@ func (s *watchShard) look() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, w := range s.calls {
-		if w.fresh {
+		if w.fresh || w.drains {
 			w.fresh = false
 			continue
 		}
 		if w.gone() {
 			w.cancel(errCallerLeft)
 		}
+	}
+}
+
+// cut closes the connections of all open calls, which ends what is written to
+// them.
+func (ws *watcher) cut() {
+	for i := range ws.shards {
+		s := &ws.shards[i]
+		s.mu.Lock()
+		for _, w := range s.calls {
+			if _, ok := w.conn.(syscall.Conn); ok { // a call within another has none
+				_ = w.conn.Close() // it is given up
+			}
+		}
+		s.mu.Unlock()
 	}
 }
 

@@ -3,8 +3,12 @@ package e2e
 import (
 	"bytes"
 	"compress/gzip"
+	"fmt"
+	"net"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // What callers may do to a gateway, and it must not mind.
@@ -69,4 +73,89 @@ func TestExplainedFailure(t *testing.T) {
 	if a.status != 500 || !strings.Contains(a.header.Get("X-Sluice-Explain"), `"target":"mock/fail-500"`) {
 		t.Errorf("%d, explained: %q", a.status, a.header.Get("X-Sluice-Explain"))
 	}
+}
+
+// A caller whose own limit of time is too short opens the breaker for nobody.
+func TestImpatientCaller(t *testing.T) {
+	g := start(t, `providers: {slow: {kind: mock, latency: 30ms}}
+models: {m: {targets: [{model: slow/echo}], breaker: {failures: 2}}}
+`+team)
+	for range 5 {
+		if a := g.chat(chatBody("m", "hi", ""), "X-Sluice-Timeout", "1ms"); a.status != 504 {
+			t.Errorf("after 1 ms: %d %s", a.status, a.body)
+		}
+	}
+	if a := g.chat(chatBody("m", "hi", "")); a.status != 200 {
+		t.Errorf("for another caller: %d %s", a.status, a.body)
+	}
+}
+
+// on_disconnect: drain reads an abandoned stream to its end.
+func TestDrainedStream(t *testing.T) {
+	g := start(t, `billing: {on_disconnect: drain}
+providers: {play: {kind: mock, rate: 100}}
+`+team)
+	s, err := g.stream(chatBody("play/lorem-100", "hi", `,"stream":true`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.next(); err != nil {
+		t.Fatal(err)
+	}
+	s.close()
+	usage := g.waitCalls(1)
+	if n := usage.get("total.output_tokens").Int(); n < 100 {
+		t.Errorf("%d tokens of 100 words were drained", n)
+	}
+	if r := g.requests(""); len(r) != 1 || !r[0].Disconnect {
+		t.Errorf("recorded %+v", r)
+	}
+}
+
+// A stream that is cut at the end of drain says why; one that nobody reads is
+// cut too, and both are recorded.
+func TestCutAtTheEnd(t *testing.T) {
+	g := newGateway(t, "")
+	g.configure(strings.Replace(head, "10s", "500ms", 1) + "providers: {play: {kind: mock, rate: 20}}\n" + team)
+	g.start()
+	s, err := g.stream(chatBody("play/lorem-1000", "hi", `,"stream":true`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	stuck := g.neverRead(chatBody("mock/lorem-20000", "hi", `,"stream":true`))
+	defer stuck.Close()
+	begun := time.Now()
+	g.signal(syscall.SIGTERM)
+	if _, done, err := s.rest(); done || err == nil || !strings.Contains(err.Error(), "shutting down") {
+		t.Errorf("the cut stream ended with %v, done %v", err, done)
+	}
+	if code := g.exitCode(20 * time.Second); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	if took := time.Since(begun); took > 4*time.Second || strings.Contains(g.stderr.String(), "calls did not end") {
+		t.Errorf("ended after %v", took)
+	}
+	g.start()
+	if calls := g.waitCalls(2).get("total.calls").Int(); calls != 2 {
+		t.Errorf("%d calls are recorded, want 2", calls)
+	}
+}
+
+// neverRead sends a chat request on a connection that takes little and reads
+// none of the answer, and waits until the gateway cannot write.
+func (g *gateway) neverRead(body string) net.Conn {
+	g.t.Helper()
+	conn, err := net.Dial("tcp", g.listen)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	_ = conn.(*net.TCPConn).SetReadBuffer(4 << 10) // the default would do, with more words
+	_, err = fmt.Fprintf(conn, "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s",
+		g.key, len(body), body)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	time.Sleep(500 * time.Millisecond)
+	return conn
 }
