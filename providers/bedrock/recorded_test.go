@@ -20,13 +20,15 @@ func TestRecorded(t *testing.T) {
 }
 
 // Pictures by URL must be fetched before: no dialect does I/O.
-const byURL = "it shows a picture by URL, which this provider does not fetch"
+const byURL = "it shows a picture by URL, which is fetched before (package providers)"
 
 func TestCrossing(t *testing.T) {
 	own := providertest.Options{Provider: "bedrock", Endpoint: "converse"}
-	providertest.Crossing(t, traffic, &openai.Dialect, &openai.Dialect, providertest.Options{Provider: "openai", Endpoint: "chat",
-		Skip: map[string]string{"openai-chat-truncated_vision": byURL, "openai-chat-tool_result_vision": byURL}}, &Dialect, own)
-	providertest.Crossing(t, traffic, &anthropic.Dialect, &anthropic.Dialect, providertest.Options{Provider: "anthropic", Endpoint: "messages"}, &Dialect, own)
+	providertest.Crossing(t, traffic, providertest.Cross{Client: &openai.Dialect, Provider: &Dialect, Answers: own,
+		Requests: providertest.Options{Provider: "openai", Endpoint: "chat",
+			Skip: map[string]string{"openai-chat-truncated_vision": byURL, "openai-chat-tool_result_vision": byURL}}})
+	providertest.Crossing(t, traffic, providertest.Cross{Client: &anthropic.Dialect, Provider: &Dialect, Answers: own,
+		Requests: providertest.Options{Provider: "anthropic", Endpoint: "messages"}})
 }
 
 // Recorded paths and answers of counting, and what was sent to it.

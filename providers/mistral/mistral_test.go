@@ -27,15 +27,17 @@ func TestRecorded(t *testing.T) {
 }
 
 func TestCrossingAnthropic(t *testing.T) {
-	providertest.Crossing(t, os.Getenv("SLUICE_WIRE"), &anthropic.Dialect, &anthropic.Dialect, providertest.Options{Provider: "anthropic", Endpoint: "messages"},
-		&Dialect, providertest.Options{Provider: "mistral", Endpoint: "chat"})
+	providertest.Crossing(t, os.Getenv("SLUICE_WIRE"), providertest.Cross{
+		Client: &anthropic.Dialect, Requests: providertest.Options{Provider: "anthropic", Endpoint: "messages"},
+		Provider: &Dialect, Answers: providertest.Options{Provider: "mistral", Endpoint: "chat"}})
 }
 
 func TestCrossing(t *testing.T) {
 	for _, host := range []string{"openai", "mistral", "deepseek", "openrouter"} {
 		t.Run(host, func(t *testing.T) {
-			providertest.Crossing(t, os.Getenv("SLUICE_WIRE"), &openai.Dialect, &openai.Dialect, providertest.Options{Provider: host, Endpoint: "chat"},
-				&Dialect, providertest.Options{Provider: "mistral", Endpoint: "chat"})
+			providertest.Crossing(t, os.Getenv("SLUICE_WIRE"), providertest.Cross{
+				Client: &openai.Dialect, Requests: providertest.Options{Provider: host, Endpoint: "chat"},
+				Provider: &Dialect, Answers: providertest.Options{Provider: "mistral", Endpoint: "chat"}})
 		})
 	}
 }

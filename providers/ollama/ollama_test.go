@@ -28,17 +28,19 @@ func TestRecorded(t *testing.T) {
 }
 
 func TestCrossingAnthropic(t *testing.T) {
-	providertest.Crossing(t, os.Getenv("SLUICE_WIRE"), &anthropic.Dialect, &anthropic.Dialect, providertest.Options{Provider: "anthropic", Endpoint: "messages"},
-		&Dialect, providertest.Options{Provider: "ollama", Endpoint: "chat_native"})
+	providertest.Crossing(t, os.Getenv("SLUICE_WIRE"), providertest.Cross{
+		Client: &anthropic.Dialect, Requests: providertest.Options{Provider: "anthropic", Endpoint: "messages"},
+		Provider: &Dialect, Answers: providertest.Options{Provider: "ollama", Endpoint: "chat_native"}})
 }
 
 func TestCrossing(t *testing.T) {
-	const byURL = "its picture is a URL, which is refused (TestRefused)"
+	const byURL = "its picture is a URL, which is fetched before (package providers)"
 	skip := map[string]string{"openai-chat-truncated_vision": byURL, "openai-chat-tool_result_vision": byURL}
 	for _, host := range []string{"openai", "mistral", "deepseek", "openrouter"} {
 		t.Run(host, func(t *testing.T) {
-			providertest.Crossing(t, os.Getenv("SLUICE_WIRE"), &sluiceopenai.Dialect, &sluiceopenai.Dialect, providertest.Options{Provider: host, Endpoint: "chat", Skip: skip},
-				&Dialect, providertest.Options{Provider: "ollama", Endpoint: "chat_native"})
+			providertest.Crossing(t, os.Getenv("SLUICE_WIRE"), providertest.Cross{
+				Client: &sluiceopenai.Dialect, Requests: providertest.Options{Provider: host, Endpoint: "chat", Skip: skip},
+				Provider: &Dialect, Answers: providertest.Options{Provider: "ollama", Endpoint: "chat_native"}})
 		})
 	}
 }

@@ -13,23 +13,31 @@ import (
 	"sluice/providers/schema"
 )
 
+// Cross is two dialects, and the recorded traffic of both.
+type Cross struct {
+	Client   *dialect.Dialect // what the caller speaks; its provider side reads what the caller got
+	Requests Options          // whose recorded requests its callers make
+	Provider *dialect.Dialect // what the provider speaks
+	Answers  Options          // whose recorded answers it gives
+}
+
 // Crossing replays recorded traffic across two dialects: every recorded
-// request of the client's hosts and endpoint becomes one of d's that is JSON
-// and names its model, and every recorded answer of d becomes one of the
-// client's that says the same when it is read again. back is the provider side
-// of the client's dialect, which reads it.
-func Crossing(t *testing.T, dir string, client, back *dialect.Dialect, from Options, d *dialect.Dialect, o Options) {
+// request becomes one of the provider's that is JSON and names its model, and
+// every recorded answer becomes one of the client's that says the same when it
+// is read again.
+func Crossing(t *testing.T, dir string, x Cross) {
+	from, o := x.Requests, x.Answers
 	all := index(t, dir)
 	requests, answers := 0, 0
 	for i := range all {
 		c := &all[i]
 		if c.Provider == from.Provider && c.Endpoint == from.Endpoint && c.Request.BodyFile != "" && from.Skip[c.ID] == "" {
 			requests++
-			t.Run("to/"+c.ID, func(t *testing.T) { crossRequest(t, client, d, c.read(t, dir, c.Request.BodyFile)) })
+			t.Run("to/"+c.ID, func(t *testing.T) { crossRequest(t, x.Client, x.Provider, c.read(t, dir, c.Request.BodyFile)) })
 		}
 		if c.Provider == o.Provider && c.Endpoint == o.Endpoint && c.Response.Status < 400 && o.Skip[c.ID] == "" {
 			answers++
-			t.Run("back/"+c.ID, func(t *testing.T) { crossAnswer(t, client, back, d, c, c.read(t, dir, c.Response.BodyFile)) })
+			t.Run("back/"+c.ID, func(t *testing.T) { x.answer(t, c, c.read(t, dir, c.Response.BodyFile)) })
 		}
 	}
 	t.Logf("%s to %s: %d requests there, %d answers back", from.Provider, o.Provider, requests, answers)
@@ -84,31 +92,31 @@ func crossRequest(t *testing.T, client, d *dialect.Dialect, body []byte) {
 	}
 }
 
-// crossAnswer puts an answer, whole or streamed, into the client's dialect and
-// reads it again with back.
-func crossAnswer(t *testing.T, client, back, d *dialect.Dialect, c *capture, body []byte) {
+// answer puts an answer, whole or streamed, into the client's dialect and
+// reads it again.
+func (x *Cross) answer(t *testing.T, c *capture, body []byte) {
 	if c.Stream == nil {
-		resp, err := d.Chat.Decode(body)
+		resp, err := x.Provider.Chat.Decode(body)
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := back.Chat.Decode(client.Client.EncodeChat(nil, resp))
+		again, err := x.Client.Chat.Decode(x.Client.Client.EncodeChat(nil, resp))
 		if err != nil {
 			t.Fatal(err)
 		}
 		sameAnswer(t, fromWhole(again), fromWhole(resp))
 		return
 	}
-	got, err := readStream(d.Chat, bytes.NewReader(body))
+	got, err := readStream(x.Provider.Chat, bytes.NewReader(body))
 	if err != nil {
 		return // the provider's own error
 	}
-	encoder := client.Client.Stream(dialect.StreamOptions{ID: "made-id", Model: "m", Created: 1767225600, WantsUsage: true})
+	encoder := x.Client.Client.Stream(dialect.StreamOptions{ID: "made-id", Model: "m", Created: 1767225600, WantsUsage: true})
 	var events []byte
 	for i := range got.Chunks {
 		events = encoder.Chunk(events, &got.Chunks[i])
 	}
-	again, err := readStream(back.Chat, bytes.NewReader(encoder.End(events, &got.Usage)))
+	again, err := readStream(x.Client.Chat, bytes.NewReader(encoder.End(events, &got.Usage)))
 	if err != nil {
 		t.Fatal(err)
 	}

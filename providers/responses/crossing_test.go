@@ -268,16 +268,20 @@ func TestCrossing(t *testing.T) {
 	t.Run("to anthropic", func(t *testing.T) {
 		from := ours
 		from.Skip = map[string]string{"openai-responses-document_encrypted_reasoning_reasoning": "a spreadsheet, which nobody else reads"}
-		providertest.Crossing(t, dir, &Dialect, &Dialect, from, &anthropic.Dialect, providertest.Options{Provider: "anthropic", Endpoint: "messages",
-			Skip: map[string]string{"anthropic-messages-stream-parallel_tool_calls_server_tool": "several streams, one after another"}})
+		providertest.Crossing(t, dir, providertest.Cross{Client: &Dialect, Requests: from,
+			Provider: &anthropic.Dialect, Answers: providertest.Options{Provider: "anthropic", Endpoint: "messages",
+				Skip: map[string]string{"anthropic-messages-stream-parallel_tool_calls_server_tool": "several streams, one after another"}}})
 	})
 	t.Run("to openai", func(t *testing.T) {
-		providertest.Crossing(t, dir, &Dialect, &Dialect, ours, &openai.Dialect, providertest.Options{Provider: "openai", Endpoint: "chat"})
+		providertest.Crossing(t, dir, providertest.Cross{Client: &Dialect, Requests: ours,
+			Provider: &openai.Dialect, Answers: providertest.Options{Provider: "openai", Endpoint: "chat"}})
 	})
 	t.Run("from openai", func(t *testing.T) {
-		providertest.Crossing(t, dir, &openai.Dialect, &openai.Dialect, providertest.Options{Provider: "openai", Endpoint: "chat"}, &Dialect, ours)
+		providertest.Crossing(t, dir, providertest.Cross{Client: &openai.Dialect, Requests: providertest.Options{Provider: "openai", Endpoint: "chat"},
+			Provider: &Dialect, Answers: ours})
 	})
 	t.Run("from anthropic", func(t *testing.T) {
-		providertest.Crossing(t, dir, &anthropic.Dialect, &anthropic.Dialect, providertest.Options{Provider: "anthropic", Endpoint: "messages"}, &Dialect, ours)
+		providertest.Crossing(t, dir, providertest.Cross{Client: &anthropic.Dialect, Requests: providertest.Options{Provider: "anthropic", Endpoint: "messages"},
+			Provider: &Dialect, Answers: ours})
 	})
 }
