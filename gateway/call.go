@@ -33,6 +33,7 @@ type Call struct {
 	prompt *prompts.Live
 	model  *Model
 	req    providers.Request
+	passed *passedBody // of a request that is passed on; nil: it is none
 
 	tickets [2]billing.Ticket // of the key's limits, and of the prompt's own
 	money   money

@@ -14,7 +14,10 @@ import (
 // has cost. A call with several answers (a repaired prompt) is charged for each.
 func (c *Call) charge(t *dialect.Tally) {
 	u := t.Usage
-	if u.Source != schema.UsageReported && c.target != nil {
+	switch {
+	case c.passed != nil:
+		u = c.passedUsage(t)
+	case u.Source != schema.UsageReported && c.target != nil:
 		u = c.countUsage(t)
 	}
 	if u.Source == schema.UsageNone {

@@ -43,6 +43,7 @@ type endpoint struct {
 // endpoints are those with a fixed path; see also dispatch.
 var endpoints = map[string]endpoint{
 	"/v1/chat/completions":      {"POST", &openai.Dialect, serving(schema.OpChat)},
+	"/v1/completions":           {"POST", &openai.Completions, serving(schema.OpChat)},
 	"/v1/embeddings":            {"POST", &openai.Dialect, serving(schema.OpEmbed)},
 	"/v1/rerank":                {"POST", &openai.Dialect, serving(schema.OpRerank)},
 	"/v1/models":                {"GET", &openai.Dialect, (*Call).serveModels},
@@ -69,6 +70,9 @@ func (c *Call) dispatch() error {
 	c.speaks = dialectOf(path)
 	if rest, ok := strings.CutPrefix(path, "/v1beta/models/"); ok {
 		return c.serveGemini(rest)
+	}
+	if methods := passingsAt(path); methods != nil {
+		return c.servePassing(methods)
 	}
 	if id, ok := strings.CutPrefix(path, "/v1/models/"); ok && id != "" {
 		return c.allow("GET", func(c *Call) error { return c.serveOneModel(id) })

@@ -75,6 +75,9 @@ func (c *Call) reserve() error {
 		c.money.hold, _, _ = owner.HoldUpTo(0, 0)
 		return nil
 	}
+	if c.passed != nil {
+		return c.reservePassed()
+	}
 	out := c.outputBound()
 	in := c.inputBytes() + 64 // no token is shorter than a byte, but for a picture's
 	want := c.dearest(in, out)

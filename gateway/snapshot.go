@@ -40,6 +40,9 @@ type Settings struct {
 	Drain          bool           // read a stream to its end when the caller has left
 	Location       *time.Location // of days and months in reports and budgets
 }
+	// Defaults are the providers of calls without a model, by what they are
+	// for: files, batches, moderations, images.
+	Defaults map[string]string
 
 // Caller is a key with all that its calls need, resolved.
 type Caller struct {

@@ -109,6 +109,9 @@ func (s *streamBody) next(p []byte) (int, error) {
 		s.c.err = e
 		s.end()
 		s.over = true
+		if s.fault == nil { // a file: only a connection that is cut can tell
+			return 0, err
+		}
 		s.last = s.fault(nil, e, s.c.entry.RequestID)
 		gave := copy(p[n:], s.last)
 		s.last = s.last[gave:]

@@ -79,6 +79,7 @@ func (b *builder) snapshot(ctx context.Context, s *server, cfg *config.Config) (
 			BodyLimit: int64(cfg.Server.BodyLimit), TrustedProxies: cfg.Server.Trusted,
 			HoldTokens: cfg.Billing.HoldTokens, Unpriced: billing.UnpricedPolicy(cfg.Billing.Unpriced),
 			Drain: cfg.Billing.OnDisconnect == "drain", Location: cfg.Billing.TimeZone,
+			Defaults: cfg.Defaults.ByName(),
 		},
 		Owners: v.owners, Callers: callers, Models: v.models, Providers: v.providers,
 		Bare: bareNames(v.providers), List: listModels(v.models, v.providers), Registry: v.registry,

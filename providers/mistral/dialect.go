@@ -26,5 +26,11 @@ var Dialect = dialect.Dialect{
 		NeedsBytes: func(p *schema.Part) bool { return p.Type == schema.PartAudio },
 	},
 	Embed: &dialect.Embed{Encode: encodeEmbed, Decode: base.Embed.Decode},
+	// As OpenAI's; batches have other paths, and pictures are made by agents.
+	Pass: map[schema.Operation]*dialect.Pass{
+		schema.OpModerate:   base.Pass[schema.OpModerate],
+		schema.OpTranscribe: base.Pass[schema.OpTranscribe],
+		schema.OpFile:       base.Pass[schema.OpFile],
+	},
 	Error: decodeError,
 }

@@ -58,6 +58,22 @@ func (k *checker) model(path []string, m Model) {
 	}
 }
 
+// defaults checks that the providers of calls without a model exist.
+func (k *checker) defaults() {
+	set := k.config.Defaults.ByName()
+	for _, name := range sortedKeys(set) {
+		path, provider := []string{"defaults", name}, set[name]
+		if k.on[provider] {
+			continue
+		}
+		if k.origin.find(path).expanded {
+			k.fault(path, "there is no provider of that name under providers:")
+			continue
+		}
+		k.fault(path, "there is no provider %s under providers:%s", strconv.Quote(provider), meant(provider, sortedKeys(k.on)))
+	}
+}
+
 // edge leads from a model to another one under models:.
 type edge struct {
 	to   string

@@ -85,6 +85,7 @@ providers:
   gemini:
   mistral: {keys: [provider-secret-8]}
   play: {kind: mock, latency: 20ms, rate: 200.5, fail: {status: 429}}
+defaults: {files: openai, moderations: mistral}
 models:
   gpt-4.1: openai/gpt-4.1
   fast:
@@ -127,6 +128,7 @@ func TestEverything(t *testing.T) {
 	eq("store", c.SQLitePath(), "/var/lib/sluice.db")
 	eq("fetch", c.Fetch, Fetch{Allow: []string{"files.example.com", "*.internal", "10.1.0.0/16", "::1"}, Max: 1 << 20, Timeout: 3 * time.Second})
 
+	eq("defaults", c.Defaults.ByName(), map[string]string{"files": "openai", "moderations": "mistral"})
 	eq("openai", c.Providers["openai"].Kind, "openai")
 	eq("keys", c.Providers["claude"].Keys, []ProviderKey{{Value: "provider-secret-1", Weight: 1}, {Value: "provider-secret-2", Weight: 3, Models: []string{"claude-*"}}})
 	eq("groq", c.Providers["groq"], DefaultProvider())
