@@ -62,7 +62,7 @@ func (s *server) reload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, f := range s.publishPrompts(ctx) {
+	for _, f := range s.publishPrompts(ctx, cfg) {
 		s.log.Warn("prompt not served in its new state", "fault", f)
 	}
 	if err := s.rebuild(ctx, cfg); err != nil {
@@ -76,14 +76,28 @@ func (s *server) reload(ctx context.Context) error {
 }
 
 // changed puts teams and keys of the store in force after the admin API
-// changed them.
-func (s *server) changed(ctx context.Context) error {
+// changed them. They are stored, so it goes on when whoever asked has left, and
+// what fails is tried again (catchUp): a revoked key must not stay in force.
+func (s *server) changed(ctx context.Context) (err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	defer cancel()
 	s.reloading.Lock()
 	defer s.reloading.Unlock()
+	defer func() { s.behind.Store(err != nil) }()
 	if err := s.prompts.Refresh(ctx); err != nil {
 		return err
 	}
 	return s.rebuild(ctx, s.build.view().cfg)
+}
+
+// catchUp puts in force what could not be when it was stored.
+func (s *server) catchUp(ctx context.Context) {
+	if !s.behind.Load() {
+		return
+	}
+	if err := s.changed(ctx); err != nil {
+		s.log.Error("a change was stored but is not in force", "error", err)
+	}
 }
 
 // rebuild makes a snapshot of cfg and swaps it in.
@@ -96,14 +110,10 @@ func (s *server) rebuild(ctx context.Context, cfg *config.Config) error {
 	return nil
 }
 
-// publishPrompts brings what prompts.dir holds into the registry. What it
+// publishPrompts brings what cfg's prompts.dir holds into the registry. What it
 // gives are the faults of the files that are not served, or not in their new
 // state.
-func (s *server) publishPrompts(ctx context.Context) []string {
-	cfg := s.build.view().cfg
-	if cfg == nil {
-		cfg = s.started
-	}
+func (s *server) publishPrompts(ctx context.Context, cfg *config.Config) []string {
 	if cfg.Prompts.Dir == "" {
 		return nil
 	}
@@ -146,7 +156,7 @@ func (s *server) watch(ctx context.Context) {
 		case <-files:
 			s.tryReload(ctx)
 		case <-prompts:
-			for _, f := range s.publishPrompts(ctx) {
+			for _, f := range s.publishPrompts(ctx, s.build.view().cfg) {
 				s.log.Warn("prompt not served in its new state", "fault", f)
 			}
 			if err := s.changed(ctx); err != nil { // their limits
@@ -154,6 +164,7 @@ func (s *server) watch(ctx context.Context) {
 			}
 			continue
 		case <-second.C:
+			s.catchUp(ctx)
 			if _, err := os.Stat(defaultPrompts); !late || err != nil {
 				continue
 			}

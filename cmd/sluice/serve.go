@@ -16,6 +16,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -34,6 +35,7 @@ type server struct {
 	dataDir     string
 	started     *config.Config // what was in force at the start
 	reloading   sync.Mutex
+	behind      atomic.Bool // what the store holds is not in force yet
 	begun       time.Time
 	log         *slog.Logger
 
@@ -87,6 +89,11 @@ func (s *server) open(ctx context.Context) (err error) {
 
 // run listens, tells how to begin, and waits for the end.
 func (s *server) run(ctx context.Context) error {
+	// A start that fails for its ports must not make a key that is never shown.
+	data, adminListener, err := s.listen()
+	if err != nil {
+		return err
+	}
 	first, err := s.firstStart(ctx)
 	if err != nil {
 		return err
@@ -94,7 +101,7 @@ func (s *server) run(ctx context.Context) error {
 	if err := s.prompts.Refresh(ctx); err != nil {
 		return fmt.Errorf("cannot read the published prompts: %w", err)
 	}
-	for _, f := range s.publishPrompts(ctx) {
+	for _, f := range s.publishPrompts(ctx, s.started) {
 		s.log.Warn("prompt not served", "fault", f)
 	}
 	snap, err := s.build.snapshot(ctx, s, s.started)
@@ -107,14 +114,6 @@ func (s *server) run(ctx context.Context) error {
 		ReadTimeout: s.started.Server.HeaderTimeout, IdleTimeout: s.started.Server.IdleTimeout,
 	}, snap)
 	s.metrics.AddGauges(s.gauges())
-	data, err := net.Listen("tcp", s.started.Server.Listen)
-	if err != nil {
-		return fmt.Errorf("cannot listen on server.listen: %w", err)
-	}
-	adminListener, err := net.Listen("tcp", s.started.Server.Admin)
-	if err != nil {
-		return fmt.Errorf("cannot listen on server.admin: %w", err)
-	}
 	plane, link, err := s.adminPlane(adminListener.Addr().String())
 	if err != nil {
 		return err
@@ -133,6 +132,17 @@ func (s *server) run(ctx context.Context) error {
 	}
 	stopWatching()
 	return errors.Join(err, s.shutdown(plane))
+}
+
+// listen opens the listeners of the data plane and the admin plane.
+func (s *server) listen() (data, admin net.Listener, err error) {
+	if data, err = net.Listen("tcp", s.started.Server.Listen); err != nil {
+		return nil, nil, fmt.Errorf("cannot listen on server.listen: %w", err)
+	}
+	if admin, err = net.Listen("tcp", s.started.Server.Admin); err != nil {
+		return nil, nil, fmt.Errorf("cannot listen on server.admin: %w", err)
+	}
+	return data, admin, nil
 }
 
 // settleHeap gives back what starting took (the catalogue, the configuration),

@@ -1,7 +1,9 @@
 package e2e
 
 import (
+	"net"
 	"net/http"
+	"os"
 	"os/exec"
 	"regexp"
 	"strings"
@@ -53,6 +55,29 @@ func TestFirstStart(t *testing.T) {
 	g.key = key
 	if a := g.chat(chatBody("mock/echo", "still here", "")); a.get("choices.0.message.content").String() != "still here" {
 		t.Fatalf("the key does not work after a restart: %d %s", a.status, a.body)
+	}
+}
+
+// A first start whose port is taken makes no key: the next one shows it.
+func TestFirstStartWithoutPort(t *testing.T) {
+	g := newGateway(t, "")
+	g.args = []string{"serve"}
+	g.env = []string{"SLUICE_SERVER__LISTEN=" + g.listen, "SLUICE_SERVER__ADMIN=" + g.admin}
+	if err := os.Remove(g.file()); err != nil {
+		t.Fatal(err)
+	}
+	taken, err := net.Listen("tcp", g.admin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.spawn()
+	if code := g.exitCode(10 * time.Second); code != 1 {
+		t.Errorf("exit code %d with a port that is taken", code)
+	}
+	taken.Close()
+	g.start()
+	if !eventually(5*time.Second, func() bool { return strings.Contains(g.stderr.String(), "\nkey ") }) {
+		t.Errorf("no key at the first start that works:\n%s", g.stderr)
 	}
 }
 
