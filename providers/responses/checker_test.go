@@ -96,8 +96,14 @@ func (c *checker) added(v gjson.Result) error {
 	if v.Get("output_index").Int() != int64(len(c.items)) {
 		return fmt.Errorf("output_index is not %d", len(c.items))
 	}
+	ours := true // else it is the provider's, verbatim
+	switch item.Get("type").Str {
+	case itemMessage, itemReasoning, itemCall, itemCustom:
+	default:
+		ours = false
+	}
 	for i := range c.items {
-		if c.items[i].id == item.Get("id").Str {
+		if c.items[i].id == item.Get("id").Str && ours {
 			return fmt.Errorf("the id was there before")
 		}
 		if !c.items[i].done.Exists() && c.items[i].kind != itemCall && c.items[i].kind != itemCustom {
@@ -105,7 +111,7 @@ func (c *checker) added(v gjson.Result) error {
 		}
 	}
 	c.items = append(c.items, checkedItem{id: item.Get("id").Str, kind: item.Get("type").Str})
-	if item.Get("id").Str == "" || item.Get("type").Str == "" {
+	if ours && item.Get("id").Str == "" || item.Get("type").Str == "" {
 		return fmt.Errorf("the item has no id or type")
 	}
 	return nil

@@ -40,6 +40,9 @@ func head(_ schema.Operation, raw []byte) (schema.Head, error) {
 	var input, state, prompt bool
 	err := wire.Object(raw, headFields, func(field int, v gjson.Result) error {
 		if v.Type == gjson.Null {
+			if field == atMaxTokens { // where a limit must be put
+				h.MaxTokensAt, h.MaxTokensName = schema.Span{From: v.Index, To: v.Index + len(v.Raw)}, fieldMaxTokens
+			}
 			return nil
 		}
 		switch field {
