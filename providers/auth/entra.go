@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// EntraScope is what a token for Azure OpenAI and Foundry is asked for.
+// EntraScope is what a token for Azure OpenAI and Foundry is asked for (so
+// Microsoft answers at learn.microsoft.com/answers/questions/2075104).
 const EntraScope = "https://cognitiveservices.azure.com/.default"
 
 // EntraOptions name an application in Microsoft Entra ID; its client secret is
@@ -23,8 +24,10 @@ type EntraOptions struct {
 	Now      func() time.Time // nil: time.Now
 }
 
-// Entra gets tokens by the client credentials flow (learn.microsoft.com,
-// entra/identity-platform/v2-oauth2-client-creds-grant-flow, read 2026-11-24).
+// Entra gets tokens by the client credentials flow (learn.microsoft.com/entra/
+// identity-platform/v2-oauth2-client-creds-grant-flow). Checked on 2026-11-24:
+// the flow, and the form of the scope (…/scenario-daemon-acquire-token). The
+// parameters of the request are those of RFC 6749, section 4.4.
 // An error names what is missing in o.
 func Entra(o EntraOptions) (Sign, error) {
 	if o.Tenant == "" || o.ClientID == "" {

@@ -136,8 +136,9 @@ func (g google) fetch(ctx context.Context, secret string) (token, error) {
 }
 
 // serviceAccount exchanges a JWT signed with the account's key
-// (developers.google.com/identity/protocols/oauth2/service-account, read
-// 2026-11-24).
+// (developers.google.com/identity/protocols/oauth2/service-account; its claims
+// and the hour that it may last were checked on 2026-11-24 as others quote
+// that page).
 func (g google) serviceAccount(ctx context.Context, f *googleFile, address string) (token, error) {
 	key, err := jwt.ParseRSAPrivateKeyFromPEM([]byte(f.PrivateKey))
 	if err != nil {

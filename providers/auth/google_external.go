@@ -14,7 +14,7 @@ import (
 // external is a credentials file of workload identity federation: a token of
 // another identity provider is exchanged for Google's
 // (cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token and
-// google.aip.dev/auth/4117, read 2026-11-24). Its token comes from a file or a
+// google.aip.dev/auth/4117; not checked against the documents). Its token comes from a file or a
 // URL; those that AWS signs and those that a program prints are not supported.
 type external struct {
 	Audience         string `json:"audience"`

@@ -14,8 +14,12 @@
 // https://NAME.services.ai.azure.com. The key goes in the header api-key, or an
 // Entra token as a bearer token (package auth).
 //
-// Documents, read 2026-11-24, at learn.microsoft.com/azure/foundry/openai:
-// api-version-lifecycle, reference, concepts/content-filter.
+// Documents are at learn.microsoft.com/azure. Checked on 2026-11-24: the path
+// of v1 (foundry/openai/api-version-lifecycle), that of dated versions and the
+// headers of a key and a token (ai-services/openai/reference), and what came
+// with 2024-09-01-preview (ai-services/openai/api-version-deprecation). Not
+// checked against a document: the form "models/", "preview" and "latest", the
+// role developer, and the codes of errors.
 package azure
 
 import (
@@ -80,9 +84,10 @@ func placeOf(version string) func(model, operation string) string {
 	}
 }
 
-// quirksOf tells what older versions lack (reference, "API version changes"):
-// stream_options and max_completion_tokens came with 2024-09-01-preview, the
-// role developer with 2024-12-01-preview.
+// quirksOf tells what older versions lack: stream_options and
+// max_completion_tokens came with 2024-09-01-preview (ai-services/openai/
+// api-version-deprecation), the role developer with 2024-12-01-preview (not
+// checked against a document).
 func quirksOf(version string) openai.Quirks {
 	dated, models := strings.CutPrefix(version, "models/")
 	if dated == "" || dated[0] != '2' {

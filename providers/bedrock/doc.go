@@ -12,7 +12,8 @@
 //   - response_format json_schema becomes outputConfig where the model has it,
 //     else one forced tool whose input is the answer, else words;
 //   - cache_control marks become cachePoint blocks behind what they mark;
-//   - images and documents go as bytes, or by s3:// URL: Bedrock fetches none.
+//   - images and documents go as bytes, or by s3:// URL: Bedrock fetches none,
+//     so that those by http URL are fetched before (Chat.NeedsBytes).
 //
 // A caller reaches what only Bedrock has by its own names: guardrailConfig,
 // performanceConfig, requestMetadata, additionalModelRequestFields,
@@ -21,10 +22,14 @@
 // Streams are binary messages; the last one tells the usage, after the one
 // that tells why the answer stopped.
 //
-// Documents, read 2026-11-24, at docs.aws.amazon.com/bedrock/latest:
-// APIReference/API_runtime_{Converse,ConverseStream,ConverseStreamOutput,
-// ContentBlock,CachePointBlock,OutputConfig,InvokeModel,CountTokens}.html,
-// userguide/{structured-output,prompt-caching,claude-messages-adaptive-thinking,
-// model-parameters-titan-embed-text,troubleshooting-api-error-codes}.html, and
-// nova/latest/nova2-userguide/{core-inference,using-converse-api}.html.
+// Documents are at docs.aws.amazon.com/bedrock/latest. Checked on 2026-11-24
+// were the fields and values of APIReference/API_runtime_{ImageBlock,
+// ImageSource,DocumentBlock,VideoBlock,AudioBlock,AudioSource,CachePointBlock,
+// Tool,OutputConfig,OutputFormat,OutputFormatStructure,CountTokensInput,
+// TokenUsage}.html, ConverseTokensRequest of the SDKs, and of the user guide
+// conversation-inference-call and structured-output. Recorded traffic shows the
+// answers, the events of streams and the errors that it holds. Not checked
+// against a document: which models take cache marks, for how long and where
+// (userguide/prompt-caching), adaptive thinking, the settings of Nova, Titan's
+// embeddings and ranking, and the list of error codes.
 package bedrock

@@ -58,7 +58,7 @@ func (e *encoder) media(at string, p *schema.Part) ([]byte, error) {
 	case strings.HasPrefix(url, "s3://"):
 		source = append(wire.AppendText([]byte(`{"s3Location":{`), "uri", url), "}}"...)
 	case url != "":
-		return nil, schema.Invalid(at, "%s: the provider fetches no URLs but s3://; send the data itself", at)
+		return nil, schema.Invalid(at, "%s: of URLs the provider takes s3:// only; send the data itself", at)
 	case data == "":
 		return nil, schema.Invalid(at, "%s has no data", at)
 	default:

@@ -22,7 +22,9 @@
 // stand in where there are none. Rerank is billed by searches, which no count
 // of tokens can tell: price it by the request.
 //
-// Documents, read 2026-11-24: docs.cohere.com/reference/{chat,chat-stream,
-// embed,rerank,errors}, docs.cohere.com/docs/{streaming,tool-use-streaming,
-// structured-outputs,reasoning}, and the types of cohere-ai/cohere-python.
+// Documents, checked on 2026-11-24: docs.cohere.com/reference/chat and chat-stream
+// (path, messages, tools), docs.cohere.com/docs/image-inputs, and the fields of
+// a request as Oracle's SDK names them. Recorded traffic shows answers, streams
+// and usage. Not checked against a document: the list of errors, what may not
+// stand beside response_format, and the limits of rerank.
 package cohere

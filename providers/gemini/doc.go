@@ -26,5 +26,6 @@
 // function-calling,structured-output,priority-inference,gemini-3},
 // docs.cloud.google.com/vertex-ai/docs/reference/rest/v1/GenerateContentResponse
 // and …/vertex-ai/generative-ai/docs/{thinking,thought-signatures,model-reference/
-// text-embeddings-api}; and recorded answers of both hosts.
+// text-embeddings-api}; and recorded answers of both hosts. Media by URL: see
+// needsBytes.
 package gemini

@@ -20,7 +20,9 @@
 // of a thinking model's is a list where OpenAI's clients read a string. Who
 // wants the bytes to pass declares the provider as openai-compatible.
 //
-// Documents, read 2026-11-24: docs.mistral.ai/api, docs.mistral.ai/capabilities/
-// {reasoning,function_calling,document_ai}, the models of mistralai/client-python,
-// the order of roles from mistral-common's validator, and recorded traffic.
+// Documents, checked on 2026-11-24: docs.mistral.ai/capabilities/vision (pictures
+// by URL or as data), and the fields of a request in clients made from Mistral's
+// OpenAPI description. Recorded traffic shows answers, thinking, ids of calls and
+// what is refused. Not checked against a document: document_url, the values of
+// reasoning_effort, and the order of roles.
 package mistral

@@ -12,8 +12,8 @@
 //   - tool_choice none leaves the tools out.
 //
 // It has no other tool_choice, no n, no logit_bias, no PDFs and no sounds: they
-// are left out and named. A picture that is only a URL is refused: the server
-// fetches nothing, and neither does this package.
+// are left out and named. The server fetches nothing: pictures and texts by URL are
+// fetched before (Chat.NeedsBytes).
 //
 // Servers before 0.9 give calls no id; one is made of the answer's time and the
 // call's place.

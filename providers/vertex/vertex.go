@@ -4,9 +4,11 @@
 // …/v1/projects/P/locations/L/endpoints/openapi. All take an access token of
 // Google's as a bearer token (package auth).
 //
-// Documents, read 2026-11-24: platform.claude.com/docs/en/api/claude-on-vertex-ai
-// and cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude/
-// {use-claude,count-tokens}.
+// Documents, checked on 2026-11-24: platform.claude.com/docs/en/build-with-claude/
+// claude-on-vertex-ai (the model in the URL, anthropic_version and its value in
+// the body) and build-with-claude/vision (pictures as data only, for the models
+// that Google manages). Not checked against a document: the paths of rawPredict
+// and of counting, the addresses of multi-regions, the form of errors.
 package vertex
 
 import (
