@@ -40,8 +40,19 @@ func decodeRequest(raw []byte) (*schema.ChatRequest, error) {
 const instructionsMark = "instructions"
 
 func instructions(text string) schema.Message {
-	return schema.Message{Role: schema.RoleSystem, Parts: schema.TextParts(text),
-		Extra: map[string]json.RawMessage{instructionsMark: json.RawMessage("true")}}
+	return schema.Message{Role: schema.RoleSystem, Parts: []schema.Part{{Type: schema.PartText, Text: text,
+		Extra: map[string]json.RawMessage{instructionsMark: json.RawMessage("true")}}}}
+}
+
+// instructionsOf is what a request's field instructions says, or "".
+func instructionsOf(req *schema.ChatRequest) string {
+	if len(req.Messages) == 0 {
+		return ""
+	}
+	if m := &req.Messages[0]; len(m.Parts) == 1 && m.Parts[0].Extra[instructionsMark] != nil {
+		return m.Text()
+	}
+	return ""
 }
 
 func decodeField(req *schema.ChatRequest, name string, v gjson.Result) (err error) {

@@ -35,8 +35,8 @@ func encode(req *schema.ChatRequest) (*dialect.Upstream, error) {
 	b := append(make([]byte, 0, 1<<10), '{')
 	b = wire.AppendString(wire.AppendKey(b, "model"), req.Model)
 	messages := req.Messages
-	if len(messages) > 0 && messages[0].Extra[instructionsMark] != nil {
-		b = wire.AppendText(b, "instructions", messages[0].Text())
+	if text := instructionsOf(req); text != "" {
+		b = wire.AppendText(b, "instructions", text)
 		messages = messages[1:]
 	}
 	b, err := e.appendInput(wire.AppendKey(b, "input"), messages)

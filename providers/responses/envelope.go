@@ -98,11 +98,7 @@ func appendAsked(b []byte, req *schema.ChatRequest) []byte {
 		}
 		b = wire.AppendRaw(b, name, v)
 	}
-	text := ""
-	if len(req.Messages) > 0 && req.Messages[0].Extra[instructionsMark] != nil {
-		text = req.Messages[0].Text()
-	}
-	b = wire.AppendOrNull(wire.AppendKey(b, "instructions"), text)
+	b = wire.AppendOrNull(wire.AppendKey(b, "instructions"), instructionsOf(req))
 	if req.MaxTokens != nil {
 		b = wire.AppendInt(b, fieldMaxTokens, req.MaxTokens)
 	} else {
