@@ -17,7 +17,11 @@ func (c *Call) serveModel(op schema.Operation, model string) error {
 	if err := c.authenticate(); err != nil {
 		return err
 	}
-	raw := c.rc.PostBody()
+	return c.serveBody(op, model, c.rc.PostBody())
+}
+
+// serveBody is serveModel for a caller who is known.
+func (c *Call) serveBody(op schema.Operation, model string, raw []byte) error {
 	head, err := c.speaks.Client.Head(op, raw)
 	if err != nil {
 		return err
@@ -132,6 +136,9 @@ func (c *Call) serveWhole(ask func(*providers.Provider, context.Context, *provid
 	h.Set("X-Sluice-Cost", c.entry.Cost.String())
 	h.SetContentType("application/json")
 	c.rc.Response.SetBody(answer.Body)
+	if c.keeps() {
+		c.keep(c.req.Raw, answer.Body)
+	}
 	return nil
 }
 
@@ -160,6 +167,10 @@ func (c *Call) serveStream(array bool) error {
 	if array {
 		c.sendStream(&arrayFrames{Stream: stream, buf: make([]byte, 16<<10)}, c.speaks.Client.StreamError)
 		c.rc.Response.Header.SetContentType("application/json")
+		return nil
+	}
+	if c.keeps() {
+		c.sendStream(&keptFrames{Stream: stream, c: c, request: c.req.Raw}, c.speaks.Client.StreamError)
 		return nil
 	}
 	c.sendStream(stream, c.speaks.Client.StreamError)

@@ -23,6 +23,7 @@ type Options struct {
 	Spool     *billing.Spool
 	Ledger    billing.Ledger // for GET /v1/usage
 	Counter   *billing.Counter
+	Responses Conversations // answers of the Responses API; nil: none are kept
 	Metrics   *telemetry.Metrics
 	Log       *slog.Logger
 	AccessLog io.Writer // a line a call; nil: none
@@ -40,13 +41,16 @@ type Gateway struct {
 	spool   *billing.Spool
 	ledger  billing.Ledger
 	counter *billing.Counter
-	metrics *telemetry.Metrics
-	log     *slog.Logger
-	access  *accessLog
-	ids     *idSource
-	watch   watcher
-	replays replays
-	server  *fasthttp.Server
+
+	responses *keeper // nil: none are kept
+	keeping   sync.WaitGroup
+	metrics   *telemetry.Metrics
+	log       *slog.Logger
+	access    *accessLog
+	ids       *idSource
+	watch     watcher
+	replays   replays
+	server    *fasthttp.Server
 
 	ctx      context.Context // of all calls; ends when draining takes too long
 	cancel   context.CancelFunc
@@ -66,6 +70,9 @@ func New(o Options, first *Snapshot) *Gateway {
 		metrics: o.Metrics, log: o.Log, ids: newIDSource(), used: map[string]time.Time{},
 	}
 	g.snap.Store(first)
+	if o.Responses != nil {
+		g.responses = newKeeper(o.Responses, o.Log.Warn)
+	}
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	if o.AccessLog != nil {
 		g.access = newAccessLog(o.AccessLog, o.TextLog)
@@ -87,6 +94,9 @@ func New(o Options, first *Snapshot) *Gateway {
 		CloseOnShutdown:              true,
 		DisablePreParseMultipartForm: true,
 		Logger:                       serverLogger{o.Log},
+	}
+	if g.responses != nil {
+		g.keeping.Go(func() { g.responses.run(g.ctx) })
 	}
 	go g.watch.run(g.ctx)
 	return g
@@ -121,6 +131,7 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 			g.log.Error("calls did not end after they were cut")
 		}
 	}
+	g.keeping.Wait()
 	if g.access != nil {
 		g.access.close()
 	}

@@ -11,6 +11,7 @@ import (
 	"sluice/providers/dialect"
 	"sluice/providers/gemini"
 	"sluice/providers/openai"
+	"sluice/providers/responses"
 	"sluice/providers/schema"
 )
 
@@ -44,6 +45,7 @@ type endpoint struct {
 var endpoints = map[string]endpoint{
 	"/v1/chat/completions":      {"POST", &openai.Dialect, serving(schema.OpChat)},
 	"/v1/completions":           {"POST", &openai.Completions, serving(schema.OpChat)},
+	"/v1/responses":             {"POST", &responses.Dialect, (*Call).serveResponses},
 	"/v1/embeddings":            {"POST", &openai.Dialect, serving(schema.OpEmbed)},
 	"/v1/rerank":                {"POST", &openai.Dialect, serving(schema.OpRerank)},
 	"/v1/models":                {"GET", &openai.Dialect, (*Call).serveModels},
@@ -70,6 +72,13 @@ func (c *Call) dispatch() error {
 	c.speaks = dialectOf(path)
 	if rest, ok := strings.CutPrefix(path, "/v1beta/models/"); ok {
 		return c.serveGemini(rest)
+	}
+	if id, ok := strings.CutPrefix(path, "/v1/responses/"); ok && id != "" {
+		method := "GET"
+		if c.from.method == "DELETE" {
+			method = "DELETE"
+		}
+		return c.allow(method, func(c *Call) error { return c.serveKeptResponse(id) })
 	}
 	if methods := passingsAt(path); methods != nil {
 		return c.servePassing(methods)

@@ -25,7 +25,12 @@ func (c *Call) serveAsModel(name string) error {
 	if err != nil {
 		return err
 	}
-	stream, usage := c.req.Head.Stream, c.req.Head.WantsUsage
+	return c.answerAsModel(input, c.req.Head.Stream, c.req.Head.WantsUsage)
+}
+
+// answerAsModel calls the prompt with an input and answers in the dialect that
+// the caller speaks, under the model's name that it asked for.
+func (c *Call) answerAsModel(input map[string]any, stream, usage bool) error {
 	asked := c.entry.Model
 	c.notePrompt()
 	c.entry.Model, c.entry.Stream = asked, false

@@ -228,14 +228,22 @@ func (s *server) watchFiles(files, prompts chan<- struct{}) (stop func()) {
 	}
 }
 
-// keepUsed records when keys were last used.
+// keepResponses is how long answers of the Responses API are kept: as long as
+// OpenAI keeps them.
+const keepResponses = 30 * 24 * time.Hour
+
+// keepUsed records when keys were last used, and forgets responses that are
+// too old.
 func (s *server) keepUsed() {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := s.store.Responses().ForgetResponses(ctx, time.Now().Add(-keepResponses)); err != nil {
+		s.log.Warn("old responses are still kept", "error", err)
+	}
 	used := s.gateway.UsedKeys()
 	if len(used) == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
 	if err := s.store.Tenants().TouchKeys(ctx, used); err != nil {
 		s.log.Warn("cannot record when keys were used", "error", err)
 	}
