@@ -29,6 +29,7 @@ type file struct {
 	Source  string            `json:"source"`
 	Date    string            `json:"date"`
 	Factors map[string]string `json:"factors"` // prices as multiples of the input's, where not given
+	Batch   string            `json:"batch"`   // of a batch, as a multiple of every price of tokens, where not given
 }
 
 // skipped are catwalk's entries that an API key alone does not reach.
@@ -198,6 +199,7 @@ func overlay(p *Provider, f *file) {
 	}
 	for i := range p.Models {
 		applyFactors(&p.Models[i].Prices, f.Factors)
+		applyBatch(&p.Models[i].Prices, f.Batch)
 	}
 }
 
@@ -232,6 +234,9 @@ func mergePrices(p, over *Prices) {
 	if over.Above != nil {
 		p.Above = over.Above
 	}
+	if over.Service != nil {
+		p.Service = over.Service
+	}
 }
 
 // fields are the prices by their names in data files.
@@ -259,6 +264,36 @@ func applyFactors(p *Prices, factors map[string]string) {
 		applyFactors(&tier, factors)
 		p.Above[n] = tier
 	}
+}
+
+// applyBatch fills in what a batch costs where a provider states it as a part
+// of everything else.
+func applyBatch(p *Prices, factor string) {
+	if _, given := p.Service["batch"]; given || factor == "" || p.Input == "" {
+		return
+	}
+	batch := part(p, factor)
+	for n, tier := range p.Above {
+		if batch.Above == nil {
+			batch.Above = map[int64]Prices{}
+		}
+		batch.Above[n] = part(&tier, factor)
+	}
+	if p.Service == nil {
+		p.Service = map[string]Prices{}
+	}
+	p.Service["batch"] = batch
+}
+
+// part is the prices of tokens, multiplied.
+func part(p *Prices, factor string) (out Prices) {
+	dst := out.fields()
+	for name, price := range p.fields() {
+		if *price != "" && name != "image" && name != "request" {
+			*dst[name] = times(*price, factor)
+		}
+	}
+	return out
 }
 
 // times multiplies two decimal numbers exactly.

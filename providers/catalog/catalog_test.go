@@ -76,7 +76,7 @@ func TestPricesOfWellKnownModels(t *testing.T) {
 			continue
 		}
 		got := m.Prices
-		got.Above = nil
+		got.Above, got.Service = nil, nil
 		a, _ := json.Marshal(got)
 		b, _ := json.Marshal(tc.want)
 		if string(a) != string(b) {
@@ -109,6 +109,39 @@ func TestPricesOfLongContexts(t *testing.T) {
 		b, _ := json.Marshal(tc.want)
 		if string(a) != string(b) {
 			t.Errorf("%s/%s above %d costs %s, want %s", tc.provider, tc.model, tc.above, a, b)
+		}
+	}
+}
+
+func TestPricesOfServices(t *testing.T) {
+	for _, tc := range []struct {
+		provider, model, service string
+		want                     Prices
+	}{
+		// developers.openai.com/api/docs/pricing: batch, flex, priority
+		{"openai", "gpt-5", "flex", Prices{Input: "0.625", Output: "5", CachedInput: "0.0625"}},
+		{"openai", "gpt-5", "priority", Prices{Input: "2.5", Output: "20", CachedInput: "0.25"}},
+		{"openai", "gpt-4o", "batch", Prices{Input: "1.25", Output: "5"}},
+		// platform.claude.com: a batch costs half of everything, the cache included
+		{"anthropic", "claude-opus-4-5", "batch", Prices{Input: "2.5", Output: "12.5", CachedInput: "0.25", CacheWrite: "3.125", CacheWrite1h: "5"}},
+		{"anthropic", "claude-opus-5-5", "batch", Prices{Input: "2", Output: "10", CachedInput: "0.1", CacheWrite: "2.5", CacheWrite1h: "4"}},
+		{"anthropic", "claude-opus-4-5", "priority", Prices{}},
+	} {
+		m, _ := Load().Model(tc.provider, tc.model)
+		a, _ := json.Marshal(m.Prices.Service[tc.service])
+		b, _ := json.Marshal(tc.want)
+		if string(a) != string(b) {
+			t.Errorf("%s/%s, %s, costs %s, want %s", tc.provider, tc.model, tc.service, a, b)
+		}
+	}
+	long, _ := Load().Model("anthropic", "claude-haiku-5-5")
+	if p := long.Prices.Service["batch"].Above[100_000]; p.Input != "0.25" || p.Output != "1.25" {
+		t.Errorf("a long batch costs %+v", p)
+	}
+	// aws.amazon.com/bedrock/pricing: regional profiles cost a tenth more than the model and its global profile
+	for id, want := range map[string]string{"anthropic.claude-sonnet-4-6": "3", "global.anthropic.claude-sonnet-4-6": "3", "eu.anthropic.claude-sonnet-4-6": "3.3"} {
+		if m, ok := Load().Model("bedrock", id); !ok || m.Prices.Input != want {
+			t.Errorf("%s costs %q, want %s", id, m.Prices.Input, want)
 		}
 	}
 }
@@ -163,8 +196,14 @@ func checkPrices(t *testing.T, name string, p Prices) {
 			t.Errorf("%s: a cached token (%s) costs more than a fresh one (%s)", name, p.CachedInput, p.Input)
 		}
 	}
+	for service, prices := range p.Service {
+		if !slices.Contains([]string{"batch", "flex", "priority"}, service) || prices.Service != nil || !prices.Known() {
+			t.Errorf("%s: service %s: %+v", name, service, prices)
+		}
+		checkPrices(t, name+" "+service, prices)
+	}
 	for n, tier := range p.Above {
-		if n < 1000 || tier.Above != nil {
+		if n < 1000 || tier.Above != nil || tier.Service != nil {
 			t.Errorf("%s: tier above %d", name, n)
 		}
 		checkPrices(t, name, tier)

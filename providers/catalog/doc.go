@@ -10,8 +10,8 @@
 //     provider and are not taken; nor are its default headers, which name
 //     another program;
 //   - data/*.json, ours: what catwalk lacks (embeddings, audio, images,
-//     moderation, reranking, further providers), cached, cache-write and
-//     long-context prices, and corrections. Every file names the page its
+//     moderation, reranking, further providers), cached, cache-write,
+//     long-context, batch and priority prices, and corrections. Every file names the page its
 //     prices are from and the day they were read; a model may name its own.
 //
 // The user's own prices lie over both; that is done where the configuration is
