@@ -61,7 +61,10 @@ func (c *Call) callerIP() string {
 	}
 	addr, _ := netip.AddrFromSlice(ip)
 	addr = addr.Unmap()
-	hops := strings.Split(string(c.rc.Request.Header.Peek("X-Forwarded-For")), ",")
+	var hops []string
+	for _, line := range c.rc.Request.Header.PeekAll("X-Forwarded-For") { // a proxy may add a line of its own
+		hops = append(hops, strings.Split(string(line), ",")...)
+	}
 	for i := len(hops) - 1; i >= 0 && containsAddr(trusted, addr); i-- {
 		next, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
 		if err != nil {

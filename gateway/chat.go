@@ -14,6 +14,7 @@ import (
 // serveModel is a call in a model dialect. model is the one that the path
 // names; empty: the body does.
 func (c *Call) serveModel(op schema.Operation, model string) error {
+	c.entry.Operation = op.String() // also of what is refused before it is read
 	if err := c.authenticate(); err != nil {
 		return err
 	}

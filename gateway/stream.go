@@ -93,7 +93,11 @@ func (s *streamBody) next(p []byte) (int, error) {
 		}
 		return n, nil
 	}
-	n, err := s.from.Read(p)
+	room := p
+	if s.c.explain && len(p) > noteRoom {
+		room = p[:len(p)-noteRoom]
+	}
+	n, err := s.from.Read(room)
 	switch {
 	case err == io.EOF:
 		s.end()
@@ -154,6 +158,9 @@ func (s *streamBody) left() {
 	}
 	s.end()
 }
+
+// noteRoom is kept free in what is read into for the comment of explain.
+const noteRoom = 1 << 10
 
 // explain puts a comment with model, attempts and cost before the frames that
 // end the stream, if the caller asked for it and there is room.

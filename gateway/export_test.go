@@ -1,0 +1,4 @@
+package gateway
+
+// Settle waits until no call is open: every one is recorded then.
+func (g *Gateway) Settle() { g.open.Wait() }
