@@ -36,7 +36,11 @@ func (p *Provider) Chat(ctx context.Context, c *Call) (*Answer, error) {
 	tallyAnswer(&out.Tally, out.Chat)
 	if c.Request.Unified == nil {
 		out.buf = newBuffer()
-		out.buf.b = c.Request.Client.Client.EncodeChat(out.buf.b, out.Chat)
+		if client := c.Request.Client.Client; client.EncodeFor != nil {
+			out.buf.b = client.EncodeFor(out.buf.b, req, out.Chat)
+		} else {
+			out.buf.b = client.EncodeChat(out.buf.b, out.Chat)
+		}
 		out.Body = out.buf.b
 	}
 	return out, nil

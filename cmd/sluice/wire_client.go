@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,6 +24,7 @@ import (
 	"sluice/providers/mock"
 	"sluice/providers/ollama"
 	"sluice/providers/openai"
+	"sluice/providers/responses"
 	"sluice/providers/upstream"
 	"sluice/providers/vertex"
 	"sluice/providers/voyage"
@@ -119,10 +121,14 @@ func speak(o *providers.Options, kind, base string, p config.Provider, entry cat
 	switch kind {
 	case "openai":
 		o.Dialect = &openai.Dialect
-		o.Also = append(o.Also, &openai.Completions)
+		o.Also = append(o.Also, &openai.Completions, &responses.Dialect)
+		o.Choose = responsesOnly(entry)
 	case "openai-compatible":
 		o.Dialect = compatible(entry)
 		o.Also = append(o.Also, openai.NewCompletions(openai.Quirks{NoStreamOptions: entry.Quirks.NoStreamOptions}))
+		if slices.Contains(speakResponses, entry.Name) {
+			o.Also = append(o.Also, &responses.Dialect)
+		}
 	case "azure":
 		o.Dialect, o.Auth = azure.New(p.APIVersion), providers.SecretHeader(azure.KeyHeader)
 		if p.Tenant != "" {
@@ -154,6 +160,24 @@ func speak(o *providers.Options, kind, base string, p config.Provider, entry cat
 		return fmt.Errorf("kind %q is not known", kind)
 	}
 	return err
+}
+
+// speakResponses are the hosts besides OpenAI whose Responses API recorded
+// traffic shows.
+var speakResponses = []string{"xai", "deepseek", "openrouter"}
+
+// responsesOnly chooses the Responses API for the models that have no other.
+func responsesOnly(entry catalog.Provider) func(model string) *dialect.Dialect {
+	only := map[string]bool{}
+	for _, m := range entry.Models {
+		only[m.ID] = m.Mode == "responses"
+	}
+	return func(model string) *dialect.Dialect {
+		if only[model] {
+			return &responses.Dialect
+		}
+		return nil
+	}
 }
 
 // compatible is OpenAI's dialect as a host speaks it that is not OpenAI: with
