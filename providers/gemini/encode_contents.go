@@ -18,9 +18,15 @@ type call struct {
 
 // messages sorts the request's messages into the system instruction and turns.
 // Results of tools in a row become one turn, as the API wants the answers to
-// parallel calls; other turns may follow one of the same role.
+// parallel calls, with their media in the turn behind it; other turns may
+// follow one of the same role.
 func (e *encoder) messages() error {
-	results := false // the last turn holds results only
+	var results, media []part // of the run of results that is being read
+	flush := func() {
+		e.add("user", results)
+		e.add("user", media)
+		results, media = nil, nil
+	}
 	for i := range e.req.Messages {
 		m := &e.req.Messages[i]
 		at := fmt.Sprintf("messages[%d]", i)
@@ -34,33 +40,27 @@ func (e *encoder) messages() error {
 			if err != nil {
 				return err
 			}
+			flush()
 			e.add("model", parts)
-			results = false
 		case schema.RoleTool, "function":
 			result, beside, err := e.toolResult(at, m)
 			if err != nil {
 				return err
 			}
-			if results {
-				last := &e.turns[len(e.turns)-1]
-				last.Parts = append(last.Parts, result)
-			} else {
-				e.add("user", []part{result})
-			}
-			results = len(beside) == 0
-			e.add("user", beside)
+			results, media = append(results, result), append(media, beside...)
 		case schema.RoleUser:
 			parts, err := e.parts(at+".content", m.Parts)
 			if err != nil {
 				return err
 			}
+			flush()
 			e.add("user", parts)
-			results = false
 		default:
 			return schema.Invalid(at+".role", "%s.role: unknown role %q", at, m.Role)
 		}
 		e.dropIf(m.Name != "" && m.Role != schema.RoleTool, "name")
 	}
+	flush()
 	return nil
 }
 

@@ -46,8 +46,9 @@ func TestEncodeMedia(t *testing.T) {
 	}
 }
 
-// TestToolMedia has a picture in a tool's result: in it on new models, beside
-// it on older ones.
+// TestToolMedia has a picture in a tool's result: in it on new models, behind
+// the results of all parallel calls on older ones, which refuse results in
+// two turns.
 func TestToolMedia(t *testing.T) {
 	messages := []schema.Message{
 		{Role: schema.RoleUser, Parts: schema.TextParts("go")},
@@ -58,7 +59,7 @@ func TestToolMedia(t *testing.T) {
 	}
 	for model, want := range map[string][]string{
 		"gemini-3-flash":   {`"thoughtSignature":"c2ln"`, `"response":{"error":{"a":1}},"parts":[{"inlineData":{"mimeType":"image/png","data":"AA"}}]}},{"functionResponse":{"id":"9","name":"g","response":{"output":""}}}]`},
-		"gemini-2.5-flash": {`"response":{"error":{"a":1}}}}]},{"role":"user","parts":[{"inlineData":{"mimeType":"image/png","data":"AA"}}]},{"role":"user","parts":[{"functionResponse"`},
+		"gemini-2.5-flash": {`"response":{"error":{"a":1}}}},{"functionResponse":{"id":"9","name":"g","response":{"output":""}}}]},{"role":"user","parts":[{"inlineData":{"mimeType":"image/png","data":"AA"}}]}]`},
 	} {
 		up, err := Dialect.Chat.Encode(&schema.ChatRequest{Model: model, Messages: messages})
 		if err != nil {
