@@ -2,6 +2,7 @@ package mock
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -47,7 +48,11 @@ func (m *Mock) Chat(ctx context.Context, req *schema.ChatRequest) (*schema.ChatR
 	}, nil
 }
 
-func answerID(n uint64) string { return "chatcmpl-mock-" + strconv.FormatUint(n, 10) }
+func answerID(n uint64) string { return "chatcmpl-" + run + strconv.FormatUint(n, 10) }
+
+// run tells the answers of this process from those of another, for answers may
+// be kept by their ids.
+var run = strings.ToLower(rand.Text()[:12]) + "-"
 
 // choicesOf is how many answers were asked for, within reason.
 func choicesOf(req *schema.ChatRequest) int {
