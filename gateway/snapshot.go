@@ -39,10 +39,10 @@ type Settings struct {
 	Unpriced       billing.UnpricedPolicy
 	Drain          bool           // read a stream to its end when the caller has left
 	Location       *time.Location // of days and months in reports and budgets
-}
 	// Defaults are the providers of calls without a model, by what they are
 	// for: files, batches, moderations, images.
 	Defaults map[string]string
+}
 
 // Caller is a key with all that its calls need, resolved.
 type Caller struct {
