@@ -42,6 +42,7 @@ type Call struct {
 	attempt *router.Attempt // a stream's, until it is over
 	target  *Target         // that was tried last
 	stream  *streamBody
+	session *session      // a realtime session's, which then finishes the call
 	err     *schema.Error // why it failed
 	entry   billing.Entry
 	done    progress

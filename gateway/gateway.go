@@ -125,7 +125,7 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 	g.cancel()
 	// What is still open ends as an error, and is recorded. A caller who does not
 	// read keeps its call from that until its connection is closed.
-	if err != nil && !g.quiet(time.Second) {
+	if !g.quiet(time.Second) {
 		g.watch.cut()
 		if !g.quiet(time.Second) {
 			g.log.Error("calls did not end after they were cut")

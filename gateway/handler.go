@@ -25,7 +25,7 @@ func (g *Gateway) handle(rc *fasthttp.RequestCtx) {
 			c.stream = nil
 			c.fail(errInternal())
 		}
-		if c.stream == nil {
+		if c.stream == nil && c.session == nil {
 			c.finish()
 		}
 	}()
@@ -47,6 +47,7 @@ var endpoints = map[string]endpoint{
 	"/v1/completions":           {"POST", &openai.Completions, serving(schema.OpChat)},
 	"/v1/responses":             {"POST", &responses.Dialect, (*Call).serveResponses},
 	"/v1/embeddings":            {"POST", &openai.Dialect, serving(schema.OpEmbed)},
+	"/v1/realtime":              {"GET", &openai.Dialect, (*Call).serveRealtime},
 	"/v1/rerank":                {"POST", &openai.Dialect, serving(schema.OpRerank)},
 	"/v1/models":                {"GET", &openai.Dialect, (*Call).serveModels},
 	"/v1/usage":                 {"GET", &openai.Dialect, (*Call).serveUsage},

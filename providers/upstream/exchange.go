@@ -98,6 +98,9 @@ func (r *Response) readHead(k *conn) error {
 		if r.Status >= 200 {
 			break
 		}
+		if r.Status == 101 && r.upgrade {
+			return nil
+		}
 		if r.Status == 101 {
 			r.drop()
 			return invalid(nil, "the provider wants to switch the protocol")

@@ -24,6 +24,7 @@ type Response struct {
 	ctx    context.Context // nil: cannot be cancelled
 	stop   func() bool
 
+	upgrade bool // a switch to another protocol is asked for
 	chunked bool
 	chunks  chunks
 	left    int64 // bytes of a plain body to come; -1: until the connection ends
