@@ -47,8 +47,6 @@ type Call struct {
 	entry   billing.Entry
 	done    progress
 	trail   []billing.AttemptLog
-	explain bool   // the caller wants to know how it was decided
-	allowed string // the methods of a path that was called with another
 }
 
 // origin is where a call came from and went to.
@@ -89,7 +87,7 @@ func (g *Gateway) newCall(rc *fasthttp.RequestCtx) *Call {
 	if id := rc.Request.Header.Peek("X-Request-Id"); saneID(id) {
 		e.RequestID = string(id)
 	}
-	c.explain = string(rc.Request.Header.Peek("X-Sluice-Explain")) == "1"
+	c.from.explain = string(rc.Request.Header.Peek("X-Sluice-Explain")) == "1"
 	return c
 }
 

@@ -197,7 +197,7 @@ func (c *Call) startStream() (*providers.Stream, error) {
 func (c *Call) route(late bool, try func(*providers.Provider, *providers.Call) error) error {
 	c.plan.Route = c.model.Route
 	c.plan.NoFallback = string(c.rc.Request.Header.Peek("X-Sluice-Fallback")) == "off"
-	c.plan.Explain = c.explain
+	c.plan.Explain = c.from.explain
 	err := c.plan.Do(c.ctx, func(a *router.Attempt) error {
 		t := a.Candidate.Payload.(*Target)
 		c.target = t

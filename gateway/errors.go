@@ -35,8 +35,8 @@ func (c *Call) fail(err error) {
 	if e.Status == fasthttp.StatusUnauthorized {
 		h.Set("WWW-Authenticate", `Bearer realm="sluice"`)
 	}
-	if c.allowed != "" {
-		h.Set("Allow", c.allowed)
+	if c.from.allowed != "" {
+		h.Set("Allow", c.from.allowed)
 	}
 	if c.speaks != nil {
 		h.SetContentType("application/json")
@@ -174,7 +174,7 @@ func errTooLarge(limit int64) *schema.Error {
 }
 
 func errMethod(c *Call, allow string) *schema.Error {
-	c.allowed = allow
+	c.from.allowed = allow
 	return &schema.Error{Code: schema.CodeMethodNotAllowed, Status: 405, Origin: schema.OriginGateway,
 		Message: "use " + allow + " here, not " + c.from.method}
 }

@@ -28,7 +28,7 @@ func (c *Call) commonHeaders() {
 	if c.caller != nil {
 		c.limitHeaders()
 	}
-	if c.explain && c.plan.Route != nil {
+	if c.from.explain && c.plan.Route != nil {
 		h.Set("X-Sluice-Explain", c.explanation())
 	}
 }

@@ -94,7 +94,7 @@ func (s *streamBody) next(p []byte) (int, error) {
 		return n, nil
 	}
 	room := p
-	if s.c.explain && len(p) > noteRoom {
+	if s.c.from.explain && len(p) > noteRoom {
 		room = p[:len(p)-noteRoom]
 	}
 	n, err := s.from.Read(room)
@@ -166,10 +166,10 @@ const noteRoom = 1 << 10
 // end the stream, if the caller asked for it and there is room.
 func (s *streamBody) explain(p []byte, n int) int {
 	c := s.c
-	if !c.explain || c.speaks == &gemini.Dialect { // whose clients fail on a comment
+	if !c.from.explain || c.speaks == &gemini.Dialect { // whose clients fail on a comment
 		return n
 	}
-	c.explain = false
+	c.from.explain = false
 	note := append([]byte(": sluice model="), c.target.Name...)
 	note = strconv.AppendInt(append(note, " attempts="...), int64(len(c.trail)), 10)
 	note = append(append(append(note, " cost="...), c.entry.Cost.String()...), "\n\n"...)

@@ -84,12 +84,11 @@ func appendOutput(b []byte, c *schema.Choice, e *envelope) []byte {
 	flush()
 	custom := customNames(e.req)
 	for i := range m.ToolCalls {
-		call := &m.ToolCalls[i]
-		id := call.ID
-		if id == "" {
-			id = itemID("call", number.response, i)
+		call := m.ToolCalls[i]
+		if call.ID == "" {
+			call.ID = itemID("call", number.response, i)
 		}
-		b = appendCallItem(separated(b), number.id("fc"), id, call, custom[call.Function.Name], "completed")
+		b = appendCallItem(separated(b), number.id("fc"), &call, custom[call.Function.Name], "completed")
 	}
 	return b
 }
@@ -134,8 +133,9 @@ func appendRefusalPart(b []byte, text string) []byte {
 	return append(wire.AppendString(append(b, `{"type":"refusal","refusal":`...), text), '}')
 }
 
-// appendCallItem writes a call, of a custom tool as one of those.
-func appendCallItem(b []byte, id, callID string, call *schema.ToolCall, custom bool, status string) []byte {
+// appendCallItem writes a call, of a custom tool as one of those. call.ID is
+// the call's, id the item's.
+func appendCallItem(b []byte, id string, call *schema.ToolCall, custom bool, status string) []byte {
 	b = wire.AppendText(append(b, '{'), "id", id)
 	if custom {
 		b = append(b, `,"type":"custom_tool_call"`...)
@@ -145,7 +145,7 @@ func appendCallItem(b []byte, id, callID string, call *schema.ToolCall, custom b
 		b = wire.AppendString(wire.AppendKey(b, "arguments"), call.Function.Arguments)
 	}
 	b = wire.AppendText(b, "status", status)
-	b = wire.AppendString(wire.AppendKey(b, "call_id"), callID)
+	b = wire.AppendString(wire.AppendKey(b, "call_id"), call.ID)
 	return append(wire.AppendString(wire.AppendKey(b, "name"), call.Function.Name), '}')
 }
 

@@ -39,8 +39,8 @@ func (w *writer) toolCall(b []byte, piece *schema.ToolCall, at int) []byte {
 
 // item is a call as an item.
 func (c *call) item(status string) []byte {
-	made := schema.ToolCall{Function: schema.FunctionCall{Name: c.name, Arguments: string(c.arguments)}}
-	return appendCallItem(nil, c.id, c.callID, &made, c.custom, status)
+	made := schema.ToolCall{ID: c.callID, Function: schema.FunctionCall{Name: c.name, Arguments: string(c.arguments)}}
+	return appendCallItem(nil, c.id, &made, c.custom, status)
 }
 
 // closeCalls ends the calls but one whose arguments are whole, or all.
