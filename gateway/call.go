@@ -53,6 +53,8 @@ type Call struct {
 type origin struct {
 	method, path, ip string
 	within           context.Context // of the call that makes this one; nil: a client does
+	allowed          string          // the methods of a path that was called with another
+	explain          bool            // it wants to know how it was decided
 }
 
 // money is what a call may cost.
