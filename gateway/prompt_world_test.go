@@ -184,12 +184,13 @@ func newEdge(t *testing.T, files map[string]string) *edge {
 // snapshot has the test's keys and its provider.
 func (e *edge) snapshot() *Snapshot {
 	e.t.Helper()
-	teams := []billing.Team{{Name: "t"}, {Name: "public"}, {Name: "poor", Limits: billing.Limits{RPM: 3}}}
+	teams := []billing.Team{{Name: "t"}, {Name: "public"}, {Name: TesterID}, {Name: "poor", Limits: billing.Limits{RPM: 3}}}
 	keys := []billing.Key{
 		{ID: "all", Team: "t", Name: "all", Hash: billing.HashKey(testKey)},
 		{ID: "label", Team: "t", Name: "label", Hash: billing.HashKey(labelKey), Prompts: []string{"label"}},
 		{ID: "poor", Team: "poor", Name: "poor", Hash: billing.HashKey(poorKey)},
 		{ID: "public", Team: "public", Name: "anonymous"},
+		{ID: TesterID, Team: TesterID, Name: "prompts"},
 	}
 	owners, err := billing.NewBook(time.UTC, time.Now).Rebuild(teams, keys)
 	if err != nil {

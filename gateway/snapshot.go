@@ -19,6 +19,7 @@ import (
 type Snapshot struct {
 	Settings Settings
 	Public   *Caller // of calls without a key, to public prompts; has no hash
+	Tester   *Caller // of the tests of prompts; has no hash
 	callers  map[[32]byte]*Caller
 	owners   *billing.Owners
 	models   map[string]*Model
@@ -132,8 +133,12 @@ func NewSnapshot(p Parts) *Snapshot {
 		providers: make(map[string]*Provider, len(p.Providers)),
 	}
 	for _, c := range p.Callers {
-		if c.Key.Hash == ([32]byte{}) {
-			s.Public = c // the one that is nobody's key
+		if c.Key.Hash == ([32]byte{}) { // nobody's key
+			if c.Key.ID == TesterID {
+				s.Tester = c
+			} else {
+				s.Public = c
+			}
 			continue
 		}
 		s.callers[c.Key.Hash] = c

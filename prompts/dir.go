@@ -171,6 +171,29 @@ func CheckDir(dir, prefix string) (Faults, error) {
 	return faults, nil
 }
 
+// ReadDir reads every prompt file below a directory, without a store. Faults
+// are of the files that are left out.
+func ReadDir(dir string) ([]*Live, Faults, error) {
+	var faults Faults
+	files, err := scan(dir, &faults)
+	if err != nil {
+		return nil, nil, fmt.Errorf("cannot read the prompts of %q: %w", dir, err)
+	}
+	r := NewRegistry(nil, nil)
+	var out []*Live
+	for _, f := range files {
+		if f.source == nil {
+			continue
+		}
+		l, bad := r.read(f.name, f.path, f.source, f.partials)
+		faults = append(faults, bad...)
+		if len(bad) == 0 {
+			out = append(out, l)
+		}
+	}
+	return out, faults, nil
+}
+
 // ReadFile reads a prompt file and the partials beside it.
 func ReadFile(path string) (name string, source []byte, partials map[string]string, err error) {
 	name = strings.TrimSuffix(filepath.Base(path), ".prompt")

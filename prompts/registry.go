@@ -240,3 +240,34 @@ func validName(name string) bool {
 	}
 	return true
 }
+
+// Draft is a prompt as it would be served, were it published.
+func (r *Registry) Draft(p Publication) (*Live, Faults) {
+	return r.read(p.Name, p.Name+".prompt", p.Source, p.Partials)
+}
+
+// Review says what speaks against a publication, a line each: changes that
+// break those who call what is served now, and tests that fail. Bytes that are
+// served already are not looked at. Errors are of type Faults.
+func (r *Registry) Review(ctx context.Context, p Publication, ask Ask) ([]string, error) {
+	draft, faults := r.Draft(p)
+	if len(faults) > 0 {
+		return nil, faults
+	}
+	var against []string
+	if was, ok := r.Snapshot().ByName(p.Name); ok {
+		if digest(bundle(was.Source, was.Partials)) == digest(bundle(draft.Source, draft.Partials)) {
+			return nil, nil
+		}
+		for _, change := range Compare(was, draft).Breaking {
+			against = append(against, "breaks callers: "+change)
+		}
+	}
+	results := draft.Template.RunTests(ctx, ask, "", nil)
+	for i := range results {
+		if line := results[i].Line(); line != "" {
+			against = append(against, line)
+		}
+	}
+	return against, nil
+}

@@ -23,9 +23,9 @@ const (
 
 // Limits are a prompt's own limits, of all callers together; 0 is no limit.
 type Limits struct {
-	RPM      int64 // calls a minute
-	TPM      int64 // tokens a minute
-	Parallel int64 // calls at once
+	RPM      int64 `json:"rpm,omitempty"`      // calls a minute
+	TPM      int64 `json:"tpm,omitempty"`      // tokens a minute
+	Parallel int64 `json:"parallel,omitempty"` // calls at once
 }
 
 // Settings are the keys of the sluice namespace.

@@ -1,7 +1,6 @@
 package prompts
 
 import (
-	"encoding/json"
 	"fmt"
 	"regexp"
 	"slices"
@@ -21,7 +20,8 @@ type Test struct {
 
 // expectations are the assertions of a test, in promptfoo's terms where it has
 // them.
-var expectations = []string{"equals", "contains", "not-contains", "icontains", "regex", "starts-with", "json", "schema", "similar", "judge", "cost", "latency"}
+var expectations = []string{"equals", "contains", "not-contains", "icontains", "regex", "starts-with", "json", "is-json",
+	"schema", "judge", "llm-rubric", "cost", "latency"}
 
 func (m *metadata) tests(key string, v any) {
 	list, ok := v.([]any)
@@ -97,7 +97,7 @@ func (m *metadata) expectation(key, what string, a ordered.Member) {
 		if _, ok := texts(a.Value); !ok {
 			want = "a text or a list of texts"
 		}
-	case "equals", "starts-with", "judge", "regex":
+	case "equals", "starts-with", "judge", "llm-rubric", "regex":
 		s, ok := a.Value.(string)
 		if !ok {
 			want = "a text"
@@ -105,24 +105,40 @@ func (m *metadata) expectation(key, what string, a ordered.Member) {
 		if _, err := regexp.Compile(s); a.Key == "regex" && err != nil {
 			want = "a regular expression: " + err.Error()
 		}
-	case "schema":
-		if _, ok := a.Value.(bool); !ok {
-			want = "true or false"
+	case "schema", "is-json":
+		want = wantSchema(a.Value)
+	case "cost":
+		if expectCost(a.Value, 0) != "" {
+			want = "the most that is allowed, in dollars"
 		}
-	case "cost", "latency":
-		switch a.Value.(type) {
-		case string, json.Number:
-		default:
-			want = "the most that is allowed"
+	case "latency":
+		if expectLatency(a.Value, 0) != "" {
+			want = "the most that is allowed, as a duration or in milliseconds"
 		}
-	case "json", "similar":
-		// any value, or a text with a threshold: judged when it is run
+	case "json":
+		// any value: the output must have all that it has
+	case "similar":
+		want = "left out: this version does not compare by embeddings; use judge"
 	default:
 		m.fault(key, "%s: unknown expectation %q%s", what, a.Key, meant(a.Key, expectations))
 	}
 	if want != "" {
 		m.fault(key, "%s: %s must be %s", what, a.Key, want)
 	}
+}
+
+// wantSchema says what is wrong with the value of schema or is-json.
+func wantSchema(v any) string {
+	switch v := v.(type) {
+	case bool:
+		return ""
+	case ordered.Object:
+		if _, err := compileSchema(v); err != nil {
+			return "a JSON Schema: " + err.Error()
+		}
+		return ""
+	}
+	return "true, false or a JSON Schema"
 }
 
 // texts takes a text, or a list of them.

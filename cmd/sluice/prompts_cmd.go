@@ -15,7 +15,8 @@ import (
 
 func promptCommand() *cobra.Command {
 	return group("prompt", "Prompts: files that are APIs",
-		promptListCommand(), promptShowCommand(), promptRenderCommand(), promptPublishCommand(), promptLabelCommand(), promptRollbackCommand())
+		promptListCommand(), promptShowCommand(), promptRunCommand(), promptTestCommand(), promptDiffCommand(),
+		promptRenderCommand(), promptPublishCommand(), promptLabelCommand(), promptRollbackCommand())
 }
 
 func promptListCommand() *cobra.Command {
@@ -92,7 +93,7 @@ func promptPublishCommand() *cobra.Command {
 		})}
 	c.flags(cmd)
 	cmd.Flags().StringVar(&message, "message", "", "what has changed")
-	cmd.Flags().BoolVar(&force, "force", false, "publish although the prompt's own tests fail")
+	cmd.Flags().BoolVar(&force, "force", false, "publish although its tests fail or callers break")
 	return cmd
 }
 

@@ -143,8 +143,10 @@ func tenants(ctx context.Context, s *server, cfg *config.Config) ([]billing.Team
 		}
 		keys = append(keys, k)
 	}
-	if !has(publicName) {
-		teams = append(teams, billing.Team{Name: publicName, Source: sourceBuiltIn})
+	for _, name := range []string{publicName, gateway.TesterID} {
+		if !has(name) {
+			teams = append(teams, billing.Team{Name: name, Source: sourceBuiltIn})
+		}
 	}
 	for _, p := range s.prompts.Snapshot().All() {
 		if l := p.Template.Sluice.Limits; l != (prompts.Limits{}) {
@@ -152,7 +154,8 @@ func tenants(ctx context.Context, s *server, cfg *config.Config) ([]billing.Team
 				Limits: billing.Limits{RPM: l.RPM, TPM: l.TPM, Parallel: l.Parallel}})
 		}
 	}
-	keys = append(keys, billing.Key{ID: publicName, Team: publicName, Name: "anonymous", Source: sourceBuiltIn})
+	keys = append(keys, billing.Key{ID: publicName, Team: publicName, Name: "anonymous", Source: sourceBuiltIn},
+		billing.Key{ID: gateway.TesterID, Team: gateway.TesterID, Name: "prompts", Source: sourceBuiltIn})
 	return teams, keys, nil
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"net/http"
 	"os"
 	"strings"
@@ -9,7 +8,6 @@ import (
 
 	"sluice/gateway/admin"
 	"sluice/gateway/console"
-	"sluice/prompts"
 	"sluice/router"
 )
 
@@ -34,7 +32,7 @@ func (s *server) adminPlane(addr string) (*http.Server, string, error) {
 	o := admin.Options{
 		Tokens: tokens, View: s.adminView,
 		Tenants: s.store.Tenants(), Ledger: s.store.Ledger(), Prompts: s.store.Prompts(),
-		Publish: s.publish, Changed: s.changed, Reload: s.reload, Flush: s.spool.Flush,
+		Publish: s.publish, Review: s.review, Test: s.testPrompt, Live: s.livePrompt, Changed: s.changed, Reload: s.reload, Flush: s.spool.Flush,
 		SetBreaker: s.setBreaker, Explain: s.explain, Health: s.health,
 		Console: pages, Location: s.location, Log: s.log,
 	}
@@ -96,11 +94,6 @@ func (s *server) adminView() admin.View {
 			Labels: set.Labels(p.Name), Source: source})
 	}
 	return out
-}
-
-// publish makes a version of a prompt that the admin API was given.
-func (s *server) publish(ctx context.Context, p admin.Publication) (int, bool, error) {
-	return s.prompts.Publish(ctx, prompts.Publication{Name: p.Name, Source: p.Source, Partials: p.Partials, Message: p.Message, Author: p.Author})
 }
 
 func (s *server) setBreaker(target string, mode router.Mode) error {

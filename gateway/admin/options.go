@@ -26,6 +26,15 @@ type Options struct {
 	// only, and publishing answers 409.
 	Publish func(ctx context.Context, p Publication) (version int, created bool, err error)
 
+	// Review says what speaks against a publication, a line each; nil: nothing
+	// ever does. Errors about the prompt are prompts.Faults.
+	Review func(ctx context.Context, p Publication) (against []string, err error)
+	// Test runs a prompt's tests, on one model for all if it is not empty; nil:
+	// none are run.
+	Test func(ctx context.Context, p Publication, model string) ([]prompts.TestResult, error)
+	// Live finds a version of a prompt that is served: see prompts.Set.Resolve.
+	Live func(ctx context.Context, name string, version int, label string) (*prompts.Live, error)
+
 	// Changed puts what the store holds (teams, keys, labels of prompts) in
 	// force; it returns when it is.
 	Changed func(ctx context.Context) error

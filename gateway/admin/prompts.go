@@ -199,7 +199,8 @@ func (q *request) readLabels() (map[string]int, error) {
 	return in, nil
 }
 
-// publish makes a version of a prompt and moves production to it.
+// publish makes a version of a prompt and moves production to it: if its tests
+// pass and it breaks no caller, or by force.
 func (a *api) publish(q *request) error {
 	var in struct {
 		Source   string            `json:"source"`
@@ -221,10 +222,14 @@ func (a *api) publish(q *request) error {
 	if a.Publish == nil {
 		return errConflict("prompts are published from the files of prompts.dir only")
 	}
+	p := Publication{Name: name, Source: []byte(in.Source), Partials: in.Partials, Message: in.Message,
+		Author: cmp.Or(in.Author, string(q.id.Role)), Force: in.Force}
+	if err := a.review(q.Context(), p); err != nil { // it may take long: other changes do not wait for it
+		return err
+	}
 	a.changes.Lock()
 	defer a.changes.Unlock()
-	n, created, err := a.Publish(context.WithoutCancel(q.Context()), Publication{Name: name, Source: []byte(in.Source),
-		Partials: in.Partials, Message: in.Message, Author: cmp.Or(in.Author, string(q.id.Role)), Force: in.Force})
+	n, created, err := a.Publish(context.WithoutCancel(q.Context()), p)
 	var faults prompts.Faults
 	switch {
 	case asFaults(err, &faults):

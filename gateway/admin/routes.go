@@ -51,6 +51,9 @@ var routes = []route{
 	{"GET", "/admin/v1/prompts/{name}/versions/{n}", readers, (*api).showVersion},
 	{"PUT", "/admin/v1/prompts/{name}/labels", changers, (*api).putLabels},
 	{"POST", "/admin/v1/prompts/{name}/publish", changers, (*api).publish},
+	{"POST", "/admin/v1/prompts/{name}/test", changers, (*api).testPrompt},
+	{"GET", "/admin/v1/prompts/{name}/diff", readers, (*api).diffPrompt},
+	{"GET", "/admin/v1/prompts/{name}/render", readers, (*api).renderPrompt},
 
 	{"GET", "/admin/v1/providers", readers, (*api).listProviders},
 	{"POST", "/admin/v1/providers/{name}/breakers/{target...}", workers, (*api).setBreaker},
