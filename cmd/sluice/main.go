@@ -94,7 +94,7 @@ func rootCommand() *cobra.Command {
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(serveCommand(), checkCommand(), teamCommand(), keyCommand(), budgetCommand(), promptCommand(),
-		reportCommand(), modelsCommand(), versionCommand())
+		reportCommand(), modelsCommand(), pricesCommand(), versionCommand())
 	return root
 }
 

@@ -53,7 +53,7 @@ func describe(g *gateway.Provider, p config.Provider, entry catalog.Provider) er
 		if d.Prices == nil {
 			d.Prices = standIn
 		}
-		if prices := ownPrice(own, model); prices != nil {
+		if prices, ok := bestPrice(own, model); ok && prices != nil {
 			d.Prices = prices
 		}
 		return d
@@ -68,19 +68,21 @@ func plain(kind string, m *catalog.Model) bool {
 	return own && m.Mode == "chat" && len(m.Capabilities) > 0 && !m.Has("reasoning")
 }
 
-// ownPrice is the user's price of a model: its own entry, else that of the
+// bestPrice is the user's price of a model: its own entry, else that of the
 // longest pattern that fits.
-func ownPrice(own map[string]*billing.Prices, model string) *billing.Prices {
+func bestPrice[P any](own map[string]P, model string) (price P, ok bool) {
 	if p, ok := own[model]; ok {
-		return p
+		return p, true
 	}
 	best := ""
 	for pattern := range own {
-		if isPattern(pattern) && len(pattern) > len(best) && billing.MatchModel([]string{pattern}, model) {
+		longer := len(pattern) > len(best) || len(pattern) == len(best) && pattern < best // the same at every start
+		if isPattern(pattern) && longer && billing.MatchModel([]string{pattern}, model) {
 			best = pattern
 		}
 	}
-	return own[best]
+	price, ok = own[best]
+	return price, ok && best != ""
 }
 
 func isPattern(s string) bool { return strings.Contains(s, "*") }

@@ -144,3 +144,12 @@ func (c *Catalog) Models() []Model {
 
 // Has tells whether the model is said to have a capability.
 func (m *Model) Has(capability string) bool { return slices.Contains(m.Capabilities, capability) }
+
+// Field is a price by its name in JSON, such as cached_input; empty: not
+// known, or no such name.
+func (p *Prices) Field(name string) string {
+	if price := p.fields()[name]; price != nil {
+		return *price
+	}
+	return ""
+}
