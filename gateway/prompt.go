@@ -26,6 +26,9 @@ func (c *Call) servePrompt() error {
 	if err := c.authenticatePrompt(); err != nil {
 		return err
 	}
+	if err := c.takePart(); err != nil {
+		return err
+	}
 	serve := (*Call).serveOneInput
 	if c.hasInputs() {
 		serve = (*Call).serveInputs
@@ -56,7 +59,7 @@ func (c *Call) serveOneInput() error {
 		c.req.Unified.Stream = true
 		return c.streamPrompt()
 	}
-	output, err := c.promptOutput()
+	output, err := c.promptOutput(0)
 	if err != nil {
 		return err
 	}
@@ -197,14 +200,14 @@ func problemsOf(t *prompts.Template, input map[string]any, where string) []Probl
 func (c *Call) readInput() (map[string]any, error) {
 	t := c.prompt.Template
 	if c.from.method == fasthttp.MethodGet {
-		return t.InputFromPairs(pairs(c.rc.QueryArgs()))
+		return inputOf(t, pairs(c.rc.QueryArgs()))
 	}
 	kind := string(c.rc.Request.Header.ContentType())
 	body := c.rc.PostBody()
 	switch {
 	// curl -d calls every body a form, JSON too; no form begins with a brace.
 	case strings.HasPrefix(kind, "application/x-www-form-urlencoded") && !bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")):
-		return t.InputFromPairs(pairs(c.rc.PostArgs()))
+		return inputOf(t, pairs(c.rc.PostArgs()))
 	case strings.HasPrefix(kind, "multipart/form-data"):
 		// A compressed form counts by what it unpacks to.
 		limit := c.snap.Settings.BodyLimit
@@ -219,7 +222,7 @@ func (c *Call) readInput() (map[string]any, error) {
 		if err != nil {
 			return nil, err
 		}
-		return t.InputFromPairs(list)
+		return inputOf(t, list)
 	}
 	if len(body) == 0 {
 		return map[string]any{}, nil
@@ -228,6 +231,15 @@ func (c *Call) readInput() (map[string]any, error) {
 	if err != nil {
 		return nil, &schema.Error{Code: schema.CodeInvalidJSON, Status: 400, Origin: schema.OriginGateway,
 			Message: "the body is not a JSON object: " + err.Error(), Class: schema.ClassInvalidRequest}
+	}
+	return input, nil
+}
+
+// inputOf is the input that a form or a query stands for.
+func inputOf(t *prompts.Template, list []prompts.Pair) (map[string]any, error) {
+	input, err := t.InputFromPairs(list)
+	if err != nil {
+		return nil, schema.Invalid("", "the input cannot be read: %v", err)
 	}
 	return input, nil
 }
@@ -292,8 +304,10 @@ func (o *output) value() []byte {
 
 // promptOutput asks the model, checks what it says and, while it breaks the
 // schema, shows it its fault and asks again.
-func (c *Call) promptOutput() (output, error) {
-	for turn := 0; ; turn++ {
+//
+// turn is how many answers were wrong already.
+func (c *Call) promptOutput(turn int) (output, error) {
+	for ; ; turn++ {
 		answer, err := c.whole((*providers.Provider).Chat)
 		if err != nil {
 			return output{}, err

@@ -80,7 +80,7 @@ func (g *Gateway) run(e errand, input map[string]any) (o outcome) {
 	if o.err = c.begin(input, e.model); o.err != nil {
 		return o
 	}
-	if o.output, o.err = c.promptOutput(); o.err == nil {
+	if o.output, o.err = c.promptOutput(0); o.err == nil {
 		o.envelope = c.envelope(nil, o.output, true)
 	}
 	return o

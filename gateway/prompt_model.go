@@ -40,7 +40,7 @@ func (c *Call) answerAsModel(input map[string]any, stream, usage bool) error {
 	if stream && !c.prompt.Template.Output.JSON() {
 		return c.streamAsModel(usage)
 	}
-	out, err := c.promptOutput()
+	out, err := c.promptOutput(0)
 	if err != nil {
 		return err
 	}
@@ -64,6 +64,13 @@ func (c *Call) findPromptModel(name string) error {
 		return err
 	}
 	c.prompt = live
+	if err := c.grantPrompt(); err != nil {
+		return err
+	}
+	if version > 0 || c.namesVersion() {
+		return nil
+	}
+	c.prompt = set.Choose(live, c.sticky())
 	return c.grantPrompt()
 }
 

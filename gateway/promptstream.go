@@ -104,7 +104,7 @@ func (f *promptFrames) finish() error {
 			return err
 		}
 		var err error
-		if out, err = c.promptOutput(); err != nil {
+		if out, err = c.promptOutput(1); err != nil {
 			return err
 		}
 	}
