@@ -32,6 +32,29 @@ func (b *Book) Restore(ctx context.Context, ledger Ledger) error {
 	return nil
 }
 
+// Restored tells whether Restore has nothing to do: then the ledger is not
+// needed, and may be down.
+func (b *Book) Restored() bool {
+	b.mu.Lock()
+	view := b.latest
+	b.mu.Unlock()
+	for o := range view.All() {
+		for i := range o.links {
+			if l := &o.links[i]; l.owner == o && l.budget != nil && !l.filled() {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// filled tells whether the link's meter has what the ledger knows.
+func (l *link) filled() bool {
+	l.account.mu.Lock()
+	defer l.account.mu.Unlock()
+	return l.meter.restored
+}
+
 // below lists the teams whose spending counts for a team: itself and all its
 // descendants; none for a key.
 func (v *Owners) below(o *Owner) []string {

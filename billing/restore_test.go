@@ -104,6 +104,23 @@ func TestRestoreMeanwhile(t *testing.T) {
 	}
 }
 
+func TestRestored(t *testing.T) {
+	c := &clock{at(t, "2026-05-15T10:30:00Z")}
+	b, _ := book(t, c, []Team{{Name: "lab", Budget: hard(1000, "day")}}, []Key{{ID: "1", Name: "ci", Team: "lab"}})
+	if b.Restored() {
+		t.Error("a new budget is filled without the ledger")
+	}
+	if err := b.Restore(t.Context(), &memory{}); err != nil || !b.Restored() {
+		t.Errorf("Restore = %v, Restored = %v", err, b.Restored())
+	}
+	if _, err := b.Rebuild([]Team{{Name: "lab", Budget: hard(2000, "day")}}, []Key{{ID: "2", Team: "lab"}}); err != nil || !b.Restored() {
+		t.Errorf("a budget of the same period needs the ledger again: %v", err)
+	}
+	if _, err := b.Rebuild([]Team{{Name: "lab", Budget: hard(2000, "month")}}, nil); err != nil || b.Restored() {
+		t.Errorf("one of another period does not: %v", err)
+	}
+}
+
 func TestRestoreFails(t *testing.T) {
 	c := &clock{at(t, "2026-05-15T10:30:00Z")}
 	b, v := book(t, c, []Team{{Name: "a", Budget: hard(1000, "day")}, {Name: "r", Budget: hard(1000, "30d")}}, nil)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"testing"
@@ -33,6 +34,33 @@ func running(t *testing.T) *server {
 		Counter: s.counter, Metrics: s.metrics, Log: s.log}, snap)
 	t.Cleanup(func() { _ = s.gateway.Shutdown(context.Background()) }) // nothing is open
 	return s
+}
+
+// downLedger takes nothing.
+type downLedger struct{ billing.Ledger }
+
+func (downLedger) Append(context.Context, []billing.Entry) error { return errors.New("down") }
+
+// A change that brings no budget waits for no ledger.
+func TestChangesWithoutLedger(t *testing.T) {
+	s := running(t)
+	stuck, err := billing.OpenSpool(billing.SpoolOptions{Dir: t.TempDir(), Ledger: downLedger{}, Log: s.log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stuck.Close() })
+	if err := stuck.Append(&billing.Entry{Call: "1", Team: "t"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.spool.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s.spool = stuck
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if err := s.reload(ctx); err != nil {
+		t.Errorf("reload = %v", err)
+	}
 }
 
 // A key that was revoked is out of force though the admin left before it was,

@@ -63,12 +63,8 @@ func (b *builder) snapshot(ctx context.Context, s *server, cfg *config.Config) (
 	if v.owners, err = s.book.Rebuild(v.teams, v.keys); err != nil {
 		return nil, err
 	}
-	// A budget that is new starts with what the ledger says; all of it must be there.
-	if err := s.spool.Flush(ctx); err != nil {
-		return nil, fmt.Errorf("cannot bring the usage spool into the store: %w", err)
-	}
-	if err := s.book.Restore(ctx, s.store.Ledger()); err != nil {
-		return nil, fmt.Errorf("cannot read what was spent: %w", err)
+	if err := s.restore(ctx); err != nil {
+		return nil, err
 	}
 	v.revision = revisionOf(v)
 	b.registry = v.registry
@@ -84,6 +80,22 @@ func (b *builder) snapshot(ctx context.Context, s *server, cfg *config.Config) (
 		Owners: v.owners, Callers: callers, Models: v.models, Providers: v.providers,
 		Bare: bareNames(v.providers), List: listModels(v.models, v.providers), Registry: v.registry,
 	}), nil
+}
+
+// restore fills the budgets that are new with what the ledger says, once all
+// of it is there. Without a new one the ledger may be down: a change must not
+// wait for it.
+func (s *server) restore(ctx context.Context) error {
+	if s.book.Restored() {
+		return nil
+	}
+	if err := s.spool.Flush(ctx); err != nil {
+		return fmt.Errorf("cannot bring the usage spool into the store: %w", err)
+	}
+	if err := s.book.Restore(ctx, s.store.Ledger()); err != nil {
+		return fmt.Errorf("cannot read what was spent: %w", err)
+	}
+	return nil
 }
 
 // publicName is the team, and the key, of those who call public prompts

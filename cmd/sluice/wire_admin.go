@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"net/http"
 	"os"
 	"strings"
@@ -26,13 +27,13 @@ func (s *server) adminPlane(addr string) (*http.Server, string, error) {
 		return list
 	}
 	pages := console.New(console.Options{
-		Tokens: tokens, View: s.adminView, Ledger: s.store.Ledger(), Flush: s.spool.Flush,
+		Tokens: tokens, View: s.adminView, Ledger: s.store.Ledger(), Flush: s.flush,
 		Location: s.location, DataURL: "http://" + s.started.Server.Listen, Version: version, Log: s.log,
 	})
 	o := admin.Options{
 		Tokens: tokens, View: s.adminView,
 		Tenants: s.store.Tenants(), Ledger: s.store.Ledger(), Prompts: s.store.Prompts(),
-		Publish: s.publish, Review: s.review, Test: s.testPrompt, Live: s.livePrompt, Changed: s.changed, Reload: s.reload, Flush: s.spool.Flush,
+		Publish: s.publish, Review: s.review, Test: s.testPrompt, Live: s.livePrompt, Changed: s.changed, Reload: s.reload, Flush: s.flush,
 		SetBreaker: s.setBreaker, Explain: s.explain, Health: s.health,
 		Console: pages, Location: s.location, Log: s.log,
 	}
@@ -41,6 +42,17 @@ func (s *server) adminPlane(addr string) (*http.Server, string, error) {
 	}
 	plane := &http.Server{Handler: admin.New(o), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	return plane, "http://" + addr + pages.OneTimeLink(), nil
+}
+
+// flushTime is how long a page waits for usage that is on its way to the store.
+const flushTime = 5 * time.Second
+
+// flush brings the spool into the store, so that figures hold every call that
+// has ended; a store that takes nothing makes no page wait for ever.
+func (s *server) flush(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, flushTime)
+	defer cancel()
+	return s.spool.Flush(ctx)
 }
 
 func (s *server) location() *time.Location { return s.build.view().cfg.Billing.TimeZone }
