@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"slices"
@@ -86,6 +87,20 @@ type versions struct {
 	mu     sync.Mutex
 	list   map[string][]prompts.Version
 	labels map[string]map[string]int
+	shares map[string]map[int]int
+}
+
+func (v *versions) Split(_ context.Context, name string) (map[int]int, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return maps.Clone(v.shares[name]), nil
+}
+
+func (v *versions) SetSplit(_ context.Context, name string, shares map[int]int) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.shares = map[string]map[int]int{name: shares}
+	return nil
 }
 
 func (v *versions) Publish(_ context.Context, p prompts.Version) (int, bool, error) {
@@ -126,7 +141,11 @@ func (v *versions) SetLabel(_ context.Context, name, label string, n int) error 
 	return nil
 }
 
-func (v *versions) Names(context.Context) ([]string, error) { return nil, nil }
+func (v *versions) Names(context.Context) ([]string, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return sorted(v.list), nil
+}
 
 // edge is a gateway with one scripted provider, reached over memory.
 type edge struct {
@@ -134,6 +153,7 @@ type edge struct {
 	t      *testing.T
 	model  *script
 	ledger *book
+	store  *versions
 	client *http.Client
 }
 
@@ -149,7 +169,9 @@ func newEdge(t *testing.T, files map[string]string) *edge {
 	t.Helper()
 	e := &edge{t: t, model: &script{Mock: mock.New(mock.Options{})}, ledger: &book{}}
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	registry := prompts.NewRegistry(&versions{}, time.Now)
+	e.store = &versions{}
+	registry := prompts.NewRegistry(e.store, time.Now)
+	registry.Splits = e.store
 	for _, name := range sorted(files) {
 		if _, _, err := registry.Publish(t.Context(), prompts.Publication{Name: name, Source: []byte(files[name])}); err != nil {
 			t.Fatal(err)

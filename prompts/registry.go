@@ -22,6 +22,8 @@ type Registry struct {
 	// Prefix stands before every prompt's path; "" and "/" are none. It is set
 	// before first use.
 	Prefix string
+	// Splits has the splits; nil: there are none. It is set before first use.
+	Splits Splits
 
 	store Store
 	now   func() time.Time
@@ -40,7 +42,7 @@ type fileState struct{ digest string }
 func NewRegistry(store Store, now func() time.Time) *Registry {
 	r := &Registry{store: store, now: now, files: map[string]fileState{}}
 	r.cache.live = map[versionKey]*Live{}
-	r.set.Store(&Set{registry: r, byName: map[string]*Live{}, byPath: map[string]*Live{}, labels: map[string]map[string]int{}})
+	r.set.Store(&Set{registry: r, byName: map[string]*Live{}, byPath: map[string]*Live{}, labels: map[string]map[string]int{}, splits: map[string]*sharing{}})
 	return r
 }
 
@@ -59,9 +61,12 @@ func (r *Registry) path(t *Template) string {
 // next is a copy of the current set, to be changed and then stored.
 func (r *Registry) next() *Set {
 	old := r.Snapshot()
-	s := &Set{registry: r, byName: map[string]*Live{}, byPath: map[string]*Live{}, labels: map[string]map[string]int{}}
+	s := &Set{registry: r, byName: map[string]*Live{}, byPath: map[string]*Live{}, labels: map[string]map[string]int{}, splits: map[string]*sharing{}}
 	for name, l := range old.byName {
 		s.put(l, old.labels[name])
+		if sp := old.splits[name]; sp != nil {
+			s.splits[name] = sp
+		}
 	}
 	return s
 }
@@ -76,6 +81,7 @@ func (s *Set) remove(name string) {
 		delete(s.byPath, old.Path)
 		delete(s.byName, name)
 		delete(s.labels, name)
+		delete(s.splits, name)
 	}
 }
 
@@ -197,7 +203,7 @@ func (r *Registry) refresh(ctx context.Context, s *Set, name string) error {
 	}
 	if served && was.Version == n {
 		s.labels[name] = labels
-		return nil
+		return r.refreshSplit(ctx, s, name)
 	}
 	_, file := r.files[name]
 	if !served && !file {
@@ -217,7 +223,7 @@ func (r *Registry) refresh(ctx context.Context, s *Set, name string) error {
 		return fmt.Errorf("cannot serve prompt %q: %s", name, c)
 	}
 	s.put(&now, labels)
-	return nil
+	return r.refreshSplit(ctx, s, name)
 }
 
 // leftByFile tells whether the newest version of a name came from a file.

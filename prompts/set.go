@@ -25,12 +25,13 @@ type Live struct {
 func (l *Live) ID() string { return l.Name + "@" + strconv.Itoa(l.Version) }
 
 // Set is what is served at one moment: of every name, the version that the
-// label production points to. It is immutable.
+// label production points to, and the splits. It is immutable.
 type Set struct {
 	registry *Registry
 	byName   map[string]*Live
 	byPath   map[string]*Live
 	labels   map[string]map[string]int
+	splits   map[string]*sharing
 }
 
 // ErrNoVersion is the error for a version or label that a prompt does not
@@ -88,12 +89,17 @@ func (s *Set) Resolve(ctx context.Context, name string, version int, label strin
 	if err != nil {
 		return nil, err
 	}
-	if old.Path != l.Path { // an old version answers where the prompt is now
-		moved := *old
-		moved.Path = l.Path
-		old = &moved
+	return old.at(l.Path), nil
+}
+
+// at is a version as it answers where the prompt is now.
+func (l *Live) at(path string) *Live {
+	if l.Path == path {
+		return l
 	}
-	return old, nil
+	moved := *l
+	moved.Path = path
+	return &moved
 }
 
 // SplitVersion takes the version off a path or name: /sentiment@3 is

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	"sluice/billing"
 	"sluice/prompts"
 )
 
@@ -53,6 +52,9 @@ func (p *Prompts) Publish(ctx context.Context, v prompts.Version) (n int, create
 			return err
 		}
 		created = true
+		if err := endSplit(ctx, tx, v.Name); err != nil { // what is published is served
+			return err
+		}
 		return moveLabel(ctx, tx, v.Name, LabelMove{Label: production, To: n, Time: v.Created})
 	})
 	if err != nil {
@@ -121,15 +123,16 @@ func (p *Prompts) Labels(ctx context.Context, name string) (map[string]int, erro
 }
 
 // SetLabel points a label to a version: billing.ErrNotFound if there is none.
+// Who points production somewhere wants that served: a split ends.
 func (p *Prompts) SetLabel(ctx context.Context, name, label string, n int) error {
 	err := p.inTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		var there bool
-		row := tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM prompt_versions WHERE name = ? AND n = ?)", name, n)
-		if err := row.Scan(&there); err != nil {
+		if err := versionExists(ctx, tx, name, n); err != nil {
 			return err
 		}
-		if !there {
-			return fmt.Errorf("version %d: %w", n, billing.ErrNotFound)
+		if label == production {
+			if err := endSplit(ctx, tx, name); err != nil {
+				return err
+			}
 		}
 		return moveLabel(ctx, tx, name, LabelMove{Label: label, To: n, Time: p.now()})
 	})

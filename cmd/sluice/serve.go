@@ -79,7 +79,7 @@ func (s *server) open(ctx context.Context) (err error) {
 	s.metrics = telemetry.New()
 	s.book = billing.NewBook(s.started.Billing.TimeZone, time.Now)
 	s.prompts = prompts.NewRegistry(s.store.Prompts(), time.Now)
-	s.prompts.Prefix = s.started.Prompts.Prefix
+	s.prompts.Prefix, s.prompts.Splits = s.started.Prompts.Prefix, s.store.Prompts()
 	s.spool, err = billing.OpenSpool(billing.SpoolOptions{
 		Dir: filepath.Join(s.dataDir, "spool"), Ledger: s.store.Ledger(),
 		Always: s.started.Billing.Fsync == "always", Log: s.log,

@@ -32,7 +32,7 @@ func (s *server) adminPlane(addr string) (*http.Server, string, error) {
 	})
 	o := admin.Options{
 		Tokens: tokens, View: s.adminView,
-		Tenants: s.store.Tenants(), Ledger: s.store.Ledger(), Prompts: s.store.Prompts(),
+		Tenants: s.store.Tenants(), Ledger: s.store.Ledger(), Prompts: s.store.Prompts(), Splits: s.store.Prompts(),
 		Publish: s.publish, Review: s.review, Test: s.testPrompt, Live: s.livePrompt, Changed: s.changed, Reload: s.reload, Flush: s.flush,
 		SetBreaker: s.setBreaker, Explain: s.explain, Health: s.health,
 		Console: pages, Location: s.location, Log: s.log,
@@ -103,7 +103,7 @@ func (s *server) adminView() admin.View {
 		}
 		out.Prompts = append(out.Prompts, admin.Prompt{Name: p.Name, Path: p.Path, Summary: p.Template.Sluice.Summary,
 			Model: p.Template.Model, Access: string(p.Template.Sluice.Access), Version: p.Version,
-			Labels: set.Labels(p.Name), Source: source})
+			Labels: set.Labels(p.Name), Split: set.Split(p.Name), Source: source})
 	}
 	return out
 }

@@ -22,6 +22,7 @@ type Options struct {
 	Tenants billing.Tenants
 	Ledger  billing.Ledger
 	Prompts prompts.Store
+	Splits  prompts.Splits // nil: prompts cannot be split
 	// Publish checks a prompt and publishes it; nil: prompts come from files
 	// only, and publishing answers 409.
 	Publish func(ctx context.Context, p Publication) (version int, created bool, err error)
@@ -118,7 +119,8 @@ type Prompt struct {
 	Access  string         `json:"access,omitempty"`
 	Version int            `json:"version"` // what the bare path serves
 	Labels  map[string]int `json:"labels"`
-	Source  string         `json:"source"` // file, or store
+	Split   map[int]int    `json:"split,omitempty"` // the share of each version that serves the bare path
+	Source  string         `json:"source"`          // file, or store
 }
 
 // Publication is a prompt to be published.

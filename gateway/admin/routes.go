@@ -50,6 +50,7 @@ var routes = []route{
 	{"GET", "/admin/v1/prompts/{name}/versions", readers, (*api).listVersions},
 	{"GET", "/admin/v1/prompts/{name}/versions/{n}", readers, (*api).showVersion},
 	{"PUT", "/admin/v1/prompts/{name}/labels", changers, (*api).putLabels},
+	{"PUT", "/admin/v1/prompts/{name}/split", changers, (*api).putSplit},
 	{"POST", "/admin/v1/prompts/{name}/publish", changers, (*api).publish},
 	{"POST", "/admin/v1/prompts/{name}/test", changers, (*api).testPrompt},
 	{"GET", "/admin/v1/prompts/{name}/diff", readers, (*api).diffPrompt},

@@ -31,6 +31,7 @@ var matrix = map[string]string{
 	"GET /admin/v1/prompts/{name}/versions":                "aov",
 	"GET /admin/v1/prompts/{name}/versions/{n}":            "aov",
 	"PUT /admin/v1/prompts/{name}/labels":                  "a",
+	"PUT /admin/v1/prompts/{name}/split":                   "a",
 	"POST /admin/v1/prompts/{name}/publish":                "a",
 	"POST /admin/v1/prompts/{name}/test":                   "a",
 	"GET /admin/v1/prompts/{name}/diff":                    "aov",

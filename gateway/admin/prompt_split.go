@@ -1,0 +1,59 @@
+package admin
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+
+	"sluice/providers/schema"
+)
+
+// maxShare bounds a version's share of a split.
+const maxShare = 1_000_000
+
+// putSplit shares the calls of a prompt's bare path among versions:
+// {"3": 90, "4": 10}; {} ends it, and so does pointing production to a version.
+// The figures of each version are those of usage?group_by=prompt,version.
+func (a *api) putSplit(q *request) error {
+	var in map[string]int
+	if err := q.read(&in); err != nil {
+		return err
+	}
+	if in == nil {
+		return schema.Invalid("", `send the share of each version, such as {"3": 90, "4": 10}, or {} to end the split`)
+	}
+	if a.Splits == nil {
+		return errConflict("prompts cannot be split here")
+	}
+	shares := make(map[int]int, len(in))
+	for key, share := range in {
+		n, err := strconv.Atoi(key)
+		if err != nil || n < 1 || strconv.Itoa(n) != key {
+			return schema.Invalid(key, "%q is no version: it must be a number from 1 on", key)
+		}
+		if share < 1 || share > maxShare {
+			return schema.Invalid(key, "the share of version %d must be from 1 to %d", n, maxShare)
+		}
+		shares[n] = share
+	}
+	name := q.PathValue("name")
+	a.changes.Lock()
+	defer a.changes.Unlock()
+	versions, _, err := a.versions(q.Context(), name)
+	if err != nil {
+		return err
+	}
+	for n := range shares {
+		if n > len(versions) {
+			return errNotFound("prompt %q has no version %d", name, n)
+		}
+	}
+	ctx := context.WithoutCancel(q.Context())
+	if err := a.Splits.SetSplit(ctx, name, shares); err != nil {
+		return err
+	}
+	if err := a.apply(ctx); err != nil {
+		return err
+	}
+	return q.answer(http.StatusOK, shares)
+}

@@ -1,0 +1,99 @@
+package prompts
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"slices"
+)
+
+// Splits keeps which versions share the calls of a prompt.
+type Splits interface {
+	// Split is the share of each version; empty: the prompt is not split.
+	Split(ctx context.Context, name string) (map[int]int, error)
+	// SetSplit replaces the split; empty shares end it. So does whatever points
+	// production to a version: the last word counts.
+	SetSplit(ctx context.Context, name string, shares map[int]int) error
+}
+
+// sharing is the versions that share a prompt's calls, ready to be called.
+type sharing struct {
+	shares map[int]int
+	arms   []arm // in the order of their versions
+}
+
+// arm is one version: it serves the places from the arm before it up to below
+// upTo.
+type arm struct {
+	live *Live
+	upTo uint64
+}
+
+// refreshSplit brings a name's split to what the store says.
+func (r *Registry) refreshSplit(ctx context.Context, s *Set, name string) error {
+	if r.Splits == nil {
+		return nil
+	}
+	shares, err := r.Splits.Split(ctx, name)
+	if err != nil {
+		return fmt.Errorf("cannot read the split of prompt %q: %w", name, err)
+	}
+	if len(shares) == 0 {
+		delete(s.splits, name)
+		return nil
+	}
+	served := s.byName[name]
+	sp := &sharing{shares: shares}
+	var sum uint64
+	for _, n := range slices.Sorted(maps.Keys(shares)) {
+		l := served
+		if n != served.Version {
+			if l, err = r.version(ctx, name, n); err != nil {
+				return err
+			}
+			l = l.at(served.Path)
+		}
+		sum += uint64(shares[n])
+		sp.arms = append(sp.arms, arm{l, sum})
+	}
+	s.splits[name] = sp
+	return nil
+}
+
+// Split is the share of each version of a prompt; nil: it is not split. The
+// map must not be changed.
+func (s *Set) Split(name string) map[int]int {
+	if sp := s.splits[name]; sp != nil {
+		return sp.shares
+	}
+	return nil
+}
+
+// Choose is the version that serves a caller who asked for none: of a split,
+// always the same one for the same caller, as long as the split stands; else
+// what production points to. No store is asked.
+func (s *Set) Choose(l *Live, caller string) *Live {
+	sp := s.splits[l.Name]
+	if sp == nil {
+		return l
+	}
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(l.Name + "\x00" + caller)) // a hash takes everything
+	at := spread(h.Sum64()) % sp.arms[len(sp.arms)-1].upTo
+	for _, a := range sp.arms {
+		if at < a.upTo {
+			return a.live
+		}
+	}
+	return l // not reached: the last arm ends at the sum
+}
+
+// spread makes every bit of a hash count for all others (the finalizer of
+// SplitMix64, Steele, Lea and Flood, 2014): FNV alone leaves names that differ
+// in their last letter close together.
+func spread(h uint64) uint64 {
+	h = (h ^ h>>30) * 0xbf58476d1ce4e5b9
+	h = (h ^ h>>27) * 0x94d049bb133111eb
+	return h ^ h>>31
+}
