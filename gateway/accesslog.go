@@ -125,13 +125,13 @@ func appendTextLine(b []byte, c *Call) []byte {
 	e := &c.entry
 	b = e.Time.UTC().AppendFormat(b, "2006-01-02T15:04:05.000Z")
 	for _, s := range []string{c.from.method, c.from.path} {
-		b = append(append(b, ' '), s...)
+		b = appendWord(append(b, ' '), s)
 	}
 	b = strconv.AppendInt(append(b, ' '), int64(e.Status), 10)
 	b = append(append(b, ' '), e.Latency.Round(time.Microsecond).String()...)
 	for _, f := range [][2]string{{"call", e.Call}, {"key", e.Key}, {"target", e.Target}, {"code", e.Code}} {
 		if f[1] != "" {
-			b = append(append(append(append(b, ' '), f[0]...), '='), f[1]...)
+			b = appendWord(append(append(append(b, ' '), f[0]...), '='), f[1])
 		}
 	}
 	b = strconv.AppendInt(append(b, " tokens="...), e.Usage.Input, 10)
@@ -141,6 +141,17 @@ func appendTextLine(b []byte, c *Call) []byte {
 		b = strconv.AppendQuote(append(b, " error="...), c.err.Error())
 	}
 	return append(b, '\n')
+}
+
+// appendWord adds what callers may have chosen: quoted, unless it is one plain
+// word, so that nobody writes a line of the log but we.
+func appendWord(b []byte, s string) []byte {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] == '"' || s[i] == '\\' || s[i] >= 0x7f {
+			return strconv.AppendQuote(b, s)
+		}
+	}
+	return append(b, s...)
 }
 
 func appendField(b []byte, name, value string) []byte {
