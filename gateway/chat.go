@@ -134,7 +134,7 @@ func (c *Call) serveWhole(ask func(*providers.Provider, context.Context, *provid
 	c.charge(&answer.Tally)
 	c.answerHeaders(answer.Dropped)
 	h := &c.rc.Response.Header
-	h.Set("X-Sluice-Cost", c.entry.Cost.String())
+	c.costHeader()
 	h.SetContentType("application/json")
 	c.rc.Response.SetBody(answer.Body)
 	if c.keeps() {

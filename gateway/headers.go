@@ -5,22 +5,41 @@ import (
 	"strings"
 	"time"
 
+	"sluice/billing"
 	"sluice/providers/anthropic"
 )
+
+// Names of the headers that nearly every answer has, as they go out: setting
+// them so saves making each name canonical each time.
+var (
+	headerRequestID = []byte("X-Request-Id")
+	headerModel     = []byte("X-Sluice-Model")
+	headerAttempts  = []byte("X-Sluice-Attempts")
+	headerCost      = []byte("X-Sluice-Cost")
+
+	requestLimits = limitNames{[]byte("X-Ratelimit-Limit-Requests"), []byte("X-Ratelimit-Remaining-Requests"),
+		[]byte("X-Ratelimit-Reset-Requests")}
+	tokenLimits = limitNames{[]byte("X-Ratelimit-Limit-Tokens"), []byte("X-Ratelimit-Remaining-Tokens"),
+		[]byte("X-Ratelimit-Reset-Tokens")}
+)
+
+// limitNames are the three headers of one kind of limit.
+type limitNames struct{ limit, remaining, reset []byte }
 
 // commonHeaders are on every answer: the request's id, and what is known of
 // target, attempts and limits by then.
 func (c *Call) commonHeaders() {
 	h := &c.rc.Response.Header
-	h.Set("X-Request-Id", c.entry.RequestID)
+	var buf [64]byte
+	h.SetCanonical(headerRequestID, append(buf[:0], c.entry.RequestID...))
 	if c.speaks == &anthropic.Dialect { // the name that its clients read
 		h.Set("Request-Id", c.entry.RequestID)
 	}
 	if c.target != nil {
-		h.Set("X-Sluice-Model", c.target.Name)
+		h.SetCanonical(headerModel, append(buf[:0], c.target.Name...))
 	}
 	if n := len(c.trail); n > 0 {
-		h.Set("X-Sluice-Attempts", strconv.Itoa(n))
+		h.SetCanonical(headerAttempts, strconv.AppendInt(buf[:0], int64(n), 10))
 	}
 	if c.prompt != nil {
 		h.Set("X-Sluice-Prompt", c.prompt.Name+"@"+strconv.Itoa(c.prompt.Version))
@@ -41,18 +60,25 @@ func (c *Call) limitHeaders() {
 	}
 	requests, tokens, hasRequests, hasTokens := state(c.now)
 	if hasRequests {
-		c.limitHeader("Requests", requests.Limit, requests.Remaining, requests.Reset)
+		c.limitHeader(requestLimits, requests)
 	}
 	if hasTokens {
-		c.limitHeader("Tokens", tokens.Limit, tokens.Remaining, tokens.Reset)
+		c.limitHeader(tokenLimits, tokens)
 	}
 }
 
-func (c *Call) limitHeader(kind string, limit, remaining int64, reset time.Duration) {
+func (c *Call) limitHeader(names limitNames, state billing.LimitState) {
 	h := &c.rc.Response.Header
-	h.Set("X-Ratelimit-Limit-"+kind, strconv.FormatInt(limit, 10))
-	h.Set("X-Ratelimit-Remaining-"+kind, strconv.FormatInt(max(remaining, 0), 10))
-	h.Set("X-Ratelimit-Reset-"+kind, reset.Round(time.Millisecond).String())
+	var buf [32]byte
+	h.SetCanonical(names.limit, strconv.AppendInt(buf[:0], state.Limit, 10))
+	h.SetCanonical(names.remaining, strconv.AppendInt(buf[:0], max(state.Remaining, 0), 10))
+	h.SetCanonical(names.reset, append(buf[:0], state.Reset.Round(time.Millisecond).String()...))
+}
+
+// costHeader tells what the call has cost.
+func (c *Call) costHeader() {
+	var buf [32]byte
+	c.rc.Response.Header.SetCanonical(headerCost, c.entry.Cost.AppendTo(buf[:0]))
 }
 
 // answerHeaders are those of an answer that a target gave.

@@ -151,7 +151,7 @@ func (s *server) listen() (data, admin net.Listener, err error) {
 // collections: a gateway's garbage is short-lived. GOGC, if set, stands.
 func settleHeap() {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(200)
+		debug.SetGCPercent(120)
 	}
 	debug.FreeOSMemory()
 }
