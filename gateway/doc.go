@@ -27,6 +27,12 @@
 // A whole answer is finished by the handler, a stream by its body, because
 // only the connection knows when the last byte went out.
 //
+// Two kinds of call differ in more. What has no unified form (files, pictures,
+// speech, …) is passed on as it is but for the model's name: pass.go and the
+// files beside it stand where decode, reserve and charge do. A realtime session
+// (realtime.go) takes its connection from the server once the provider has
+// opened one too, is charged response by response, and recorded at its end.
+//
 // # What it stands on
 //
 // Everything dynamic (keys, models, routes, prices, limits) is in one immutable

@@ -82,7 +82,7 @@ func (p *Provider) Pass(ctx context.Context, c *Call, req *schema.PassRequest) (
 	a := newAttempt(p.opt.Dialect)
 	defer a.free()
 	a.method, a.mediaType = req.Method, req.Type
-	resp, err := p.send(ctx, c, a, &dialect.Upstream{Path: req.Path, Header: c.Header, Body: req.Body})
+	resp, err := p.send(ctx, c, a, &dialect.Upstream{Path: p.passPath(req.Op, req.Model, req.Path), Header: c.Header, Body: req.Body})
 	if err != nil {
 		return nil, err
 	}
@@ -102,6 +102,14 @@ func (p *Provider) Pass(ctx context.Context, c *Call, req *schema.PassRequest) (
 	}
 	out.Answer, err = p.passedAnswer(resp, pass)
 	return out, err
+}
+
+// passPath is where a request goes that is passed on.
+func (p *Provider) passPath(op schema.Operation, model, path string) string {
+	if place := p.opt.Dialect.Pass[op].Path; place != nil {
+		return place(model, path)
+	}
+	return path
 }
 
 // passedAnswer reads a whole answer.

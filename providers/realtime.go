@@ -18,7 +18,7 @@ func (p *Provider) Realtime(ctx context.Context, c *Call, path, protocols string
 	a := newAttempt(p.opt.Dialect)
 	defer a.free()
 	a.method = "GET"
-	if err := p.prepare(ctx, c, a, &dialect.Upstream{Path: path, Header: c.Header}); err != nil {
+	if err := p.prepare(ctx, c, a, &dialect.Upstream{Path: p.passPath(schema.OpRealtime, c.Model, path), Header: c.Header}); err != nil {
 		return nil, p.fail(err)
 	}
 	if protocols != "" {

@@ -61,6 +61,7 @@ func New(apiVersion string) *dialect.Dialect {
 		return up, err
 	}
 	d.Chat, d.Embed, d.Error = &chat, &embed, decodeError
+	d.Pass = passes(apiVersion)
 	return d
 }
 

@@ -161,9 +161,12 @@ type Rerank struct {
 }
 
 // Pass is the provider side of an operation whose requests and answers go
-// through as they are, but for the model's name. Paths and bodies are the
-// caller's.
+// through as they are, but for the model's name.
 type Pass struct {
+	// Path is where a request goes, of the caller's path, which may hold a
+	// query, and the provider's name for the model, if the request names one;
+	// nil: the caller's path it is.
+	Path func(model, path string) string
 	// Usage reads what a whole answer tells; it need not be JSON. What it
 	// does not tell stays zero, and Usage.Source UsageNone.
 	Usage func(body []byte, t *Tally) error

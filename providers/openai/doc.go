@@ -13,6 +13,10 @@
 // dialect can carry a model's signed thinking from turn to turn. cache_control
 // on parts and tools is Anthropic's mark, as OpenRouter and LiteLLM take it.
 //
+// Beside it stand the older text completions (Completions), and what goes
+// through as it is (pass.go): pictures, speech, transcripts, moderations, files,
+// batches and realtime sessions, of which only the usage is read.
+//
 // The raw side (head, splice, scan) is the hot path: it walks the bytes once,
 // edits a copy, and allocates next to nothing.
 package openai
