@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -187,6 +188,10 @@ func (s *Spool) Append(e *Entry) error {
 	}
 	b.records++
 	s.mu.Unlock()
+
+	// Others who are about to append may come first: one write then serves all.
+	// Where nobody is, this costs nothing.
+	runtime.Gosched()
 
 	s.w.Lock()
 	if !b.written { // then it is still the next one
