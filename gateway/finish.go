@@ -2,6 +2,8 @@ package gateway
 
 import (
 	"encoding/json"
+	"fmt"
+	"runtime/debug"
 	"time"
 
 	"sluice/billing"
@@ -107,17 +109,23 @@ func (c *Call) record() {
 
 // finish ends the call: the one place that every outcome reaches.
 func (c *Call) finish() {
+	g := c.g
+	defer func() {
+		// What is told of a call must not end the process, and with it all others.
+		if r := recover(); r != nil {
+			g.log.Error("panic at the end of a call", "call", c.entry.Call, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+		}
+		c.release()
+		g.open.Done()
+	}()
 	c.close()
 	c.record()
-	g := c.g
 	if c.entry.Operation != "" || c.err != nil { // a probe is no call
 		g.metrics.Call(&c.entry)
 	}
 	if g.access != nil {
 		g.access.add(c)
 	}
-	c.release()
-	g.open.Done()
 }
 
 // logAttempt notes how an attempt went.

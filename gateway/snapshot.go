@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"sluice/billing"
 	"sluice/providers"
@@ -169,7 +171,7 @@ func (c *Caller) may(names ...string) bool {
 // Resolve finds the model of a name: one under models:, provider/model, or a
 // bare id that exactly one enabled provider has.
 func (s *Snapshot) Resolve(name string) (*Model, error) {
-	if len(name) > maxName {
+	if !isName(name) {
 		return nil, noSuchModel(name)
 	}
 	if m := s.models[name]; m != nil {
@@ -198,6 +200,12 @@ func (s *Snapshot) Resolve(name string) (*Model, error) {
 	}
 	m, _ := s.direct.LoadOrStore(name, NewDirectModel(name, t, s.registry))
 	return m.(*Model), nil
+}
+
+// isName tells whether a caller's words may be a model's name: it is told in
+// headers, logs and metrics.
+func isName(s string) bool {
+	return len(s) <= maxName && utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
 // NewTarget makes the target of a provider's model.

@@ -7,6 +7,7 @@ package telemetry
 
 import (
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -164,12 +165,13 @@ func (m *Metrics) handles(target, provider string) *targetHandles {
 	return h.(*targetHandles)
 }
 
-// model is the target's name without its provider.
+// model is the target's name without its provider. What is no text would be no
+// label: it panics.
 func model(target, provider string) string {
 	if len(target) > len(provider) {
-		return target[len(provider)+1:]
+		target = target[len(provider)+1:]
 	}
-	return target
+	return strings.ToValidUTF8(target, "\uFFFD")
 }
 
 func add(c prometheus.Counter, n int64) {
