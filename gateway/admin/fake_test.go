@@ -12,7 +12,6 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -25,7 +24,6 @@ var testNow = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
 // world is everything around the admin plane, in memory.
 type world struct {
-	mu       sync.Mutex
 	teams    map[string]billing.Team
 	keys     map[string]billing.Key
 	entries  []billing.Entry

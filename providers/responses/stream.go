@@ -47,13 +47,13 @@ type outputItem struct {
 
 // stream decodes one streamed answer.
 type stream struct {
-	id, model, tier string
-	created         int64
-	items           map[int64]*outputItem
-	calls           int
-	runes           int64 // of the texts before the open one
-	text            int64 // runes of the open text
-	done            bool
+	id, model string
+	created   int64
+	items     map[int64]*outputItem
+	calls     int
+	runes     int64 // of the texts before the open one
+	text      int64 // runes of the open text
+	done      bool
 }
 
 func newStream() dialect.StreamDecoder { return &stream{items: map[int64]*outputItem{}} }
