@@ -54,6 +54,7 @@ var endpoints = map[string]endpoint{
 	"/v1/messages":              {"POST", &anthropic.Dialect, serving(schema.OpChat)},
 	"/v1/messages/count_tokens": {"POST", &anthropic.Dialect, serving(schema.OpCount)},
 	"/v1beta/models":            {"GET", &gemini.Dialect, (*Call).serveModels},
+	"/mcp":                      {"POST", nil, (*Call).serveMCP},
 	"/openapi.json":             {"GET", nil, (*Call).serveOpenAPI},
 	"/healthz":                  {"GET", nil, (*Call).serveLive},
 	"/livez":                    {"GET", nil, (*Call).serveLive},

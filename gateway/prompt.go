@@ -246,10 +246,7 @@ func inputOf(t *prompts.Template, list []prompts.Pair) (map[string]any, error) {
 
 // render makes the unified request of the input.
 func (c *Call) render(input map[string]any) error {
-	rendered, err := c.prompt.Template.Render(prompts.RenderInput{Input: input, Context: map[string]any{
-		"caller": map[string]any{"team": c.entry.Team, "key": c.entry.Key},
-		"now":    c.now.UTC().Format("2006-01-02T15:04:05Z"),
-	}})
+	rendered, err := c.prompt.Template.Render(prompts.RenderInput{Input: input, Context: promptContext(c.entry.Team, c.entry.Key, c.now)})
 	if err != nil {
 		return schema.Invalid("", "the prompt cannot be rendered with this input: %v", err)
 	}
@@ -275,6 +272,14 @@ func headOf(req *schema.ChatRequest) schema.Head {
 			if p.Media != nil {
 				h.HasMedia = true
 				h.PromptSize += len(p.Media.Data) + len(p.Media.URL)
+// promptContext is what a template sees as @ variables.
+func promptContext(team, key string, now time.Time) map[string]any {
+	return map[string]any{
+		"caller": map[string]any{"team": team, "key": key},
+		"now":    now.UTC().Format("2006-01-02T15:04:05Z"),
+	}
+}
+
 			}
 		}
 	}

@@ -1,0 +1,106 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"net/url"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+	"github.com/valyala/fasthttp"
+
+	"sluice/providers/schema"
+)
+
+// serveMCP speaks the Model Context Protocol (modelcontextprotocol.io, read
+// 2026-11) in its streamable HTTP transport, without sessions: every message is
+// a POST and every answer is JSON. The caller's prompts are tools and prompts;
+// those that it may not call are not there. A tool's call is a call of the
+// prompt like any other.
+func (c *Call) serveMCP() error {
+	if err := c.identify(); err != nil {
+		return err
+	}
+	list := c.visible()
+	if len(list) == 0 && c.caller == c.snap.Public {
+		return c.authenticate() // says that a key is missing
+	}
+	if c.caller == c.snap.Public && c.foreignOrigin() {
+		return &schema.Error{Code: schema.CodePermissionDenied, Status: fasthttp.StatusForbidden, Origin: schema.OriginPolicy,
+			Message: "a page of another origin needs a key"}
+	}
+	if err := c.deadline(); err != nil {
+		return err
+	}
+	server := mcp.NewServer(&mcp.Implementation{Name: "sluice", Version: "1"},
+		&mcp.ServerOptions{Capabilities: &mcp.ServerCapabilities{Tools: &mcp.ToolCapabilities{}, Prompts: &mcp.PromptCapabilities{}}})
+	// The protocol's goroutines may outlive the call, so they get an errand and
+	// never the call itself.
+	desk := mcpDesk{c.g, c.errand(c.ctx)}
+	for _, p := range list {
+		desk.addTool(server, p)
+		desk.addPrompt(server, p)
+	}
+	return c.bridge(mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return server },
+		&mcp.StreamableHTTPOptions{Stateless: true, JSONResponse: true, MaxRequestBodyBytes: c.snap.Settings.BodyLimit}))
+}
+
+// foreignOrigin tells whether a browser's page that is not ours sent the call:
+// what a page may do to a gateway on its reader's machine, it may do with a key
+// alone (DNS rebinding).
+func (c *Call) foreignOrigin() bool {
+	origin := string(c.rc.Request.Header.Peek("Origin"))
+	if origin == "" {
+		return false
+	}
+	u, err := url.Parse(origin)
+	return err != nil || u.Host != string(c.rc.Host())
+}
+
+// bridge has a net/http handler answer the call, in memory: for handlers whose
+// answers are small and whole.
+func (c *Call) bridge(h http.Handler) error {
+	ctx, cancel := context.WithCancel(c.ctx)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, c.from.method, "http://"+string(c.rc.Host())+c.from.path, bytes.NewReader(bytes.Clone(c.rc.PostBody())))
+	if err != nil {
+		return schema.Invalid("", "the request cannot be read: %v", err)
+	}
+	for k, v := range c.rc.Request.Header.All() {
+		r.Header.Add(string(k), string(v))
+	}
+	w := &memoryWriter{header: http.Header{}, status: http.StatusOK}
+	h.ServeHTTP(w, r)
+	if c.left() {
+		return c.ended(ctx.Err())
+	}
+	c.commonHeaders()
+	out := &c.rc.Response
+	for name, values := range w.header {
+		for _, v := range values {
+			out.Header.Set(name, v)
+		}
+	}
+	out.SetStatusCode(w.status)
+	out.SetBodyRaw(w.body.Bytes())
+	return nil
+}
+
+// memoryWriter is an http.ResponseWriter that keeps what is written.
+type memoryWriter struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+// Header is the answer's header.
+func (w *memoryWriter) Header() http.Header { return w.header }
+
+// WriteHeader sets the status.
+func (w *memoryWriter) WriteHeader(status int) { w.status = status }
+
+// Write adds to the body.
+func (w *memoryWriter) Write(p []byte) (int, error) { return w.body.Write(p) }
+
+// Flush does nothing: the answer goes out whole.
+func (w *memoryWriter) Flush() {}
