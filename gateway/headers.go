@@ -89,6 +89,31 @@ func (c *Call) answerHeaders(dropped []string) {
 		h.Set("X-Sluice-Clamped", "max_tokens="+strconv.FormatInt(n, 10))
 	}
 	if len(dropped) > 0 {
-		h.Set("X-Sluice-Dropped", strings.Join(dropped, ","))
+		h.Set("X-Sluice-Dropped", nameList(dropped))
 	}
+}
+
+// maxNames bounds, in bytes, the names of parameters in a header.
+const maxNames = 1 << 10
+
+// nameList is names that callers may have chosen as a header's value: what
+// cannot stand there is told as a question mark, and what is too much is cut off.
+func nameList(names []string) string {
+	var b strings.Builder
+	for i, name := range names {
+		if b.Len()+len(name) >= maxNames {
+			b.WriteString("...")
+			break
+		}
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		for _, c := range name {
+			if c <= ' ' || c >= 0x7f || c == ',' {
+				c = '?'
+			}
+			b.WriteRune(c)
+		}
+	}
+	return b.String()
 }

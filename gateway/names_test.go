@@ -28,3 +28,20 @@ func TestOddModelNames(t *testing.T) {
 	r.settled()
 	r.entries()
 }
+
+// What is dropped of a request is named in a header, whatever a caller called
+// it.
+func TestOddFieldNames(t *testing.T) {
+	r := newRig(t)
+	for _, name := range []string{`a\u0000b`, `a\nX-Evil: 1`, `a\r\n\r\nHTTP/1.1 200 OK`, `a,b`, `ü`, "\xff", strings.Repeat("long", 20_000)} {
+		for _, model := range []string{"ant/small", "mock/echo"} {
+			a := r.call("POST", "/v1/chat/completions", chat(model, "hi", `,"`+name+`":1,"seed":7`))
+			if a.status != 200 && a.status != 400 || a.header.Get("X-Evil") != "" {
+				t.Errorf("%.50q for %s: %d %v %.300s", name, model, a.status, a.header, a.body)
+			}
+			if n := len(a.header.Get("X-Sluice-Dropped")); n > 4000 {
+				t.Errorf("%.50q: a header of %d bytes", name, n)
+			}
+		}
+	}
+}

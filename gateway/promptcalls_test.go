@@ -43,7 +43,7 @@ sluice.path: /echo
 
 // prompting is a rig with /echo, /sentiment, answered by what say says, and
 // what else a test wants.
-func prompting(t *testing.T, say script, sluice string, change ...func(*setup)) *rig {
+func prompting(t testing.TB, say script, sluice string, change ...func(*setup)) *rig {
 	return newRig(t, append([]func(*setup){func(s *setup) {
 		s.providers = append(s.providers, local("say", say, oneTwo))
 		s.prompts["sentiment"] = fmt.Sprintf(sentiment, sluice)

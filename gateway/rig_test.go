@@ -382,6 +382,13 @@ func (h *panics) allow() {
 	h.mu.Unlock()
 }
 
+// tell makes t the test that fails.
+func (h *panics) tell(t testing.TB) {
+	h.mu.Lock()
+	h.t = t
+	h.mu.Unlock()
+}
+
 func (h *panics) has(word string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
