@@ -53,6 +53,7 @@ type Call struct {
 type origin struct {
 	method, path, ip string
 	within           context.Context // of the call that makes this one; nil: a client does
+	depth            int             // of steps that call prompts with steps
 	allowed          string          // the methods of a path that was called with another
 	explain          bool            // it wants to know how it was decided
 }
@@ -62,7 +63,9 @@ type money struct {
 	hold    billing.Hold
 	clamped int64 // output limit that the budget allows; 0: the caller's stands
 	counted int64 // input tokens, once counted
+	cut     bool  // the caller gave up on a request that was at the provider
 	lowered int64 // the limit that was sent instead of the caller's; 0: none
+	steps   spent // by the steps of a prompt, each a call of its own
 }
 
 // deadline is the caller's own time limit; zero: it set none.

@@ -214,10 +214,14 @@ func (c *Call) route(late bool, try func(*providers.Provider, *providers.Call) e
 			a.Late()
 			c.attempt = a
 		}
+		c.money.cut = err != nil && c.ctx.Err() != nil && (call.Sent || t.Provider.Client.Local())
 		c.logAttempt(t, a.Secret, err, time.Since(begin))
 		return err
 	})
 	if err != nil && c.ctx.Err() != nil {
+		if c.money.cut {
+			c.chargeCut()
+		}
 		return c.ended(err)
 	}
 	return err

@@ -39,6 +39,16 @@ func (c *Call) charge(t *dialect.Tally) {
 	}
 }
 
+// chargeCut charges for a request that a provider had in hand when the caller
+// left or ran out of patience: it has read the input by then, and will ask for
+// it. What it was about to answer nobody knows.
+func (c *Call) chargeCut() {
+	if c.passed != nil || c.req.Op == schema.OpCount {
+		return
+	}
+	c.charge(&dialect.Tally{Usage: schema.Usage{Input: c.countInput(), Source: schema.UsageEstimated}})
+}
+
 // countUsage counts what a provider did not tell.
 func (c *Call) countUsage(t *dialect.Tally) schema.Usage {
 	u := schema.Usage{Input: c.countInput(), Source: schema.UsageCounted}
@@ -52,6 +62,7 @@ func (c *Call) countUsage(t *dialect.Tally) schema.Usage {
 		u.CacheWrite, u.CacheWrite1h = t.Usage.CacheWrite, t.Usage.CacheWrite1h
 	}
 	u.Output = max(u.Output, t.Usage.Output)
+	u.Source = max(u.Source, t.Usage.Source) // the less sure
 	return u
 }
 

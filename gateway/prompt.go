@@ -69,10 +69,14 @@ func (c *Call) serveOneInput() error {
 // begin takes a prompt's call, whose input has been checked, to where a model
 // can be asked: the prompt's own if model is empty.
 func (c *Call) begin(input map[string]any, model string) error {
-	t := c.prompt.Template
-	if len(t.Sluice.Steps) > 0 {
-		return &schema.Error{Code: schema.CodeUnsupported, Status: fasthttp.StatusNotImplemented, Origin: schema.OriginGateway,
-			Message: "sluice.steps is not supported by this version"}
+	if c.ctx == nil { // else open already: see serveOnce
+		if err := c.deadline(); err != nil {
+			return err
+		}
+	}
+	input, err := c.runSteps(input)
+	if err != nil {
+		return err
 	}
 	if err := c.render(input); err != nil {
 		return err
@@ -80,15 +84,9 @@ func (c *Call) begin(input map[string]any, model string) error {
 	if model != "" {
 		c.req.Unified.Model, c.req.Head.Model = model, model
 	}
-	var err error
 	if c.model, err = c.snap.Resolve(c.req.Head.Model); err != nil {
 		return &schema.Error{Code: schema.CodeNoTarget, Status: 503, Origin: schema.OriginGateway,
 			Message: "the prompt's model '" + c.req.Head.Model + "' is not served here", Cause: err}
-	}
-	if c.ctx == nil { // else open already: see serveOnce
-		if err := c.deadline(); err != nil {
-			return err
-		}
 	}
 	return c.admit()
 }
@@ -141,8 +139,7 @@ func (c *Call) chooseVersion(set *prompts.Set, live *prompts.Live, version int) 
 // authenticatePrompt lets anyone call a public prompt, any key one for any
 // key, and to one that is subscribed those keys whose grants name it.
 func (c *Call) authenticatePrompt() error {
-	access := c.prompt.Template.Sluice.Access
-	if access == prompts.AccessPublic && c.credential() == "" {
+	if c.isPublic() && c.credential() == "" {
 		c.caller = c.snap.Public
 		c.entry.Team, c.entry.KeyID, c.entry.Key = c.caller.Key.Team, c.caller.Key.ID, c.caller.Label
 		return nil
@@ -153,9 +150,24 @@ func (c *Call) authenticatePrompt() error {
 	return c.grantPrompt()
 }
 
+// production is what the prompt's bare path serves now. What its access allows
+// bounds every version that a caller may choose: an old one does not bring back
+// what was open once.
+func (c *Call) production() *prompts.Live {
+	if live, ok := c.g.prompts.Snapshot().ByName(c.prompt.Name); ok {
+		return live
+	}
+	return c.prompt
+}
+
+func (c *Call) isPublic() bool {
+	const public = prompts.AccessPublic
+	return c.prompt.Template.Sluice.Access == public && c.production().Template.Sluice.Access == public
+}
+
 // grantPrompt refuses a key that may not call the prompt.
 func (c *Call) grantPrompt() error {
-	if c.caller.mayPrompt(c.prompt) {
+	if c.caller.mayPrompt(c.prompt) && c.caller.mayPrompt(c.production()) {
 		return nil
 	}
 	return &schema.Error{Code: schema.CodePermissionDenied, Status: 403, Origin: schema.OriginPolicy,
@@ -258,6 +270,14 @@ func (c *Call) render(input map[string]any) error {
 	return nil
 }
 
+// promptContext is what a template sees as @ variables.
+func promptContext(team, key string, now time.Time) map[string]any {
+	return map[string]any{
+		"caller": map[string]any{"team": team, "key": key},
+		"now":    now.UTC().Format("2006-01-02T15:04:05Z"),
+	}
+}
+
 // headOf is the head of a request that was not read from a body.
 func headOf(req *schema.ChatRequest) schema.Head {
 	h := schema.Head{Model: req.Model, N: 1, User: req.User, WantsUsage: true}
@@ -272,14 +292,6 @@ func headOf(req *schema.ChatRequest) schema.Head {
 			if p.Media != nil {
 				h.HasMedia = true
 				h.PromptSize += len(p.Media.Data) + len(p.Media.URL)
-// promptContext is what a template sees as @ variables.
-func promptContext(team, key string, now time.Time) map[string]any {
-	return map[string]any{
-		"caller": map[string]any{"team": team, "key": key},
-		"now":    now.UTC().Format("2006-01-02T15:04:05Z"),
-	}
-}
-
 			}
 		}
 	}
@@ -380,7 +392,7 @@ func answerText(r *schema.ChatResponse) string {
 func (c *Call) sendPrompt(out output) error {
 	c.answerHeaders(nil)
 	h := &c.rc.Response.Header
-	h.Set("X-Sluice-Cost", c.entry.Cost.String())
+	h.Set("X-Sluice-Cost", c.totalCost().String())
 	if c.wantsEnvelope() {
 		h.Set("Preference-Applied", "return=envelope")
 		h.SetContentType("application/json")
@@ -405,13 +417,14 @@ func (c *Call) wantsEnvelope() bool {
 // envelope is {output, usage, cost, model, prompt, version}; the event done of
 // a stream leaves model and prompt out.
 func (c *Call) envelope(b []byte, out output, whole bool) []byte {
-	e := &c.entry
+	e, usage := &c.entry, c.entry.Usage
+	addUsage(&usage, c.money.steps.usage)
 	b = append(append(b, `{"output":`...), out.value()...)
-	b = strconv.AppendInt(append(b, `,"usage":{"input_tokens":`...), e.Usage.Input, 10)
-	b = strconv.AppendInt(append(b, `,"output_tokens":`...), e.Usage.Output, 10)
-	b = strconv.AppendInt(append(b, `,"cached_input_tokens":`...), e.Usage.CachedInput, 10)
+	b = strconv.AppendInt(append(b, `,"usage":{"input_tokens":`...), usage.Input, 10)
+	b = strconv.AppendInt(append(b, `,"output_tokens":`...), usage.Output, 10)
+	b = strconv.AppendInt(append(b, `,"cached_input_tokens":`...), usage.CachedInput, 10)
 	b = append(b, `},"cost":"`...)
-	b = append(e.Cost.AppendTo(b), '"')
+	b = append(c.totalCost().AppendTo(b), '"')
 	if whole {
 		b = wire.AppendString(append(b, `,"model":`...), c.target.Name)
 		b = wire.AppendString(append(b, `,"prompt":`...), e.Prompt)

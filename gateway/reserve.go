@@ -1,8 +1,9 @@
 package gateway
 
 import (
+	"strings"
+
 	"sluice/billing"
-	"sluice/providers/mock"
 	"sluice/providers/schema"
 )
 
@@ -19,6 +20,7 @@ func (c *Call) admit() error {
 			t, err := own.Admit(c.now, c.tokensNeeded(own.TPM()))
 			c.tickets[1] = t
 			if err != nil {
+				err.Message = strings.Replace(err.Message, `team "`+PromptOwner(""), `prompt "`, 1)
 				return err
 			}
 		}
@@ -82,7 +84,7 @@ func (c *Call) reserve() error {
 	in := c.inputBytes() + 64 // no token is shorter than a byte, but for a picture's
 	want := c.dearest(in, out)
 	if left, ok := owner.Available(); ok && (want > left/8 || c.req.Head.HasMedia) {
-		in = c.countInput()
+		in = c.mostInput()
 		want = c.dearest(in, out)
 	}
 	hold, granted, err := owner.HoldUpTo(want, c.dearest(in, min(out, c.choices())))
@@ -185,6 +187,53 @@ func (c *Call) outputLimit(t *Target) int64 {
 	return limit
 }
 
+// mostInput is the input to hold for: counted, and with a margin wherever the
+// count may be low. It is low for makers whose tokenizer we have not, and for
+// pictures and documents, of which only the model knows what it reads in them.
+func (c *Call) mostInput() int64 {
+	n := c.countInput()
+	for _, t := range c.model.Targets {
+		switch t.kind() {
+		case "mock":
+			continue // it counts as we do
+		case "openai", "azure":
+		default:
+			n = max(n, c.money.counted*4/3)
+		}
+		if c.req.Head.HasMedia && c.req.Op == schema.OpChat {
+			return n + c.mediaMargin()
+		}
+	}
+	return n
+}
+
+// Input tokens to hold for beyond the count: for a picture what the greediest
+// model takes of a large one, for a document by its size.
+const (
+	perMedium   = 3000
+	perDocument = 16 // bytes of base64 a token
+)
+
+func (c *Call) mediaMargin() (n int64) {
+	req, err := c.req.Chat()
+	if err != nil {
+		return 0
+	}
+	for i := range req.Messages {
+		for j := range req.Messages[i].Parts {
+			p := &req.Messages[i].Parts[j]
+			if p.Media == nil {
+				continue
+			}
+			n += perMedium
+			if p.Type != schema.PartImage {
+				n += int64(len(p.Media.Data)) / perDocument
+			}
+		}
+	}
+	return n
+}
+
 // countInput counts the input's tokens: exactly where we have the model's
 // tokenizer, with a margin where we have not.
 func (c *Call) countInput() int64 {
@@ -196,7 +245,7 @@ func (c *Call) countInput() int64 {
 	switch c.req.Op {
 	case schema.OpChat, schema.OpCount:
 		if req, err := c.req.Chat(); err == nil {
-			n = mock.PromptTokens(req, func(text string) int64 { return c.g.counter.Count(model, text) })
+			n = schema.PromptTokens(req, func(text string) int64 { return c.g.counter.Count(model, text) })
 		}
 	case schema.OpEmbed:
 		if req, err := c.req.Embed(); err == nil {

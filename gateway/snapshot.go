@@ -94,6 +94,14 @@ type Target struct {
 	NoReasoning bool
 }
 
+// kind is the wire format of the target's provider; empty: it has none.
+func (t *Target) kind() string {
+	if t.Provider == nil {
+		return ""
+	}
+	return t.Provider.Kind
+}
+
 // Model is a name that callers may ask for.
 type Model struct {
 	Name    string

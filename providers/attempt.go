@@ -88,6 +88,7 @@ func (p *Provider) send(ctx context.Context, c *Call, a *attempt, up *dialect.Up
 		return nil, p.fail(err)
 	}
 	resp, err := p.opt.Upstream.Do(ctx, &a.req)
+	c.Sent = a.req.Sent
 	if err != nil {
 		return nil, p.fail(err)
 	}

@@ -58,6 +58,8 @@ type Call struct {
 	Secret    string          // the provider's key; empty: none
 	MaxTokens int64           // > 0: the limit to send instead of the caller's
 	Header    []dialect.Field // that the caller's dialect forwards
+	// Sent is told: whether the request went to the provider, whatever came of it.
+	Sent bool
 	// NoReasoning: the model does not reason; a translated request to is made
 	// without, and the drop named.
 	NoReasoning bool

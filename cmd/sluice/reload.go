@@ -68,11 +68,34 @@ func (s *server) reload(ctx context.Context) error {
 	if err := s.rebuild(ctx, cfg); err != nil {
 		return err
 	}
-	if was := s.started; cfg.Server.Listen != was.Server.Listen || cfg.Server.Admin != was.Server.Admin || cfg.Store != was.Store {
-		s.log.Warn("server.listen, server.admin and store take a restart to change")
+	if late := needRestart(s.started, cfg); len(late) > 0 {
+		s.log.Warn("changes that take a restart are not in force", "keys", strings.Join(late, ", "))
 	}
 	s.log.Info("configuration reloaded")
 	return nil
+}
+
+// needRestart are the keys that differ and are read at the start only.
+func needRestart(was, now *config.Config) []string {
+	var keys []string
+	differ := func(key string, different bool) {
+		if different {
+			keys = append(keys, key)
+		}
+	}
+	differ("server.listen", was.Server.Listen != now.Server.Listen)
+	differ("server.admin", was.Server.Admin != now.Server.Admin)
+	differ("server.drain", was.Server.Drain != now.Server.Drain)
+	differ("server.header_timeout", was.Server.HeaderTimeout != now.Server.HeaderTimeout)
+	differ("server.idle_timeout", was.Server.IdleTimeout != now.Server.IdleTimeout)
+	differ("admin.token", was.Admin.Token.Reveal() != now.Admin.Token.Reveal())
+	differ("store", was.Store != now.Store)
+	differ("log", was.Log != now.Log)
+	differ("telemetry.metrics", was.Telemetry.Metrics != now.Telemetry.Metrics)
+	differ("billing.fsync", was.Billing.Fsync != now.Billing.Fsync)
+	differ("billing.time_zone", was.Billing.TimeZone.String() != now.Billing.TimeZone.String())
+	differ("prompts.prefix", was.Prompts.Prefix != now.Prompts.Prefix)
+	return keys
 }
 
 // changed puts teams and keys of the store in force after the admin API

@@ -74,7 +74,7 @@ func (b *builder) snapshot(ctx context.Context, s *server, cfg *config.Config) (
 		Settings: gateway.Settings{
 			BodyLimit: int64(cfg.Server.BodyLimit), TrustedProxies: cfg.Server.Trusted,
 			HoldTokens: cfg.Billing.HoldTokens, Unpriced: billing.UnpricedPolicy(cfg.Billing.Unpriced),
-			Drain: cfg.Billing.OnDisconnect == "drain", Location: cfg.Billing.TimeZone,
+			Drain: cfg.Billing.OnDisconnect == "drain", Location: s.started.Billing.TimeZone, // the budgets' too
 			Defaults: cfg.Defaults.ByName(),
 		},
 		Owners: v.owners, Callers: callers, Models: v.models, Providers: v.providers,

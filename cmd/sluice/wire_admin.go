@@ -55,7 +55,7 @@ func (s *server) flush(ctx context.Context) error {
 	return s.spool.Flush(ctx)
 }
 
-func (s *server) location() *time.Location { return s.build.view().cfg.Billing.TimeZone }
+func (s *server) location() *time.Location { return s.started.Billing.TimeZone }
 
 // adminView is what the admin plane shows: the configuration in force and how
 // its parts stand now.

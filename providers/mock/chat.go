@@ -64,7 +64,7 @@ func choicesOf(req *schema.ChatRequest) int {
 
 func (m *Mock) usage(req *schema.ChatRequest, a *answer) schema.Usage {
 	return schema.Usage{
-		Input:  PromptTokens(req, m.o.Count),
+		Input:  schema.PromptTokens(req, m.o.Count),
 		Output: a.tokens * int64(choicesOf(req)),
 		Source: schema.UsageReported,
 	}

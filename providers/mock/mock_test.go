@@ -398,8 +398,8 @@ func TestPromptTokens(t *testing.T) {
 		Tools:          []schema.Tool{{Name: "t", Description: "u v", Parameters: json.RawMessage(`{ }`)}},
 		ResponseFormat: &schema.ResponseFormat{Schema: json.RawMessage(`{ }`)},
 	}
-	want := int64(ReplyTokens + 2*MessageTokens + 2 + 2*MediaTokens + 1 + 3 + 1 + 1 + 2 + ToolTokens + 1 + 2 + 2 + 2)
-	if got := PromptTokens(req, wordsOf); got != want {
+	want := int64(schema.ReplyTokens + 2*schema.MessageTokens + 2 + 2*schema.MediaTokens + 1 + 3 + 1 + 1 + 2 + schema.ToolTokens + 1 + 2 + 2 + 2)
+	if got := schema.PromptTokens(req, wordsOf); got != want {
 		t.Errorf("%d tokens, want %d", got, want)
 	}
 }

@@ -53,6 +53,9 @@ type Request struct {
 	Header   []dialect.Field
 	Body     []byte    // not touched, and not needed once Do has returned
 	Deadline time.Time // of the whole answer; zero: Options.Total alone
+
+	// Sent is told by Do: the whole request was written, whatever came of it.
+	Sent bool
 }
 
 // New makes the client of one endpoint. It does not connect.

@@ -26,6 +26,7 @@ func (r *Response) exchange(ctx context.Context, q *Request, reuse bool) error {
 	if err := k.send(q.Body); err != nil {
 		return r.sendError(k, err)
 	}
+	q.Sent = true
 	if _, err := k.in.Peek(1); err != nil {
 		return r.noAnswer(k, err)
 	}

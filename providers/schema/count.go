@@ -1,6 +1,4 @@
-package mock
-
-import "sluice/providers/schema"
+package schema
 
 // What PromptTokens adds to the text's own tokens.
 const (
@@ -11,10 +9,10 @@ const (
 )
 
 // PromptTokens counts what a request gives the model to read, by the rule that
-// the mock charges by: the tokens of every text, of tool calls (name and
+// the mock provider charges by: the tokens of every text, of tool calls (name and
 // arguments), of tools (name, description and schema) and of a response
 // schema, plus the frames above. count must not be nil.
-func PromptTokens(req *schema.ChatRequest, count func(text string) int64) int64 {
+func PromptTokens(req *ChatRequest, count func(text string) int64) int64 {
 	total := int64(ReplyTokens)
 	for i := range req.Messages {
 		m := &req.Messages[i]
@@ -40,13 +38,13 @@ func PromptTokens(req *schema.ChatRequest, count func(text string) int64) int64 
 	return total
 }
 
-func partTokens(p *schema.Part, count func(string) int64) int64 {
+func partTokens(p *Part, count func(string) int64) int64 {
 	switch p.Type {
-	case schema.PartText, schema.PartThinking:
+	case PartText, PartThinking:
 		return count(p.Text)
-	case schema.PartImage, schema.PartAudio, schema.PartDocument:
+	case PartImage, PartAudio, PartDocument:
 		return MediaTokens
-	case schema.PartRaw:
+	case PartRaw:
 		return count(string(p.Raw))
 	}
 	return 0
