@@ -30,8 +30,8 @@ func (c *Call) visible() []*prompts.Live {
 	set := c.g.prompts.Snapshot()
 	var list []*prompts.Live
 	for _, p := range set.All() {
-		if p = set.Choose(p, c.sticky()); c.sees(p) {
-			list = append(list, p)
+		if chosen := set.Choose(p, c.sticky()); c.sees(p) && c.sees(chosen) {
+			list = append(list, chosen)
 		}
 	}
 	return list

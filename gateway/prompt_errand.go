@@ -38,8 +38,9 @@ func (c *Call) errand(ctx context.Context) errand {
 // outcome is what an errand brought. What it cost is charged, err or not.
 type outcome struct {
 	output
-	envelope []byte // {output, usage, cost, model, prompt, version}
-	cost     billing.Nano
+	envelope []byte       // {output, usage, cost, model, prompt, version}
+	cost     billing.Nano // of its steps too
+	usage    schema.Usage
 	target   string
 	latency  time.Duration
 	err      error
@@ -68,7 +69,8 @@ func (g *Gateway) run(e errand, input map[string]any) (o outcome) {
 			c.err = schema.AsError(o.err)
 			en.Status = c.err.Status
 		}
-		o.cost, o.latency = en.Cost, time.Since(c.now)
+		o.cost, o.usage, o.latency = c.totalCost(), en.Usage, time.Since(c.now)
+		addUsage(&o.usage, c.money.steps.usage)
 		if c.target != nil {
 			o.target = c.target.Name
 		}

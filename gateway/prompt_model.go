@@ -112,13 +112,14 @@ func (c *Call) modelInput() (map[string]any, error) {
 func (c *Call) sendAsModel(out output, stream, usage bool) error {
 	resp := out.chat
 	resp.Usage = c.entry.Usage // of all turns
+	addUsage(&resp.Usage, c.money.steps.usage)
 	if out.json != nil {
 		resp.Choices = resp.Choices[:1]
 		resp.Choices[0].Message.Parts = schema.TextParts(string(out.json))
 	}
 	c.answerHeaders(nil)
 	h := &c.rc.Response.Header
-	h.Set("X-Sluice-Cost", c.entry.Cost.String())
+	h.Set("X-Sluice-Cost", c.totalCost().String())
 	if !stream {
 		h.SetContentType("application/json")
 		c.rc.Response.SetBodyRaw(c.speaks.Client.EncodeChat(nil, resp))

@@ -27,7 +27,11 @@ func (t *Template) prepare(o ParseOptions, faults *Faults) {
 		}
 		fault(key, "%v", err)
 	}
-	if len(*faults) > 0 || t.Input.Schema == nil {
+	if len(*faults) > 0 {
+		return
+	}
+	t.checkSteps(fault)
+	if t.Input.Schema == nil {
 		return
 	}
 	t.checkVariables(fault)

@@ -80,6 +80,10 @@ func (a *asker) ask(ctx context.Context, t *prompts.Template, model string, inpu
 	began := time.Now()
 	defer func() { out.Latency = time.Since(began) }()
 	out.Model = cmp.Or(model, t.Model)
+	if len(t.Sluice.Steps) > 0 {
+		out.Err = fmt.Errorf("the prompt %q has sluice.steps, which only a gateway runs: publish it, or POST it to /admin/v1/prompts/%s/test", t.Name, t.Name)
+		return out
+	}
 	rendered, err := t.Render(prompts.RenderInput{Input: input, Context: map[string]any{
 		"caller": map[string]any{"team": "", "key": ""}, "now": began.UTC().Format("2006-01-02T15:04:05Z")}})
 	if err != nil {
