@@ -15,7 +15,7 @@ func TestPrices(t *testing.T) {
 	got := sluice(t, "prices", "--provider", "anthropic")
 	got.want(t, 0, "PROVIDER", "")
 	for _, row := range []string{
-		"anthropic claude-opus-4-5 always 5 0.5 6.25 10 25 - - - - - https://platform.claude.com/docs/en/about-claude/pricing 2026-08-06",
+		"anthropic claude-opus-4-5 always 5 0.5 6.25 10 25 - - - - - https://platform.claude.com/docs/en/about-claude/pricing, by BerriAI/litellm's price map 2026-08-06",
 		"anthropic claude-opus-4-5 batch 2.5 0.25 3.125 5 12.5 - - - - -",
 		"anthropic claude-sonnet-4-5 above 200000 6 0.6 7.5 12 22.5",
 		"anthropic claude-sonnet-4-5 batch above 200000 3 0.3 3.75 6 11.25",

@@ -12,7 +12,9 @@
 //   - data/*.json, ours: what catwalk lacks (embeddings, audio, images,
 //     moderation, reranking, further providers), cached, cache-write,
 //     long-context, batch and priority prices, and corrections. Every file names the page its
-//     prices are from and the day they were read; a model may name its own.
+//     prices are from and the day they were read, and whether they were read
+//     there or taken from BerriAI/litellm's map of such pages; a model may name
+//     its own.
 //
 // The user's own prices lie over both; that is done where the configuration is
 // read. An OpenAI-compatible provider is an entry here, never code.
