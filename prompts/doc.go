@@ -15,7 +15,15 @@
 //
 // A Registry publishes files and admin calls as immutable versions into a
 // Store, and serves one Set at a time: the version of each name that its label
-// production points to (registry.go, dir.go, set.go).
+// production points to (registry.go, dir.go, set.go), or those that a split
+// names (split.go).
+//
+// Around that: RunTests holds a prompt to its sluice.tests (trial.go,
+// expect.go), Compare tells what differs between two versions and what of it
+// breaks callers (diff.go, diff_schema.go, diff_text.go), and a Registry's
+// Review does both before a publication. Steps say what a prompt calls first
+// (steps.go), OpenAPI describes prompts to the programs that call them
+// (openapi.go, caller.go).
 //
 // Two promises hold throughout. What a caller sends is only ever text: roles,
 // media parts, helpers and partials come from the file alone. And what comes
