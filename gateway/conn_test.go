@@ -22,7 +22,7 @@ func TestWritesToWhoDoesNotReadEnd(t *testing.T) {
 
 func TestSlowReadersGetAll(t *testing.T) {
 	server, client := tcpPair(t)
-	c := &callerConn{Conn: server, stall: 500 * time.Millisecond}
+	c := &callerConn{Conn: server, stall: 2 * time.Second}
 	want := bytes.Repeat([]byte("0123456789abcdef"), 1<<20) // takes longer than one deadline
 	written := make(chan error, 1)
 	go func() {
@@ -31,7 +31,7 @@ func TestSlowReadersGetAll(t *testing.T) {
 		written <- err
 	}()
 	var got bytes.Buffer
-	for buf := make([]byte, 512<<10); ; time.Sleep(25 * time.Millisecond) {
+	for buf := make([]byte, 128<<10); ; time.Sleep(25 * time.Millisecond) {
 		n, err := io.ReadFull(client, buf)
 		got.Write(buf[:n])
 		if err != nil {

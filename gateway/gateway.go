@@ -69,7 +69,7 @@ func New(o Options, first *Snapshot) *Gateway {
 		prompts: o.Prompts, spool: o.Spool, ledger: o.Ledger, counter: o.Counter,
 		metrics: o.Metrics, log: o.Log, ids: newIDSource(), used: map[string]time.Time{},
 	}
-	g.snap.Store(first)
+	g.Swap(first)
 	if o.Responses != nil {
 		g.responses = newKeeper(o.Responses, o.Log.Warn)
 	}
@@ -103,7 +103,10 @@ func New(o Options, first *Snapshot) *Gateway {
 }
 
 // Swap puts a new snapshot in force for all calls that begin after it.
-func (g *Gateway) Swap(s *Snapshot) { g.snap.Store(s) }
+func (g *Gateway) Swap(s *Snapshot) {
+	s.declare(g.metrics)
+	g.snap.Store(s)
+}
 
 // Snapshot is the one in force.
 func (g *Gateway) Snapshot() *Snapshot { return g.snap.Load() }

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"sluice/billing"
+	"sluice/gateway/telemetry"
 	"sluice/providers"
 	"sluice/providers/schema"
 	"sluice/router"
@@ -160,6 +161,16 @@ func NewSnapshot(p Parts) *Snapshot {
 		s.providers[p.Name] = p
 	}
 	return s
+}
+
+// declare gives the targets of the configuration their own series, before
+// callers' made-up names use up the bound on them.
+func (s *Snapshot) declare(m *telemetry.Metrics) {
+	for _, model := range s.models {
+		for _, t := range model.Targets {
+			m.Declare(t.Name, t.Provider.Name)
+		}
+	}
 }
 
 // Caller finds the key with this hash, in force at now: nil if there is none.

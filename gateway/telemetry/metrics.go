@@ -148,13 +148,25 @@ func (m *Metrics) handles(target, provider string) *targetHandles {
 	if h, ok := m.targets.Load(target); ok {
 		return h.(*targetHandles)
 	}
-	name := model(target, provider)
 	if m.known.Add(1) > maxTargets {
-		target, name = provider+"/other", "other"
-		if h, ok := m.targets.Load(target); ok {
+		other := provider + "/other"
+		if h, ok := m.targets.Load(other); ok {
 			return h.(*targetHandles)
 		}
+		return m.series(other, provider, "other")
 	}
+	return m.series(target, provider, model(target, provider))
+}
+
+// Declare gives a target of the configuration its own series, whatever bound
+// there is on those that callers name.
+func (m *Metrics) Declare(target, provider string) {
+	if _, ok := m.targets.Load(target); !ok {
+		m.series(target, provider, model(target, provider))
+	}
+}
+
+func (m *Metrics) series(target, provider, name string) *targetHandles {
 	h, _ := m.targets.LoadOrStore(target, &targetHandles{
 		model:    name,
 		ok:       m.calls.WithLabelValues(name, provider, ""),
