@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -22,7 +23,8 @@ type ask struct {
 	results  bool   // the last turn brings tool results
 	schema   gjson.Result
 	thinking bool
-	budget   int // of the thinking, in tokens; 0: none said
+	budget   int             // of the thinking, in tokens; 0: none said
+	metadata json.RawMessage // to be told again (responses)
 }
 
 type tool struct {
@@ -122,8 +124,9 @@ func (a *ask) readMessages() {
 		text := textOf(content)
 		a.words += wordCount(text) + 1
 		role := m.Get("role").String()
-		a.results = len(answeredIn(m)) > 0
-		if role == "user" || role == "tool" || role == "function" {
+		// Media that a format has no place for in a result come in a turn behind it.
+		a.results = len(answeredIn(m)) > 0 || a.results && mediaOnly(content)
+		if role == "user" || role == "tool" || role == "function" || m.Get("type").String() == "function_call_output" {
 			a.text = text
 		}
 		return true
@@ -132,8 +135,10 @@ func (a *ask) readMessages() {
 
 // contentOf is what a message of any format holds: a text or a list of parts.
 func contentOf(m gjson.Result) gjson.Result {
-	if parts := m.Get("parts"); parts.Exists() {
-		return parts
+	for _, name := range []string{"parts", "output"} { // of Gemini, and of a function_call_output
+		if parts := m.Get(name); parts.Exists() {
+			return parts
+		}
 	}
 	return m.Get("content")
 }
@@ -155,6 +160,16 @@ func textOf(content gjson.Result) string {
 		return true
 	})
 	return strings.Join(parts, " ")
+}
+
+// mediaOnly tells whether a content is a list without any text.
+func mediaOnly(content gjson.Result) bool {
+	texts := false
+	content.ForEach(func(_, p gjson.Result) bool {
+		texts = texts || p.Get("text").Exists()
+		return true
+	})
+	return content.IsArray() && !texts
 }
 
 // partText reads a part that says its type: OpenAI's and Anthropic's.

@@ -1,5 +1,5 @@
 // Package upstream is a fake provider for tests and benchmarks. It speaks
-// OpenAI's API (chat completions, embeddings, models), Anthropic's (messages),
+// OpenAI's API (chat completions, responses, embeddings, models), Anthropic's (messages),
 // Gemini's (generateContent, streamGenerateContent, embedContent, countTokens;
 // Vertex AI's paths too) and Bedrock's (converse, converse-stream as binary
 // messages, invoke for embeddings), costs little CPU, and does what the name of

@@ -145,3 +145,30 @@ func TestAnthropicStrict(t *testing.T) {
 		}
 	}
 }
+
+func TestResponses(t *testing.T) {
+	s := Start(t)
+	tools := `"tools":[{"type":"function","name":"a","parameters":{"type":"object","properties":{"n":{"type":"integer"}}}}]`
+	call := `{"role":"user","content":"x"},{"type":"reasoning","id":"r","summary":[],"encrypted_content":"` + encrypted + `"},{"type":"function_call","call_id":"1","name":"a","arguments":"{}"}`
+	for _, c := range []struct{ name, body, at, want string }{
+		{"text", `{"model":"echo","input":"mark 7"}`, "output.0.content.0.text", "mark 7"},
+		{"image", `{"model":"echo","input":[{"role":"user","content":[{"type":"input_image","image_url":"data:image/png;base64,AAAA"}]}]}`, "output.0.content.0.text", "[image image/png 4]"},
+		{"tools", `{"model":"m","input":"x",` + tools + `}`, "output.1.arguments", `{"n":1}`},
+		{"result", `{"model":"m","input":[` + call + `,{"type":"function_call_output","call_id":"1","output":"noon"}],` + tools + `}`, "output.0.content.0.text", "noon"},
+		{"no result", `{"model":"m","input":[` + call + `],` + tools + `}`, "error.type", "invalid_request_error"},
+		{"another's reasoning", `{"model":"m","input":[{"type":"reasoning","encrypted_content":"x"}]}`, "error.type", "invalid_request_error"},
+		{"schema", `{"model":"m","input":"x","text":{"format":{"type":"json_schema","schema":{"type":"object","properties":{"ok":{"type":"boolean"}}}}}}`, "output.0.content.0.text", `{"ok":true}`},
+		{"bound", `{"model":"echo","input":"a b c","max_output_tokens":2}`, "incomplete_details.reason", "max_output_tokens"},
+		{"reasoning", `{"model":"m","input":"x","reasoning":{"effort":"low"}}`, "output.0.encrypted_content", encrypted},
+	} {
+		_, body, _ := post(t, s.URL()+"/v1/responses", c.body)
+		if got := gjson.Get(body, c.at).String(); got != c.want {
+			t.Errorf("%s: %s is %q, want %q in %s", c.name, c.at, got, c.want, body)
+		}
+	}
+	_, body, _ := post(t, s.URL()+"/v1/responses", `{"model":"echo_think","stream":true,"input":"a b"}`)
+	frames := strings.Split(strings.TrimSuffix(body, "\n\n"), "\n\n")
+	if last := frames[len(frames)-1]; !strings.HasPrefix(last, "event: response.completed\ndata: ") || !strings.Contains(body, "reasoning_summary_text.delta") {
+		t.Errorf("%s", body)
+	}
+}

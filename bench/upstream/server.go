@@ -94,6 +94,8 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		writeJSON(ctx, 200, encode(s.Last(max(1, ctx.QueryArgs().GetUintOrZero("n")))))
 	case strings.HasSuffix(path, "/chat/completions"):
 		s.chat(ctx, &openaiFormat)
+	case strings.HasSuffix(path, "/responses"):
+		s.chat(ctx, &responsesFormat)
 	case strings.HasSuffix(path, "/messages"):
 		s.chat(ctx, &anthropicFormat)
 	case strings.HasSuffix(path, "/messages/count_tokens"):

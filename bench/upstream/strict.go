@@ -71,6 +71,9 @@ func answeredIn(m gjson.Result) (ids []string) {
 	if m.Get("role").String() == "tool" && m.Get("tool_call_id").Exists() {
 		return []string{m.Get("tool_call_id").String()}
 	}
+	if m.Get("type").String() == "function_call_output" { // of responses
+		return []string{m.Get("call_id").String()}
+	}
 	contentOf(m).ForEach(func(_, p gjson.Result) bool {
 		switch {
 		case p.Get("type").String() == "tool_result":

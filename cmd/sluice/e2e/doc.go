@@ -5,6 +5,7 @@
 //
 // TestMain builds the binary once, or takes the one that SLUICE_E2E_BINARY
 // names. SLUICE_E2E_FULL=1 runs the long forms (20 crashes instead of 3),
-// SLUICE_E2E_SDK=1 the tests of OpenAI's own client, which need Node.js and
-// npm. With -short nothing runs.
+// SLUICE_E2E_SDK=1 the rounds of the makers' own clients (sdk/: six for Node.js,
+// pinned by package-lock.json; OpenAI's for Go, in a module of its own), which
+// need Node.js and npm. With -short nothing runs.
 package e2e
