@@ -43,8 +43,13 @@ func (c *Call) fail(err error) {
 		rc.Response.SetBodyRaw(c.speaks.Client.Error(nil, e, c.entry.RequestID))
 		return
 	}
+	var in *invalidInput
+	var faults []Problem
+	if errors.As(err, &in) {
+		faults = in.problems
+	}
 	h.SetContentType("application/problem+json")
-	rc.Response.SetBodyRaw(problem(e, c.from.path, c.entry.RequestID, nil))
+	rc.Response.SetBodyRaw(problem(e, c.from.path, c.entry.RequestID, faults))
 }
 
 // Problem is one fault of a caller's input.
@@ -69,15 +74,6 @@ func (e *invalidInput) Unwrap() error { return e.fault }
 func errInput(problems []Problem) error {
 	return &invalidInput{problems: problems, fault: &schema.Error{Code: schema.CodeInvalidRequest, Status: 422,
 		Origin: schema.OriginGateway, Message: "the input does not fit the schema", Class: schema.ClassInvalidRequest}}
-}
-
-// failPrompt is fail for errors that may list faults.
-func (c *Call) failPrompt(err error) {
-	c.fail(err)
-	var in *invalidInput
-	if errors.As(err, &in) {
-		c.rc.Response.SetBodyRaw(problem(in.fault, c.from.path, c.entry.RequestID, in.problems))
-	}
 }
 
 // problem is an RFC 9457 body.

@@ -30,7 +30,7 @@ func (g *Gateway) handle(rc *fasthttp.RequestCtx) {
 		}
 	}()
 	if err := c.dispatch(); err != nil {
-		c.failPrompt(err)
+		c.fail(err)
 	}
 }
 
@@ -90,12 +90,12 @@ func (c *Call) dispatch() error {
 		return c.allow("GET", func(c *Call) error { return c.serveOneModel(id) })
 	}
 	if c.speaks == nil {
-		live, err := c.findPrompt()
+		live, version, err := c.findPrompt()
 		if err != nil {
 			return err
 		}
 		c.prompt = live
-		return c.servePrompt()
+		return c.servePrompt(version)
 	}
 	return errNotFound(path)
 }

@@ -17,13 +17,16 @@ import (
 )
 
 // servePrompt is a call of a prompt's own endpoint: input in, output out.
-func (c *Call) servePrompt() error {
+func (c *Call) servePrompt(version int) error {
 	if c.from.method != fasthttp.MethodPost && c.from.method != fasthttp.MethodGet {
 		return errMethod(c, "GET, POST")
 	}
 	c.notePrompt()
 	c.entry.Tags = labels(splitTags(c.rc.Request.Header.Peek("X-Sluice-Tags")))
 	if err := c.authenticatePrompt(); err != nil {
+		return err
+	}
+	if err := c.takeVersion(version); err != nil {
 		return err
 	}
 	if err := c.takePart(); err != nil {
@@ -91,12 +94,10 @@ func (c *Call) begin(input map[string]any, model string) error {
 	return c.admit()
 }
 
-// findPrompt is the prompt served at the call's path: what its production label
-// points to, or the version or label that the caller chose, by path
-// (/name@3) or header.
-func (c *Call) findPrompt() (*prompts.Live, error) {
+// findPrompt is the prompt served at the call's path, and the version that the
+// path names (/name@3); 0: none.
+func (c *Call) findPrompt() (live *prompts.Live, version int, err error) {
 	set := c.g.prompts.Snapshot()
-	version := 0
 	live, ok := set.ByPath(c.from.path)
 	if !ok {
 		var bare string
@@ -105,9 +106,22 @@ func (c *Call) findPrompt() (*prompts.Live, error) {
 		}
 	}
 	if !ok {
-		return nil, errNotFound(c.from.path)
+		return nil, 0, errNotFound(c.from.path)
 	}
-	return c.chooseVersion(set, live, version)
+	return live, version, nil
+}
+
+// takeVersion goes over to the version or label that the caller chose, by path
+// or header. It is for those who may call the prompt at all: others learn
+// nothing of its versions, and cause no look at the store.
+func (c *Call) takeVersion(version int) error {
+	chosen, err := c.chooseVersion(c.g.prompts.Snapshot(), c.prompt, version)
+	if err != nil || chosen == c.prompt {
+		return err
+	}
+	c.prompt = chosen
+	c.notePrompt()
+	return c.authenticatePrompt()
 }
 
 // chooseVersion is the version of a prompt that serves the call: the one that
