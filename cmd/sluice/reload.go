@@ -5,11 +5,9 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"sluice/cmd/sluice/config"
@@ -157,10 +155,7 @@ const defaultPrompts = "prompts"
 
 // watch reloads on SIGHUP and when a file changes, and keeps the small things
 // that are written now and then.
-func (s *server) watch(ctx context.Context) {
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
+func (s *server) watch(ctx context.Context, hup <-chan os.Signal) {
 	files := make(chan struct{}, 1)
 	prompts := make(chan struct{}, 1)
 	watched, stop := s.watched(), s.watchFiles(files, prompts)

@@ -89,6 +89,9 @@ func (s *server) open(ctx context.Context) (err error) {
 
 // run listens, tells how to begin, and waits for the end.
 func (s *server) run(ctx context.Context) error {
+	hup := make(chan os.Signal, 1) // from the first: a process that does not listen for it is killed by it
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
 	// A start that fails for its ports must not make a key that is never shown.
 	data, adminListener, err := s.listen()
 	if err != nil {
@@ -123,7 +126,7 @@ func (s *server) run(ctx context.Context) error {
 	go func() { failed <- s.gateway.Serve(data) }()
 	go func() { failed <- plane.Serve(adminListener) }()
 	watching, stopWatching := context.WithCancel(ctx)
-	go s.watch(watching)
+	go s.watch(watching, hup)
 	s.greet(data.Addr().String(), link, first)
 	go settleHeap()
 	select {
