@@ -10,7 +10,7 @@
 //	call           id, clock, snapshot of the configuration       call.go
 //	dispatch       what is served at this path                    handler.go
 //	authenticate   whose key is it                                auth.go
-//	decode         one strict walk finds model, stream, limits    providers/openai (Head)
+//	decode         one strict walk finds model, stream, limits    the caller's dialect (Head)
 //	choose         which model, and may this key have it          chat.go, snapshot.go
 //	admit          requests and tokens a minute, parallel calls   reserve.go, billing
 //	reserve        hold the most that the call can cost           reserve.go, billing
@@ -32,6 +32,14 @@
 // files beside it stand where decode, reserve and charge do. A realtime session
 // (realtime.go) takes its connection from the server once the provider has
 // opened one too, is charged response by response, and recorded at its end.
+//
+// Other doors lead into the same path. What has no unified form (pictures,
+// sound, files, batches) is passed on by pass*.go, a WebSocket session by
+// realtime*.go; both are held for, charged and recorded like the rest.
+// responses.go keeps answers that a later call goes on from. Prompts are also
+// models (prompt_model.go), tools and prompts of the Model Context Protocol
+// (mcp*.go) and operations of /openapi.json (openapi.go); several inputs at once,
+// keys that replay an answer, splits and steps are the other prompt_*.go.
 //
 // # What it stands on
 //
