@@ -20,7 +20,7 @@ func encodeResponse(b []byte, resp *schema.ChatResponse) []byte {
 		b = append(wire.AppendComma(b), `{"content":{"parts":[`...)
 		b = appendMessage(b, c)
 		b = append(b, `],"role":"model"}`...)
-		b = appendFinish(b, c.FinishReason)
+		b = appendFinish(b, c.FinishReason, c.Message.Refusal)
 		b = strconv.AppendInt(append(b, `,"index":`...), int64(c.Index), 10)
 		b = appendCitations(b, c)
 		b = appendLogprobs(b, c.Logprobs)
@@ -66,7 +66,7 @@ func appendMessage(b []byte, c *schema.Choice) []byte {
 			b = appendMedia(b, p.Media)
 		}
 	}
-	if m.Refusal != "" {
+	if m.Refusal != "" && c.FinishReason != openai.FinishReasonContentFilter {
 		b = appendText(b, m.Refusal, false, "")
 	}
 	if signature != "" {
@@ -145,7 +145,7 @@ func appendCall(b []byte, c *openai.ToolCall) []byte {
 }
 
 // appendFinish writes a finish reason in the API's words.
-func appendFinish(b []byte, f openai.FinishReason) []byte {
+func appendFinish(b []byte, f openai.FinishReason, refusal string) []byte {
 	word := "STOP" // also after function calls
 	switch f {
 	case openai.FinishReasonLength:
@@ -155,7 +155,11 @@ func appendFinish(b []byte, f openai.FinishReason) []byte {
 	case "":
 		word = "OTHER"
 	}
-	return append(append(append(b, `,"finishReason":"`...), word...), '"')
+	b = append(append(append(b, `,"finishReason":"`...), word...), '"')
+	if f == openai.FinishReasonContentFilter && refusal != "" {
+		b = wire.AppendString(append(b, `,"finishMessage":`...), refusal)
+	}
+	return b
 }
 
 func appendUsage(b []byte, u *schema.Usage, tier string) []byte {

@@ -25,10 +25,11 @@ type streamEncoder struct {
 
 // choiceState is what is kept of one candidate.
 type choiceState struct {
-	index  int
-	calls  []openai.ToolCall
-	finish openai.FinishReason
-	cited  []byte // a list of citations, without its end
+	index   int
+	calls   []openai.ToolCall
+	finish  openai.FinishReason
+	refusal string
+	cited   []byte // a list of citations, without its end
 }
 
 func newEncoder(o dialect.StreamOptions) dialect.StreamEncoder {
@@ -65,11 +66,12 @@ func (e *streamEncoder) Chunk(b []byte, c *schema.Chunk) []byte {
 			b = append(b, `],"role":"model"},"index":`...)
 			b = strconv.AppendInt(b, int64(s.index), 10)
 			b = appendLogprobs(b, d.Logprobs)
-			b = e.close(append(b, '}'), nil)
+			b = e.close(append(b, '}'), from, nil)
 		} else {
 			b = b[:from]
 		}
 		s.take(d.ToolCalls)
+		s.refusal += d.Refusal
 		if len(d.Citations) > 0 {
 			if s.cited == nil {
 				s.cited = []byte{'['}
@@ -80,10 +82,17 @@ func (e *streamEncoder) Chunk(b []byte, c *schema.Chunk) []byte {
 	return b
 }
 
-// close ends a frame after its candidates.
-func (e *streamEncoder) close(b []byte, u *schema.Usage) []byte {
+// close ends a frame, which begins at from, after its candidates. Arguments and
+// raw parts may hold line breaks between their values, which would end the
+// event's line of data; in JSON's strings there are none.
+func (e *streamEncoder) close(b []byte, from int, u *schema.Usage) []byte {
 	e.begun = true
 	b = appendTail(append(b, ']'), u, e.tier, e.Model, e.ID)
+	for i := from; i < len(b); i++ {
+		if b[i] == '\n' || b[i] == '\r' {
+			b[i] = ' '
+		}
+	}
 	return append(b, '\n', '\n')
 }
 
@@ -104,9 +113,6 @@ func appendDelta(b []byte, d *schema.ChoiceDelta) []byte {
 	}
 	if d.Text != "" {
 		b = appendText(b, d.Text, false, "")
-	}
-	if d.Refusal != "" {
-		b = appendText(b, d.Refusal, false, "")
 	}
 	if len(d.Raw) > 0 {
 		b = appendRaw(b, d.Raw, "")
@@ -133,6 +139,7 @@ func (s *choiceState) take(pieces []openai.ToolCall) {
 
 // End is dialect.StreamEncoder's.
 func (e *streamEncoder) End(b []byte, usage *schema.Usage) []byte {
+	start := len(b)
 	b = append(b, `data: {"candidates":[`...)
 	for i := range e.choices {
 		s := &e.choices[i]
@@ -141,18 +148,21 @@ func (e *streamEncoder) End(b []byte, usage *schema.Usage) []byte {
 		for j := range s.calls {
 			b = appendCall(b, &s.calls[j])
 		}
+		if s.finish != openai.FinishReasonContentFilter && s.refusal != "" {
+			b = appendText(b, s.refusal, false, "")
+		}
 		if len(b) == from {
 			b = appendText(b, "", false, "")
 		}
 		b = append(b, `],"role":"model"}`...)
-		b = appendFinish(b, s.finish)
+		b = appendFinish(b, s.finish, s.refusal)
 		b = strconv.AppendInt(append(b, `,"index":`...), int64(s.index), 10)
 		if s.cited != nil {
 			b = appendCitations(b, &schema.Choice{Annotations: append(s.cited, ']')})
 		}
 		b = append(b, '}')
 	}
-	return e.close(b, usage)
+	return e.close(b, start, usage)
 }
 
 // Array turns the frames of a stream into the JSON array that a caller gets who

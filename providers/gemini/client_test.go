@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	openai "github.com/sashabaranov/go-openai"
+
 	"sluice/providers/dialect"
 	"sluice/providers/schema"
 	"sluice/providers/wire"
@@ -204,6 +206,38 @@ func TestThinkingConfig(t *testing.T) {
 		}
 		if got, _ := marshal(e.config["thinkingConfig"]); string(got) != c.want || len(e.dropped) != c.drops {
 			t.Errorf("%s %+v: %s, dropped %v, want %s", c.model, c.r, got, e.dropped, c.want)
+		}
+	}
+}
+
+// An event of a stream is one line, whatever line breaks arguments hold; and
+// what a provider says of its refusal is told beside the content.
+func TestStreamEvents(t *testing.T) {
+	e := newEncoder(dialect.StreamOptions{ID: "r", Model: "m"})
+	zero := 0
+	call := schema.ToolCall{Index: &zero, ID: "1", Function: schema.FunctionCall{Name: "f", Arguments: "{\n\t\"a\":\r\n 1}"}}
+	out := e.Chunk(nil, &schema.Chunk{Choices: []schema.ChoiceDelta{{Raw: rawJSON("{\"executableCode\":\n{}}")}, {ToolCalls: []schema.ToolCall{call}, FinishReason: "tool_calls"}}})
+	out = e.End(out, nil)
+	for frame := range strings.SplitSeq(strings.TrimSuffix(string(out), "\n\n"), "\n\n") {
+		if data, ok := strings.CutPrefix(frame, "data: "); !ok || strings.ContainsAny(data, "\r\n") || !json.Valid([]byte(data)) {
+			t.Errorf("frame %q", frame)
+		}
+	}
+	for _, c := range []struct {
+		finish openai.FinishReason
+		want   string
+	}{
+		{"content_filter", `"parts":[{"text":""}],"role":"model"},"finishReason":"SAFETY","finishMessage":"no"`},
+		{"stop", `"parts":[{"text":"no"}],"role":"model"},"finishReason":"STOP"`},
+	} {
+		e := newEncoder(dialect.StreamOptions{})
+		out := e.Chunk(nil, &schema.Chunk{Choices: []schema.ChoiceDelta{{Refusal: "n"}, {Refusal: "o", FinishReason: c.finish}}})
+		if out = e.End(out, nil); !contains(string(out), c.want) {
+			t.Errorf("%s: %s", c.finish, out)
+		}
+		whole := string(encodeResponse(nil, &schema.ChatResponse{Choices: []schema.Choice{{Message: schema.Message{Refusal: "no"}, FinishReason: c.finish}}}))
+		if want := strings.Replace(c.want, `{"text":""}`, "", 1); !contains(whole, want) {
+			t.Errorf("%s: %s", c.finish, whole)
 		}
 	}
 }
