@@ -12,7 +12,8 @@ import (
 // Every client makes its calls against a gateway with the least configuration.
 func TestClients(t *testing.T) {
 	g := start(t, "minimal")
-	g.env = append(g.env, "OPENAI_BASE_URL=http://"+g.listen+"/v1", "OPENAI_API_KEY=sk-example-minimal")
+	g.env = append(g.env, "OPENAI_BASE_URL=http://"+g.listen+"/v1", "OPENAI_API_KEY=sk-example-minimal",
+		"SLUICE_URL=http://"+g.listen, "SLUICE_KEY=sk-example-minimal")
 	dir, err := filepath.Abs("clients")
 	if err != nil {
 		t.Fatal(err)
@@ -43,16 +44,24 @@ func TestClients(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := os.Stat(filepath.Join(modules, "openai")); err != nil {
-			t.Skip("the package openai is not installed; make e2e does")
-		}
 		if err := os.Symlink(modules, filepath.Join(g.dir, "node_modules")); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.CopyFS(filepath.Join(g.dir, "clients"), os.DirFS(dir)); err != nil {
 			t.Fatal(err)
 		}
-		g.talks(t, "Node", "429 rate_limit_exceeded", "node", filepath.Join(g.dir, "clients", "chat.mjs"))
+		for _, c := range []struct{ file, needs, refusal string }{
+			{"chat.mjs", "openai", "429 rate_limit_exceeded"},
+			{"messages.mjs", "@anthropic-ai/sdk", "429 rate_limit_error"},
+			{"generate.mjs", "@google/genai", "429 RESOURCE_EXHAUSTED"},
+		} {
+			t.Run(c.file, func(t *testing.T) {
+				if _, err := os.Stat(filepath.Join(modules, c.needs)); err != nil {
+					t.Skipf("the package %s is not installed; make e2e does", c.needs)
+				}
+				g.talks(t, "Node", c.refusal, "node", filepath.Join(g.dir, "clients", c.file))
+			})
+		}
 	})
 }
 
