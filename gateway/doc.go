@@ -33,10 +33,7 @@
 // (realtime.go) takes its connection from the server once the provider has
 // opened one too, is charged response by response, and recorded at its end.
 //
-// Other doors lead into the same path. What has no unified form (pictures,
-// sound, files, batches) is passed on by pass*.go, a WebSocket session by
-// realtime*.go; both are held for, charged and recorded like the rest.
-// responses.go keeps answers that a later call goes on from. Prompts are also
+// Other doors lead into the same path: responses.go keeps answers that a later call goes on from. Prompts are also
 // models (prompt_model.go), tools and prompts of the Model Context Protocol
 // (mcp*.go) and operations of /openapi.json (openapi.go); several inputs at once,
 // keys that replay an answer, splits and steps are the other prompt_*.go.
