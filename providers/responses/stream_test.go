@@ -286,3 +286,23 @@ func TestScanRecorded(t *testing.T) {
 		}
 	}
 }
+
+// What was asked may hold line breaks; an event is one line of data.
+func TestWriterLines(t *testing.T) {
+	req, err := decodeRequest([]byte("{\"model\":\"m\",\"input\":\"x\",\"tools\":[{\"type\":\"function\",\"name\":\"f\",\"parameters\":{\n\t\"type\":\r\n\"object\"}}]}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := Dialect.Client.Stream(dialect.StreamOptions{ID: "1", Model: "m", Request: req})
+	out := w.Chunk(nil, &schema.Chunk{Choices: []schema.ChoiceDelta{{Text: "a\nb", FinishReason: "stop"}}})
+	out = w.End(out, nil)
+	for frame := range strings.SplitSeq(strings.TrimSuffix(string(out), "\n\n"), "\n\n") {
+		_, data, ok := strings.Cut(frame, "\ndata: ")
+		if !ok || strings.ContainsAny(data, "\r\n") || !gjson.Valid(data) {
+			t.Errorf("frame %q", frame)
+		}
+	}
+	if !strings.Contains(string(out), `"type":  "object"`) {
+		t.Errorf("the tool is not told again: %s", out)
+	}
+}

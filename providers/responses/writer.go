@@ -113,9 +113,18 @@ func (w *writer) begin(b []byte, c *schema.Chunk) []byte {
 	return w.lifecycle(w.lifecycle(b, eventCreated, &e), eventInProgress, &e)
 }
 
+// lifecycle tells of the response as a whole. What was asked stands in it as it
+// came: line breaks between its values would end the event's line of data.
 func (w *writer) lifecycle(b []byte, name string, e *envelope) []byte {
 	b = w.event(b, name)
-	return w.end(e.appendTo(append(b, `,"response":`...)))
+	from := len(b)
+	b = e.appendTo(append(b, `,"response":`...))
+	for i := from; i < len(b); i++ {
+		if b[i] == '\n' || b[i] == '\r' {
+			b[i] = ' '
+		}
+	}
+	return w.end(b)
 }
 
 // event begins an event, up to its own fields.
