@@ -289,3 +289,31 @@ func TestEncodeDocuments(t *testing.T) {
 		}
 	}
 }
+
+// Thinking by a budget is off where the calls of the turn have none.
+func TestThinkingInTheMiddle(t *testing.T) {
+	call := schema.ToolCall{ID: "1", Function: schema.FunctionCall{Name: "f", Arguments: "{}"}}
+	result := schema.Message{Role: schema.RoleTool, ToolCallID: "1", Parts: schema.TextParts("r")}
+	user := schema.Message{Role: schema.RoleUser, Parts: schema.TextParts("x")}
+	thought := []schema.Part{{Type: schema.PartThinking, Text: "t", Signature: "c2ln"}}
+	turn := func(parts []schema.Part) []schema.Message {
+		return []schema.Message{user, {Role: schema.RoleAssistant, Parts: parts, ToolCalls: []schema.ToolCall{call}}, result}
+	}
+	for _, c := range []struct {
+		name     string
+		messages []schema.Message
+		thinks   bool
+	}{
+		{"thoughts came back", turn(thought), true},
+		{"they did not", turn(nil), false},
+		{"nor with words", turn(schema.TextParts("let me see")), false},
+		{"of an earlier turn", append(turn(nil), schema.Message{Role: schema.RoleAssistant, Parts: schema.TextParts("done")}, user), true},
+		{"with a word of the user's", append(turn(nil), user), false},
+		{"in a later step", append(turn(thought), schema.Message{Role: schema.RoleAssistant, ToolCalls: []schema.ToolCall{call}}, result), false},
+	} {
+		up, err := Dialect.Chat.Encode(&schema.ChatRequest{Model: "claude-sonnet-4-5", Messages: c.messages, Reasoning: &schema.Reasoning{Effort: "high"}})
+		if err != nil || strings.Contains(string(up.Body), `"thinking":{"type":"enabled"`) != c.thinks || slices.Contains(up.Dropped, "reasoning_effort") == c.thinks {
+			t.Errorf("%s: %v, %+v", c.name, err, up)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package anthropic
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"sluice/providers/schema"
 )
@@ -111,7 +112,7 @@ func (e *encoder) budget(r *schema.Reasoning) {
 	case limit:
 		n = min(n, e.out.MaxTokens*4/5) // leave the answer some room
 	}
-	if n < minBudget {
+	if n < minBudget || e.thoughtless() {
 		e.drop("reasoning_effort")
 		return
 	}
@@ -125,4 +126,26 @@ func (e *encoder) budget(r *schema.Reasoning) {
 	if level := e.traits.effort(r.Effort); level != "" {
 		_ = e.setOutput("effort", level)
 	}
+}
+
+// thoughtless tells whether the request brings results to calls whose turn does
+// not begin with thoughts, as of a caller whose dialect does not bring them
+// back: thinking by a budget cannot be on in the middle of such a turn
+// (extended-thinking, preserving thinking blocks).
+func (e *encoder) thoughtless() bool {
+	for i := len(e.turns) - 1; i >= 0; i-- {
+		has := func(kind string) bool {
+			return slices.ContainsFunc(e.turns[i].Content, func(b block) bool { return b.Type == kind })
+		}
+		switch {
+		case e.turns[i].Role != "assistant":
+			if !has("tool_result") {
+				return false
+			}
+		case has("tool_use"):
+			first := e.turns[i].Content[0].Type
+			return first != "thinking" && first != "redacted_thinking"
+		}
+	}
+	return false
 }
