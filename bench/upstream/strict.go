@@ -102,13 +102,17 @@ func strictAnthropic(a *ask) (fault string) {
 	case a.thinking && a.choice != "" && a.choice != "none":
 		return "Thinking may not be enabled when tool_choice forces tool use."
 	}
+	thoughtless := "" // the type of the block that a turn of calls began with, since the user last spoke
 	a.messages.ForEach(func(_, m gjson.Result) bool {
 		if m.Get("role").String() != "assistant" {
+			if len(answeredIn(m)) == 0 {
+				thoughtless = ""
+			}
 			return true
 		}
 		first := m.Get("content.0.type").String()
-		if a.thinking && len(callsIn(m)) > 0 && first != "thinking" && first != "redacted_thinking" {
-			fault = "messages: Expected `thinking` or `redacted_thinking`, but found `" + first + "`"
+		if len(callsIn(m)) > 0 && first != "thinking" && first != "redacted_thinking" {
+			thoughtless = first
 		}
 		m.Get(`content.#(type=="thinking")#.signature`).ForEach(func(_, s gjson.Result) bool {
 			if s.String() != anthropicSignature {
@@ -118,6 +122,9 @@ func strictAnthropic(a *ask) (fault string) {
 		})
 		return fault == ""
 	})
+	if fault == "" && a.thinking && thoughtless != "" {
+		fault = "messages: Expected `thinking` or `redacted_thinking`, but found `" + thoughtless + "`"
+	}
 	if fault == "" {
 		fault = a.unpaired()
 	}
