@@ -209,7 +209,10 @@ func (c *Call) route(late bool, try func(*providers.Provider, *providers.Call) e
 		if a.Secret != nil {
 			call.Secret = a.Secret.Value
 		}
-		err := try(t.Provider.Client, &call)
+		err := c.canGoOn(t)
+		if err == nil {
+			err = try(t.Provider.Client, &call)
+		}
 		if err == nil && late {
 			a.Late()
 			c.attempt = a

@@ -72,6 +72,19 @@ func (c *Call) continued(raw []byte) ([]byte, error) {
 	return responses.Continue(kept.Stored, raw)
 }
 
+// canGoOn refuses a request that goes on from an answer which is not kept here,
+// where the target would have to know it and cannot.
+func (c *Call) canGoOn(t *Target) error {
+	if c.speaks != &responses.Dialect || c.req.Unified != nil {
+		return nil
+	}
+	previous := responses.PreviousOf(c.req.Raw)
+	if previous == "" || t.Provider.Client.Raw(&c.req, t.Model) {
+		return nil
+	}
+	return schema.Invalid("previous_response_id", "no response '%s' is kept here", label(previous))
+}
+
 func (c *Call) kept(id string) (keptResponse, error) {
 	var k keptResponse
 	body, err := c.g.responses.get(c.g.ctx, c.entry.Team, id)
