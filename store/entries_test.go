@@ -14,6 +14,8 @@ func TestOneAttempt(t *testing.T) {
 		{Target: "openai/gpt-4o", Status: 200, LatencyMS: 12, USD: 9000},
 		{Target: "a/b", Key: "main", Status: 429, Code: "rate_limit_exceeded", LatencyMS: 3},
 		{Target: "a/\"b", Key: "…1234", Status: 502, Code: "x<y", USD: -1},
+		{Target: "a/é\u2028", Key: "\xff"},
+		{Target: "a/b", Key: "…", Status: 200},
 	} {
 		want, err := json.Marshal([]billing.AttemptLog{l})
 		if err != nil {
