@@ -5,7 +5,7 @@ COMMIT  ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.revision=$(COMMIT)
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-services e2e race lint fuzz bench check
+.PHONY: help build run test e2e race lint fuzz bench check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,11 +18,6 @@ run: build ## build and run the gateway; without sluice.yaml it uses the built-i
 
 test: ## run every test that needs nothing but Go and a C compiler
 	$(GO) test ./...
-
-test-services: ## run the tests that need services; fails if one is missing
-	@for v in SLUICE_TEST_POSTGRES SLUICE_TEST_REDIS; do \
-	  eval "test -n \"\$$$$v\"" || { echo "$$v is not set"; exit 1; }; done
-	$(GO) test -count=1 ./store/... ./billing/...
 
 e2e: build ## drive the binary from outside: SDK clients, crashes, streams (needs Node.js)
 	SLUICE_E2E_SDK=1 SLUICE_E2E_FULL=1 SLUICE_E2E_BINARY=$(CURDIR)/bin/sluice \
