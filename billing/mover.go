@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	batchEntries = 500
+	batchEntries = 2000
 	storeTimeout = 30 * time.Second
 	mostBackoff  = 5 * time.Second
 )
