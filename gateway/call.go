@@ -55,6 +55,7 @@ type origin struct {
 	within           context.Context // of the call that makes this one; nil: a client does
 	depth            int             // of steps that call prompts with steps
 	allowed          string          // the methods of a path that was called with another
+	continues        string          // the kept answer that it goes on from
 	explain          bool            // it wants to know how it was decided
 }
 

@@ -32,7 +32,7 @@ func (c *Call) serveBody(op schema.Operation, model string, raw []byte) error {
 		head.Model = model
 		head.Stream, array = c.streams()
 	}
-	c.req = providers.Request{Op: op, Client: c.speaks, Raw: raw, Head: head}
+	c.req = providers.Request{Op: op, Client: c.speaks, Raw: raw, Head: head, Continues: c.from.continues}
 	e := &c.entry
 	e.Operation, e.Model, e.Stream, e.User = op.String(), label(head.Model), head.Stream, label(head.User)
 	e.Tags = labels(append(head.Tags, splitTags(c.rc.Request.Header.Peek("X-Sluice-Tags"))...))

@@ -69,6 +69,7 @@ func (c *Call) continued(raw []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.from.continues = strings.Clone(previous)
 	return responses.Continue(kept.Stored, raw)
 }
 

@@ -1,12 +1,15 @@
 package providers
 
 import (
+	"encoding/json"
+	"maps"
 	"strings"
 	"sync"
 	"time"
 
 	"sluice/providers/dialect"
 	"sluice/providers/schema"
+	"sluice/providers/wire"
 )
 
 // Request is what a caller asked, shared by all attempts of a call. Either
@@ -19,6 +22,10 @@ type Request struct {
 	Head   schema.Head
 
 	Unified *schema.ChatRequest
+
+	// Continues is the id of the answer that Raw was made to go on from; empty:
+	// none. Answers that repeat what was asked name it.
+	Continues string
 
 	once   sync.Once
 	chat   *schema.ChatRequest
@@ -37,6 +44,20 @@ func (r *Request) Chat() (*schema.ChatRequest, error) {
 	}
 	r.once.Do(func() { r.chat, r.err = r.Client.Client.DecodeChat(r.Raw) })
 	return r.chat, r.err
+}
+
+// asked is what an answer repeats of a request.
+func (r *Request) asked(req *schema.ChatRequest) *schema.ChatRequest {
+	if r.Continues == "" {
+		return req
+	}
+	whole := *req
+	whole.Extra = maps.Clone(req.Extra)
+	if whole.Extra == nil {
+		whole.Extra = map[string]json.RawMessage{}
+	}
+	whole.Extra["previous_response_id"] = wire.AppendString(nil, r.Continues)
+	return &whole
 }
 
 // Embed is the embeddings request in unified form; see Chat.

@@ -50,7 +50,7 @@ func (p *Provider) open(ctx context.Context, c *Call) (*Stream, error) {
 	}
 	if c.Request.Unified == nil {
 		s.out = newBuffer()
-		o := dialect.StreamOptions{ID: c.ID, Model: c.Model, WantsUsage: c.Request.Head.WantsUsage, Request: req}
+		o := dialect.StreamOptions{ID: c.ID, Model: c.Model, WantsUsage: c.Request.Head.WantsUsage, Request: c.Request.asked(req)}
 		if !c.Now.IsZero() {
 			o.Created = c.Now.Unix()
 		}

@@ -37,7 +37,7 @@ func (p *Provider) Chat(ctx context.Context, c *Call) (*Answer, error) {
 	if c.Request.Unified == nil {
 		out.buf = newBuffer()
 		if client := c.Request.Client.Client; client.EncodeFor != nil {
-			out.buf.b = client.EncodeFor(out.buf.b, req, out.Chat)
+			out.buf.b = client.EncodeFor(out.buf.b, c.Request.asked(req), out.Chat)
 		} else {
 			out.buf.b = client.EncodeChat(out.buf.b, out.Chat)
 		}

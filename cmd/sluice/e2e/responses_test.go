@@ -25,6 +25,9 @@ func TestResponsesAreKept(t *testing.T) {
 	}
 	next := ask(`{"model":"up/echo","input":"second question","previous_response_id":"` + id + `"}`)
 	sent := g.fake.Last(1)[0].Body
+	if next.get("previous_response_id").String() != id {
+		t.Errorf("the answer does not name what it goes on from: %s", next.body)
+	}
 	if next.status != 200 || !strings.Contains(sent, "first question") || !strings.Contains(sent, "second question") {
 		t.Errorf("%d %s; upstream got %s", next.status, next.body, sent)
 	}
