@@ -85,8 +85,18 @@ func candidate(v gjson.Result, at int, id *ids, body []byte) schema.Choice {
 		}
 	})
 	c.FinishReason = finish(v.Get("finishReason").String(), len(m.ToolCalls) > 0)
+	m.Refusal = stopMessage(v, c.FinishReason)
 	c.Annotations = annotations(v, m.Text())
 	return c
+}
+
+// stopMessage is why a candidate was stopped for what it says; empty: it was not,
+// or nothing tells.
+func stopMessage(candidate gjson.Result, reason openai.FinishReason) string {
+	if reason != openai.FinishReasonContentFilter {
+		return ""
+	}
+	return candidate.Get("finishMessage").String()
 }
 
 // addSignature keeps a part's signature as that of the thinking before it.

@@ -101,7 +101,7 @@ func (s *stream) candidate(out []schema.ChoiceDelta, v gjson.Result, at int, dat
 	})
 	if reason := finish(v.Get("finishReason").String(), s.calls[at] > 0); reason != "" {
 		s.end(at)
-		add(schema.ChoiceDelta{FinishReason: reason})
+		add(schema.ChoiceDelta{FinishReason: reason, Refusal: stopMessage(v, reason)})
 	}
 	return out
 }
