@@ -8,6 +8,7 @@ import (
 
 	"sluice/providers/dialect"
 	"sluice/providers/schema"
+	"sluice/providers/wire"
 )
 
 // ownFields are the API's fields that OpenAI has not: they pass as they came.
@@ -38,7 +39,7 @@ func encodeCount(req *schema.ChatRequest) (*dialect.Upstream, error) {
 // decodeCount is Count.Decode.
 func decodeCount(body []byte) (int64, error) {
 	if !gjson.ValidBytes(body) {
-		return 0, notAnAnswer(errors.New("it is not valid JSON"))
+		return 0, wire.NotUnderstood(errors.New("it is not valid JSON"))
 	}
 	if gjson.GetBytes(body, "type").Str == "error" {
 		return 0, decodeError(0, noHeader, body)
@@ -46,7 +47,7 @@ func decodeCount(body []byte) (int64, error) {
 	n := gjson.GetBytes(body, "input_tokens")
 	tokens, err := strconv.ParseInt(n.Raw, 10, 64)
 	if n.Type != gjson.Number || err != nil || tokens < 0 {
-		return 0, notAnAnswer(errors.New("input_tokens is missing"))
+		return 0, wire.NotUnderstood(errors.New("input_tokens is missing"))
 	}
 	return tokens, nil
 }

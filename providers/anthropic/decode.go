@@ -8,6 +8,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"sluice/providers/schema"
+	"sluice/providers/wire"
 )
 
 // answer is a whole message, and the message of a stream's message_start.
@@ -46,32 +47,32 @@ type content struct {
 func decode(body []byte) (*schema.ChatResponse, error) {
 	var a answer
 	if err := json.Unmarshal(body, &a); err != nil {
-		return nil, notAnAnswer(err)
+		return nil, wire.NotUnderstood(err)
 	}
 	if a.Type == "error" {
 		return nil, decodeError(0, noHeader, body)
 	}
 	if a.Type != "message" || a.Content == nil {
-		return nil, notAnAnswer(fmt.Errorf("type is %q", a.Type))
+		return nil, wire.NotUnderstood(fmt.Errorf("type is %q", a.Type))
 	}
 	choice := schema.Choice{Message: schema.Message{Role: schema.RoleAssistant}, StopSequence: a.StopSequence}
 	answered := ""
 	for i, raw := range a.Content {
 		var c content
 		if err := json.Unmarshal(raw, &c); err != nil {
-			return nil, notAnAnswer(fmt.Errorf("content[%d]: %w", i, err))
+			return nil, wire.NotUnderstood(fmt.Errorf("content[%d]: %w", i, err))
 		}
 		if c.Type == "tool_use" && c.Name == AnswerTool {
-			answered = arguments(c.Input)
+			answered = wire.Arguments(c.Input)
 			continue
 		}
 		addBlock(&choice.Message, &c, raw)
 	}
 	if answered != "" {
-		choice.Message.Parts = answerOnly(choice.Message.Parts, answered)
+		choice.Message.AnswerOnly(answered)
 	}
 	choice.Message.Refusal = a.StopDetails.Explanation
-	choice.FinishReason = finish(a.StopReason, len(choice.Message.ToolCalls) > 0)
+	choice.FinishReason = Finish(a.StopReason, len(choice.Message.ToolCalls) > 0)
 	return &schema.ChatResponse{
 		ID: a.ID, Model: a.Model, Choices: []schema.Choice{choice},
 		Usage: a.Usage.unified(), ServiceTier: a.Usage.ServiceTier,
@@ -94,7 +95,7 @@ func addBlock(m *schema.Message, c *content, raw json.RawMessage) {
 	case "tool_use":
 		m.ToolCalls = append(m.ToolCalls, openai.ToolCall{
 			ID: c.ID, Type: openai.ToolTypeFunction,
-			Function: openai.FunctionCall{Name: c.Name, Arguments: arguments(c.Input)},
+			Function: openai.FunctionCall{Name: c.Name, Arguments: wire.Arguments(c.Input)},
 		})
 		keepCallExtra(m, c.ID, gjson.ParseBytes(raw))
 	default:
@@ -102,29 +103,10 @@ func addBlock(m *schema.Message, c *content, raw json.RawMessage) {
 	}
 }
 
-// answerOnly puts the JSON answer in the place of what was said around it.
-func answerOnly(parts []schema.Part, answer string) []schema.Part {
-	kept := parts[:0]
-	for _, p := range parts {
-		if p.Type != schema.PartText {
-			kept = append(kept, p)
-		}
-	}
-	return append(kept, schema.Part{Type: schema.PartText, Text: answer})
-}
-
-// arguments is a tool's input as a JSON text; one without input gets {}.
-func arguments(input json.RawMessage) string {
-	if len(input) == 0 || string(input) == "null" {
-		return "{}"
-	}
-	return string(input)
-}
-
-// finish puts a stop reason in OpenAI's words (page handling-stop-reasons).
+// Finish puts a stop reason in OpenAI's words (page handling-stop-reasons).
 // calls tells whether the answer holds calls of the caller's tools: a call of
 // AnswerTool alone is an ordinary end.
-func finish(reason string, calls bool) openai.FinishReason {
+func Finish(reason string, calls bool) openai.FinishReason {
 	switch reason {
 	case "":
 		return ""

@@ -14,17 +14,8 @@ import (
 // of that copy. What the unified form has no word for is kept in Extra.
 func decodeRequest(raw []byte) (*schema.ChatRequest, error) {
 	root := gjson.ParseBytes(raw)
-	if !root.IsObject() {
-		return nil, schema.Invalid("", "the body is not a JSON object")
-	}
 	req := &schema.ChatRequest{Dialect: Name}
-	var err error
-	root.ForEach(func(key, v gjson.Result) bool {
-		if v.Type != gjson.Null {
-			err = decodeField(req, key.Str, v)
-		}
-		return err == nil
-	})
+	err := wire.EachField(root, func(name string, v gjson.Result) error { return decodeField(req, name, v) })
 	if err != nil {
 		return nil, err
 	}

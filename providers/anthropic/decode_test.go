@@ -68,7 +68,7 @@ func TestFinish(t *testing.T) {
 		"end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length", "tool_use": "tool_calls", "refusal": "content_filter",
 		"pause_turn": "stop", "model_context_window_exceeded": "length", "": "", "new_one": "stop",
 	} {
-		if got := finish(reason, true); got != want {
+		if got := Finish(reason, true); got != want {
 			t.Errorf("finish(%q) = %q, want %q", reason, got, want)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"sluice/providers/dialect"
 	"sluice/providers/schema"
+	"sluice/providers/wire"
 )
 
 // request is the body of POST /v1/messages but for system, messages and tools.
@@ -236,7 +237,7 @@ func (e *encoder) body(own map[string]bool) ([]byte, error) {
 			e.drop(name)
 		}
 	}
-	body, err := marshal(&e.out)
+	body, err := wire.Marshal(&e.out)
 	if err != nil {
 		return nil, fmt.Errorf("cannot encode request for model %q: %w", e.req.Model, err)
 	}

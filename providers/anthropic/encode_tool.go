@@ -8,6 +8,7 @@ import (
 	"github.com/tidwall/sjson"
 
 	"sluice/providers/schema"
+	"sluice/providers/wire"
 )
 
 type tool struct {
@@ -58,7 +59,7 @@ func (e *encoder) tool(t tool, extra map[string]json.RawMessage) {
 			e.drop("tools.strict")
 		}
 	}
-	raw, err := marshal(t)
+	raw, err := wire.Marshal(t)
 	if err != nil { // only a schema that is not JSON can bring this about
 		e.drop("tools")
 		return
@@ -173,7 +174,7 @@ func (e *encoder) setOutput(name string, value any) error {
 	if _, taken := e.out.OutputConfig[name]; taken {
 		return nil
 	}
-	raw, err := marshal(value)
+	raw, err := wire.Marshal(value)
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"sluice/providers/schema"
@@ -101,15 +100,7 @@ func decodeError(status int, header func(string) string, body []byte) *schema.Er
 
 // refine tells apart what the API puts under one type.
 func refine(e *schema.Error, detail string) {
-	text := strings.ToLower(e.Message)
-	has := func(words ...string) bool {
-		for _, w := range words {
-			if strings.Contains(text, w) {
-				return true
-			}
-		}
-		return false
-	}
+	has := func(words ...string) bool { return wire.Mentions(e.Message, words...) }
 	switch e.Type {
 	case "invalid_request_error":
 		switch {
@@ -129,10 +120,4 @@ func refine(e *schema.Error, detail string) {
 			e.Code, e.Class = schema.CodeInsufficientQuota, schema.ClassQuota
 		}
 	}
-}
-
-// notAnAnswer is a 200 that cannot be understood.
-func notAnAnswer(cause error) *schema.Error {
-	return &schema.Error{Code: schema.CodeUpstream, Status: http.StatusBadGateway, Origin: schema.OriginProvider,
-		Class: schema.ClassInvalidOutput, Message: "the provider's answer could not be understood", Cause: cause}
 }

@@ -57,7 +57,7 @@ func (s *scanner) Scan(frame []byte, t *dialect.Tally) (keep bool, err error) {
 		})
 	case "message_delta":
 		if reason := root.Get("delta.stop_reason"); reason.Type == gjson.String {
-			t.Finish = string(finish(reason.Str, s.calls))
+			t.Finish = string(Finish(reason.Str, s.calls))
 		}
 		return true, s.merge(root.Get("usage"), t)
 	case "message_stop":
@@ -75,7 +75,7 @@ func (s *scanner) merge(v gjson.Result, t *dialect.Tally) error {
 	}
 	var step usage
 	if err := json.Unmarshal([]byte(v.Raw), &step); err != nil {
-		return notAnAnswer(err)
+		return wire.NotUnderstood(err)
 	}
 	s.usage.merge(&step)
 	t.Usage = s.usage.unified()
@@ -111,7 +111,7 @@ func addText(data, key []byte, m *schema.TextMeter) {
 // rawUsage is Chat.Usage: usage and finish reason of a whole raw answer.
 func rawUsage(body []byte, t *dialect.Tally) error {
 	if !gjson.ValidBytes(body) {
-		return notAnAnswer(nil)
+		return wire.NotUnderstood(nil)
 	}
 	root := gjson.Parse(wire.View(body))
 	switch root.Get("type").Str {
@@ -119,7 +119,7 @@ func rawUsage(body []byte, t *dialect.Tally) error {
 		return decodeError(0, noHeader, body)
 	case "message":
 	default:
-		return notAnAnswer(nil)
+		return wire.NotUnderstood(nil)
 	}
 	s := scanner{}
 	if err := s.merge(root.Get("usage"), t); err != nil {
@@ -134,6 +134,6 @@ func rawUsage(body []byte, t *dialect.Tally) error {
 			t.Text.Add([]byte(b.Get("input").Raw))
 		}
 	})
-	t.Finish = string(finish(root.Get("stop_reason").Str, s.calls))
+	t.Finish = string(Finish(root.Get("stop_reason").Str, s.calls))
 	return nil
 }

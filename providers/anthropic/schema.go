@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/tidwall/gjson"
+	"sluice/providers/wire"
 )
 
 // unsupported are the keywords that structured outputs refuse (page
@@ -45,7 +46,7 @@ func appendClosed(dst []byte, s gjson.Result) ([]byte, bool) {
 			dst = append(dst, ',')
 		}
 		first = false
-		quoted, _ := marshal(name) // a string always has a JSON form
+		quoted, _ := wire.Marshal(name) // a string always has a JSON form
 		dst = append(append(dst, quoted...), ':')
 	}
 	dst = append(dst, '{')
@@ -73,7 +74,7 @@ func appendClosed(dst []byte, s gjson.Result) ([]byte, bool) {
 	})
 	if text := description(s.Get("description").String(), notes); described || text != "" {
 		field("description")
-		quoted, _ := marshal(text)
+		quoted, _ := wire.Marshal(text)
 		dst = append(dst, quoted...)
 	}
 	if isObject {

@@ -9,6 +9,7 @@ import (
 
 	"sluice/providers/dialect"
 	"sluice/providers/schema"
+	"sluice/providers/wire"
 )
 
 // event is any event of a stream (page streaming).
@@ -67,7 +68,7 @@ func (s *stream) Decode(f dialect.Frame, out []schema.Chunk) ([]schema.Chunk, er
 	}
 	var e event
 	if err := json.Unmarshal(f.Data, &e); err != nil {
-		return out, notAnAnswer(fmt.Errorf("event %q: %w", f.Event, err))
+		return out, wire.NotUnderstood(fmt.Errorf("event %q: %w", f.Event, err))
 	}
 	switch e.Type {
 	case "message_start":
@@ -81,7 +82,7 @@ func (s *stream) Decode(f dialect.Frame, out []schema.Chunk) ([]schema.Chunk, er
 	case "message_delta":
 		s.usage.merge(e.Usage)
 		u := s.usage.unified()
-		d := schema.ChoiceDelta{FinishReason: finish(e.Delta.StopReason, s.calls > 0), StopSequence: e.Delta.StopSequence,
+		d := schema.ChoiceDelta{FinishReason: Finish(e.Delta.StopReason, s.calls > 0), StopSequence: e.Delta.StopSequence,
 			Refusal: e.Delta.StopDetails.Explanation}
 		c := s.chunk(d)
 		if d.FinishReason == "" {
@@ -104,7 +105,7 @@ func (s *stream) chunk(d schema.ChoiceDelta) schema.Chunk {
 
 func (s *stream) start(e *event, out []schema.Chunk) ([]schema.Chunk, error) {
 	if e.Message == nil {
-		return out, notAnAnswer(fmt.Errorf("message_start without a message"))
+		return out, wire.NotUnderstood(fmt.Errorf("message_start without a message"))
 	}
 	s.id, s.model, s.done = e.Message.ID, e.Message.Model, false
 	s.usage.merge(&e.Message.Usage)
@@ -117,7 +118,7 @@ func (s *stream) start(e *event, out []schema.Chunk) ([]schema.Chunk, error) {
 func (s *stream) open(e *event, out []schema.Chunk) ([]schema.Chunk, error) {
 	var c content
 	if err := json.Unmarshal(e.Block, &c); err != nil {
-		return out, notAnAnswer(fmt.Errorf("content_block: %w", err))
+		return out, wire.NotUnderstood(fmt.Errorf("content_block: %w", err))
 	}
 	b := openBlock{kind: c.Type}
 	switch c.Type {
@@ -144,7 +145,7 @@ func (s *stream) open(e *event, out []schema.Chunk) ([]schema.Chunk, error) {
 	default:
 		b.raw = e.Block
 	}
-	if in := arguments(c.Input); in != "{}" && (b.kind == "tool_use" || b.kind == "answer") {
+	if in := wire.Arguments(c.Input); in != "{}" && (b.kind == "tool_use" || b.kind == "answer") {
 		b.inputs = true // some servers of this API send the input whole
 		out = append(out, s.input(b, in))
 	}

@@ -30,10 +30,10 @@ func decodeCount(body []byte) (int64, error) {
 		Tokens *int64 `json:"inputTokens"`
 	}
 	if err := json.Unmarshal(body, &a); err != nil {
-		return 0, notAnAnswer(err)
+		return 0, wire.NotUnderstood(err)
 	}
 	if a.Tokens == nil || *a.Tokens < 0 {
-		return 0, notAnAnswer(fmt.Errorf("there is no inputTokens"))
+		return 0, wire.NotUnderstood(fmt.Errorf("there is no inputTokens"))
 	}
 	return *a.Tokens, nil
 }

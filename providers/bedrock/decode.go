@@ -7,7 +7,9 @@ import (
 
 	openai "github.com/sashabaranov/go-openai"
 
+	"sluice/providers/anthropic"
 	"sluice/providers/schema"
+	"sluice/providers/wire"
 )
 
 // answer is a whole answer of Converse.
@@ -91,26 +93,26 @@ func redacted(b64 string) string {
 func decode(body []byte) (*schema.ChatResponse, error) {
 	var a answer
 	if err := json.Unmarshal(body, &a); err != nil {
-		return nil, notAnAnswer(err)
+		return nil, wire.NotUnderstood(err)
 	}
 	if a.Output.Message == nil {
-		return nil, notAnAnswer(fmt.Errorf("there is no output.message"))
+		return nil, wire.NotUnderstood(fmt.Errorf("there is no output.message"))
 	}
 	choice := schema.Choice{Message: schema.Message{Role: schema.RoleAssistant}, StopSequence: a.More.stop}
 	answered := ""
 	for i, raw := range a.Output.Message.Content {
 		var c content
 		if err := json.Unmarshal(raw, &c); err != nil {
-			return nil, notAnAnswer(fmt.Errorf("content[%d]: %w", i, err))
+			return nil, wire.NotUnderstood(fmt.Errorf("content[%d]: %w", i, err))
 		}
 		if c.ToolUse != nil && c.ToolUse.Name == answerTool {
-			answered = arguments(c.ToolUse.Input)
+			answered = wire.Arguments(c.ToolUse.Input)
 			continue
 		}
 		addBlock(&choice.Message, &c, raw)
 	}
 	if answered != "" {
-		choice.Message.Parts = answerOnly(choice.Message.Parts, answered)
+		choice.Message.AnswerOnly(answered)
 	}
 	choice.FinishReason = finish(a.StopReason, len(choice.Message.ToolCalls) > 0)
 	return &schema.ChatResponse{Choices: []schema.Choice{choice}, Usage: a.Usage.unified(), ServiceTier: a.ServiceTier.Type}, nil
@@ -133,46 +135,17 @@ func addBlock(m *schema.Message, c *content, raw json.RawMessage) {
 		m.Parts = append(m.Parts, schema.Part{Type: schema.PartRedactedThinking, Data: redacted(c.Reasoning.Redacted)})
 	case c.ToolUse != nil && !c.ToolUse.own():
 		m.ToolCalls = append(m.ToolCalls, openai.ToolCall{ID: c.ToolUse.ID, Type: openai.ToolTypeFunction,
-			Function: openai.FunctionCall{Name: c.ToolUse.Name, Arguments: arguments(c.ToolUse.Input)}})
+			Function: openai.FunctionCall{Name: c.ToolUse.Name, Arguments: wire.Arguments(c.ToolUse.Input)}})
 	default:
 		m.Parts = append(m.Parts, schema.Part{Type: schema.PartRaw, Raw: raw})
 	}
 }
 
-// answerOnly puts the JSON answer in the place of what was said around it.
-func answerOnly(parts []schema.Part, answer string) []schema.Part {
-	kept := parts[:0]
-	for _, p := range parts {
-		if p.Type != schema.PartText {
-			kept = append(kept, p)
-		}
-	}
-	return append(kept, schema.Part{Type: schema.PartText, Text: answer})
-}
-
-// arguments is a tool's input as a JSON text; one without input gets {}.
-func arguments(input json.RawMessage) string {
-	if len(input) == 0 || string(input) == "null" {
-		return "{}"
-	}
-	return string(input)
-}
-
-// finish puts a stop reason in OpenAI's words. calls tells whether the answer
-// holds calls of the caller's tools: a call of answerTool alone is an ordinary
-// end.
+// finish puts a stop reason in OpenAI's words: Anthropic's and Bedrock's own.
 func finish(reason string, calls bool) openai.FinishReason {
 	switch reason {
-	case "":
-		return ""
-	case "max_tokens", "model_context_window_exceeded":
-		return openai.FinishReasonLength
-	case "guardrail_intervened", "content_filtered", "refusal":
+	case "guardrail_intervened", "content_filtered":
 		return openai.FinishReasonContentFilter
-	case "tool_use":
-		if calls {
-			return openai.FinishReasonToolCalls
-		}
 	}
-	return openai.FinishReasonStop // end_turn, stop_sequence, malformed_*
+	return anthropic.Finish(reason, calls) // malformed_* are an ordinary stop
 }

@@ -123,7 +123,7 @@ func (e *embedder) nova() ([]byte, error) {
 // tells its usage in the body.
 func decodeEmbed(body []byte) (*schema.EmbedResponse, error) {
 	if !wire.Valid(body) {
-		return nil, notAnAnswer(fmt.Errorf("it is not JSON"))
+		return nil, wire.NotUnderstood(fmt.Errorf("it is not JSON"))
 	}
 	root := gjson.ParseBytes(body)
 	out := &schema.EmbedResponse{}
@@ -146,7 +146,7 @@ func decodeEmbed(body []byte) (*schema.EmbedResponse, error) {
 		out.Data = append(out.Data, schema.Embedding{Index: i, Vector: vector})
 	}
 	if len(out.Data) == 0 {
-		return nil, notAnAnswer(fmt.Errorf("there are no embeddings"))
+		return nil, wire.NotUnderstood(fmt.Errorf("there are no embeddings"))
 	}
 	if n := root.Get("inputTextTokenCount"); n.Type == gjson.Number && n.Int() >= 0 {
 		out.Usage = schema.Usage{Input: n.Int(), Source: schema.UsageReported}
@@ -160,12 +160,12 @@ func floats(v gjson.Result) ([]float32, error) {
 	for i, item := range items {
 		f, err := strconv.ParseFloat(item.Raw, 32)
 		if err != nil {
-			return nil, notAnAnswer(fmt.Errorf("an embedding holds %.20q", item.Raw))
+			return nil, wire.NotUnderstood(fmt.Errorf("an embedding holds %.20q", item.Raw))
 		}
 		out[i] = float32(f)
 	}
 	if len(out) == 0 {
-		return nil, notAnAnswer(fmt.Errorf("an embedding is empty"))
+		return nil, wire.NotUnderstood(fmt.Errorf("an embedding is empty"))
 	}
 	return out, nil
 }

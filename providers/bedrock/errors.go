@@ -132,9 +132,3 @@ func refine(e *schema.Error) {
 		e.Code, e.Class = schema.CodeInsufficientQuota, schema.ClassQuota
 	}
 }
-
-// notAnAnswer is a 200 that cannot be understood.
-func notAnAnswer(cause error) *schema.Error {
-	return &schema.Error{Code: schema.CodeUpstream, Status: http.StatusBadGateway, Origin: schema.OriginProvider,
-		Class: schema.ClassInvalidOutput, Message: "the provider's answer could not be understood", Cause: cause}
-}

@@ -43,10 +43,10 @@ func decodeRerank(body []byte) (*schema.RerankResponse, error) {
 		} `json:"results"`
 	}
 	if err := json.Unmarshal(body, &a); err != nil {
-		return nil, notAnAnswer(err)
+		return nil, wire.NotUnderstood(err)
 	}
 	if a.Results == nil {
-		return nil, notAnAnswer(fmt.Errorf("there are no results"))
+		return nil, wire.NotUnderstood(fmt.Errorf("there are no results"))
 	}
 	out := &schema.RerankResponse{ID: a.ID}
 	for _, r := range a.Results {
@@ -54,7 +54,7 @@ func decodeRerank(body []byte) (*schema.RerankResponse, error) {
 			r.Score = r.Agent
 		}
 		if r.Score == nil || r.Index < 0 {
-			return nil, notAnAnswer(fmt.Errorf("a result has no score or no place"))
+			return nil, wire.NotUnderstood(fmt.Errorf("a result has no score or no place"))
 		}
 		out.Results = append(out.Results, schema.Ranked{Index: r.Index, Score: *r.Score})
 	}

@@ -8,6 +8,7 @@ import (
 
 	"sluice/providers/dialect"
 	"sluice/providers/schema"
+	"sluice/providers/wire"
 )
 
 // event is the body of any event of ConverseStream; the frame's name says
@@ -62,7 +63,7 @@ func (s *stream) Decode(f dialect.Frame, out []schema.Chunk) ([]schema.Chunk, er
 	}
 	var e event
 	if err := json.Unmarshal(f.Data, &e); err != nil {
-		return out, notAnAnswer(fmt.Errorf("event %q: %w", f.Event, err))
+		return out, wire.NotUnderstood(fmt.Errorf("event %q: %w", f.Event, err))
 	}
 	switch f.Event {
 	case "messageStart":

@@ -15,20 +15,11 @@ import (
 // may wrap the request that is counted.
 func decodeRequest(raw []byte) (*schema.ChatRequest, error) {
 	root := gjson.ParseBytes(raw)
-	if !root.IsObject() {
-		return nil, schema.Invalid("", "the body is not a JSON object")
-	}
 	if inner := field(root, "generateContentRequest"); inner.IsObject() {
 		root = inner
 	}
 	d := &requestDecoder{req: &schema.ChatRequest{Dialect: Name}}
-	var err error
-	root.ForEach(func(key, v gjson.Result) bool {
-		if v.Type != gjson.Null {
-			err = d.field(camelCase(key.Str), v)
-		}
-		return err == nil
-	})
+	err := wire.EachField(root, func(name string, v gjson.Result) error { return d.field(camelCase(name), v) })
 	if err != nil {
 		return nil, err
 	}

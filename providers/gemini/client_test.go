@@ -204,7 +204,7 @@ func TestThinkingConfig(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, _ := marshal(e.config["thinkingConfig"]); string(got) != c.want || len(e.dropped) != c.drops {
+		if got, _ := wire.Marshal(e.config["thinkingConfig"]); string(got) != c.want || len(e.dropped) != c.drops {
 			t.Errorf("%s %+v: %s, dropped %v, want %s", c.model, c.r, got, e.dropped, c.want)
 		}
 	}

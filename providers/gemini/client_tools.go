@@ -7,6 +7,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"sluice/providers/schema"
+	"sluice/providers/wire"
 )
 
 // readTools reads functions and the API's server-side tools; of a tool that
@@ -26,7 +27,7 @@ func readTools(v gjson.Result) (out []schema.Tool, err error) {
 					out = append(out, t)
 				})
 			default:
-				raw, fault := marshal(map[string]json.RawMessage{name: json.RawMessage(v.Raw)})
+				raw, fault := wire.Marshal(map[string]json.RawMessage{name: json.RawMessage(v.Raw)})
 				if fault != nil && err == nil {
 					err = schema.Invalid("tools", "tools: %s is not valid", name)
 				}

@@ -31,7 +31,7 @@ func (q Quirks) encodeCount(req *schema.ChatRequest) (*dialect.Upstream, error) 
 		inner["model"] = q.resource(req.Model)
 		body = map[string]any{"generateContentRequest": inner}
 	}
-	raw, err := marshal(body)
+	raw, err := wire.Marshal(body)
 	if err != nil {
 		return nil, fmt.Errorf("cannot encode request to count for model %q: %w", req.Model, err)
 	}
@@ -41,7 +41,7 @@ func (q Quirks) encodeCount(req *schema.ChatRequest) (*dialect.Upstream, error) 
 // decodeCount is Count.Decode.
 func decodeCount(body []byte) (int64, error) {
 	if !wire.Valid(body) {
-		return 0, notAnAnswer("the provider's answer is not valid JSON")
+		return 0, wire.NotAnswer("the provider's answer is not valid JSON")
 	}
 	root := gjson.ParseBytes(body)
 	if root.Get("error").IsObject() {
@@ -49,7 +49,7 @@ func decodeCount(body []byte) (int64, error) {
 	}
 	n := root.Get("totalTokens")
 	if n.Type != gjson.Number {
-		return 0, notAnAnswer("the provider's answer has no totalTokens")
+		return 0, wire.NotAnswer("the provider's answer has no totalTokens")
 	}
 	return count(n), nil
 }

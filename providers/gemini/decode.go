@@ -14,7 +14,7 @@ import (
 // decode is Chat.Decode.
 func decode(body []byte) (*schema.ChatResponse, error) {
 	if !wire.Valid(body) {
-		return nil, notAnAnswer("the provider's answer is not valid JSON")
+		return nil, wire.NotAnswer("the provider's answer is not valid JSON")
 	}
 	root := gjson.ParseBytes(body)
 	if err := answerError(root, body); err != nil {
@@ -45,7 +45,7 @@ func answerError(root gjson.Result, body []byte) error {
 	if root.Get("candidates.0").IsObject() || root.Get("promptFeedback.blockReason").Exists() {
 		return nil
 	}
-	return notAnAnswer("the provider's answer has no candidates")
+	return wire.NotAnswer("the provider's answer has no candidates")
 }
 
 // blocked is why a prompt was not answered at all.

@@ -56,7 +56,7 @@ func (q Quirks) encodeEmbed(req *schema.EmbedRequest) (*dialect.Upstream, error)
 		body = predictBody(req, own)
 	}
 	var err error
-	if up.Body, err = marshal(body); err != nil {
+	if up.Body, err = wire.Marshal(body); err != nil {
 		return nil, fmt.Errorf("cannot encode embeddings request for model %q: %w", req.Model, err)
 	}
 	return up, nil
@@ -96,7 +96,7 @@ func predictBody(req *schema.EmbedRequest, own map[string]any) any {
 // decodeEmbed reads the answers of all three methods.
 func decodeEmbed(body []byte) (*schema.EmbedResponse, error) {
 	if !wire.Valid(body) {
-		return nil, notAnAnswer("the provider's answer is not valid JSON")
+		return nil, wire.NotAnswer("the provider's answer is not valid JSON")
 	}
 	root := gjson.ParseBytes(body)
 	if root.Get("error").IsObject() {
@@ -120,11 +120,11 @@ func decodeEmbed(body []byte) (*schema.EmbedResponse, error) {
 	each(root.Get("predictions"), func(v gjson.Result) { add(v.Get("embeddings")) })
 	for i := range out.Data {
 		if out.Data[i].Vector == nil {
-			return nil, notAnAnswer("the provider's answer has an embedding without values")
+			return nil, wire.NotAnswer("the provider's answer has an embedding without values")
 		}
 	}
 	if len(out.Data) == 0 {
-		return nil, notAnAnswer("the provider's answer has no embeddings")
+		return nil, wire.NotAnswer("the provider's answer has no embeddings")
 	}
 	return out, nil
 }

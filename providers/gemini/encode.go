@@ -1,7 +1,6 @@
 package gemini
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -10,6 +9,7 @@ import (
 
 	"sluice/providers/dialect"
 	"sluice/providers/schema"
+	"sluice/providers/wire"
 )
 
 // encoder is the state of one translation.
@@ -50,7 +50,7 @@ func (q Quirks) encode(req *schema.ChatRequest) (*dialect.Upstream, error) {
 	if err != nil {
 		return nil, err
 	}
-	body, err := marshal(e.body)
+	body, err := wire.Marshal(e.body)
 	if err != nil {
 		return nil, fmt.Errorf("cannot encode request for model %q: %w", req.Model, err)
 	}
@@ -230,15 +230,4 @@ func camelCase(name string) string {
 		}
 	}
 	return strings.Join(words, "")
-}
-
-// marshal is json.Marshal without the escaping of <, > and &.
-func marshal(v any) ([]byte, error) {
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return nil, err
-	}
-	return bytes.TrimRight(buf.Bytes(), "\n"), nil
 }

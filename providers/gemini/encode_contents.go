@@ -8,6 +8,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"sluice/providers/schema"
+	"sluice/providers/wire"
 )
 
 // call is a function call that a result may answer.
@@ -197,7 +198,7 @@ func response(m *schema.Message) json.RawMessage {
 	if object {
 		value = json.RawMessage(text)
 	}
-	raw, err := marshal(map[string]any{key: value})
+	raw, err := wire.Marshal(map[string]any{key: value})
 	if err != nil { // neither a text nor valid JSON can fail
 		return json.RawMessage("{}")
 	}

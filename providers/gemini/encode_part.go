@@ -56,7 +56,7 @@ func (p part) MarshalJSON() ([]byte, error) {
 		return p.raw, nil
 	}
 	type plain part
-	return marshal(plain(p))
+	return wire.Marshal(plain(p))
 }
 
 // rawParts are the API's parts that have no unified form.

@@ -43,7 +43,7 @@ func decodeError(status int, header func(string) string, body []byte) *schema.Er
 		}
 		f.read(root.Get("error"))
 	}
-	e := &schema.Error{Status: f.status, UpstreamStatus: status, Origin: schema.OriginProvider, Message: clip(f.message), Param: f.param, Type: f.kind}
+	e := &schema.Error{Status: f.status, UpstreamStatus: status, Origin: schema.OriginProvider, Message: wire.Clip(f.message), Param: f.param, Type: f.kind}
 	e.Code, e.Class = f.classify()
 	if e.RetryAfter = wire.RetryAfter(header, time.Time{}); e.RetryAfter == 0 {
 		e.RetryAfter = f.retry
@@ -85,15 +85,7 @@ func (f *failure) read(v gjson.Result) {
 	})
 }
 
-func (f *failure) says(words ...string) bool {
-	text := strings.ToLower(f.message)
-	for _, w := range words {
-		if strings.Contains(text, w) {
-			return true
-		}
-	}
-	return false
-}
+func (f *failure) says(words ...string) bool { return wire.Mentions(f.message, words...) }
 
 // classify finds code and class.
 func (f *failure) classify() (schema.Code, schema.Class) {
@@ -147,18 +139,4 @@ func bodyError(body []byte) *schema.Error {
 	e := decodeError(0, func(string) string { return "" }, body)
 	e.UpstreamStatus = http.StatusOK // what the answer's head said
 	return e
-}
-
-func notAnAnswer(message string) *schema.Error {
-	return &schema.Error{Code: schema.CodeUpstream, Status: http.StatusBadGateway, Origin: schema.OriginProvider,
-		Class: schema.ClassInvalidOutput, Message: message}
-}
-
-// clip bounds a message: some quote the request.
-func clip(s string) string {
-	const most = 2000
-	if len(s) > most {
-		s = strings.ToValidUTF8(s[:most], "") + "…"
-	}
-	return s
 }

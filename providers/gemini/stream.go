@@ -26,7 +26,7 @@ func (s *stream) Done() bool { return false }
 // Decode is dialect.StreamDecoder's.
 func (s *stream) Decode(f dialect.Frame, out []schema.Chunk) ([]schema.Chunk, error) {
 	if !wire.Valid(f.Data) {
-		return out, notAnAnswer("an event of the provider's stream is not valid JSON")
+		return out, wire.NotAnswer("an event of the provider's stream is not valid JSON")
 	}
 	root := gjson.ParseBytes(f.Data)
 	if root.Get("error").IsObject() || root.IsArray() {

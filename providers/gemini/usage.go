@@ -95,7 +95,7 @@ func created(root gjson.Result) int64 {
 // usage it measures the text.
 func chatUsage(body []byte, t *dialect.Tally) error {
 	if !wire.Valid(body) {
-		return notAnAnswer("the provider's answer is not valid JSON")
+		return wire.NotAnswer("the provider's answer is not valid JSON")
 	}
 	root := gjson.Parse(wire.View(body))
 	if err := answerError(root, body); err != nil {

@@ -14,17 +14,8 @@ import (
 // dropped; several prompts, and token ids, are refused.
 func decodeCompletion(raw []byte) (*schema.ChatRequest, error) {
 	root := gjson.ParseBytes(raw)
-	if !root.IsObject() {
-		return nil, schema.Invalid("", "the body is not a JSON object")
-	}
 	req := &schema.ChatRequest{Dialect: CompletionsName}
-	var err error
-	root.ForEach(func(key, v gjson.Result) bool {
-		if v.Type != gjson.Null {
-			err = decodeCompletionField(req, key.Str, v)
-		}
-		return err == nil
-	})
+	err := wire.EachField(root, func(name string, v gjson.Result) error { return decodeCompletionField(req, name, v) })
 	if err == nil && len(req.Messages) == 0 {
 		err = schema.Invalid("prompt", "prompt is missing: this target continues no empty text")
 	}

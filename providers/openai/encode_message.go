@@ -114,7 +114,7 @@ func appendParts(b []byte, parts []schema.Part) []byte {
 		case schema.PartAudio:
 			b = append(wire.AppendComma(b), `{"type":"input_audio","input_audio":{"data":`...)
 			b = wire.AppendString(b, p.Media.Data)
-			b = appendText(b, "format", audioFormat(p.Media.MIME))
+			b = appendText(b, "format", wire.AudioFormat(p.Media.MIME))
 			b = append(b, '}', '}')
 		case schema.PartDocument:
 			b = appendFile(wire.AppendComma(b), p.Media)
@@ -156,16 +156,6 @@ func appendFile(b []byte, m *schema.Media) []byte {
 		b = appendMediaURL(wire.AppendKey(b, "file_data"), m)
 	}
 	return append(b, '}', '}')
-}
-
-func audioFormat(mime string) string {
-	switch mime {
-	case "", "audio/wav", "audio/x-wav", "audio/wave":
-		return "wav"
-	case "audio/mpeg", "audio/mp3":
-		return "mp3"
-	}
-	return strings.TrimPrefix(mime, "audio/")
 }
 
 // unsigned takes Gemini's signatures out of the ids of calls: hosts refuse ids

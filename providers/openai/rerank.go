@@ -21,17 +21,8 @@ import (
 // decodeRerankRequest reads a client's request. top_k is Voyage's word.
 func decodeRerankRequest(raw []byte) (*schema.RerankRequest, error) {
 	root := gjson.ParseBytes(raw)
-	if !root.IsObject() {
-		return nil, schema.Invalid("", "the body is not a JSON object")
-	}
 	req := &schema.RerankRequest{}
-	var err error
-	root.ForEach(func(key, v gjson.Result) bool {
-		if v.Type != gjson.Null {
-			err = rerankField(req, key.Str, v)
-		}
-		return err == nil
-	})
+	err := wire.EachField(root, func(name string, v gjson.Result) error { return rerankField(req, name, v) })
 	switch {
 	case err != nil:
 		return nil, err

@@ -13,20 +13,11 @@ import (
 // copied once, and every string of the result is part of that copy.
 func decodeRequest(raw []byte) (*schema.ChatRequest, error) {
 	root := gjson.ParseBytes(raw)
-	if !root.IsObject() {
-		return nil, schema.Invalid("", "the body is not a JSON object")
-	}
 	req := &schema.ChatRequest{Dialect: Name}
 	if v := root.Get("instructions"); v.Type == gjson.String && v.Str != "" {
 		req.Messages = append(req.Messages, instructions(v.Str))
 	}
-	var err error
-	root.ForEach(func(key, v gjson.Result) bool {
-		if v.Type != gjson.Null {
-			err = decodeField(req, key.Str, v)
-		}
-		return err == nil
-	})
+	err := wire.EachField(root, func(name string, v gjson.Result) error { return decodeField(req, name, v) })
 	if err != nil {
 		return nil, err
 	}

@@ -56,7 +56,7 @@ func (e *encoder) appendPart(b []byte, p *schema.Part, at string) ([]byte, error
 	case schema.PartAudio:
 		b = append(wire.AppendComma(b), `{"type":"input_audio","input_audio":{`...)
 		b = wire.AppendText(b, "data", p.Media.Data)
-		b = append(wire.AppendText(b, "format", audioFormat(p.Media.MIME)), '}')
+		b = append(wire.AppendText(b, "format", wire.AudioFormat(p.Media.MIME)), '}')
 	case schema.PartDocument:
 		if text, ok := e.documentText(p.Media); ok {
 			return e.appendInputText(b, text, p), nil
@@ -136,14 +136,4 @@ func dataURL(m *schema.Media, otherwise string) string {
 		mime = otherwise
 	}
 	return string(wire.AppendDataURL(nil, mime, m.Data))
-}
-
-func audioFormat(mime string) string {
-	switch mime {
-	case "", "audio/wav", "audio/x-wav", "audio/wave":
-		return "wav"
-	case "audio/mpeg", "audio/mp3":
-		return "mp3"
-	}
-	return strings.TrimPrefix(mime, "audio/")
 }

@@ -240,6 +240,17 @@ type Media struct {
 	Filename string
 }
 
+// AnswerOnly puts a JSON answer in the place of the texts said around it.
+func (m *Message) AnswerOnly(answer string) {
+	kept := m.Parts[:0]
+	for _, p := range m.Parts {
+		if p.Type != PartText {
+			kept = append(kept, p)
+		}
+	}
+	m.Parts = append(kept, Part{Type: PartText, Text: answer})
+}
+
 // Text joins the text parts of a message.
 func (m *Message) Text() string {
 	if len(m.Parts) == 1 && m.Parts[0].Type == PartText {

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/json"
 	"strconv"
 )
@@ -58,4 +59,15 @@ func AppendTexts(dst []byte, name string, list []string) []byte {
 		dst = AppendString(AppendComma(dst), s)
 	}
 	return append(dst, ']')
+}
+
+// Marshal is json.Marshal without the escaping of <, > and &.
+func Marshal(v any) ([]byte, error) {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimRight(buf.Bytes(), "\n"), nil
 }

@@ -47,6 +47,13 @@ func NotAnswer(message string) *schema.Error {
 		Class: schema.ClassInvalidOutput, Message: message}
 }
 
+// NotUnderstood is an answer of status 200 that does not parse, for cause.
+func NotUnderstood(cause error) *schema.Error {
+	e := NotAnswer("the provider's answer could not be understood")
+	e.Cause = cause
+	return e
+}
+
 // NoTokens refuses embeddings of token ids, which few providers have.
 func NoTokens(req *schema.EmbedRequest) error {
 	if len(req.Tokens) == 0 {

@@ -41,7 +41,7 @@ func DecodeError(status int, header func(string) string, body []byte) *schema.Er
 	if f.message == "" {
 		f.message = "the provider answered with status " + strconv.Itoa(status)
 	}
-	e := &schema.Error{Status: status, UpstreamStatus: status, Message: clip(f.message), Param: f.param, Type: f.kind}
+	e := &schema.Error{Status: status, UpstreamStatus: status, Message: Clip(f.message), Param: f.param, Type: f.kind}
 	e.Code, e.Class = f.classify()
 	e.RetryAfter = RetryAfter(header, time.Time{})
 	return e
@@ -73,8 +73,8 @@ func lastOf(loc gjson.Result) string {
 	return parts[len(parts)-1].String()
 }
 
-// clip bounds a message: some hosts send whole pages.
-func clip(s string) string {
+// Clip bounds an error message: some hosts send whole pages, some quote the request.
+func Clip(s string) string {
 	const most = 2000
 	if len(s) > most {
 		s = strings.ToValidUTF8(s[:most], "") + "…"
@@ -82,14 +82,20 @@ func clip(s string) string {
 	return s
 }
 
-func (f *failure) says(words ...string) bool {
-	text := strings.ToLower(f.message + " " + f.kind + " " + f.code + " " + f.more)
+// Mentions tells whether text holds one of words, which are in small letters,
+// in whatever case.
+func Mentions(text string, words ...string) bool {
+	text = strings.ToLower(text)
 	for _, w := range words {
 		if strings.Contains(text, w) {
 			return true
 		}
 	}
 	return false
+}
+
+func (f *failure) says(words ...string) bool {
+	return Mentions(f.message+" "+f.kind+" "+f.code+" "+f.more, words...)
 }
 
 // classify finds code and class. Codes and types come before the status, and

@@ -128,3 +128,27 @@ func Each(v gjson.Result, f func(gjson.Result)) {
 		v.ForEach(func(_, item gjson.Result) bool { f(item); return true })
 	}
 }
+
+// EachField gives f each field of a request that is not null, until f fails. The
+// strings that it gives are part of raw.
+func EachField(raw gjson.Result, f func(name string, v gjson.Result) error) (err error) {
+	if !raw.IsObject() {
+		return schema.Invalid("", "the body is not a JSON object")
+	}
+	raw.ForEach(func(key, v gjson.Result) bool {
+		if v.Type != gjson.Null {
+			err = f(key.Str, v)
+		}
+		return err == nil
+	})
+	return err
+}
+
+// Arguments is the input of a call, where a provider sends JSON, as the text
+// that OpenAI has; one without input gets {}.
+func Arguments(input json.RawMessage) string {
+	if !Says(input) {
+		return "{}"
+	}
+	return string(input)
+}

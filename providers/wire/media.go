@@ -45,3 +45,14 @@ func AppendDataURL(dst []byte, mime, data string) []byte {
 	dst = append(dst, ";base64,"...)
 	return append(dst, data...)
 }
+
+// AudioFormat is a media type in OpenAI's word for input audio; no type is wav.
+func AudioFormat(mime string) string {
+	switch mime {
+	case "", "audio/wav", "audio/x-wav", "audio/wave":
+		return "wav"
+	case "audio/mpeg", "audio/mp3":
+		return "mp3"
+	}
+	return strings.TrimPrefix(mime, "audio/")
+}
