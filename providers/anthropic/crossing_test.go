@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -15,65 +14,22 @@ import (
 
 	"sluice/providers/dialect"
 	"sluice/providers/openai"
+	"sluice/providers/providertest"
 	"sluice/providers/schema"
 	"sluice/providers/sse"
 )
 
-// capture is an entry of the recorded traffic's index.
-type capture struct {
-	ID, Provider, Endpoint string
-	Features               []string
-	Stream                 *string
-	Request, Response      struct {
-		Status int
-		Body   string `json:"body_file"`
-	}
-	request, body []byte
-}
-
-// captures gives the recorded traffic of providers' endpoint.
-func captures(t testing.TB, endpoint string, providers ...string) (out []capture) {
-	dir := os.Getenv("SLUICE_WIRE")
-	if dir == "" {
-		t.Skip("SLUICE_WIRE names no recorded traffic")
-	}
-	read := func(name string) []byte {
-		if name == "" {
-			return nil
-		}
-		b, err := os.ReadFile(filepath.Join(dir, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return b
-	}
-	var all []capture
-	if err := json.Unmarshal(read("index.json"), &all); err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range all {
-		if c.Endpoint == endpoint && slices.Contains(providers, c.Provider) {
-			c.request, c.body = read(c.Request.Body), read(c.Response.Body)
-			out = append(out, c)
-		}
-	}
-	if len(out) == 0 {
-		t.Fatalf("no captures of %s", endpoint)
-	}
-	return out
-}
-
 func TestRecordedRequests(t *testing.T) {
-	for _, c := range captures(t, "messages", "anthropic") {
-		if c.request == nil || strings.Contains(c.ID, "error_400") {
+	for _, c := range providertest.Captures(t, os.Getenv("SLUICE_WIRE"), "messages", "anthropic") {
+		if c.Asked == nil || strings.Contains(c.ID, "error_400") {
 			continue
 		}
 		t.Run(c.ID, func(t *testing.T) {
-			h, err := head(schema.OpChat, c.request)
+			h, err := head(schema.OpChat, c.Asked)
 			if err != nil {
 				t.Fatal(err)
 			}
-			req, err := decodeRequest(c.request)
+			req, err := decodeRequest(c.Asked)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -84,12 +40,12 @@ func TestRecordedRequests(t *testing.T) {
 			if err != nil || len(up.Dropped) > 0 {
 				t.Fatalf("%v, dropped %q", err, up.Dropped)
 			}
-			sameRequest(t, "for Anthropic", withDefaults(up.Body), withDefaults(c.request))
+			sameRequest(t, "for Anthropic", withDefaults(up.Body), withDefaults(c.Asked))
 			up, err = openai.Dialect.Chat.Encode(req)
 			if err != nil || !json.Valid(up.Body) {
 				t.Fatalf("for OpenAI: %s, %v", up.Body, err)
 			}
-			checkForOpenAI(t, c.request, up)
+			checkForOpenAI(t, c.Asked, up)
 		})
 	}
 }
@@ -158,18 +114,18 @@ func checkForOpenAI(t *testing.T, request []byte, up *dialect.Upstream) {
 }
 
 func TestRecordedAnswersComeBack(t *testing.T) {
-	for _, c := range captures(t, "messages", "anthropic") {
+	for _, c := range providertest.Captures(t, os.Getenv("SLUICE_WIRE"), "messages", "anthropic") {
 		if c.Stream != nil || c.Response.Status != 200 {
 			continue
 		}
 		t.Run(c.ID, func(t *testing.T) {
-			resp, err := decode(c.body)
+			resp, err := decode(c.Answered)
 			if err != nil {
 				t.Fatal(err)
 			}
-			sameMessage(t, encodeAnswer(nil, resp), c.body)
+			sameMessage(t, encodeAnswer(nil, resp), c.Answered)
 			var tally dialect.Tally
-			if err := rawUsage(c.body, &tally); err != nil || tally.Usage != resp.Usage || tally.Finish != string(resp.Choices[0].FinishReason) {
+			if err := rawUsage(c.Answered, &tally); err != nil || tally.Usage != resp.Usage || tally.Finish != string(resp.Choices[0].FinishReason) {
 				t.Errorf("raw, %+v, %v; decoded %+v", tally, err, resp.Usage)
 			}
 		})
@@ -234,20 +190,20 @@ func chunksOf(t testing.TB, d dialect.StreamDecoder, stream []byte) (out []schem
 }
 
 func TestRecordedStreamsComeBack(t *testing.T) {
-	for _, c := range captures(t, "messages", "anthropic") {
+	for _, c := range providertest.Captures(t, os.Getenv("SLUICE_WIRE"), "messages", "anthropic") {
 		if c.Stream == nil || c.ID == "anthropic-messages-stream-parallel_tool_calls_server_tool" { // several streams in one
 			continue
 		}
 		t.Run(c.ID, func(t *testing.T) {
-			chunks := chunksOf(t, newStream(), c.body)
-			got, want := message(t, written(chunks)), message(t, c.body)
+			chunks := chunksOf(t, newStream(), c.Answered)
+			got, want := message(t, written(chunks)), message(t, c.Answered)
 			sameMessage(t, got, want)
 			again := chunksOf(t, newStream(), written(chunks))
 			if one, two := message(t, written(chunks)), message(t, written(again)); !bytes.Equal(one, two) {
 				t.Errorf("written again it is\n%s\nwant\n%s", two, one)
 			}
-			checkScan(t, c.body, chunks)
-			checkScan(t, bytes.ReplaceAll(c.body, []byte("\n"), []byte("\r\n")), chunks)
+			checkScan(t, c.Answered, chunks)
+			checkScan(t, bytes.ReplaceAll(c.Answered, []byte("\n"), []byte("\r\n")), chunks)
 		})
 	}
 }
@@ -292,12 +248,12 @@ func checkScan(t *testing.T, stream []byte, chunks []schema.Chunk) {
 // and says the same.
 func TestOpenAIStreamsForClients(t *testing.T) {
 	hosts := []string{"openai", "azure", "groq", "deepseek", "mistral", "openrouter", "xai", "together", "cerebras", "moonshot", "perplexity", "huggingface", "alibaba", "zai"}
-	for _, c := range captures(t, "chat", hosts...) {
+	for _, c := range providertest.Captures(t, os.Getenv("SLUICE_WIRE"), "chat", hosts...) {
 		if c.Stream == nil || slices.Contains(c.Features, "error_in_stream") {
 			continue
 		}
 		t.Run(c.ID, func(t *testing.T) {
-			chunks := chunksOf(t, openai.Dialect.Chat.Stream(), c.body)
+			chunks := chunksOf(t, openai.Dialect.Chat.Stream(), c.Answered)
 			msg := message(t, written(chunks))
 			want := map[string]string{}
 			inputs := map[int]string{}
@@ -347,12 +303,12 @@ func TestOpenAIStreamsForClients(t *testing.T) {
 }
 
 func TestOpenAIAnswersForClients(t *testing.T) {
-	for _, c := range captures(t, "chat", "openai", "azure", "groq", "deepseek", "mistral", "openrouter", "xai") {
+	for _, c := range providertest.Captures(t, os.Getenv("SLUICE_WIRE"), "chat", "openai", "azure", "groq", "deepseek", "mistral", "openrouter", "xai") {
 		if c.Stream != nil || c.Response.Status != 200 {
 			continue
 		}
 		t.Run(c.ID, func(t *testing.T) {
-			resp, err := openai.Dialect.Chat.Decode(c.body)
+			resp, err := openai.Dialect.Chat.Decode(c.Answered)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -378,11 +334,11 @@ func TestOpenAIAnswersForClients(t *testing.T) {
 }
 
 func TestRecordedCounts(t *testing.T) {
-	for _, c := range captures(t, "count_tokens", "anthropic") {
-		if _, err := head(schema.OpCount, c.request); err != nil {
+	for _, c := range providertest.Captures(t, os.Getenv("SLUICE_WIRE"), "count_tokens", "anthropic") {
+		if _, err := head(schema.OpCount, c.Asked); err != nil {
 			t.Error(err)
 		}
-		req, err := decodeRequest(c.request)
+		req, err := decodeRequest(c.Asked)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -390,8 +346,8 @@ func TestRecordedCounts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		sameRequest(t, c.ID, up.Body, c.request)
-		if n, err := decodeCount(c.body); err != nil || string(appendCount(nil, n)) != strings.TrimSpace(string(c.body)) {
+		sameRequest(t, c.ID, up.Body, c.Asked)
+		if n, err := decodeCount(c.Answered); err != nil || string(appendCount(nil, n)) != strings.TrimSpace(string(c.Answered)) {
 			t.Errorf("%s: %d, %v", c.ID, n, err)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"sluice/providers/anthropic"
 	"sluice/providers/dialect"
 	"sluice/providers/openai"
+	"sluice/providers/providertest"
 	"sluice/providers/schema"
 	"sluice/providers/sse"
 	"sluice/providers/wire"
@@ -36,8 +38,8 @@ func TestRecordedRequests(t *testing.T) {
 	}
 	for _, l := range lanes {
 		n := 0
-		for _, c := range captures(t, l.endpoint, l.provider) {
-			if len(c.request) == 0 || c.Response.Status != 200 {
+		for _, c := range providertest.Captures(t, os.Getenv("SLUICE_WIRE"), l.endpoint, l.provider) {
+			if len(c.Asked) == 0 || c.Response.Status != 200 {
 				continue
 			}
 			n++
@@ -49,14 +51,14 @@ func TestRecordedRequests(t *testing.T) {
 	}
 }
 
-func sendTo(t *testing.T, c *capture, client, to *dialect.Dialect) {
+func sendTo(t *testing.T, c *providertest.Capture, client, to *dialect.Dialect) {
 	t.Helper()
 	if client == &Dialect {
-		if _, err := head(schema.OpChat, c.request); err != nil {
+		if _, err := head(schema.OpChat, c.Asked); err != nil {
 			t.Fatalf("head: %v", err)
 		}
 	}
-	req, err := client.Client.DecodeChat(c.request)
+	req, err := client.Client.DecodeChat(c.Asked)
 	if err != nil {
 		t.Fatalf("cannot decode: %v", err)
 	}
@@ -65,10 +67,10 @@ func sendTo(t *testing.T, c *capture, client, to *dialect.Dialect) {
 		to = New(Quirks{Vertex: true})
 	}
 	up, err := to.Chat.Encode(req)
-	if err != nil && to == &anthropic.Dialect && strings.Contains(string(c.request)+err.Error(), "gs://") {
+	if err != nil && to == &anthropic.Dialect && strings.Contains(string(c.Asked)+err.Error(), "gs://") {
 		return // files in Google's storage, which nobody else can read
 	}
-	if err != nil && to == &anthropic.Dialect && strings.Contains(string(c.request), `"text":""`) {
+	if err != nil && to == &anthropic.Dialect && strings.Contains(string(c.Asked), `"text":""`) {
 		return // a question without a word, which Anthropic refuses
 	}
 	if err != nil {
@@ -78,7 +80,7 @@ func sendTo(t *testing.T, c *capture, client, to *dialect.Dialect) {
 		t.Fatalf("not JSON: %s", up.Body)
 	}
 	if client.Name == to.Name {
-		sameConversation(t, c.request, up.Body)
+		sameConversation(t, c.Asked, up.Body)
 	} else if wire.SignedCalls(up.Body) && to.Name != Name {
 		t.Errorf("a signature reached another provider: %s", up.Body)
 	}
@@ -235,7 +237,7 @@ func TestRecordedAnswers(t *testing.T) {
 		{&Dialect, "generate", "gemini", targets}, {&Dialect, "generate", "vertex", targets},
 	}
 	for _, l := range lanes {
-		for _, c := range captures(t, l.endpoint, l.provider) {
+		for _, c := range providertest.Captures(t, os.Getenv("SLUICE_WIRE"), l.endpoint, l.provider) {
 			if c.Response.Status != 200 || c.Stream != nil && *c.Stream != "sse" || strings.Contains(c.ID, "server_tool") {
 				continue
 			}
@@ -246,19 +248,19 @@ func TestRecordedAnswers(t *testing.T) {
 	}
 }
 
-func answerTo(t *testing.T, c *capture, from, to *dialect.Dialect) {
+func answerTo(t *testing.T, c *providertest.Capture, from, to *dialect.Dialect) {
 	t.Helper()
 	var want, got result
 	if c.Stream == nil {
 		var resp *schema.ChatResponse
-		want, resp = whole(t, from, c.response)
+		want, resp = whole(t, from, c.Answered)
 		got, _ = whole(t, to, to.Client.EncodeChat(nil, resp))
 	} else {
 		var out []byte
-		want, out = streamed(t, from, c.response, to)
+		want, out = streamed(t, from, c.Answered, to)
 		got, _ = streamed(t, to, out, nil)
 	}
-	if to == &anthropic.Dialect && bytes.Contains(c.response, []byte("executableCode")) {
+	if to == &anthropic.Dialect && bytes.Contains(c.Answered, []byte("executableCode")) {
 		want.Text, got.Text = "", "" // code is told in words there
 	}
 	if to == &anthropic.Dialect { // it has neither the share of thinking nor that of sound

@@ -3,10 +3,12 @@ package gemini
 import (
 	"bytes"
 	"encoding/json"
+	"os"
 	"strings"
 	"testing"
 
 	"sluice/providers/dialect"
+	"sluice/providers/providertest"
 	"sluice/providers/schema"
 	"sluice/providers/sse"
 )
@@ -145,26 +147,26 @@ func scanAll(t *testing.T, body []byte) (dialect.Tally, bool, error) {
 }
 
 func TestScanRecorded(t *testing.T) {
-	for _, c := range captures(t, "generate", "gemini", "vertex") {
+	for _, c := range providertest.Captures(t, os.Getenv("SLUICE_WIRE"), "generate", "gemini", "vertex") {
 		switch {
 		case c.Response.Status != 200:
 		case c.Stream == nil:
 			var tally dialect.Tally
-			if err := chatUsage(c.response, &tally); err != nil {
+			if err := chatUsage(c.Answered, &tally); err != nil {
 				t.Errorf("%s: %v", c.ID, err)
 			}
-			if want, _ := whole(t, &Dialect, c.response); tally.Usage != want.Usage || tally.Finish != want.Finish {
+			if want, _ := whole(t, &Dialect, c.Answered); tally.Usage != want.Usage || tally.Finish != want.Finish {
 				t.Errorf("%s: tally is %+v, want %+v", c.ID, tally, want)
 			}
 		case *c.Stream == "sse":
-			want, _ := streamed(t, &Dialect, c.response, nil)
-			for _, body := range [][]byte{c.response, bytes.ReplaceAll(c.response, []byte("\n"), []byte("\r\n"))} {
+			want, _ := streamed(t, &Dialect, c.Answered, nil)
+			for _, body := range [][]byte{c.Answered, bytes.ReplaceAll(c.Answered, []byte("\n"), []byte("\r\n"))} {
 				tally, ended, err := scanAll(t, body)
 				if err != nil || !ended || tally.Usage != want.Usage || tally.Finish != want.Finish {
 					t.Errorf("%s: tally is %+v (whole: %v, %v), want %+v", c.ID, tally, ended, err, want)
 				}
 			}
-			if _, ended, _ := scanAll(t, c.response[:len(c.response)/2]); ended {
+			if _, ended, _ := scanAll(t, c.Answered[:len(c.Answered)/2]); ended {
 				t.Errorf("%s: cut in half, the stream looks whole", c.ID)
 			}
 		}

@@ -1,9 +1,7 @@
 package gemini
 
 import (
-	"encoding/json"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"testing"
@@ -35,65 +33,16 @@ func TestRecorded(t *testing.T) {
 	}
 }
 
-// capture is an entry of the recorded traffic.
-type capture struct {
-	ID       string  `json:"id"`
-	Provider string  `json:"provider"`
-	Endpoint string  `json:"endpoint"`
-	Stream   *string `json:"stream"`
-	Request  struct {
-		Body  string `json:"body_file"`
-		Model string `json:"model"`
-	} `json:"request"`
-	Response struct {
-		Status int    `json:"status"`
-		Body   string `json:"body_file"`
-	} `json:"response"`
-	request, response []byte
-}
-
-// captures reads the recorded traffic of some providers' endpoint.
-func captures(t testing.TB, endpoint string, providers ...string) []capture {
-	t.Helper()
-	dir := os.Getenv("SLUICE_WIRE")
-	if dir == "" {
-		t.Skip("SLUICE_WIRE names no folder of recorded traffic")
-	}
-	read := func(name string) []byte {
-		if name == "" {
-			return nil
-		}
-		b, err := os.ReadFile(filepath.Join(dir, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return b
-	}
-	var all, out []capture
-	if err := json.Unmarshal(read("index.json"), &all); err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range all {
-		for _, p := range providers {
-			if c.Provider == p && c.Endpoint == endpoint {
-				c.request, c.response = read(c.Request.Body), read(c.Response.Body)
-				out = append(out, c)
-			}
-		}
-	}
-	return out
-}
-
 func TestRecordedCounts(t *testing.T) {
-	for _, c := range captures(t, "count_tokens", "gemini", "vertex") {
-		n, err := decodeCount(c.response)
+	for _, c := range providertest.Captures(t, os.Getenv("SLUICE_WIRE"), "count_tokens", "gemini", "vertex") {
+		n, err := decodeCount(c.Answered)
 		if err != nil || n < 7 {
 			t.Errorf("%s: %d tokens, %v", c.ID, n, err)
 		}
-		if _, err := head(schema.OpCount, c.request); err != nil {
+		if _, err := head(schema.OpCount, c.Asked); err != nil {
 			t.Errorf("%s: %v", c.ID, err)
 		}
-		req, err := decodeRequest(c.request)
+		req, err := decodeRequest(c.Asked)
 		if err != nil || len(req.Messages) == 0 {
 			t.Errorf("%s: cannot decode: %v", c.ID, err)
 		}

@@ -46,8 +46,25 @@ func Crossing(t *testing.T, dir string, x Cross) {
 	}
 }
 
+// Captures gives the recorded traffic of an endpoint with its bodies, of all
+// providers or of some, for what a dialect alone can say of it. dir is as
+// Recorded has it.
+func Captures(t testing.TB, dir, endpoint string, providers ...string) (out []Capture) {
+	t.Helper()
+	for _, c := range index(t, dir) {
+		if c.Endpoint == endpoint && (len(providers) == 0 || slices.Contains(providers, c.Provider)) {
+			c.Asked, c.Answered = c.read(t, dir, c.Request.BodyFile), c.read(t, dir, c.Response.BodyFile)
+			out = append(out, c)
+		}
+	}
+	if len(out) == 0 {
+		t.Fatalf("the index has no capture of %s %v", endpoint, providers)
+	}
+	return out
+}
+
 // index reads the index of recorded traffic, or skips the test.
-func index(t *testing.T, dir string) (all []capture) {
+func index(t testing.TB, dir string) (all []Capture) {
 	if dir == "" {
 		t.Skip("SLUICE_WIRE names no folder of recorded traffic")
 	}
@@ -61,7 +78,10 @@ func index(t *testing.T, dir string) (all []capture) {
 	return all
 }
 
-func (c *capture) read(t *testing.T, dir, name string) []byte {
+func (c *Capture) read(t testing.TB, dir, name string) []byte {
+	if name == "" {
+		return nil
+	}
 	body, err := os.ReadFile(filepath.Join(dir, name))
 	if err != nil {
 		t.Fatal(err)
@@ -94,7 +114,7 @@ func crossRequest(t *testing.T, client, d *dialect.Dialect, body []byte) {
 
 // answer puts an answer, whole or streamed, into the client's dialect and
 // reads it again.
-func (x *Cross) answer(t *testing.T, c *capture, body []byte) {
+func (x *Cross) answer(t *testing.T, c *Capture, body []byte) {
 	if c.Stream == nil {
 		resp, err := x.Provider.Chat.Decode(body)
 		if err != nil {

@@ -37,8 +37,8 @@ type Options struct {
 	Skip map[string]string
 }
 
-// capture is an entry of the index.
-type capture struct {
+// Capture is an entry of the index.
+type Capture struct {
 	ID       string  `json:"id"`
 	Provider string  `json:"provider"`
 	Endpoint string  `json:"endpoint"`
@@ -52,7 +52,12 @@ type capture struct {
 		Headers  map[string]string `json:"headers"`
 		BodyFile string            `json:"body_file"`
 	} `json:"response"`
-	Expect *expected `json:"expect"`
+	Features []string  `json:"features"`
+	Expect   *expected `json:"expect"`
+
+	// The bodies, or nil where there is none. Captures reads them.
+	Asked    []byte `json:"-"`
+	Answered []byte `json:"-"`
 }
 
 // expected is what a right adapter makes of a capture, in the provider's own
@@ -131,7 +136,7 @@ func printTable(t *testing.T, o Options, table map[string][2]int) {
 }
 
 // replay puts one recorded answer through the dialect.
-func replay(t *testing.T, d *dialect.Dialect, o Options, c *capture, body []byte) {
+func replay(t *testing.T, d *dialect.Dialect, o Options, c *Capture, body []byte) {
 	if c.Response.Status >= 400 {
 		checkError(t, d.Error(c.Response.Status, headerOf(c.Response.Headers), body), c.Response.Status)
 		return

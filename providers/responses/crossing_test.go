@@ -3,8 +3,6 @@ package responses
 import (
 	"encoding/json"
 	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -19,62 +17,18 @@ import (
 	"sluice/providers/sse"
 )
 
-// capture is an entry of the recorded traffic's index.
-type capture struct {
-	ID, Provider, Endpoint string
-	Stream                 *string
-	Request, Response      struct {
-		Status int
-		Body   string `json:"body_file"`
-	}
-	request, body []byte
-}
-
-// captures gives the recorded traffic of an endpoint, of all providers or some.
-func captures(t testing.TB, endpoint string, providers ...string) (out []capture) {
-	t.Helper()
-	dir := os.Getenv("SLUICE_WIRE")
-	if dir == "" {
-		t.Skip("SLUICE_WIRE names no recorded traffic")
-	}
-	read := func(name string) []byte {
-		if name == "" {
-			return nil
-		}
-		b, err := os.ReadFile(filepath.Join(dir, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return b
-	}
-	var all []capture
-	if err := json.Unmarshal(read("index.json"), &all); err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range all {
-		if c.Endpoint == endpoint && (len(providers) == 0 || slices.Contains(providers, c.Provider)) {
-			c.request, c.body = read(c.Request.Body), read(c.Response.Body)
-			out = append(out, c)
-		}
-	}
-	if len(out) == 0 {
-		t.Fatalf("no captures of %s", endpoint)
-	}
-	return out
-}
-
 // TestRecordedRequests sends what clients asked to providers of each dialect.
 func TestRecordedRequests(t *testing.T) {
-	for _, c := range captures(t, "responses") {
-		if c.request == nil {
+	for _, c := range providertest.Captures(t, os.Getenv("SLUICE_WIRE"), "responses") {
+		if c.Asked == nil {
 			continue
 		}
 		t.Run(c.ID, func(t *testing.T) {
-			h, err := head(schema.OpChat, c.request)
+			h, err := head(schema.OpChat, c.Asked)
 			if err != nil {
 				t.Fatal(err)
 			}
-			req, err := decodeRequest(c.request)
+			req, err := decodeRequest(c.Asked)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -85,18 +39,18 @@ func TestRecordedRequests(t *testing.T) {
 			if err != nil || len(up.Dropped) > 0 {
 				t.Fatalf("%v, dropped %q", err, up.Dropped)
 			}
-			sameRequest(t, c.request, up.Body)
+			sameRequest(t, c.Asked, up.Body)
 			for _, d := range []*dialect.Dialect{&openai.Dialect, &anthropic.Dialect, &gemini.Dialect} {
 				req.Model = map[string]string{"gemini": "gemini-3-flash-preview", "openai": "gpt-5", "anthropic": "claude-sonnet-4-5"}[d.Name]
 				up, err := d.Chat.Encode(req)
-				if err != nil && strings.Contains(string(c.request), "spreadsheetml") {
+				if err != nil && strings.Contains(string(c.Asked), "spreadsheetml") {
 					continue // which nobody else reads
 				}
 				if err != nil || !json.Valid(up.Body) {
 					t.Errorf("for %s: %v", d.Name, err)
 					continue
 				}
-				holdsAll(t, d.Name, c.request, up.Body)
+				holdsAll(t, d.Name, c.Asked, up.Body)
 			}
 		})
 	}
@@ -217,12 +171,12 @@ func TestStreamsOfOthers(t *testing.T) {
 		{&gemini.Dialect, "generate", "gemini"}, {&Dialect, "responses", "openai"}, {&Dialect, "responses", "xai"}, {&Dialect, "responses", "azure"},
 		{&Dialect, "responses", "deepseek"},
 	} {
-		for _, c := range captures(t, lane.endpoint, lane.provider) {
+		for _, c := range providertest.Captures(t, os.Getenv("SLUICE_WIRE"), lane.endpoint, lane.provider) {
 			if c.Stream == nil || *c.Stream != "sse" || c.Response.Status != 200 {
 				continue
 			}
 			t.Run(c.ID, func(t *testing.T) {
-				stream, ok := translate(t, lane.d, c.body, nil)
+				stream, ok := translate(t, lane.d, c.Answered, nil)
 				if !ok {
 					return
 				}

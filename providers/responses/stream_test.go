@@ -2,6 +2,7 @@ package responses
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -10,6 +11,7 @@ import (
 
 	"sluice/providers/anthropic"
 	"sluice/providers/dialect"
+	"sluice/providers/providertest"
 	"sluice/providers/schema"
 	"sluice/providers/sse"
 )
@@ -239,7 +241,7 @@ func TestScan(t *testing.T) {
 
 // TestScanRecorded holds the scanner against the decoder.
 func TestScanRecorded(t *testing.T) {
-	for _, c := range captures(t, "responses") {
+	for _, c := range providertest.Captures(t, os.Getenv("SLUICE_WIRE"), "responses") {
 		if c.Response.Status != 200 {
 			continue
 		}
@@ -247,25 +249,25 @@ func TestScanRecorded(t *testing.T) {
 		var want schema.Usage
 		var finish openai.FinishReason
 		if c.Stream == nil {
-			if err := rawUsage(c.body, &got); err != nil {
+			if err := rawUsage(c.Answered, &got); err != nil {
 				t.Errorf("%s: %v", c.ID, err)
 			}
-			resp, err := decode(c.body)
+			resp, err := decode(c.Answered)
 			if err != nil {
 				t.Fatal(err)
 			}
 			want, finish = resp.Usage, resp.Choices[0].FinishReason
-			if _, err := NewStored([]byte(`{"input":"x"}`), c.body); err != nil {
+			if _, err := NewStored([]byte(`{"input":"x"}`), c.Answered); err != nil {
 				t.Errorf("%s: %v", c.ID, err)
 			}
 		} else {
 			s, d := &scanner{}, newStream()
-			for frame := range strings.SplitAfterSeq(string(c.body), "\n\n") {
+			for frame := range strings.SplitAfterSeq(string(c.Answered), "\n\n") {
 				if keep, err := s.Scan([]byte(frame), &got); !keep || err != nil {
 					t.Errorf("%s: %v", c.ID, err)
 				}
 			}
-			_ = sse.Events(c.body, func(f dialect.Frame) error {
+			_ = sse.Events(c.Answered, func(f dialect.Frame) error {
 				chunks, err := d.Decode(f, nil)
 				for i := range chunks {
 					if chunks[i].Usage != nil {
