@@ -72,18 +72,21 @@ func appendText(dst []byte, s string) []byte {
 // decodeEntry reads a record. Nothing of the entry points into it. Its texts
 // are fit for every database, whatever callers put into a tag or a user: valid
 // UTF-8 with no NUL. One entry that a database refuses would hold up all others.
+// What e holds before is overwritten; a text that is the same again, as most of
+// the entry before are, is kept and costs nothing.
 func decodeEntry(record []byte, e *Entry) error {
 	if len(record) < 3 || record[0] != codecVersion {
 		return errEntry
 	}
 	flags := record[1]
-	*e = Entry{Refused: flags&flagRefused != 0, Stream: flags&flagStream != 0, Disconnect: flags&flagDisconnect != 0}
+	e.Refused, e.Stream, e.Disconnect = flags&flagRefused != 0, flags&flagStream != 0, flags&flagDisconnect != 0
 	e.Usage.Source = schema.UsageSource(record[2])
 	d := decoder{rest: record[3:]}
 	for _, s := range [...]*string{&e.Call, &e.Team, &e.KeyID, &e.Key, &e.User, &e.Operation, &e.Model, &e.Provider,
-		&e.Target, &e.Prompt, &e.PriceVersion, &e.Code, &e.Origin, &e.Cache, &e.RequestID} {
-		*s = d.text()
+		&e.Target, &e.Prompt, &e.PriceVersion, &e.Code, &e.Origin, &e.Cache} {
+		*s = d.text(*s)
 	}
+	e.RequestID = d.text(e.Call)
 	e.Attempt = int(d.number())
 	seconds, nanos := d.number(), d.number()
 	e.Time = time.Unix(seconds, nanos).UTC()
@@ -96,16 +99,22 @@ func decodeEntry(record []byte, e *Entry) error {
 	e.Status = int(d.number())
 	e.Delivered = d.number()
 	e.Latency, e.TTFT = time.Duration(d.number()), time.Duration(d.number())
+	e.Tags = nil
 	if n := d.count(1); n > 0 {
 		e.Tags = make([]string, n)
 		for i := range e.Tags {
-			e.Tags[i] = d.text()
+			e.Tags[i] = d.text("")
 		}
 	}
+	key := ""
+	if len(e.Attempts) > 0 {
+		key = e.Attempts[0].Key
+	}
+	e.Attempts = nil
 	if n := d.count(6); n > 0 {
 		e.Attempts = make([]AttemptLog, n)
 		for i := range e.Attempts {
-			e.Attempts[i] = AttemptLog{Target: d.text(), Key: d.text(), Code: d.text(),
+			e.Attempts[i] = AttemptLog{Target: d.text(e.Target), Key: d.text(key), Code: d.text(""),
 				Status: int(d.number()), LatencyMS: d.number(), USD: Nano(d.number())}
 		}
 	}
@@ -143,11 +152,15 @@ func (d *decoder) count(size int) int {
 	return int(n)
 }
 
-func (d *decoder) text() string {
+// text reads a text; like is what it may well be.
+func (d *decoder) text(like string) string {
 	n := d.count(1)
-	s := string(d.rest[:n])
+	b := d.rest[:n]
 	d.rest = d.rest[n:]
-	return storable(s)
+	if string(b) == like {
+		return like
+	}
+	return storable(string(b))
 }
 
 // storable is s with what no database takes as text replaced.

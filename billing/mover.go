@@ -19,6 +19,8 @@ type reader struct {
 	segment uint64
 	offset  int64  // of rest in the file
 	rest    []byte // what was read and not parsed yet
+	buf     []byte // that rest is read into
+	last    Entry  // that was parsed: the next is much like it
 	whole   bool   // nothing will be written beyond rest any more
 	damaged bool   // there was something in the segment that is no record
 
@@ -107,7 +109,7 @@ func (s *Spool) moveAll(ctx context.Context, r *reader) error {
 // load reads what the head's segment has beyond the head.
 func (s *Spool) load(r *reader, head, tail position) error {
 	if r.segment != head.segment {
-		*r = reader{segment: head.segment, entries: r.entries}
+		*r = reader{segment: head.segment, entries: r.entries, buf: r.buf, last: r.last}
 	}
 	r.offset, r.whole = head.offset, head.segment != tail.segment
 	f, err := os.Open(segmentPath(s.dir, head.segment))
@@ -128,11 +130,14 @@ func (s *Spool) load(r *reader, head, tail position) error {
 		}
 		end = info.Size()
 	}
-	rest := make([]byte, max(end-head.offset, 0))
-	if _, err := f.ReadAt(rest, head.offset); err != nil {
+	n := int(max(end-head.offset, 0))
+	if cap(r.buf) < n || cap(r.buf) > mostRecord {
+		r.buf = make([]byte, n)
+	}
+	if _, err := f.ReadAt(r.buf[:n], head.offset); err != nil {
 		return err
 	}
-	r.rest = rest
+	r.rest = r.buf[:n]
 	return nil
 }
 
@@ -146,12 +151,11 @@ func (s *Spool) parse(r *reader) {
 			s.log.Error("skipped a damaged part of the usage spool", "dir", s.dir, "segment", r.segment, "offset", r.offset, "bytes", size)
 		} else {
 			r.frames++
-			var e Entry
-			if err := decodeEntry(record, &e); err != nil {
+			if err := decodeEntry(record, &r.last); err != nil {
 				r.damaged = true
 				s.log.Error("skipped a record of the usage spool that cannot be read", "dir", s.dir, "segment", r.segment, "offset", r.offset, "error", err)
 			} else {
-				r.entries = append(r.entries, e)
+				r.entries = append(r.entries, r.last)
 			}
 		}
 		r.offset += int64(size)

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -16,7 +17,7 @@ import (
 // Ledger is the billing.Ledger in the database.
 type Ledger struct {
 	*Store
-	insert, insertAll *sql.Stmt // with the usual columns, and with all
+	inserts           [2]insert // of entries with the usual columns, and with all
 	dimFind, dimAdd   *sql.Stmt
 	tagsFind, tagsAdd *sql.Stmt
 	upserts           []*sql.Stmt // in the order of rollups
@@ -56,15 +57,18 @@ func newLedger(ctx context.Context, s *Store) (*Ledger, error) {
 	l := &Ledger{Store: s, dims: map[dimKey]int64{}, tagsets: map[string]int64{}}
 	l.upserts = make([]*sql.Stmt, len(rollups))
 	statements := map[**sql.Stmt]string{
-		&l.insert:    insertEntry(usualColumns),
-		&l.insertAll: insertEntry(usualColumns + ", " + rareColumns),
-		&l.dimFind:   "SELECT id FROM dims WHERE (" + dimColumns + ") = (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		&l.dimAdd:    "INSERT INTO dims (" + dimColumns + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
-		&l.tagsFind:  "SELECT id FROM tagsets WHERE tags = ?",
-		&l.tagsAdd:   "INSERT INTO tagsets (tags) VALUES (?) RETURNING id",
+		&l.dimFind:  "SELECT id FROM dims WHERE (" + dimColumns + ") = (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		&l.dimAdd:   "INSERT INTO dims (" + dimColumns + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+		&l.tagsFind: "SELECT id FROM tagsets WHERE tags = ?",
+		&l.tagsAdd:  "INSERT INTO tagsets (tags) VALUES (?) RETURNING id",
 	}
 	for i, r := range rollups {
 		statements[&l.upserts[i]] = r.upsert()
+	}
+	for i, columns := range []string{usualColumns, usualColumns + ", " + rareColumns} {
+		in := &l.inserts[i]
+		in.width = strings.Count(columns, ",") + 1
+		statements[&in.one], statements[&in.run] = insertEntries(columns, 1), insertEntries(columns, runLength)
 	}
 	for to, text := range statements {
 		stmt, err := s.write.PrepareContext(ctx, text)
@@ -76,10 +80,25 @@ func newLedger(ctx context.Context, s *Store) (*Ledger, error) {
 	return l, nil
 }
 
-func insertEntry(columns string) string {
-	return "INSERT INTO entries (" + columns + ") VALUES (?" + strings.Repeat(", ?", strings.Count(columns, ",")) +
-		") ON CONFLICT (call, attempt) DO NOTHING"
+// insert are the statements that insert one entry, and a whole run of them.
+type insert struct {
+	one, run *sql.Stmt
+	width    int   // values of an entry
+	args     []any // of the run that gathers
 }
+
+// runLength is how many entries a statement inserts at once: what a statement
+// costs beside its rows is spread, and more would not spread it much further.
+const runLength = 16
+
+func insertEntries(columns string, n int) string {
+	row := "(?" + strings.Repeat(", ?", strings.Count(columns, ",")) + ")"
+	return "INSERT INTO entries (" + columns + ") VALUES " + row + strings.Repeat(", "+row, n-1) +
+		" ON CONFLICT (call, attempt) DO NOTHING"
+}
+
+// errKnown is what a run gives of which not every entry is new.
+var errKnown = errors.New("some entries are in the ledger already")
 
 // Append writes entries and their rollups in one transaction. Batches of a few
 // hundred to a few thousand are the fastest. An entry that is there already,
@@ -90,16 +109,34 @@ func (l *Ledger) Append(ctx context.Context, entries []billing.Entry) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	err := l.appendAll(ctx, entries, true)
+	if errors.Is(err, errKnown) { // after a crash: go one by one, to see which
+		err = l.appendAll(ctx, entries, false)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot append to the ledger: %w", err)
+	}
+	return nil
+}
+
+func (l *Ledger) appendAll(ctx context.Context, entries []billing.Entry, runs bool) error {
 	err := l.inTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		t := tally{}
-		in := inserts{tx: tx, usual: tx.StmtContext(ctx, l.insert), all: tx.StmtContext(ctx, l.insertAll)}
+		a := appender{Ledger: l, tx: tx, tally: tally{}, runs: runs}
+		for i, in := range l.inserts {
+			a.inserts[i] = insert{one: tx.StmtContext(ctx, in.one), run: tx.StmtContext(ctx, in.run), width: in.width}
+		}
 		for i := range entries {
-			if err := l.append(ctx, in, &entries[i], t); err != nil {
+			if err := a.add(ctx, &entries[i]); err != nil {
 				return fmt.Errorf("entry %q/%d: %w", entries[i].Call, entries[i].Attempt, err)
 			}
 		}
+		for i := range a.inserts {
+			if err := a.inserts[i].rest(ctx); err != nil {
+				return err
+			}
+		}
 		for i, r := range rollups {
-			if err := t.write(ctx, r, tx.StmtContext(ctx, l.upserts[i])); err != nil {
+			if err := a.tally.write(ctx, r, tx.StmtContext(ctx, l.upserts[i])); err != nil {
 				return err
 			}
 		}
@@ -109,46 +146,91 @@ func (l *Ledger) Append(ctx context.Context, entries []billing.Entry) error {
 		// Ids that were made in the failed transaction are void.
 		clear(l.dims)
 		clear(l.tagsets)
-		return fmt.Errorf("cannot append to the ledger: %w", err)
+	}
+	return err
+}
+
+// appender is one transaction of Append.
+type appender struct {
+	*Ledger
+	tx      *sql.Tx
+	inserts [2]insert
+	tally   tally
+	runs    bool // insert in runs, which takes each entry to be new
+}
+
+// add inserts one entry, or lets it gather for a run, and adds it to the tally
+// if it is new.
+func (a *appender) add(ctx context.Context, e *billing.Entry) error {
+	if e.Call == "" || e.Time.IsZero() {
+		return errors.New("it has no call id or no time")
+	}
+	dim, err := a.dim(ctx, a.tx, e)
+	if err != nil {
+		return err
+	}
+	tagset, err := a.tagset(ctx, a.tx, e.Tags)
+	if err != nil {
+		return err
+	}
+	detail, err := detailJSON(e)
+	if err != nil {
+		return err
+	}
+	in := &a.inserts[0]
+	if hasRare(e, tagset) {
+		in = &a.inserts[1]
+	}
+	in.args = usualArgs(in.args, e, dim, detail)
+	if in == &a.inserts[1] {
+		in.args = rareArgs(in.args, e, tagset)
+	}
+	switch {
+	case !a.runs:
+		isNew, err := in.first(ctx)
+		if err != nil || !isNew {
+			return err
+		}
+	case len(in.args) == runLength*in.width:
+		if err := in.all(ctx); err != nil {
+			return err
+		}
+	}
+	a.tally.add(e, dim, tagset)
+	return nil
+}
+
+// all inserts the run that has gathered.
+func (in *insert) all(ctx context.Context) error {
+	res, err := in.run.ExecContext(ctx, in.args...)
+	in.args = in.args[:0]
+	if err != nil {
+		return err
+	}
+	if n, err := res.RowsAffected(); err != nil || n != runLength {
+		return cmp.Or(err, errKnown)
 	}
 	return nil
 }
 
-// inserts are the statements of one transaction.
-type inserts struct {
-	tx         *sql.Tx
-	usual, all *sql.Stmt
+// first inserts the first entry that has gathered, and tells whether it is new.
+func (in *insert) first(ctx context.Context) (bool, error) {
+	res, err := in.one.ExecContext(ctx, in.args[:in.width]...)
+	in.args = append(in.args[:0], in.args[in.width:]...)
+	if err != nil {
+		return false, err
+	}
+	n, err := res.RowsAffected()
+	return n > 0, err
 }
 
-// append inserts one entry and, if it is new, adds it to the tally.
-func (l *Ledger) append(ctx context.Context, in inserts, e *billing.Entry, t tally) error {
-	if e.Call == "" || e.Time.IsZero() {
-		return errors.New("it has no call id or no time")
+// rest inserts what has gathered and is no whole run.
+func (in *insert) rest(ctx context.Context) error {
+	for len(in.args) > 0 {
+		if isNew, err := in.first(ctx); err != nil || !isNew {
+			return cmp.Or(err, errKnown)
+		}
 	}
-	dim, err := l.dim(ctx, in.tx, e)
-	if err != nil {
-		return err
-	}
-	tagset, err := l.tagset(ctx, in.tx, e.Tags)
-	if err != nil {
-		return err
-	}
-	args, err := usualArgs(e, dim)
-	if err != nil {
-		return err
-	}
-	insert := in.usual
-	if rare := rareArgs(e, tagset); rare != nil {
-		insert, args = in.all, append(args, rare...)
-	}
-	res, err := insert.ExecContext(ctx, args...)
-	if err != nil {
-		return err
-	}
-	if n, err := res.RowsAffected(); err != nil || n == 0 {
-		return err
-	}
-	t.add(e, dim, tagset)
 	return nil
 }
 

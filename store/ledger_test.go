@@ -57,6 +57,32 @@ func TestAppendTwiceIsOnce(t *testing.T) {
 	}
 }
 
+// TestAppendRuns has batches of both kinds of entries, longer than a run, of
+// which some are there already.
+func TestAppendRuns(t *testing.T) {
+	l := testStore(t).Ledger()
+	batch := func(from, to int) (list []billing.Entry) {
+		for i := from; i < to; i++ {
+			e := entry(fmt.Sprintf("c%03d", i), noon.Add(time.Duration(i)*time.Second))
+			if i%3 == 0 {
+				e.Usage = schema.Usage{Input: 100, Output: 50}
+			}
+			list = append(list, e)
+		}
+		return list
+	}
+	for _, b := range [][2]int{{0, 100}, {80, 140}, {150, 170}, {140, 151}, {0, 200}, {0, 200}} {
+		add(t, l, batch(b[0], b[1])...)
+	}
+	twice := batch(200, 240)
+	add(t, l, append(twice, twice...)...)
+	verified(t, l, 240)
+	r, err := l.Usage(context.Background(), billing.Query{})
+	if err != nil || r.Total.Calls != 240 || r.Total.USD != 240*45_000 {
+		t.Errorf("total = %+v, %v; want 240 calls", r.Total, err)
+	}
+}
+
 func TestAppendIsAllOrNothing(t *testing.T) {
 	l := testStore(t).Ledger()
 	bad := entry("", noon)

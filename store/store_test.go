@@ -2,9 +2,11 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -37,7 +39,7 @@ func entry(call string, at time.Time, edit ...func(*billing.Entry)) billing.Entr
 		Model: "fast", Provider: "openai", Target: "openai/gpt-4o-mini",
 		Usage:        schema.Usage{Input: 100, CachedInput: 20, Output: 50, Reasoning: 10, Source: schema.UsageReported},
 		PriceVersion: "v1", Cost: 45_000, Status: 200, Delivered: -1, Latency: 250 * time.Millisecond,
-		TTFT: 80 * time.Millisecond, RequestID: "req-" + call,
+		TTFT: 80 * time.Millisecond, RequestID: call,
 	}
 	for _, f := range edit {
 		f(&e)
@@ -129,6 +131,53 @@ func TestOpenRefusesNewerSchema(t *testing.T) {
 	}
 	if _, err = Open(context.Background(), "sqlite:"+path); err == nil || !strings.Contains(err.Error(), "newer") {
 		t.Errorf("Open = %v, want one that tells of a newer version", err)
+	}
+}
+
+// TestMigrateEntries opens a database of before 00006.
+func TestMigrateEntries(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.db")
+	db, err := sql.Open("sqlite3", "file:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := migrator(db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.UpTo(context.Background(), 5); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{
+		"INSERT INTO dims VALUES (1, 'research', 'k1', 'research/ci', 'fast', 'openai', 'openai/gpt-4o-mini', '', 0, 200)",
+		`INSERT INTO entries (call, attempt, time, dim, operation, input, cached_input, output, reasoning, source,
+			price_version, cost, flags, delivered, latency, ttft, bucket, attempts) VALUES
+			('c1', 0, 1773489600000000000, 1, 'chat', 100, 20, 50, 10, 0, 'v1', 45000, 0, -1, 250000000, 80000000, 13,
+				'[{"target":"a","status":200,"latency_ms":0,"usd":"0.000045"}]'),
+			('c2', 1, 1773489600000000000, 1, 'embed', 100, 0, 0, 0, 1, '', 0, 2, 0, 0, 0, 0, NULL)`,
+	} {
+		if _, err := db.Exec(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(context.Background(), "sqlite:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	want := entry("c1", noon, func(e *billing.Entry) {
+		e.Usage.Source = 0
+		e.Attempts = []billing.AttemptLog{{Target: "a", Status: 200, USD: 45_000}}
+	})
+	if got, err := s.Ledger().Request(context.Background(), "c1"); err != nil || !reflect.DeepEqual(*got, want) {
+		t.Errorf("c1 is %+v, %v; want %+v", got, err, want)
+	}
+	got, _, err := s.Ledger().entries(context.Background(), entrySelect+"WHERE e.call = 'c2'", nil)
+	if err != nil || len(got) != 1 || got[0].Delivered != 0 || got[0].Operation != "embed" || got[0].Attempts != nil || !got[0].Stream {
+		t.Errorf("c2 is %+v, %v", got, err)
 	}
 }
 
