@@ -22,6 +22,8 @@ type accessLog struct {
 	mu      sync.Mutex
 	pending []byte
 	spare   []byte
+	second  int64  // that stamp tells
+	stamp   []byte // of the last line's time, which most next lines share
 	dropped atomic.Int64
 	stop    chan struct{}
 	done    chan struct{}
@@ -78,17 +80,27 @@ func (l *accessLog) add(c *Call) {
 		l.dropped.Add(1)
 		return
 	}
+	if second := c.entry.Time.Unix(); second != l.second || len(l.stamp) == 0 {
+		l.second = second
+		l.stamp = c.entry.Time.UTC().AppendFormat(l.stamp[:0], "2006-01-02T15:04:05.")
+	}
 	if l.text {
-		l.pending = appendTextLine(l.pending, c)
+		l.pending = appendTextLine(l.pending, c, l.stamp)
 	} else {
-		l.pending = appendJSONLine(l.pending, c)
+		l.pending = appendJSONLine(l.pending, c, l.stamp)
 	}
 }
 
-func appendJSONLine(b []byte, c *Call) []byte {
+// appendTime writes a time to the millisecond; stamp is all of it before those.
+func appendTime(b, stamp []byte, t time.Time) []byte {
+	ms := t.Nanosecond() / 1e6
+	return append(append(b, stamp...), byte('0'+ms/100), byte('0'+ms/10%10), byte('0'+ms%10), 'Z')
+}
+
+func appendJSONLine(b []byte, c *Call, stamp []byte) []byte {
 	e := &c.entry
 	b = append(b, `{"time":"`...)
-	b = e.Time.UTC().AppendFormat(b, "2006-01-02T15:04:05.000Z\"")
+	b = append(appendTime(b, stamp, e.Time), '"')
 	b = appendField(b, "msg", "call")
 	b = appendField(b, "call", e.Call)
 	if e.RequestID != e.Call {
@@ -121,9 +133,9 @@ func appendJSONLine(b []byte, c *Call) []byte {
 	return append(b, '}', '\n')
 }
 
-func appendTextLine(b []byte, c *Call) []byte {
+func appendTextLine(b []byte, c *Call, stamp []byte) []byte {
 	e := &c.entry
-	b = e.Time.UTC().AppendFormat(b, "2006-01-02T15:04:05.000Z")
+	b = appendTime(b, stamp, e.Time)
 	for _, s := range []string{c.from.method, c.from.path} {
 		b = appendWord(append(b, ' '), s)
 	}

@@ -54,12 +54,11 @@ func errKey(message string) *schema.Error {
 // callerIP is the address of the caller: the peer's, or what the nearest
 // untrusted hop in X-Forwarded-For was, if the peer is a trusted proxy.
 func (c *Call) callerIP() string {
-	ip := c.rc.RemoteIP()
 	trusted := c.snap.Settings.TrustedProxies
-	if len(trusted) == 0 {
-		return ip.String()
+	if conn, ok := c.rc.Conn().(*callerConn); ok && len(trusted) == 0 && conn.ip != "" {
+		return conn.ip
 	}
-	addr, _ := netip.AddrFromSlice(ip)
+	addr, _ := netip.AddrFromSlice(c.rc.RemoteIP())
 	addr = addr.Unmap()
 	var hops []string
 	for _, line := range c.rc.Request.Header.PeekAll("X-Forwarded-For") { // a proxy may add a line of its own

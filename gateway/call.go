@@ -53,6 +53,7 @@ type Call struct {
 type origin struct {
 	method, path, ip string
 	within           context.Context // of the call that makes this one; nil: a client does
+	life             *lifetime       // of the client's call; nil: there is none, or it is not open yet
 	depth            int             // of steps that call prompts with steps
 	allowed          string          // the methods of a path that was called with another
 	continues        string          // the kept answer that it goes on from
@@ -100,14 +101,18 @@ func (g *Gateway) newCall(rc *fasthttp.RequestCtx) *Call {
 // open makes the context that ends when the caller leaves or the gateway
 // gives up on draining, and starts the watch for it.
 func (c *Call) open() {
-	outer := c.g.ctx
+	var cancel context.CancelCauseFunc
 	if c.from.within != nil {
-		outer = c.from.within
+		c.ctx, cancel = context.WithCancelCause(c.from.within)
+	} else {
+		c.from.life = &lifetime{}
+		c.ctx, cancel = c.from.life, c.from.life.end
 	}
-	ctx, cancel := context.WithCancelCause(outer)
-	c.ctx = ctx
 	c.watch.drains = c.snap.Settings.Drain
 	c.g.watch.add(&c.watch, bare(c.rc.Conn()), c.rc.ConnID(), cancel)
+	if c.g.draining.Load() && c.g.ctx.Err() != nil { // it gave up before the watch knew of this call
+		cancel(nil)
+	}
 }
 
 // close ends the watch and the context; nothing of the call goes on after it.
@@ -131,7 +136,7 @@ func (c *Call) release() {
 
 // left tells whether the caller has gone.
 func (c *Call) left() bool {
-	return c.ctx != nil && context.Cause(c.ctx) == errCallerLeft
+	return c.ctx != nil && (context.Cause(c.ctx) == errCallerLeft || c.from.life != nil && c.from.life.over() == errCallerLeft)
 }
 
 // methodName avoids an allocation for the methods that matter.

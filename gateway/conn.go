@@ -23,14 +23,58 @@ func (l callerListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &callerConn{Conn: conn, stall: stallTimeout}, nil
+	c := &callerConn{Conn: conn, stall: stallTimeout}
+	if tcp, ok := conn.RemoteAddr().(*net.TCPAddr); ok {
+		c.ip = tcp.AddrPort().Addr().Unmap().WithZone("").String()
+	}
+	return c, nil
 }
 
-// callerConn is a connection with a deadline for each piece that is written.
+// callerConn is a connection with a deadline for each piece that is written,
+// whose deadline for reading is set when something is read, and only if the one
+// that stands will not do.
 type callerConn struct {
 	net.Conn
+	ip    string // of the peer; empty: it has none
 	stall time.Duration
-	until time.Time // the deadline that is set
+	until time.Time // the deadline that is set for writing
+
+	readUntil time.Time     // the deadline for reading that is asked for
+	readSet   time.Time     // and the one that is set: as early or somewhat later
+	slack     time.Duration // how much later it may be
+}
+
+// SetReadDeadline says until when what is read from now on must be there. One
+// that is set on a busy connection does for many requests: it may come late by
+// an eighth. It does not end a Read that waits already.
+func (c *callerConn) SetReadDeadline(t time.Time) error {
+	c.readUntil = t
+	return nil
+}
+
+// SetDeadline sets both at once, for a Read or Write that waits too. Another
+// goroutine may end these so; none, the zero time, is for the one that serves
+// the connection to set.
+func (c *callerConn) SetDeadline(t time.Time) error {
+	if t.IsZero() {
+		c.readUntil, c.readSet, c.until = t, t, t
+	}
+	return c.Conn.SetDeadline(t)
+}
+
+// Read reads what is there, or waits for it.
+func (c *callerConn) Read(p []byte) (int, error) {
+	if late := c.readSet.Sub(c.readUntil); late < 0 || late > c.slack || c.readUntil.IsZero() != c.readSet.IsZero() {
+		c.readSet, c.slack = c.readUntil, 0
+		if !c.readUntil.IsZero() {
+			c.slack = max(0, time.Until(c.readUntil)/8)
+			c.readSet = c.readUntil.Add(c.slack)
+		}
+		if err := c.Conn.SetReadDeadline(c.readSet); err != nil {
+			return 0, err
+		}
+	}
+	return c.Conn.Read(p)
 }
 
 // Write sends p piece by piece.

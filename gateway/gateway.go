@@ -126,6 +126,7 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 	g.draining.Store(true)
 	err := g.server.ShutdownWithContext(ctx)
 	g.cancel()
+	g.watch.end()
 	// What is still open ends as an error, and is recorded. A caller who does not
 	// read keeps its call from that until its connection is closed.
 	if !g.quiet(time.Second) {

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"runtime/debug"
@@ -145,7 +144,7 @@ func (s *streamBody) left() {
 	c := s.c
 	c.entry.Disconnect = true
 	c.entry.Delivered = c.g.counter.Count(c.target.Model, string(s.from.Tally().Text.Sample))
-	if c.snap.Settings.Drain && context.Cause(c.ctx) == nil {
+	if c.snap.Settings.Drain && c.ctx.Err() == nil {
 		buf := make([]byte, 16<<10)
 		for {
 			if _, err := s.from.Read(buf); err != nil {

@@ -98,6 +98,18 @@ func (s *watchShard) look() {
 	}
 }
 
+// end ends the contexts of all open calls.
+func (ws *watcher) end() {
+	for i := range ws.shards {
+		s := &ws.shards[i]
+		s.mu.Lock()
+		for _, w := range s.calls {
+			w.cancel(nil)
+		}
+		s.mu.Unlock()
+	}
+}
+
 // cut closes the connections of all open calls, which ends what is written to
 // them.
 func (ws *watcher) cut() {

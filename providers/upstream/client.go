@@ -133,13 +133,10 @@ func (c *Client) Do(ctx context.Context, q *Request) (*Response, error) {
 	if !q.Deadline.IsZero() && (r.until.IsZero() || q.Deadline.Before(r.until)) {
 		r.until = q.Deadline
 	}
-	if ctx.Done() != nil {
-		if ctx.Err() != nil {
-			return nil, cancelled(ctx.Err())
-		}
-		r.ctx = ctx
-		r.stop = context.AfterFunc(ctx, r.Abort)
+	if ctx.Err() != nil {
+		return nil, cancelled(ctx.Err())
 	}
+	r.ctx, r.stop = ctx, afterFunc(ctx, r.Abort)
 	err := r.exchange(ctx, q, true)
 	if err == errStale {
 		err = r.exchange(ctx, q, false)
@@ -149,6 +146,15 @@ func (c *Client) Do(ctx context.Context, q *Request) (*Response, error) {
 		return nil, err
 	}
 	return r, nil
+}
+
+// afterFunc is context.AfterFunc, but asks a context that can do it itself
+// directly: through the standard library it costs a context more.
+func afterFunc(ctx context.Context, f func()) (stop func() bool) {
+	if own, ok := ctx.(interface{ AfterFunc(f func()) func() bool }); ok {
+		return own.AfterFunc(f)
+	}
+	return context.AfterFunc(ctx, f)
 }
 
 // Close closes the idle connections. Answers that are being read go on, and

@@ -21,7 +21,7 @@ type Response struct {
 	header *fasthttp.ResponseHeader
 	start  time.Time
 	until  time.Time
-	ctx    context.Context // nil: cannot be cancelled
+	ctx    context.Context
 	stop   func() bool
 
 	upgrade bool // a switch to another protocol is asked for
@@ -224,9 +224,4 @@ func (r *Response) finish() {
 	}
 }
 
-func (r *Response) abortCause() error {
-	if r.ctx != nil {
-		return r.ctx.Err()
-	}
-	return nil
-}
+func (r *Response) abortCause() error { return r.ctx.Err() }
