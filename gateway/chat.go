@@ -136,10 +136,10 @@ func (c *Call) serveWhole(ask func(*providers.Provider, context.Context, *provid
 	h := &c.rc.Response.Header
 	c.costHeader()
 	h.SetContentType("application/json")
-	c.rc.Response.SetBody(answer.Body)
 	if c.keeps() {
 		c.keep(c.req.Raw, answer.Body)
 	}
+	answer.Swap(c.rc.Response.SwapBody)
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package providers
 
 import (
+	"bytes"
 	"context"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"sluice/providers/dialect"
 	"sluice/providers/schema"
 	"sluice/providers/upstream"
+	"sluice/providers/wire"
 )
 
 // errorLimit bounds the body of an error answer.
@@ -19,7 +21,8 @@ const errorLimit = 1 << 20
 type attempt struct {
 	speaks *dialect.Dialect // what is spoken with the provider
 	req    upstream.Request
-	body   []byte // the patched body
+	patch  wire.Patch // of a body that is passed on
+	whole  [1][]byte  // one that is not
 
 	method, mediaType string // of a request that is passed on, which may have no body
 }
@@ -36,9 +39,8 @@ func (a *attempt) free() {
 	clear(a.req.Header)
 	a.speaks, a.method, a.mediaType = nil, "", ""
 	a.req = upstream.Request{Header: a.req.Header[:0]}
-	if cap(a.body) > bufferKeep {
-		a.body = nil
-	}
+	a.whole[0] = nil
+	a.patch.Reset()
 	attempts.Put(a)
 }
 
@@ -60,7 +62,11 @@ func rawHeader(d *dialect.Dialect, c *Call) []dialect.Field {
 // prepare makes the request that the provider is sent: by POST, with JSON, but
 // for one that is passed on.
 func (p *Provider) prepare(ctx context.Context, c *Call, a *attempt, up *dialect.Upstream) error {
-	a.req.Method, a.req.Path, a.req.Body, a.req.Deadline = "POST", up.Path, up.Body, c.Deadline
+	a.req.Method, a.req.Path, a.req.Deadline = "POST", up.Path, c.Deadline
+	if up.Body != nil { // else it has pieces, or there is none
+		a.whole[0] = up.Body
+		a.req.Body = a.whole[:]
+	}
 	kind := "application/json"
 	if a.method != "" {
 		a.req.Method, kind = a.method, a.mediaType
@@ -102,7 +108,7 @@ func (p *Provider) send(ctx context.Context, c *Call, a *attempt, up *dialect.Up
 // sign adds the headers that depend on the whole request, or on a token that
 // must be fetched first.
 func (p *Provider) sign(ctx context.Context, r *upstream.Request, secret string) error {
-	q := auth.Request{Method: r.Method, Path: r.Path, Body: r.Body}
+	q := auth.Request{Method: r.Method, Path: r.Path, Body: bytes.Join(r.Body, nil)}
 	for _, f := range r.Header {
 		q.Header = append(q.Header, auth.Field(f))
 	}

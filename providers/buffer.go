@@ -2,7 +2,8 @@ package providers
 
 import "sync"
 
-// buffer is pooled memory. Very large ones are left to the collector.
+// buffer is pooled memory. Very large and very small ones are left to the
+// collector.
 type buffer struct{ b []byte }
 
 const (
@@ -15,7 +16,7 @@ var buffers = sync.Pool{New: func() any { return &buffer{b: make([]byte, 0, buff
 func newBuffer() *buffer { return buffers.Get().(*buffer) }
 
 func (b *buffer) free() {
-	if cap(b.b) <= bufferKeep {
+	if c := cap(b.b); bufferSize <= c && c <= bufferKeep {
 		b.b = b.b[:0]
 		buffers.Put(b)
 	}

@@ -130,6 +130,15 @@ type Answer struct {
 	buf *buffer // Body's memory
 }
 
+// Swap hands Body over, with its memory, to who gives other memory for it.
+func (a *Answer) Swap(with func(body []byte) (spare []byte)) {
+	spare := with(a.Body)
+	if a.buf != nil {
+		a.buf.b = spare
+	}
+	a.Body = nil
+}
+
 // Release gives the answer's memory back. Body must not be used after it.
 func (a *Answer) Release() {
 	if a.buf != nil {

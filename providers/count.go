@@ -18,7 +18,7 @@ func (p *Provider) Count(ctx context.Context, c *Call) (*Answer, error) {
 	if d := p.raw(c.Request, c.Model); d != nil && d.Count != nil && d.Count.Splice != nil {
 		a := newAttempt(d)
 		defer a.free()
-		a.body = d.Count.Splice(a.body[:0], c.Request.Raw, &c.Request.Head, c.Model)
+		d.Count.Splice(&a.patch, c.Request.Raw, &c.Request.Head, c.Model)
 		return p.rawAnswer(ctx, c, a, d.Count.Path(c.Model), func(body []byte, t *dialect.Tally) (err error) {
 			t.Usage.Input, err = d.Count.Decode(body)
 			return err

@@ -15,7 +15,7 @@ func (p *Provider) Embed(ctx context.Context, c *Call) (*Answer, error) {
 		embed := d.Embed
 		a := newAttempt(d)
 		defer a.free()
-		a.body = embed.Splice(a.body[:0], c.Request.Raw, &c.Request.Head, c.Model)
+		embed.Splice(&a.patch, c.Request.Raw, &c.Request.Head, c.Model)
 		return p.rawAnswer(ctx, c, a, embed.Path(c.Model), embed.Usage)
 	}
 	client := c.Request.Client.Client

@@ -74,9 +74,10 @@ func (s *Stream) openRaw(ctx context.Context, c *Call, d *dialect.Dialect) error
 	}
 	a := newAttempt(d)
 	defer a.free()
-	a.body = chat.Splice(a.body[:0], c.Request.Raw, &c.Request.Head, c.Model, c.MaxTokens)
+	chat.Splice(&a.patch, c.Request.Raw, &c.Request.Head, c.Model, c.MaxTokens)
+	a.req.Body = a.patch.Pieces(c.Request.Raw)
 	s.scan = chat.Scan(c.Request.Head.WantsUsage)
-	return s.start(ctx, c, a, &dialect.Upstream{Path: chat.Path(c.Model, true), Body: a.body, Header: rawHeader(d, c)})
+	return s.start(ctx, c, a, &dialect.Upstream{Path: chat.Path(c.Model, true), Header: rawHeader(d, c)})
 }
 
 // openTranslated begins a stream in the provider's own dialect.

@@ -16,7 +16,7 @@ func (p *Provider) Chat(ctx context.Context, c *Call) (*Answer, error) {
 		}
 		a := newAttempt(d)
 		defer a.free()
-		a.body = chat.Splice(a.body[:0], c.Request.Raw, &c.Request.Head, c.Model, c.MaxTokens)
+		chat.Splice(&a.patch, c.Request.Raw, &c.Request.Head, c.Model, c.MaxTokens)
 		return p.rawAnswer(ctx, c, a, chat.Path(c.Model, false), chat.Usage)
 	}
 	req, err := p.chatRequest(ctx, c, false)
@@ -46,9 +46,10 @@ func (p *Provider) Chat(ctx context.Context, c *Call) (*Answer, error) {
 	return out, nil
 }
 
-// rawAnswer sends a patched body and gives the answer's bytes as they came.
+// rawAnswer sends the caller's body, patched, and gives the answer's bytes as they came.
 func (p *Provider) rawAnswer(ctx context.Context, c *Call, a *attempt, path string, usage func([]byte, *dialect.Tally) error) (*Answer, error) {
-	resp, err := p.send(ctx, c, a, &dialect.Upstream{Path: path, Body: a.body, Header: rawHeader(a.speaks, c)})
+	a.req.Body = a.patch.Pieces(c.Request.Raw)
+	resp, err := p.send(ctx, c, a, &dialect.Upstream{Path: path, Header: rawHeader(a.speaks, c)})
 	if err != nil {
 		return nil, err
 	}

@@ -52,9 +52,9 @@ func decodeCount(body []byte) (int64, error) {
 	return tokens, nil
 }
 
-// spliceCount is Count.Splice: raw with the provider's model.
-func spliceCount(dst, raw []byte, h *schema.Head, model string) []byte {
-	return splice(dst, raw, h, model, 0)
+// spliceCount is Count.Splice: the provider's model.
+func spliceCount(p *wire.Patch, raw []byte, h *schema.Head, model string) {
+	splice(p, raw, h, model, 0)
 }
 
 // appendCount is Client.EncodeCount.

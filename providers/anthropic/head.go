@@ -149,35 +149,15 @@ func each(v gjson.Result, f func(gjson.Result)) {
 	}
 }
 
-// splice is Chat.Splice: raw with the provider's model and, where it is
-// clamped, the limit. A limit of zero is below any other and stays.
-func splice(dst, raw []byte, h *schema.Head, model string, maxTokens int64) []byte {
-	if h.MaxTokens == 0 {
-		maxTokens = 0
-	}
-	limitFirst := h.MaxTokensAt.From < h.ModelAt.From
-	from := 0
-	put := func(at schema.Span) {
-		dst = append(dst, raw[from:at.From]...)
-		from = at.To
-	}
-	limit := func() {
-		if maxTokens > 0 {
-			put(h.MaxTokensAt)
-			dst = strconv.AppendInt(dst, maxTokens, 10)
-		}
-	}
-	if limitFirst {
-		limit()
-	}
+// splice is Chat.Splice: the provider's model and, where it is clamped, the
+// limit. A limit of zero is below any other and stays.
+func splice(p *wire.Patch, _ []byte, h *schema.Head, model string, maxTokens int64) {
 	if model != h.Model {
-		put(h.ModelAt)
-		dst = wire.AppendString(dst, model)
+		p.String(h.ModelAt, model)
 	}
-	if !limitFirst {
-		limit()
+	if h.MaxTokens > 0 && maxTokens > 0 {
+		p.Number(h.MaxTokensAt, maxTokens)
 	}
-	return append(dst, raw[from:]...)
 }
 
 var keySignature = []byte(`"signature":`)

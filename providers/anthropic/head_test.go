@@ -7,6 +7,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"sluice/providers/providertest"
 	"sluice/providers/schema"
 	"sluice/providers/wire"
 )
@@ -110,7 +111,7 @@ func TestSplice(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := splice([]byte("before"), []byte(tc.body), &h, tc.model, tc.limit); string(got) != "before"+tc.want {
+		if got := providertest.Spliced(splice, []byte(tc.body), &h, tc.model, tc.limit); string(got) != tc.want {
 			t.Errorf("%s\ngives %s\nwant  %s", tc.body, got, tc.want)
 		}
 	}
@@ -119,7 +120,7 @@ func TestSplice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := spliceCount(nil, body, &h, "b"); string(got) != `{"model":"b"`+tail {
+	if got := providertest.SplicedCount(spliceCount, body, &h, "b"); string(got) != `{"model":"b"`+tail {
 		t.Errorf("the count's body is %s", got)
 	}
 }
@@ -152,7 +153,7 @@ func FuzzHead(f *testing.F) {
 				}
 				continue
 			}
-			out := splice(nil, raw, &h, "other/model", 3)
+			out := providertest.Spliced(splice, raw, &h, "other/model", 3)
 			if !json.Valid(out) {
 				t.Fatalf("%s is spliced to %s", raw, out)
 			}

@@ -10,6 +10,7 @@ package dialect
 
 import (
 	"sluice/providers/schema"
+	"sluice/providers/wire"
 )
 
 // Framing says how a stream's events are cut out of its bytes.
@@ -83,9 +84,9 @@ type Chat struct {
 
 	// Path is where a raw body goes for this model.
 	Path func(model string, stream bool) string
-	// Splice copies raw to dst with the model's name, the output limit
-	// (maxTokens > 0) and what the meter needs put in, all else untouched.
-	Splice func(dst, raw []byte, head *schema.Head, model string, maxTokens int64) []byte
+	// Splice says what changes in raw: the model's name, the output limit
+	// (maxTokens > 0) and what the meter needs.
+	Splice func(p *wire.Patch, raw []byte, head *schema.Head, model string, maxTokens int64)
 	// Usage reads usage and finish reason out of a whole raw answer.
 	Usage func(body []byte, t *Tally) error
 	// Scan makes the scanner of one raw stream. wantsUsage says whether the
@@ -140,7 +141,7 @@ type Embed struct {
 
 	// The raw side, as in Chat.
 	Path   func(model string) string
-	Splice func(dst, raw []byte, head *schema.Head, model string) []byte
+	Splice func(p *wire.Patch, raw []byte, head *schema.Head, model string)
 	Usage  func(body []byte, t *Tally) error
 }
 
@@ -151,7 +152,7 @@ type Count struct {
 
 	// The raw side, as in Chat; nil where there is none.
 	Path   func(model string) string
-	Splice func(dst, raw []byte, head *schema.Head, model string) []byte
+	Splice func(p *wire.Patch, raw []byte, head *schema.Head, model string)
 }
 
 // Rerank is the provider side of ranking documents.

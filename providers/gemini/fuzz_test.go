@@ -12,6 +12,7 @@ import (
 	"sluice/providers/anthropic"
 	"sluice/providers/dialect"
 	"sluice/providers/openai"
+	"sluice/providers/providertest"
 	"sluice/providers/schema"
 )
 
@@ -118,11 +119,11 @@ func FuzzRequest(f *testing.F) {
 				continue
 			}
 			if op == schema.OpChat {
-				out := q.splice(nil, body, &h, "m", 7)
+				out := providertest.Spliced(q.splice, body, &h, "m", 7)
 				if again, err := head(op, out); err != nil || again.MaxTokens != 7 {
 					t.Errorf("%s became %s: %+v, %v", body, out, again, err)
 				}
-			} else if out := (Quirks{Vertex: true, Path: developerPath}).spliceCount(nil, body, &h, "m"); !json.Valid(out) {
+			} else if out := providertest.SplicedCount(Quirks{Vertex: true, Path: developerPath}.spliceCount, body, &h, "m"); !json.Valid(out) {
 				t.Errorf("not JSON: %s", out)
 			}
 			req, err := decodeRequest(body)

@@ -84,7 +84,7 @@ func TestSplice(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := string(c.q.splice([]byte("x"), []byte(c.raw), &h, "m", c.limit)); got != "x"+c.want {
+		if got := string(providertest.Spliced(c.q.splice, []byte(c.raw), &h, "m", c.limit)); got != c.want {
 			t.Errorf("%s became %s, want %s", c.raw, got, c.want)
 		}
 	}
@@ -93,10 +93,10 @@ func TestSplice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := string(plain.spliceCount(nil, []byte(wrapped), &h, "m")); got != `{"generateContentRequest": {"contents":[{}],"model":"models/m"} }` {
+	if got := string(providertest.SplicedCount(plain.spliceCount, []byte(wrapped), &h, "m")); got != `{"generateContentRequest": {"contents":[{}],"model":"models/m"} }` {
 		t.Errorf("the count became %s", got)
 	}
-	if got := string(vertex.spliceCount(nil, []byte(wrapped), &h, "m")); got != `{"contents":[{}],"model":"projects/p/locations/l/publishers/google/models/m"}` {
+	if got := string(providertest.SplicedCount(vertex.spliceCount, []byte(wrapped), &h, "m")); got != `{"contents":[{}],"model":"projects/p/locations/l/publishers/google/models/m"}` {
 		t.Errorf("Vertex's count became %s", got)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"sluice/providers/dialect"
+	"sluice/providers/providertest"
 	"sluice/providers/schema"
 )
 
@@ -53,7 +54,7 @@ func TestCompletionSplice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := string(Completions.Chat.Splice(nil, []byte(raw), &h, "big", 7))
+	got := string(providertest.Spliced(Completions.Chat.Splice, []byte(raw), &h, "big", 7))
 	for path, want := range map[string]string{"model": "big", "prompt": "x", "max_tokens": "7", "stream_options.include_usage": "true", "vendor.0": "1"} {
 		if gjson.Get(got, path).String() != want {
 			t.Errorf("%s is %s, want %s: %s", path, gjson.Get(got, path), want, got)
@@ -152,7 +153,7 @@ func TestRecordedCompletions(t *testing.T) {
 			if err != nil || h.Model == "" || h.PromptSize == 0 {
 				t.Fatalf("head is %+v, %v", h, err)
 			}
-			checkSplice(t, c.request, Completions.Chat.Splice(nil, c.request, &h, "other", 9), &h, "other", 9)
+			checkSplice(t, c.request, providertest.Spliced(Completions.Chat.Splice, c.request, &h, "other", 9), &h, "other", 9)
 			if req, err := decodeCompletion(c.request); err == nil {
 				if up, err := Dialect.Chat.Encode(req); err != nil || !json.Valid(up.Body) {
 					t.Errorf("as a chat: %v", err)
@@ -188,7 +189,7 @@ func FuzzDecodeCompletion(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if got := Completions.Chat.Splice(nil, raw, &h, "other", 3); !json.Valid(got) || gjson.GetBytes(got, "model").Str != "other" {
+		if got := providertest.Spliced(Completions.Chat.Splice, raw, &h, "other", 3); !json.Valid(got) || gjson.GetBytes(got, "model").Str != "other" {
 			t.Fatalf("spliced to %s", got)
 		}
 		req, err := decodeCompletion(raw)

@@ -3,17 +3,15 @@ package openai
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
 	"os"
 	"slices"
 	"strings"
 	"testing"
 
 	"sluice/providers/dialect"
+	"sluice/providers/providertest"
 	"sluice/providers/schema"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 func pretty(t testing.TB, raw []byte) []byte {
 	t.Helper()
@@ -27,7 +25,7 @@ func pretty(t testing.TB, raw []byte) []byte {
 func golden(t *testing.T, name string, got []byte) {
 	t.Helper()
 	name = "testdata/" + name
-	if *update {
+	if *providertest.Update {
 		if err := os.WriteFile(name, got, 0o644); err != nil {
 			t.Fatal(err)
 		}

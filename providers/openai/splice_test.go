@@ -5,7 +5,9 @@ import (
 	"reflect"
 	"testing"
 
+	"sluice/providers/providertest"
 	"sluice/providers/schema"
+	"sluice/providers/wire"
 )
 
 // checkSplice compares a spliced body with its original by a parser of other
@@ -79,8 +81,8 @@ func TestSplice(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := New(c.quirks).Chat.Splice([]byte("kept "), []byte(c.raw), &h, c.model, c.limit)
-			if string(got) != "kept "+c.want {
+			got := providertest.Spliced(New(c.quirks).Chat.Splice, []byte(c.raw), &h, c.model, c.limit)
+			if string(got) != c.want {
 				t.Errorf("got  %s\nwant %s", got, c.want)
 			}
 		})
@@ -98,7 +100,7 @@ func FuzzSplice(f *testing.F) {
 		if h.Model == "" || h.ModelAt.From >= h.ModelAt.To || h.N < 1 {
 			t.Fatalf("head is %+v", h)
 		}
-		spliced := Quirks{MaxTokensField: fieldMaxTokens}.splice(nil, raw, &h, model, limit)
+		spliced := providertest.Spliced(Quirks{MaxTokensField: fieldMaxTokens}.splice, raw, &h, model, limit)
 		var name string
 		if err := json.Unmarshal(mustJSON(t, model), &name); err != nil {
 			t.Fatal(err)
@@ -121,9 +123,11 @@ func BenchmarkSplice(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	var dst []byte
+	var p wire.Patch
 	b.ReportAllocs()
 	for b.Loop() {
-		dst = Quirks{}.splice(dst[:0], raw, &h, "upstream-model", 100)
+		p.Reset()
+		Quirks{}.splice(&p, raw, &h, "upstream-model", 100)
+		p.Pieces(raw)
 	}
 }

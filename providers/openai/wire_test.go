@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"sluice/providers/dialect"
+	"sluice/providers/providertest"
 	"sluice/providers/schema"
 	"sluice/providers/sse"
 	"sluice/providers/wire"
@@ -342,7 +343,7 @@ func TestRecordedRequests(t *testing.T) {
 			if err != nil {
 				t.Skip(err) // Azure names its model in the path
 			}
-			spliced := Quirks{MaxTokensField: fieldMaxTokens}.splice(nil, c.request, &h, "other/model", 77)
+			spliced := providertest.Spliced(Quirks{MaxTokensField: fieldMaxTokens}.splice, c.request, &h, "other/model", 77)
 			checkSplice(t, c.request, spliced, &h, "other/model", 77)
 			req, err := decodeRequest(c.request)
 			if err != nil {

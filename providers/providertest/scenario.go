@@ -19,7 +19,8 @@ import (
 	"sluice/providers/schema"
 )
 
-var update = flag.Bool("update", false, "write what the dialect does into the scenario files")
+// Update says that golden files are to be written anew.
+var Update = flag.Bool("update", false, "write what the dialect does into the scenario files")
 
 // Scenarios replays every *.txtar below dir. An archive's comment names its
 // source. Its sections, of which only request must be there:
@@ -53,7 +54,7 @@ func Scenarios(t *testing.T, client, d *dialect.Dialect, dir string) {
 			}
 			s := &scenario{t: t, archive: ar, client: client, d: d}
 			s.play()
-			if *update && !t.Failed() {
+			if *Update && !t.Failed() {
 				if err := os.WriteFile(name, txtar.Format(ar), 0o644); err != nil {
 					t.Fatal(err)
 				}
@@ -89,7 +90,7 @@ func (s *scenario) expect(name, got string) {
 	if want == got {
 		return
 	}
-	if !*update {
+	if !*Update {
 		s.t.Errorf("%s is\n%s\nwant\n%s", name, got, want)
 		return
 	}

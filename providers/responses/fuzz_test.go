@@ -11,6 +11,7 @@ import (
 	"sluice/providers/anthropic"
 	"sluice/providers/dialect"
 	"sluice/providers/openai"
+	"sluice/providers/providertest"
 	"sluice/providers/schema"
 	"sluice/providers/sse"
 )
@@ -30,7 +31,7 @@ func FuzzRequest(f *testing.F) {
 			}
 			return
 		}
-		if out := splice(nil, raw, &h, "other", 5); !json.Valid(out) || gjson.GetBytes(out, "model").Str != "other" {
+		if out := providertest.Spliced(splice, raw, &h, "other", 5); !json.Valid(out) || gjson.GetBytes(out, "model").Str != "other" {
 			t.Fatalf("spliced to %s", out)
 		}
 		if _, err := Continue(Stored{Items: []json.RawMessage{[]byte(`{"type":"message"}`)}}, raw); err != nil && !errors.As(err, new(*schema.Error)) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"sluice/providers/providertest"
 	"sluice/providers/schema"
 )
 
@@ -79,7 +80,7 @@ func TestSplice(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := string(splice(nil, []byte(c.body), &h, c.model, c.limit)); got != c.want {
+		if got := string(providertest.Spliced(splice, []byte(c.body), &h, c.model, c.limit)); got != c.want {
 			t.Errorf("%s: %s, want %s", c.body, got, c.want)
 		}
 	}
@@ -91,7 +92,7 @@ func TestSpliceNull(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := splice(nil, body, &h, "m", 5)
+	out := providertest.Spliced(splice, body, &h, "m", 5)
 	var all []string
 	gjson.ParseBytes(out).ForEach(func(key, _ gjson.Result) bool { all = append(all, key.Str); return true })
 	if !json.Valid(out) || len(all) != 3 || gjson.GetBytes(out, fieldMaxTokens).Int() != 5 {

@@ -51,7 +51,7 @@ type Request struct {
 	Method   string
 	Path     string // begins with "/"; may hold a query
 	Header   []dialect.Field
-	Body     []byte    // not touched, and not needed once Do has returned
+	Body     [][]byte  // its pieces: not touched, and not needed once Do has returned
 	Deadline time.Time // of the whole answer; zero: Options.Total alone
 
 	// Sent is told by Do: the whole request was written, whatever came of it.

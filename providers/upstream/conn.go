@@ -13,9 +13,9 @@ const (
 	// maxHead.
 	readBuffer = 8 << 10
 	maxHead    = 128 << 10
-	// smallBody is what is copied behind the head to save a second buffer in
-	// the system call.
-	smallBody = 4 << 10
+	// smallPiece is what is copied behind what comes before it to save a buffer
+	// in the system call.
+	smallPiece = 4 << 10
 )
 
 // conn is one connection. It belongs to one Response or to the pool.
@@ -23,9 +23,9 @@ type conn struct {
 	sock   net.Conn // the socket
 	stream net.Conn // what is spoken: the socket, or TLS over it
 	in     *bufio.Reader
-	out    []byte // the head being sent; kept for the next
-	bufs   [2][]byte
-	vec    net.Buffers
+	out    []byte      // the head being sent; kept for the next
+	bufs   net.Buffers // the memory of vec
+	vec    net.Buffers // what is being sent
 
 	idleSince time.Time
 	reused    bool
@@ -85,20 +85,34 @@ func (k *conn) arm() error {
 	return k.sock.SetDeadline(latest)
 }
 
-// send writes the head in k.out and the body.
-func (k *conn) send(body []byte) error {
+// send writes the head in k.out and the pieces of the body. Small pieces are
+// copied behind what comes before them; large ones are written from where they
+// are.
+func (k *conn) send(body [][]byte) error {
 	if err := k.arm(); err != nil {
 		return err
 	}
-	if len(body) <= smallBody {
-		k.out = append(k.out, body...)
+	k.vec = k.bufs[:0]
+	from := 0 // of what k.out holds and k.vec does not
+	for _, piece := range body {
+		if len(piece) > smallPiece {
+			k.vec = append(k.vec, k.out[from:], piece)
+			from = len(k.out)
+			continue
+		}
+		k.out = append(k.out, piece...)
+	}
+	if len(k.vec) == 0 {
 		_, err := k.stream.Write(k.out)
 		return err
 	}
-	k.bufs[0], k.bufs[1] = k.out, body
-	k.vec = k.bufs[:]
+	if from < len(k.out) {
+		k.vec = append(k.vec, k.out[from:])
+	}
+	k.bufs = k.vec
 	_, err := k.vec.WriteTo(k.stream)
-	k.bufs[0], k.bufs[1], k.vec = nil, nil, nil
+	clear(k.bufs)
+	k.vec = nil
 	return err
 }
 

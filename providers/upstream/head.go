@@ -37,9 +37,13 @@ func (c *Client) appendHead(dst []byte, q *Request) []byte {
 		dst = append(dst, f.Value...)
 		dst = append(dst, '\r', '\n')
 	}
-	if len(q.Body) > 0 || q.Method != "GET" {
+	size := 0
+	for _, piece := range q.Body {
+		size += len(piece)
+	}
+	if size > 0 || q.Method != "GET" {
 		dst = append(dst, "Content-Length: "...)
-		dst = strconv.AppendInt(dst, int64(len(q.Body)), 10)
+		dst = strconv.AppendInt(dst, int64(size), 10)
 		dst = append(dst, '\r', '\n')
 	}
 	return append(dst, '\r', '\n')

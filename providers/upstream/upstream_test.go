@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -72,7 +73,7 @@ func client(t *testing.T, o Options) *Client {
 }
 
 func post(body string) *Request {
-	return &Request{Method: "POST", Path: "/p", Body: []byte(body), Header: []dialect.Field{{Name: "X-A", Value: "b"}}}
+	return &Request{Method: "POST", Path: "/p", Body: [][]byte{[]byte(body)}, Header: []dialect.Field{{Name: "X-A", Value: "b"}}}
 }
 
 func wantError(t *testing.T, err error, class schema.Class, message string) {
@@ -86,6 +87,38 @@ func wantError(t *testing.T, err error, class schema.Class, message string) {
 	}
 	if strings.Contains(e.Message, "127.0.0.1") {
 		t.Errorf("the message holds the address: %q", e.Message)
+	}
+}
+
+// TestPieces sends bodies in pieces of all sizes, one after the other on a
+// connection.
+func TestPieces(t *testing.T) {
+	url, _ := script(t, func(_ int, conn net.Conn, in *bufio.Reader) {
+		for {
+			body, err := request(in)
+			if err != nil {
+				return
+			}
+			_, _ = fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+		}
+	})
+	c := client(t, Options{BaseURL: url})
+	for _, sizes := range [][]int{{}, {0}, {9}, {smallPiece, 9}, {smallPiece + 1}, {9, 100_000, 9}, {100_000, 9, 9, 50_000}, {9, 9, 9}, {5000, 5000, 5000, 9}} {
+		q := post("")
+		q.Body = nil
+		for i, n := range sizes {
+			q.Body = append(q.Body, bytes.Repeat([]byte{byte('a' + i)}, n))
+		}
+		want := string(bytes.Join(q.Body, nil))
+		r, err := c.Do(context.Background(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := r.ReadAll(nil, 0)
+		if err != nil || string(got) != want || string(bytes.Join(q.Body, nil)) != want {
+			t.Errorf("pieces of %v bytes: %d of %d came, %v", sizes, len(got), len(want), err)
+		}
+		r.Close()
 	}
 }
 

@@ -64,9 +64,9 @@ func Anthropic(project, location string) *dialect.Dialect {
 		up, err := d.Chat.Encode(req)
 		return moved(up, path(req.Model, req.Stream), false), err
 	}
-	chat.Splice = func(dst, raw []byte, head *schema.Head, model string, maxTokens int64) []byte {
-		out := d.Chat.Splice(dst, raw, head, model, maxTokens)
-		return append(dst, body(out[len(dst):], false)...)
+	chat.Splice = func(p *wire.Patch, raw []byte, head *schema.Head, model string, maxTokens int64) {
+		d.Chat.Splice(p, raw, head, model, maxTokens)
+		replace(p, raw, false)
 	}
 	count := *d.Count
 	count.Path = func(string) string { return countPath }
@@ -74,9 +74,9 @@ func Anthropic(project, location string) *dialect.Dialect {
 		up, err := d.Count.Encode(req)
 		return moved(up, countPath, true), err
 	}
-	count.Splice = func(dst, raw []byte, head *schema.Head, model string) []byte {
-		out := d.Count.Splice(dst, raw, head, model)
-		return append(dst, body(out[len(dst):], true)...)
+	count.Splice = func(p *wire.Patch, raw []byte, head *schema.Head, model string) {
+		d.Count.Splice(p, raw, head, model)
+		replace(p, raw, true)
 	}
 	made := d
 	made.Chat, made.Count, made.Error = &chat, &count, decodeError
@@ -97,6 +97,14 @@ func moved(up *dialect.Upstream, path string, counting bool) *dialect.Upstream {
 	}
 	up.Header = kept
 	return up
+}
+
+// replace makes the patch put another body in the place of the whole: fields
+// that go may stand anywhere in it.
+func replace(p *wire.Patch, raw []byte, counting bool) {
+	whole := body(p.Bytes(raw), counting)
+	p.Reset()
+	p.Text(schema.Span{To: len(raw)}, wire.View(whole))
 }
 
 // body puts the version in a body, and takes the model out where the path has

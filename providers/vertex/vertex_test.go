@@ -87,11 +87,11 @@ func TestSplice(t *testing.T) {
 			t.Fatal(err)
 		}
 		before := raw
-		got := claude.Chat.Splice([]byte("before"), []byte(raw), &head, model, 0)
-		if string(got) != "before"+want || raw != before {
+		got := providertest.Spliced(claude.Chat.Splice, []byte(raw), &head, model, 0)
+		if string(got) != want || raw != before {
 			t.Errorf("%s becomes %s, want %s", raw, got, want)
 		}
-		counted := claude.Count.Splice(nil, []byte(raw), &head, model)
+		counted := providertest.SplicedCount(claude.Count.Splice, []byte(raw), &head, model)
 		check(t, counted, true)
 		if gjson.GetBytes(counted, "model").Str != model {
 			t.Errorf("counting sends %s", counted)
