@@ -39,7 +39,7 @@ func chatUsage(body []byte, t *dialect.Tally) error {
 	if err != nil {
 		return err
 	}
-	t.Finish = string(finishReason(choices.Get("0.finish_reason").Str))
+	t.Finish = string(finishReason(firstFinish(choices.Raw)))
 	if usage.IsObject() {
 		t.Usage = wire.ReadUsage(usage)
 		return nil
@@ -56,6 +56,18 @@ func chatUsage(body []byte, t *dialect.Tally) error {
 		})
 	})
 	return nil
+}
+
+// firstFinish is the finish reason of the first choice.
+func firstFinish(choices string) (reason string) {
+	wire.Members(strings.TrimLeft(choices[1:], " \t\r\n"), func(name, v string) bool {
+		if name != "finish_reason" {
+			return true
+		}
+		reason = gjson.Parse(v).Str
+		return false
+	})
+	return reason
 }
 
 // embedUsage reads the usage of an embeddings answer.
@@ -75,14 +87,14 @@ func answerParts(body []byte, field string) (usage, main gjson.Result, err error
 		return usage, main, wire.NotAnswer("the provider's answer is not a JSON object")
 	}
 	var failure gjson.Result
-	gjson.Parse(wire.View(trimmed)).ForEach(func(key, v gjson.Result) bool {
-		switch key.Str {
+	wire.Members(wire.View(trimmed), func(name, v string) bool {
+		switch name {
 		case "usage":
-			usage = v
+			usage = gjson.Parse(v)
 		case field:
-			main = v
+			main = gjson.Parse(v)
 		case "error":
-			failure = v
+			failure = gjson.Parse(v)
 		}
 		return true
 	})

@@ -17,37 +17,37 @@ import (
 func ReadUsage(u gjson.Result) schema.Usage {
 	out := schema.Usage{Source: schema.UsageReported}
 	var total, cachedAudio int64
-	u.ForEach(func(key, v gjson.Result) bool {
-		switch key.Str {
+	Members(u.Raw, func(name, v string) bool {
+		switch name {
 		case "prompt_tokens", "input_tokens":
-			out.Input = tokens(v)
+			out.Input = Whole(v)
 		case "completion_tokens", "output_tokens":
-			out.Output = tokens(v)
+			out.Output = Whole(v)
 		case "total_tokens":
-			total = tokens(v)
+			total = Whole(v)
 		case "prompt_cache_hit_tokens", "cached_tokens":
-			out.CachedInput = max(out.CachedInput, tokens(v))
+			out.CachedInput = max(out.CachedInput, Whole(v))
 		case "prompt_tokens_details", "input_tokens_details", "input_token_details": // the last: audio, realtime
-			v.ForEach(func(key, v gjson.Result) bool {
-				switch key.Str {
+			Members(v, func(name, v string) bool {
+				switch name {
 				case "cached_tokens":
-					out.CachedInput = max(out.CachedInput, tokens(v))
+					out.CachedInput = max(out.CachedInput, Whole(v))
 				case "cache_write_tokens", "cache_creation_tokens":
-					out.CacheWrite = tokens(v)
+					out.CacheWrite = Whole(v)
 				case "audio_tokens":
-					out.AudioInput = tokens(v)
+					out.AudioInput = Whole(v)
 				case "cached_tokens_details": // what audio is cached is cached, and not audio
-					cachedAudio = tokens(v.Get("audio_tokens"))
+					cachedAudio = Whole(gjson.Get(v, "audio_tokens").Raw)
 				}
 				return true
 			})
 		case "completion_tokens_details", "output_tokens_details", "output_token_details":
-			v.ForEach(func(key, v gjson.Result) bool {
-				switch key.Str {
+			Members(v, func(name, v string) bool {
+				switch name {
 				case "reasoning_tokens":
-					out.Reasoning = tokens(v)
+					out.Reasoning = Whole(v)
 				case "audio_tokens":
-					out.AudioOutput = tokens(v)
+					out.AudioOutput = Whole(v)
 				}
 				return true
 			})
@@ -72,5 +72,3 @@ func ReadUsage(u gjson.Result) schema.Usage {
 	out.AudioOutput = min(out.AudioOutput, out.Output)
 	return out
 }
-
-func tokens(v gjson.Result) int64 { return max(0, v.Int()) }
