@@ -108,11 +108,23 @@ func (c *Call) open() {
 		c.from.life = &lifetime{}
 		c.ctx, cancel = c.from.life, c.from.life.end
 	}
-	c.watch.drains = c.snap.Settings.Drain
+	c.watch.leaving = c.leaving()
 	c.g.watch.add(&c.watch, bare(c.rc.Conn()), c.rc.ConnID(), cancel)
 	if c.g.draining.Load() && c.g.ctx.Err() != nil { // it gave up before the watch knew of this call
 		cancel(nil)
 	}
+}
+
+// leaving is what happens when the caller leaves: what the model says of it,
+// else its team, else the settings.
+func (c *Call) leaving() Leaving {
+	switch {
+	case c.model != nil && c.model.Leaving != nil:
+		return *c.model.Leaving
+	case c.caller != nil && c.caller.Leaving != nil:
+		return *c.caller.Leaving
+	}
+	return c.snap.Settings.Leaving
 }
 
 // close ends the watch and the context; nothing of the call goes on after it.

@@ -153,7 +153,7 @@ func TestClientGone(t *testing.T) {
 				sse(w, stopChunk, usageChunk, doneEvent)
 			})
 			r := newRig(t, func(s *setup) {
-				s.settings.Drain = drain
+				s.settings.Leaving.Drain = drain
 				s.providers = append(s.providers, remote(t, "slow", url+"/v1", &openai.Dialect, oneTwo))
 			})
 			conn, err := net.Dial("tcp", r.addr)

@@ -47,7 +47,7 @@
 // there to the store.
 //
 // A caller who leaves while its provider is silent is found by looking at the
-// sockets of open calls in turn (watch.go); the call's context then ends, and
+// sockets of open calls in turn (watch.go); the call's context (lifetime.go) then ends, and
 // with it the upstream request.
 //
 // # Words

@@ -41,11 +41,20 @@ type Settings struct {
 	TrustedProxies []netip.Prefix
 	HoldTokens     int64 // output held for when the caller sets no limit
 	Unpriced       billing.UnpricedPolicy
-	Drain          bool           // read a stream to its end when the caller has left
+	Leaving        Leaving
 	Location       *time.Location // of days and months in reports and budgets
 	// Defaults are the providers of calls without a model, by what they are
 	// for: files, batches, moderations, images.
 	Defaults map[string]string
+}
+
+// Leaving is what happens to a call whose caller has left: it is cut, or goes
+// on within bounds, of which a zero is none. Tokens are of output, taken as
+// four bytes each.
+type Leaving struct {
+	Drain  bool
+	Tokens int64
+	Time   time.Duration
 }
 
 // Caller is a key with all that its calls need, resolved.
@@ -53,6 +62,8 @@ type Caller struct {
 	Key   billing.Key
 	Label string // team/name
 	Owner *billing.Owner
+	// Leaving is that of its nearest team which has one; nil: none has.
+	Leaving *Leaving
 
 	used atomic.Bool // since its last use was asked for
 }
@@ -109,6 +120,7 @@ type Model struct {
 	Route   *router.Route
 	Targets []*Target // every one that a call may reach, fallbacks included
 	Refuse  bool      // unsupported: error
+	Leaving *Leaving  // nil: as the caller's team, or the settings, say
 	Direct  bool      // a provider's own model, not a name under models:
 }
 

@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"sync"
+	"time"
 
 	"sluice/providers/dialect"
 	"sluice/providers/gemini"
@@ -144,18 +145,28 @@ func (s *streamBody) left() {
 	c := s.c
 	c.entry.Disconnect = true
 	c.entry.Delivered = c.g.counter.Count(c.target.Model, string(s.from.Tally().Text.Sample))
-	if c.snap.Settings.Drain && c.ctx.Err() == nil {
-		buf := make([]byte, 16<<10)
-		for {
-			if _, err := s.from.Read(buf); err != nil {
-				break
-			}
-		}
+	if l := c.leaving(); l.Drain && c.ctx.Err() == nil {
+		s.drain(l)
 	}
 	if c.err == nil {
 		c.err = &schema.Error{Code: schema.CodeClientClosed, Status: 499, Origin: schema.OriginGateway, Message: "the caller left"}
 	}
 	s.end()
+}
+
+// drain reads on, for nobody, to the end of the stream or to a bound.
+func (s *streamBody) drain(l Leaving) {
+	if l.Time > 0 {
+		cancel := s.c.watch.cancel
+		defer time.AfterFunc(l.Time, func() { cancel(errCallerLeft) }).Stop()
+	}
+	most := s.from.Tally().Text.Bytes + 4*l.Tokens
+	buf := make([]byte, 16<<10)
+	for l.Tokens == 0 || s.from.Tally().Text.Bytes < most {
+		if _, err := s.from.Read(buf); err != nil {
+			return
+		}
+	}
 }
 
 // noteRoom is kept free in what is read into for the comment of explain.

@@ -29,13 +29,14 @@ type watchShard struct {
 
 // watched is one open call; it lives inside the Call.
 type watched struct {
-	conn   net.Conn
-	raw    syscall.RawConn // found at the first look
-	cancel context.CancelCauseFunc
-	fresh  bool // not yet seen by a look: too young to be worth one
-	drains bool // goes on when the caller has left: not looked at
-	shard  uint32
-	at     int // place in the shard's list
+	conn    net.Conn
+	raw     syscall.RawConn // found at the first look
+	cancel  context.CancelCauseFunc
+	fresh   bool // not yet seen by a look: too young to be worth one
+	leaving Leaving
+	since   time.Time // when it was found that the caller has left; zero: it has not
+	shard   uint32
+	at      int // place in the shard's list
 }
 
 // errCallerLeft is the cause with which an abandoned call's context ends.
@@ -43,7 +44,7 @@ var errCallerLeft = errors.New("the caller left")
 
 // add begins to watch w.
 func (ws *watcher) add(w *watched, conn net.Conn, connID uint64, cancel context.CancelCauseFunc) {
-	w.conn, w.raw, w.cancel, w.fresh = conn, nil, cancel, true
+	w.conn, w.raw, w.cancel, w.fresh, w.since = conn, nil, cancel, true, time.Time{}
 	w.shard = uint32(connID) % uint32(len(ws.shards))
 	s := &ws.shards[w.shard]
 	s.mu.Lock()
@@ -78,21 +79,25 @@ func (ws *watcher) run(ctx context.Context) {
 			return
 		case <-tick.C:
 			for i := range ws.shards {
-				ws.shards[i].look()
+				ws.shards[i].look(time.Now())
 			}
 		}
 	}
 }
 
-func (s *watchShard) look() {
+func (s *watchShard) look(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, w := range s.calls {
-		if w.fresh || w.drains {
+		drains := w.leaving.Drain
+		if w.fresh || drains && w.leaving.Time == 0 {
 			w.fresh = false
 			continue
 		}
-		if w.gone() {
+		if w.since.IsZero() && w.gone() {
+			w.since = now
+		}
+		if !w.since.IsZero() && (!drains || now.Sub(w.since) >= w.leaving.Time) {
 			w.cancel(errCallerLeft)
 		}
 	}

@@ -38,7 +38,7 @@ func tcpPair(t *testing.T) (server, client net.Conn) {
 func lookUntil(ctx context.Context, ws *watcher, looks int) bool {
 	for range looks {
 		for i := range ws.shards {
-			ws.shards[i].look()
+			ws.shards[i].look(time.Now())
 		}
 		select {
 		case <-ctx.Done():
@@ -72,6 +72,44 @@ func TestWatcherNoticesWhoLeft(t *testing.T) {
 			}
 			ws.remove(&w)
 		})
+	}
+}
+
+// A call that goes on for a while is ended once that is over, and not before;
+// one that goes on to its end is not.
+func TestWatcherWaits(t *testing.T) {
+	for _, c := range []struct {
+		leaving Leaving
+		after   time.Duration
+		ends    bool
+	}{
+		{Leaving{Drain: true}, time.Hour, false},
+		{Leaving{Drain: true, Time: time.Minute}, 59 * time.Second, false},
+		{Leaving{Drain: true, Time: time.Minute}, time.Minute, true},
+		{Leaving{}, 0, true},
+	} {
+		server, client := tcpPair(t)
+		ctx, cancel := context.WithCancelCause(context.Background())
+		var ws watcher
+		w := watched{leaving: c.leaving}
+		ws.add(&w, server, 1, cancel)
+		client.Close()
+		now := time.Now()
+		for deadline := now.Add(10 * time.Second); !w.gone(); {
+			if time.Now().After(deadline) {
+				t.Fatal("a caller who left was not noticed")
+			}
+			time.Sleep(time.Millisecond)
+		}
+		look := func(at time.Time) { ws.shards[w.shard].look(at) }
+		look(now) // too young
+		look(now)
+		look(now.Add(c.after))
+		if ended := ctx.Err() != nil; ended != c.ends {
+			t.Errorf("%+v: after %v it is over: %v", c.leaving, c.after, ended)
+		}
+		ws.remove(&w)
+		cancel(nil)
 	}
 }
 

@@ -13,7 +13,8 @@
 // model, …, status) is interned in dims, tags in tagsets. In the transaction
 // that inserts it, and only if it is new, an entry is added to the rollups by
 // hour and by UTC day: usage_* by dims alone, tagged_* by tags too if it has
-// any, user_* by user and tags if it has a user. So a flood of different users
+// any, user_* by user and tags if it has a user. What is only shown of an entry
+// is in its column detail, JSON. So a flood of different users
 // makes only reports by user slower.
 //
 // A report over [From, To) in any time zone is put together of whole days,

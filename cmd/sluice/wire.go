@@ -69,12 +69,12 @@ func (b *builder) snapshot(ctx context.Context, s *server, cfg *config.Config) (
 	v.revision = revisionOf(v)
 	b.registry = v.registry
 	b.current.Store(v)
-	callers := callersOf(v)
+	callers := callersOf(cfg, v)
 	return gateway.NewSnapshot(gateway.Parts{
 		Settings: gateway.Settings{
 			BodyLimit: int64(cfg.Server.BodyLimit), TrustedProxies: cfg.Server.Trusted,
 			HoldTokens: cfg.Billing.HoldTokens, Unpriced: billing.UnpricedPolicy(cfg.Billing.Unpriced),
-			Drain: cfg.Billing.OnDisconnect == "drain", Location: s.started.Billing.TimeZone, // the budgets' too
+			Leaving: *leavingOf(cfg.Billing.OnDisconnect), Location: s.started.Billing.TimeZone, // the budgets' too
 			Defaults: cfg.Defaults.ByName(),
 		},
 		Owners: v.owners, Callers: callers, Models: v.models, Providers: v.providers,
@@ -184,13 +184,24 @@ func fileKey(team string, k config.Key) billing.Key {
 		IPs: ips, Limits: k.Limits, Budget: k.Budget, Expires: k.Expires, Source: "file"}
 }
 
-func callersOf(v *view) []*gateway.Caller {
+func callersOf(cfg *config.Config, v *view) []*gateway.Caller {
 	callers := make([]*gateway.Caller, 0, len(v.keys))
 	for _, k := range v.keys {
 		c := &gateway.Caller{Key: k, Label: k.Team + "/" + k.Name, Owner: v.owners.Key(k.ID)}
+		for t := v.owners.Team(k.Team); t != nil && c.Leaving == nil; t = t.Parent() {
+			c.Leaving = leavingOf(cfg.Teams[t.Name].OnDisconnect)
+		}
 		callers = append(callers, c)
 	}
 	return callers
+}
+
+// leavingOf is the gateway's form of on_disconnect; nil stays nil.
+func leavingOf(o *config.OnDisconnect) *gateway.Leaving {
+	if o == nil {
+		return nil
+	}
+	return &gateway.Leaving{Drain: o.Policy == "drain", Tokens: o.Tokens, Time: o.Time}
 }
 
 // buildModels makes the models under models:, their targets and fallbacks.
@@ -234,7 +245,7 @@ func (m *modelBuilder) model(name string) (*gateway.Model, error) {
 		m.made[name] = made
 		return made, nil
 	}
-	made := &gateway.Model{Name: name, Refuse: c.Unsupported == "error", Route: &router.Route{
+	made := &gateway.Model{Name: name, Refuse: c.Unsupported == "error", Leaving: leavingOf(c.OnDisconnect), Route: &router.Route{
 		Name: name, Balance: router.Balance(c.Balance),
 		Retry: router.Retry{Attempts: int(c.Retry.Attempts), Backoff: c.Retry.Backoff, On: c.Retry.On, Budget: c.Retry.Budget},
 	}}

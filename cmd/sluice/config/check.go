@@ -55,9 +55,21 @@ func (k *checker) server() {
 	if k.config.Billing.HoldTokens == 0 {
 		k.fault([]string{"billing", "hold_tokens"}, "want at least 1")
 	}
+	k.onDisconnect([]string{"billing", "on_disconnect"}, k.config.Billing.OnDisconnect)
 	file, ok := strings.CutPrefix(k.config.Store, "sqlite:")
 	if !ok || file == "" || strings.HasPrefix(file, "//") {
 		k.fault([]string{"store"}, "want sqlite:PATH, such as sqlite:./data/sluice.db")
+	}
+}
+
+// onDisconnect checks a policy, and that no bound stands without one.
+func (k *checker) onDisconnect(path []string, o *OnDisconnect) {
+	switch {
+	case o == nil:
+	case o.Policy != "abort" && o.Policy != "drain":
+		k.fault(path, "want one of abort, drain, or a mapping of tokens and time%s", k.said(path, o.Policy))
+	case o.Policy == "abort" && (o.Tokens > 0 || o.Time > 0):
+		k.fault(path, "abort takes no bound: want drain with tokens and time")
 	}
 }
 

@@ -20,6 +20,7 @@ func (k *checker) teams() {
 		k.budget(below(path, "budget"), team.Budget)
 		k.patterns(below(path, "models"), team.Models)
 		k.parent(below(path, "parent"), name)
+		k.onDisconnect(below(path, "on_disconnect"), team.OnDisconnect)
 		names := map[string]int{}
 		for i, key := range team.Keys {
 			at := below(below(path, "keys"), strconv.Itoa(i))

@@ -74,10 +74,18 @@ type Telemetry struct {
 type Billing struct {
 	Fsync        string         `json:"fsync" enum:"interval,always"`
 	Unpriced     string         `json:"unpriced" enum:"block,estimate,allow"`
-	OnDisconnect string         `json:"on_disconnect" enum:"abort,drain"`
+	OnDisconnect *OnDisconnect  `json:"on_disconnect"` // never nil after Load
 	WhenSpent    string         `json:"when_spent" enum:"refuse"`
 	HoldTokens   int64          `json:"hold_tokens"`
 	TimeZone     *time.Location `json:"time_zone"` // never nil after Load
+}
+
+// OnDisconnect is what happens to a call whose caller has left: abort or drain.
+// The long form drains up to a bound, whichever is reached first.
+type OnDisconnect struct {
+	Policy string        `json:"policy" enum:"abort,drain"`
+	Tokens int64         `json:"tokens"` // of output, after the caller has left; 0: no bound
+	Time   time.Duration `json:"time"`   // 0: no bound
 }
 
 // Fetch is how media that callers give by URL are fetched, for targets that

@@ -26,6 +26,7 @@ var fresh = map[reflect.Type]func() any{
 	reflect.TypeFor[ProviderKey]():    func() any { return ProviderKey{Weight: 1} },
 	reflect.TypeFor[Model]():          func() any { return defaultModel() },
 	reflect.TypeFor[Target]():         func() any { return Target{Weight: 1} },
+	reflect.TypeFor[OnDisconnect]():   func() any { return OnDisconnect{Policy: "drain"} },
 	reflect.TypeFor[Breaker]():        func() any { return DefaultBreaker() },
 	reflect.TypeFor[billing.Budget](): func() any { return billing.Budget{Per: "month", Hard: true} },
 }
@@ -37,6 +38,9 @@ var short = map[reflect.Type]func(into reflect.Value, text string){
 	},
 	reflect.TypeFor[ProviderKey](): func(into reflect.Value, text string) {
 		into.FieldByName("Value").SetString(text)
+	},
+	reflect.TypeFor[OnDisconnect](): func(into reflect.Value, text string) {
+		into.FieldByName("Policy").SetString(text)
 	},
 }
 

@@ -88,6 +88,8 @@ type Model struct {
 	Breaker     *Breaker   `json:"breaker"` // nil: not given
 	Unsupported string     `json:"unsupported" enum:"drop,error"`
 	Resume      bool       `json:"resume"` // only false in this version
+	// OnDisconnect stands before the team's and billing's; nil: not given.
+	OnDisconnect *OnDisconnect `json:"on_disconnect"`
 }
 
 // Target is provider/model, or a name under models:.
@@ -129,6 +131,9 @@ type Team struct {
 	Limits billing.Limits  `json:"limits"`
 	Parent string          `json:"parent"`
 	Keys   []Key           `json:"keys"`
+	// OnDisconnect stands before that of the teams above and billing's; nil:
+	// not given.
+	OnDisconnect *OnDisconnect `json:"on_disconnect"`
 }
 
 // Key is a caller's credential that the file declares.

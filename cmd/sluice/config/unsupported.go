@@ -30,7 +30,6 @@ var unsupported = []struct{ key, value string }{
 	{key: "log.redact"},
 	{key: "telemetry.otlp"},
 	{key: "telemetry.capture_content", value: "true"},
-	{key: "billing.on_disconnect", value: "{}"},
 	{key: "billing.when_spent", value: "cut"},
 	{key: "billing.when_spent", value: "{}"},
 
@@ -46,9 +45,7 @@ var unsupported = []struct{ key, value string }{
 	{key: "models.*.cache"},
 	{key: "models.*.resume", value: "true"},
 	{key: "models.*.guard"},
-	{key: "models.*.on_disconnect"},
 
-	{key: "teams.*.on_disconnect"},
 	{key: "teams.*.when_spent"},
 	{key: "teams.*.keys.*.roles"},
 }

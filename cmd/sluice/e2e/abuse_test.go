@@ -112,6 +112,33 @@ providers: {play: {kind: mock, rate: 100}}
 	}
 }
 
+// A drain up to a bound ends there: in tokens, or in time. What the model says
+// stands before what the team says.
+func TestBoundedDrain(t *testing.T) {
+	for _, bound := range []string{"{tokens: 20}", "{time: 300ms}"} {
+		g := start(t, `providers: {play: {kind: mock, rate: 50}}
+models: {m: {targets: [{model: play/lorem-1000}], on_disconnect: `+bound+`}}
+teams:
+  t: {on_disconnect: drain, keys: [{name: k, value: "`+teamKey+`"}]}
+`)
+		s, err := g.stream(chatBody("m", "hi", `,"stream":true`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.next(); err != nil {
+			t.Fatal(err)
+		}
+		s.close()
+		usage := g.waitCalls(1)
+		if n := usage.get("total.output_tokens").Int(); n < 10 || n > 500 {
+			t.Errorf("%s: %d tokens of 1000 words were drained", bound, n)
+		}
+		if r := g.requests(""); len(r) != 1 || !r[0].Disconnect {
+			t.Errorf("%s: recorded %+v", bound, r)
+		}
+	}
+}
+
 // A stream that is cut at the end of drain says why; one that nobody reads is
 // cut too, and both are recorded.
 func TestCutAtTheEnd(t *testing.T) {
