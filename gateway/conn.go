@@ -40,9 +40,8 @@ type callerConn struct {
 	stall time.Duration
 	until time.Time // the deadline that is set for writing
 
-	readUntil time.Time     // the deadline for reading that is asked for
-	readSet   time.Time     // and the one that is set: as early or somewhat later
-	slack     time.Duration // how much later it may be
+	readUntil time.Time // the deadline for reading that is asked for
+	readSet   time.Time // and the one that is set: as early or somewhat later
 }
 
 // SetReadDeadline says until when what is read from now on must be there. One
@@ -63,13 +62,22 @@ func (c *callerConn) SetDeadline(t time.Time) error {
 	return c.Conn.SetDeadline(t)
 }
 
+// deadlineWillDo tells whether the deadline that is set comes neither before
+// the one that is asked for nor much after it.
+func (c *callerConn) deadlineWillDo() bool {
+	if c.readUntil.IsZero() || c.readSet.IsZero() {
+		return c.readUntil.Equal(c.readSet)
+	}
+	late := c.readSet.Sub(c.readUntil)
+	return late >= 0 && late <= time.Until(c.readUntil)/8
+}
+
 // Read reads what is there, or waits for it.
 func (c *callerConn) Read(p []byte) (int, error) {
-	if late := c.readSet.Sub(c.readUntil); late < 0 || late > c.slack || c.readUntil.IsZero() != c.readSet.IsZero() {
-		c.readSet, c.slack = c.readUntil, 0
+	if !c.deadlineWillDo() {
+		c.readSet = c.readUntil
 		if !c.readUntil.IsZero() {
-			c.slack = max(0, time.Until(c.readUntil)/8)
-			c.readSet = c.readUntil.Add(c.slack)
+			c.readSet = c.readUntil.Add(max(0, time.Until(c.readUntil)/8))
 		}
 		if err := c.Conn.SetReadDeadline(c.readSet); err != nil {
 			return 0, err

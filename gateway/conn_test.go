@@ -86,4 +86,12 @@ func TestReadDeadline(t *testing.T) {
 		t.Error("SetDeadline waits")
 	}
 	read(time.Time{}, 7)
+
+	// After a long one, a short one is not stretched by the long one's eighth.
+	read(now.Add(10*time.Minute), 8)
+	if read(now.Add(10*time.Minute+70*time.Second), 8); len(under.set) != 8 {
+		t.Error("a deadline as late as an eighth allows was set again")
+	}
+	c.readSet = now.Add(70 * time.Second)
+	read(now.Add(5*time.Second), 9)
 }

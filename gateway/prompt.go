@@ -91,6 +91,7 @@ func (c *Call) begin(input map[string]any, model string) error {
 		return &schema.Error{Code: schema.CodeNoTarget, Status: 503, Origin: schema.OriginGateway,
 			Message: "the prompt's model '" + c.req.Head.Model + "' is not served here", Cause: err}
 	}
+	c.g.watch.leaves(&c.watch, c.leaving()) // the call was open before its model was known
 	return c.admit()
 }
 

@@ -50,7 +50,8 @@ type Settings struct {
 
 // Leaving is what happens to a call whose caller has left: it is cut, or goes
 // on within bounds, of which a zero is none. Tokens are of output, taken as
-// four bytes each.
+// four bytes of text each: where no text is metered (a file, speech) they bound
+// nothing.
 type Leaving struct {
 	Drain  bool
 	Tokens int64

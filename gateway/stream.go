@@ -160,7 +160,7 @@ func (s *streamBody) drain(l Leaving) {
 		cancel := s.c.watch.cancel
 		defer time.AfterFunc(l.Time, func() { cancel(errCallerLeft) }).Stop()
 	}
-	most := s.from.Tally().Text.Bytes + 4*l.Tokens
+	most := s.from.Tally().Text.Bytes + 4*min(l.Tokens, mostTokens)
 	buf := make([]byte, 16<<10)
 	for l.Tokens == 0 || s.from.Tally().Text.Bytes < most {
 		if _, err := s.from.Read(buf); err != nil {

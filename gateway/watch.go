@@ -53,6 +53,14 @@ func (ws *watcher) add(w *watched, conn net.Conn, connID uint64, cancel context.
 	s.mu.Unlock()
 }
 
+// leaves changes what happens when the caller of w leaves.
+func (ws *watcher) leaves(w *watched, l Leaving) {
+	s := &ws.shards[w.shard]
+	s.mu.Lock()
+	w.leaving = l
+	s.mu.Unlock()
+}
+
 // remove ends the watch; no look at w goes on after it.
 func (ws *watcher) remove(w *watched) {
 	if w.cancel == nil {

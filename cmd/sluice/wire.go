@@ -201,7 +201,7 @@ func leavingOf(o *config.OnDisconnect) *gateway.Leaving {
 	if o == nil {
 		return nil
 	}
-	return &gateway.Leaving{Drain: o.Policy == "drain", Tokens: o.Tokens, Time: o.Time}
+	return &gateway.Leaving{Drain: o.Policy != "abort", Tokens: o.Tokens, Time: o.Time}
 }
 
 // buildModels makes the models under models:, their targets and fallbacks.

@@ -22,10 +22,13 @@ type edit struct {
 	from, to int
 }
 
-// Reset makes the patch change nothing, and keeps its memory.
+// Reset makes the patch change nothing, and keeps its memory unless that is large.
 func (p *Patch) Reset() {
 	clear(p.pieces)
 	p.edits, p.text, p.pieces = p.edits[:0], p.text[:0], p.pieces[:0]
+	if cap(p.text) > 64<<10 {
+		p.text = nil
+	}
 }
 
 // Text puts text in the place of a range; an empty range inserts. What is

@@ -66,7 +66,9 @@ func (k *checker) server() {
 func (k *checker) onDisconnect(path []string, o *OnDisconnect) {
 	switch {
 	case o == nil:
-	case o.Policy != "abort" && o.Policy != "drain":
+	case o.Policy == "" && o.Tokens == 0 && o.Time == 0:
+		k.fault(path, "want abort, drain, or a mapping of tokens and time")
+	case o.Policy != "" && o.Policy != "abort" && o.Policy != "drain":
 		k.fault(path, "want one of abort, drain, or a mapping of tokens and time%s", k.said(path, o.Policy))
 	case o.Policy == "abort" && (o.Tokens > 0 || o.Time > 0):
 		k.fault(path, "abort takes no bound: want drain with tokens and time")

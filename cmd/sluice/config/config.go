@@ -83,9 +83,9 @@ type Billing struct {
 // OnDisconnect is what happens to a call whose caller has left: abort or drain.
 // The long form drains up to a bound, whichever is reached first.
 type OnDisconnect struct {
-	Policy string        `json:"policy" enum:"abort,drain"`
-	Tokens int64         `json:"tokens"` // of output, after the caller has left; 0: no bound
-	Time   time.Duration `json:"time"`   // 0: no bound
+	Policy string        `json:"policy" enum:"abort,drain"` // empty: drain, up to a bound
+	Tokens int64         `json:"tokens"`                    // of output, after the caller has left; 0: no bound
+	Time   time.Duration `json:"time"`                      // 0: no bound
 }
 
 // Fetch is how media that callers give by URL are fetched, for targets that

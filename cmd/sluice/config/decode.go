@@ -26,7 +26,6 @@ var fresh = map[reflect.Type]func() any{
 	reflect.TypeFor[ProviderKey]():    func() any { return ProviderKey{Weight: 1} },
 	reflect.TypeFor[Model]():          func() any { return defaultModel() },
 	reflect.TypeFor[Target]():         func() any { return Target{Weight: 1} },
-	reflect.TypeFor[OnDisconnect]():   func() any { return OnDisconnect{Policy: "drain"} },
 	reflect.TypeFor[Breaker]():        func() any { return DefaultBreaker() },
 	reflect.TypeFor[billing.Budget](): func() any { return billing.Budget{Per: "month", Hard: true} },
 }

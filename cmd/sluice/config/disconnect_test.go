@@ -19,8 +19,8 @@ teams: {a: {on_disconnect: drain}, b: {on_disconnect: abort}, c: {}}
 		is   *OnDisconnect
 		want OnDisconnect
 	}{
-		"billing": {c.Billing.OnDisconnect, OnDisconnect{"drain", 500, 10 * time.Second}},
-		"model":   {c.Models["m"].OnDisconnect, OnDisconnect{"drain", 0, time.Minute}},
+		"billing": {c.Billing.OnDisconnect, OnDisconnect{"", 500, 10 * time.Second}},
+		"model":   {c.Models["m"].OnDisconnect, OnDisconnect{"", 0, time.Minute}},
 		"a":       {c.Teams["a"].OnDisconnect, OnDisconnect{Policy: "drain"}},
 		"b":       {c.Teams["b"].OnDisconnect, OnDisconnect{Policy: "abort"}},
 	} {
@@ -32,6 +32,7 @@ teams: {a: {on_disconnect: drain}, b: {on_disconnect: abort}, c: {}}
 		t.Error("what is not given is not nil")
 	}
 	for text, want := range map[string]string{
+		"billing: {on_disconnect: {}}":                                   "billing.on_disconnect: want abort, drain, or a mapping",
 		"billing: {on_disconnect: later}":                                "billing.on_disconnect: want one of abort, drain",
 		"billing: {on_disconnect: {policy: abort, tokens: 5}}":           "abort takes no bound",
 		"billing: {on_disconnect: {policy: later}}":                      "want one of abort, drain",

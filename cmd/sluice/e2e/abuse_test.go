@@ -3,8 +3,10 @@ package e2e
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"fmt"
 	"net"
+	"net/http"
 	"strings"
 	"syscall"
 	"testing"
@@ -136,6 +138,32 @@ teams:
 		if r := g.requests(""); len(r) != 1 || !r[0].Disconnect {
 			t.Errorf("%s: recorded %+v", bound, r)
 		}
+	}
+}
+
+// A prompt's call is open before its model is known, and yet goes on as that
+// says when its caller leaves while the provider is silent.
+func TestDrainedPrompt(t *testing.T) {
+	g := newGateway(t, `prompts: {dir: DIR/prompts}
+providers: {play: {kind: mock, latency: 2s}}
+models: {m: {targets: [{model: play/lorem-100}], on_disconnect: drain}}
+`+team)
+	g.prompt("p", "---\nmodel: m\n---\nHello\n")
+	g.start()
+	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, "POST", "http://"+g.listen+"/prompts/p", strings.NewReader("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+teamKey)
+	req.Header.Set("Content-Type", "application/json")
+	if a, err := g.client.Do(req); err == nil {
+		t.Fatalf("it was answered with %s", a.Status)
+	}
+	usage := g.waitCalls(1)
+	if n := usage.get("total.output_tokens").Int(); n < 100 {
+		t.Errorf("%d tokens of 100 words were drained", n)
 	}
 }
 
