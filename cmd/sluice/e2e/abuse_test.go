@@ -92,25 +92,32 @@ models: {m: {targets: [{model: slow/echo}], breaker: {failures: 2}}}
 	}
 }
 
+// abandoned begins a stream, leaves after its first frame, and gives the output
+// tokens that the call is recorded with.
+func (g *gateway) abandoned(model string) int64 {
+	g.t.Helper()
+	s, err := g.stream(chatBody(model, "hi", `,"stream":true`))
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	if _, err := s.next(); err != nil {
+		g.t.Fatal(err)
+	}
+	s.close()
+	usage := g.waitCalls(1)
+	if r := g.requests(""); len(r) != 1 || !r[0].Disconnect {
+		g.t.Errorf("recorded %+v", r)
+	}
+	return usage.get("total.output_tokens").Int()
+}
+
 // on_disconnect: drain reads an abandoned stream to its end.
 func TestDrainedStream(t *testing.T) {
 	g := start(t, `billing: {on_disconnect: drain}
 providers: {play: {kind: mock, rate: 100}}
 `+team)
-	s, err := g.stream(chatBody("play/lorem-100", "hi", `,"stream":true`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.next(); err != nil {
-		t.Fatal(err)
-	}
-	s.close()
-	usage := g.waitCalls(1)
-	if n := usage.get("total.output_tokens").Int(); n < 100 {
+	if n := g.abandoned("play/lorem-100"); n < 100 {
 		t.Errorf("%d tokens of 100 words were drained", n)
-	}
-	if r := g.requests(""); len(r) != 1 || !r[0].Disconnect {
-		t.Errorf("recorded %+v", r)
 	}
 }
 
@@ -123,20 +130,8 @@ models: {m: {targets: [{model: play/lorem-1000}], on_disconnect: `+bound+`}}
 teams:
   t: {on_disconnect: drain, keys: [{name: k, value: "`+teamKey+`"}]}
 `)
-		s, err := g.stream(chatBody("m", "hi", `,"stream":true`))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := s.next(); err != nil {
-			t.Fatal(err)
-		}
-		s.close()
-		usage := g.waitCalls(1)
-		if n := usage.get("total.output_tokens").Int(); n < 10 || n > 500 {
+		if n := g.abandoned("m"); n < 10 || n > 500 {
 			t.Errorf("%s: %d tokens of 1000 words were drained", bound, n)
-		}
-		if r := g.requests(""); len(r) != 1 || !r[0].Disconnect {
-			t.Errorf("%s: recorded %+v", bound, r)
 		}
 	}
 }
