@@ -15,7 +15,14 @@ import (
 // their length before them, the flags share a byte. A reader refuses what it
 // does not know, so a change of the fields needs a new version and a reader of
 // the old one beside it.
-const codecVersion = 1
+//
+// Version 2 is version 1 with the fields that few entries have behind it: the
+// tier, what is corrected, and why. An entry without them is still written as
+// version 1.
+const (
+	codecVersion = 1
+	codecRare    = 2
+)
 
 // errEntry is what a record that is no entry gives.
 var errEntry = errors.New("not an entry")
@@ -39,7 +46,11 @@ func appendEntry(dst []byte, e *Entry) []byte {
 	if e.Disconnect {
 		flags |= flagDisconnect
 	}
-	dst = append(dst, codecVersion, flags, byte(e.Usage.Source))
+	version := byte(codecVersion)
+	if e.Usage.Tier != "" || e.Corrects != "" || e.Reason != "" {
+		version = codecRare
+	}
+	dst = append(dst, version, flags, byte(e.Usage.Source))
 	for _, s := range [...]string{e.Call, e.Team, e.KeyID, e.Key, e.User, e.Operation, e.Model, e.Provider,
 		e.Target, e.Prompt, e.PriceVersion, e.Code, e.Origin, e.Cache, e.RequestID} {
 		dst = appendText(dst, s)
@@ -62,6 +73,9 @@ func appendEntry(dst []byte, e *Entry) []byte {
 			dst = binary.AppendVarint(dst, n)
 		}
 	}
+	if version == codecRare {
+		dst = appendText(appendText(appendText(dst, e.Usage.Tier), e.Corrects), e.Reason)
+	}
 	return dst
 }
 
@@ -75,7 +89,7 @@ func appendText(dst []byte, s string) []byte {
 // What e holds before is overwritten; a text that is the same again, as most of
 // the entry before are, is kept and costs nothing.
 func decodeEntry(record []byte, e *Entry) error {
-	if len(record) < 3 || record[0] != codecVersion {
+	if len(record) < 3 || record[0] != codecVersion && record[0] != codecRare {
 		return errEntry
 	}
 	flags := record[1]
@@ -117,6 +131,10 @@ func decodeEntry(record []byte, e *Entry) error {
 			e.Attempts[i] = AttemptLog{Target: d.text(e.Target), Key: d.text(key), Code: d.text(""),
 				Status: int(d.number()), LatencyMS: d.number(), USD: Nano(d.number())}
 		}
+	}
+	e.Usage.Tier, e.Corrects, e.Reason = "", "", ""
+	if record[0] == codecRare {
+		e.Usage.Tier, e.Corrects, e.Reason = d.text(""), d.text(""), d.text("")
 	}
 	if d.bad || len(d.rest) > 0 {
 		return errEntry

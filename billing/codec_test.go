@@ -18,11 +18,11 @@ func entry(call string) Entry {
 		Team: "lab", KeyID: "k1", Key: "lab/ci", User: "ünal", Tags: []string{"a", "", "b c"}, Operation: "chat",
 		Model: "fast", Provider: "openai", Target: "openai/gpt-4o", Prompt: "sentiment", Version: 3,
 		Usage: schema.Usage{Input: 1, CachedInput: 2, CacheWrite: 3, CacheWrite1h: 4, Output: 5, Reasoning: 6, AudioInput: 7,
-			AudioOutput: 8, Images: 9, Source: schema.UsageCounted},
+			AudioOutput: 8, Images: 9, Tier: "flex", Source: schema.UsageCounted},
 		PriceVersion: "abcdef012345", Cost: 1_234_567, Excess: 89, Saved: 7, Status: 200, Code: "upstream_error", Origin: "provider",
 		Refused: true, Stream: true, Cache: "miss", Disconnect: true, Delivered: -1, Latency: time.Second, TTFT: time.Millisecond,
-		RequestID: "req-1",
-		Attempts:  []AttemptLog{{Target: "a/b", Key: "…1234", Status: 500, Code: "x", LatencyMS: 12, USD: 3}, {Target: "c/d"}},
+		RequestID: "req-1", Corrects: "call-0", Reason: "billed twice",
+		Attempts: []AttemptLog{{Target: "a/b", Key: "…1234", Status: 500, Code: "x", LatencyMS: 12, USD: 3}, {Target: "c/d"}},
 	}
 }
 

@@ -14,12 +14,13 @@ var (
 	ErrConflict = errors.New("conflict")
 )
 
-// Entry is one line of the ledger: one call, or one failed attempt of a call
-// that the provider charges for. It is appended once and never changed; (Call,
-// Attempt) is its identity, so that writing it twice does nothing.
+// Entry is one line of the ledger: one call, one failed attempt of a call that
+// the provider charges for, or a correction. It is appended once and never
+// changed; (Call, Attempt) is its identity, so that writing it twice does
+// nothing.
 type Entry struct {
-	Call    string // the call's id, unique for ever
-	Attempt int    // 0: the call itself; 1…: a charged attempt that failed
+	Call    string // the call's id, or the correction's, unique for ever
+	Attempt int    // 0: the call itself; 1…: a charged attempt that failed; Correction
 	Time    time.Time
 
 	Team, KeyID, Key string // Key is team/name
@@ -52,7 +53,15 @@ type Entry struct {
 	TTFT      time.Duration // to the first byte of the answer; 0: none came
 	RequestID string        // the caller's, or the call's own
 	Attempts  []AttemptLog
+
+	Corrects string // of a correction: the call whose entry it mends; empty: none
+	Reason   string // of a correction: why, in the words of whoever made it
 }
+
+// Correction is the Attempt of an entry that is no call but mends what earlier
+// entries say: a refund, or a charge that came to light later. Its Cost may be
+// less than nothing.
+const Correction = -1
 
 // AttemptLog tells one attempt of a call.
 type AttemptLog struct {

@@ -76,6 +76,9 @@ func addUsage(sum *schema.Usage, u schema.Usage) {
 	sum.AudioInput += u.AudioInput
 	sum.AudioOutput += u.AudioOutput
 	sum.Images += u.Images
+	if u.Tier != "" {
+		sum.Tier = u.Tier
+	}
 	sum.Source = max(sum.Source, u.Source) // the least sure
 }
 

@@ -22,6 +22,7 @@ type detail struct {
 	AudioInput   int64                `json:"audio_input,omitempty"`
 	AudioOutput  int64                `json:"audio_output,omitempty"`
 	Images       int64                `json:"images,omitempty"`
+	Tier         string               `json:"tier,omitempty"`
 	Excess       int64                `json:"excess,omitempty"`
 	Code         string               `json:"code,omitempty"`
 	Origin       string               `json:"origin,omitempty"`
@@ -30,6 +31,8 @@ type detail struct {
 	Latency      time.Duration        `json:"latency,omitempty"`
 	TTFT         time.Duration        `json:"ttft,omitempty"`
 	Attempts     []billing.AttemptLog `json:"attempts,omitempty"`
+	Corrects     string               `json:"corrects,omitempty"`
+	Reason       string               `json:"reason,omitempty"`
 }
 
 // readDetail sets the fields of an entry that the column holds.
@@ -40,7 +43,8 @@ func readDetail(text string, e *billing.Entry) error {
 	}
 	u := &e.Usage
 	u.Source, u.CacheWrite1h = d.Source, d.CacheWrite1h
-	u.AudioInput, u.AudioOutput, u.Images = d.AudioInput, d.AudioOutput, d.Images
+	u.AudioInput, u.AudioOutput, u.Images, u.Tier = d.AudioInput, d.AudioOutput, d.Images, d.Tier
+	e.Corrects, e.Reason = d.Corrects, d.Reason
 	e.Operation, e.PriceVersion, e.Excess = d.Operation, d.PriceVersion, billing.Nano(d.Excess)
 	e.Code, e.Origin, e.Cache = d.Code, d.Origin, d.Cache
 	e.Latency, e.TTFT, e.Attempts = d.Latency, d.TTFT, d.Attempts
@@ -54,14 +58,14 @@ func readDetail(text string, e *billing.Entry) error {
 // detailJSON writes the column: what json.Marshal would, at a fifth of the
 // price where the texts need no escaping, as those of nearly every call.
 func detailJSON(e *billing.Entry) (string, error) {
-	for _, s := range [...]string{e.Operation, e.PriceVersion, e.Code, e.Origin, e.Cache} {
+	u := &e.Usage
+	for _, s := range [...]string{e.Operation, e.PriceVersion, u.Tier, e.Code, e.Origin, e.Cache, e.Corrects, e.Reason} {
 		if !plain(s) {
 			return marshalDetail(e)
 		}
 	}
 	w := writer{make([]byte, 1, 320)}
 	w.b[0] = '{'
-	u := &e.Usage
 	w.text("operation", e.Operation)
 	w.number("source", int64(u.Source))
 	w.text("price_version", e.PriceVersion)
@@ -69,6 +73,7 @@ func detailJSON(e *billing.Entry) (string, error) {
 	w.number("audio_input", u.AudioInput)
 	w.number("audio_output", u.AudioOutput)
 	w.number("images", u.Images)
+	w.text("tier", u.Tier)
 	w.number("excess", int64(e.Excess))
 	w.text("code", e.Code)
 	w.text("origin", e.Origin)
@@ -95,14 +100,17 @@ func detailJSON(e *billing.Entry) (string, error) {
 	if len(e.Attempts) > 0 {
 		w.b = append(w.b, ']')
 	}
+	w.text("corrects", e.Corrects)
+	w.text("reason", e.Reason)
 	return string(append(w.b, '}')), nil
 }
 
 func marshalDetail(e *billing.Entry) (string, error) {
 	u := &e.Usage
 	d := detail{Operation: e.Operation, Source: u.Source, PriceVersion: e.PriceVersion, CacheWrite1h: u.CacheWrite1h,
-		AudioInput: u.AudioInput, AudioOutput: u.AudioOutput, Images: u.Images, Excess: int64(e.Excess),
-		Code: e.Code, Origin: e.Origin, Cache: e.Cache, Latency: e.Latency, TTFT: e.TTFT, Attempts: e.Attempts}
+		AudioInput: u.AudioInput, AudioOutput: u.AudioOutput, Images: u.Images, Tier: u.Tier, Excess: int64(e.Excess),
+		Code: e.Code, Origin: e.Origin, Cache: e.Cache, Latency: e.Latency, TTFT: e.TTFT, Attempts: e.Attempts,
+		Corrects: e.Corrects, Reason: e.Reason}
 	if e.Delivered != -1 {
 		d.Delivered = &e.Delivered
 	}

@@ -19,7 +19,8 @@ func TestDetail(t *testing.T) {
 			Usage:    schema.Usage{Source: schema.UsageReported},
 			Attempts: []billing.AttemptLog{{Target: "openai/gpt-4o", Status: 200, LatencyMS: 12, USD: 9000}}},
 		{Operation: "chat", Excess: -1, Code: "rate_limited", Origin: "provider", Cache: "miss", Delivered: 7,
-			Usage: schema.Usage{CacheWrite1h: 1, AudioInput: 2, AudioOutput: 3, Images: 4},
+			Usage:    schema.Usage{CacheWrite1h: 1, AudioInput: 2, AudioOutput: 3, Images: 4, Tier: "flex"},
+			Corrects: "c", Reason: "billed twice",
 			Attempts: []billing.AttemptLog{
 				{Target: "a/b", Key: "main", Status: 429, Code: "rate_limit_exceeded", LatencyMS: 3},
 				{Target: "a/b", Key: "…1234", Status: 200}}},

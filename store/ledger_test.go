@@ -20,10 +20,10 @@ func TestAppendKeepsEveryField(t *testing.T) {
 		Call: "c1", Time: noon.Add(123456789), Team: "t", KeyID: "k", Key: "t/n", User: "ann", Tags: []string{"a", "b"},
 		Operation: "chat", Model: "m", Provider: "p", Target: "p/m", Prompt: "sum", Version: 3,
 		Usage: schema.Usage{Input: 1, CachedInput: 2, CacheWrite: 3, CacheWrite1h: 4, Output: 5, Reasoning: 6,
-			AudioInput: 7, AudioOutput: 8, Images: 9, Source: schema.UsageCounted},
+			AudioInput: 7, AudioOutput: 8, Images: 9, Tier: "flex", Source: schema.UsageCounted},
 		PriceVersion: "pv", Cost: 11, Excess: 12, Saved: 13, Status: 502, Code: "upstream_error", Origin: "provider",
 		Refused: false, Stream: true, Cache: "miss", Disconnect: true, Delivered: 4, Latency: 5 * time.Second,
-		TTFT: time.Second, RequestID: "r1",
+		TTFT: time.Second, RequestID: "r1", Corrects: "c0", Reason: "twice",
 		Attempts: []billing.AttemptLog{{Target: "p/m", Key: "…abcd", Status: 500, Code: "x", LatencyMS: 5, USD: 7}},
 	}
 	add(t, l, want)

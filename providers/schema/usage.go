@@ -40,7 +40,10 @@ type Usage struct {
 	AudioInput   int64
 	AudioOutput  int64
 	Images       int64 // pictures made
-	Source       UsageSource
+	// Tier is the service tier that the provider says it served the call at,
+	// where its prices are others: priority, flex, batch. Empty: the usual one.
+	Tier   string
+	Source UsageSource
 }
 
 // IsZero tells whether nothing was counted.
@@ -63,6 +66,9 @@ func (u *Usage) Merge(v Usage) {
 	set(&u.AudioInput, v.AudioInput)
 	set(&u.AudioOutput, v.AudioOutput)
 	set(&u.Images, v.Images)
+	if v.Tier != "" {
+		u.Tier = v.Tier
+	}
 	if v.Source != UsageNone {
 		u.Source = v.Source
 	}
