@@ -96,9 +96,21 @@ type Ledger interface {
 type Query struct {
 	From, To time.Time
 	GroupBy  []string // of Dimensions
-	Team     string   // only this team
+	Team     string   // only this team, those below it not included
 	KeyID    string   // only this key
+	Only     Filter
 	Location *time.Location
+}
+
+// Filter narrows a query further; an empty field selects everything.
+type Filter struct {
+	Key      string // team/name
+	Model    string // as callers asked
+	Provider string
+	Target   string // provider/model
+	Prompt   string
+	User     string
+	Tag      string // one of the call's tags
 }
 
 // Dimensions are what usage can be grouped by.

@@ -33,6 +33,20 @@ func ParseQuery(from, to, by string, now time.Time, loc *time.Location) (Query, 
 	return q, err
 }
 
+// Filters are the names that Select takes, beside from, to and team.
+var Filters = []string{"key", "model", "provider", "target", "prompt", "user", "tag"}
+
+// Select narrows the query to what get gives under the names of Filters; empty
+// selects everything. A key is team/name, or its id.
+func (q *Query) Select(get func(name string) string) {
+	q.Only = Filter{Model: get("model"), Provider: get("provider"), Target: get("target"), Prompt: get("prompt"), User: get("user"), Tag: get("tag")}
+	if key := get("key"); strings.Contains(key, "/") {
+		q.Only.Key = key
+	} else {
+		q.KeyID = key
+	}
+}
+
 func parseTime(field, s string, loc *time.Location) (time.Time, error) {
 	if s == "" {
 		return time.Time{}, nil

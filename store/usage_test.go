@@ -26,7 +26,7 @@ func naive(entries []billing.Entry, q billing.Query) (map[string]billing.Sums, b
 	var total billing.Sums
 	for _, e := range entries {
 		if !q.From.IsZero() && e.Time.Before(q.From) || !q.To.IsZero() && !e.Time.Before(q.To) ||
-			q.Team != "" && e.Team != q.Team || q.KeyID != "" && e.KeyID != q.KeyID {
+			q.Team != "" && e.Team != q.Team || q.KeyID != "" && e.KeyID != q.KeyID || !naiveOnly(e, q.Only) {
 			continue
 		}
 		tags := slices.Clone(e.Tags)
@@ -44,6 +44,17 @@ func naive(entries []billing.Entry, q billing.Query) (map[string]billing.Sums, b
 		naiveAdd(&total, e)
 	}
 	return rows, total
+}
+
+func naiveOnly(e billing.Entry, f billing.Filter) bool {
+	for want, has := range map[string]string{"key " + f.Key: "key " + e.Key, "model " + f.Model: "model " + e.Model,
+		"provider " + f.Provider: "provider " + e.Provider, "target " + f.Target: "target " + e.Target,
+		"prompt " + f.Prompt: "prompt " + e.Prompt, "user " + f.User: "user " + e.User} {
+		if !strings.HasSuffix(want, " ") && want != has {
+			return false
+		}
+	}
+	return f.Tag == "" || slices.Contains(e.Tags, f.Tag)
 }
 
 func naiveKey(e billing.Entry, groupBy []string, tag string, loc *time.Location) string {
@@ -129,6 +140,9 @@ func drawQuery(t *rapid.T) billing.Query {
 	}
 	q.Team = rapid.SampledFrom([]string{"", "", "a"}).Draw(t, "only team")
 	q.KeyID = rapid.SampledFrom([]string{"", "", "2"}).Draw(t, "only key")
+	pick := func(label string, of ...string) string { return rapid.SampledFrom(append(of, "", "", "", "")).Draw(t, label) }
+	q.Only = billing.Filter{Key: pick("only team/key", "a/1", "b/2"), Model: pick("only model", "fast"), Prompt: pick("only prompt", "sum"),
+		User: pick("only user", "ann", "bob"), Tag: pick("only tag", "x", "y"), Provider: pick("only provider", "p"), Target: pick("only target", "p/m")}
 	if zone := rapid.SampledFrom(zones).Draw(t, "zone"); zone != "UTC" {
 		loc, err := time.LoadLocation(zone)
 		if err != nil {

@@ -41,7 +41,6 @@ func usage(ctx context.Context, tx *sql.Tx, q billing.Query) (map[string]*groupe
 	if err := u.readTags(ctx); err != nil {
 		return nil, err
 	}
-	byTag, byUser := slices.Contains(q.GroupBy, "tag"), slices.Contains(q.GroupBy, "user")
 	if err := u.add(ctx, source{"entry_sums", "time", true, true}, c.entries, u.place); err != nil {
 		return nil, err
 	}
@@ -50,10 +49,10 @@ func usage(ctx context.Context, tx *sql.Tx, q billing.Query) (map[string]*groupe
 		if r.size == hour {
 			spans = c.hours
 		}
-		switch {
-		case r.user && !byUser, r.tags && !r.user && !byTag:
+		switch role := u.role(r); {
+		case role == unread:
 			continue
-		case r.tags:
+		case role == moving:
 			put = u.move
 		}
 		if err := u.add(ctx, source{r.name, r.period, r.tags, r.user}, spans, put); err != nil {
@@ -61,6 +60,28 @@ func usage(ctx context.Context, tx *sql.Tx, q billing.Query) (map[string]*groupe
 		}
 	}
 	return u.groups, nil
+}
+
+// role is what a rollup does in a report.
+type role int
+
+const (
+	unread role = iota
+	basic       // it holds everything that is selected
+	moving      // its lines are moved from where the basic one has put them
+)
+
+// role tells what a rollup does. Everything is in usage_*, unless the report is
+// of one tag: then tagged_* has it all, and of one user, user_*.
+func (u *usageQuery) role(r rollup) role {
+	byTag, byUser := slices.Contains(u.GroupBy, "tag"), slices.Contains(u.GroupBy, "user")
+	switch {
+	case r.user && u.Only.User != "", r.tags && !r.user && u.Only.Tag != "" && u.Only.User == "", !r.tags && u.Only.Tag+u.Only.User == "":
+		return basic
+	case r.user && byUser, r.tags && !r.user && byTag && u.Only.Tag+u.Only.User == "":
+		return moving
+	}
+	return unread
 }
 
 // bounds puts what there is in place of open ends.
@@ -246,15 +267,21 @@ func (u *usageQuery) sql(s source, spans []span) (string, []any) {
 	}
 	var w where
 	w.and("u." + s.period + " >= p.lo AND u." + s.period + " < p.hi")
-	if u.Team != "" {
-		w.and("d.team = ?", u.Team)
-	}
-	if u.KeyID != "" {
-		w.and("d.key_id = ?", u.KeyID)
+	for _, f := range [...]struct{ column, only string }{{"team", u.Team}, {"key_id", u.KeyID}, {"key", u.Only.Key}, {"model", u.Only.Model},
+		{"provider", u.Only.Provider}, {"target", u.Only.Target}, {"prompt", u.Only.Prompt}} {
+		if f.only != "" {
+			w.and("d."+f.column+" = ?", f.only)
+		}
 	}
 	from := "p CROSS JOIN " + s.table + " u CROSS JOIN dims d ON d.id = u.dim"
 	if len(w.args) > 0 {
 		from = "dims d CROSS JOIN p CROSS JOIN " + s.table + " u ON u.dim = d.id"
+	}
+	if u.Only.Tag != "" {
+		w.and("u.tagset IN (SELECT tagset FROM tags WHERE tag = ?)", u.Only.Tag)
+	}
+	if u.Only.User != "" {
+		w.and("u.user = ?", u.Only.User)
 	}
 	text := "WITH p (lo, hi, n) AS MATERIALIZED (SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?)) SELECT " +
 		strings.Join(columns, ", ") + " FROM " + from + w.String() + " GROUP BY " + strings.Join(by, ", ")

@@ -24,6 +24,7 @@ type reporting struct {
 	by, from, to, format string
 	verify, direct       bool
 	config               string
+	only                 map[string]*string // by team and billing.Filters
 }
 
 func reportCommand() *cobra.Command {
@@ -57,10 +58,32 @@ func reportCommand() *cobra.Command {
 	f.StringVar(&r.from, "from", "", "a date or RFC 3339 time (default: this month)")
 	f.StringVar(&r.to, "to", "", "a date or RFC 3339 time, exclusive")
 	f.StringVar(&r.format, "format", "table", strings.Join(billing.ReportFormats, ", "))
+	r.only = map[string]*string{}
+	for _, name := range append([]string{"team"}, billing.Filters...) {
+		r.only[name] = f.String(name, "", onlyHelp(name))
+	}
 	f.BoolVar(&r.verify, "verify", false, "prove every sum of the ledger: exit code 0, or 1 and what differs")
 	f.Lookup("data").Usage = "read the store in this data directory, without the admin API"
 	return cmd
 }
+
+// onlyHelp says what a flag that narrows a report takes.
+func onlyHelp(name string) string {
+	switch name {
+	case "key":
+		return "only this key: TEAM/NAME, or its id"
+	case "model":
+		return "only calls that asked for this model"
+	case "target":
+		return "only what this PROVIDER/MODEL answered"
+	case "tag":
+		return "only calls that carry this tag"
+	}
+	return "only this " + name
+}
+
+// get is the value of a flag that narrows the report.
+func (r *reporting) get(name string) string { return *r.only[name] }
 
 func (r *reporting) read(ctx context.Context) (*billing.Report, error) {
 	if r.direct {
@@ -70,6 +93,8 @@ func (r *reporting) read(ctx context.Context) (*billing.Report, error) {
 			if err != nil {
 				return err
 			}
+			q.Team = r.get("team")
+			q.Select(r.get)
 			report, err = l.Usage(ctx, q)
 			return err
 		})
@@ -81,6 +106,11 @@ func (r *reporting) read(ctx context.Context) (*billing.Report, error) {
 	}
 	if r.to != "" {
 		query.Set("to", r.to)
+	}
+	for name, value := range r.only {
+		if *value != "" {
+			query.Set(name, *value)
+		}
 	}
 	b, err := r.client.call(ctx, http.MethodGet, "usage", query, nil)
 	if err != nil {

@@ -24,6 +24,10 @@ func TestReportThroughTheAPI(t *testing.T) {
 	if f.asked[0] != "GET /admin/v1/usage?from=2026-11-01&group_by=team" {
 		t.Errorf("asked %s", f.asked[0])
 	}
+	sluice(t, "report", "--by", "team", "--team", "t", "--user", "ann").want(t, 0, "0.25", "")
+	if f.asked[1] != "GET /admin/v1/usage?group_by=team&team=t&user=ann" {
+		t.Errorf("asked %s", f.asked[1])
+	}
 	sluice(t, "report", "--by", "team", "--format", "csv").want(t, 0, "t,2,", "")
 	sluice(t, "report", "--by", "team", "--json").want(t, 0, `"usd": "0.25"`, "")
 	sluice(t, "report", "--verify").want(t, 0, "2 entries: every sum is right", "")
@@ -50,6 +54,10 @@ func TestReportFromTheStore(t *testing.T) {
 	got := sluice(t, "report", "--data", "data", "--by", "team", "--format", "jsonl")
 	if !strings.Contains(got.out, `"usd":"0.25"`) {
 		t.Errorf("%+v", got)
+	}
+	sluice(t, "report", "--data", "data", "--by", "key", "--model", "fast", "--key", "t/ci").want(t, 0, "t/ci", "")
+	if got := sluice(t, "report", "--data", "data", "--by", "key", "--model", "slow"); strings.Contains(got.out, "t/ci") {
+		t.Errorf("--model selects nothing: %s", got.out)
 	}
 	sluice(t, "report", "--data", "data", "--verify").want(t, 0, "1 entries: every sum is right", "")
 	if err := os.WriteFile("z.yaml", []byte("billing: {time_zone: Nowhere/City}\n"), 0o600); err != nil {

@@ -13,7 +13,7 @@ import (
 
 // usage sums what was used.
 func (a *api) usage(q *request) error {
-	values, err := q.query("from", "to", "group_by", "format", "team", "key")
+	values, err := q.query("from", "to", "group_by", "format", "team", "key", "model", "provider", "target", "prompt", "user", "tag")
 	if err != nil {
 		return err
 	}
@@ -24,7 +24,7 @@ func (a *api) usage(q *request) error {
 	if query.Team, err = q.teamFilter(values.Get("team")); err != nil {
 		return err
 	}
-	query.KeyID = values.Get("key")
+	query.Select(values.Get)
 	format := values.Get("format")
 	types := map[string]string{"": "application/json", "json": "application/json", "csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
 	if types[format] == "" {

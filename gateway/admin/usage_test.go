@@ -34,6 +34,10 @@ func TestUsage(t *testing.T) {
 	if w.asked.KeyID != "key_r" || w.asked.Team != "research" {
 		t.Errorf("asked %+v", w.asked)
 	}
+	c.object(200, "GET", "/admin/v1/usage?key=research/ci&model=fast&provider=mock&target=mock/echo&prompt=mood&user=ann&tag=x", "")
+	if want := (billing.Filter{Key: "research/ci", Model: "fast", Provider: "mock", Target: "mock/echo", Prompt: "mood", User: "ann", Tag: "x"}); w.asked.Only != want {
+		t.Errorf("asked only %+v", w.asked.Only)
+	}
 	c.problem("GET", "/admin/v1/usage?group_by=colour", "", 400, "invalid_request", "colour")
 	c.problem("GET", "/admin/v1/usage?format=xml", "", 400, "invalid_request", "xml")
 	c.problem("GET", "/admin/v1/usage?from=yesterday", "", 400, "invalid_request", "yesterday")
