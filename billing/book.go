@@ -125,6 +125,7 @@ func (b *Book) join(o *Owner, name accountName, t terms) {
 		if a.limiter == nil {
 			a.limiter = &limiter{}
 		}
+		a.limiter.ready(t.limits)
 		o.limits = []limitLink{{a.limiter, o, t.limits}}
 	}
 	if p := o.parent; p != nil {
@@ -218,7 +219,8 @@ func checkTerms(budget *Budget, limits Limits) error {
 	for _, l := range []struct {
 		name string
 		n    int64
-	}{{"rpm", limits.RPM}, {"tpm", limits.TPM}, {"parallel", limits.Parallel}} {
+	}{{"rpm", limits.RPM}, {"tpm", limits.TPM}, {"input_tpm", limits.InputTPM}, {"output_tpm", limits.OutputTPM},
+		{"rpd", limits.RPD}, {"tpd", limits.TPD}, {"parallel", limits.Parallel}} {
 		if l.n < 0 || l.n > math.MaxUint32 {
 			return fmt.Errorf("limits.%s: %d is not between 0 and %d", l.name, l.n, int64(math.MaxUint32))
 		}
