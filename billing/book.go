@@ -126,7 +126,14 @@ func (b *Book) join(o *Owner, name accountName, t terms) {
 			a.limiter = &limiter{}
 		}
 		a.limiter.ready(t.limits)
-		o.limits = []limitLink{{a.limiter, o, t.limits}}
+		var own *Limits
+		if o.Key != nil {
+			own = &o.Key.Limits // which is kept anyway
+		} else {
+			limits := t.limits
+			own = &limits
+		}
+		o.limits = []limitLink{{a.limiter, o, own}}
 	}
 	if p := o.parent; p != nil {
 		o.links = append(o.links, p.links...)

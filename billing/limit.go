@@ -282,7 +282,7 @@ func (o *Owner) TokenLimits() (input, output int64) {
 		}
 	}
 	for i := range o.limits {
-		l := &o.limits[i].limits
+		l := o.limits[i].limits
 		lower(&input, l.TPM, l.InputTPM, l.TPD)
 		lower(&output, l.TPM, l.OutputTPM, l.TPD)
 	}
