@@ -125,7 +125,15 @@ func (b *Book) join(o *Owner, name accountName, t terms) {
 		if a.limiter == nil {
 			a.limiter = &limiter{}
 		}
-		o.limits = []limitLink{{a.limiter, o, t.limits}}
+		a.limiter.ready(t.limits)
+		var own *Limits
+		if o.Key != nil {
+			own = &o.Key.Limits // which is kept anyway
+		} else {
+			limits := t.limits
+			own = &limits
+		}
+		o.limits = []limitLink{{a.limiter, o, own}}
 	}
 	if p := o.parent; p != nil {
 		o.links = append(o.links, p.links...)
@@ -218,7 +226,8 @@ func checkTerms(budget *Budget, limits Limits) error {
 	for _, l := range []struct {
 		name string
 		n    int64
-	}{{"rpm", limits.RPM}, {"tpm", limits.TPM}, {"parallel", limits.Parallel}} {
+	}{{"rpm", limits.RPM}, {"tpm", limits.TPM}, {"input_tpm", limits.InputTPM}, {"output_tpm", limits.OutputTPM},
+		{"rpd", limits.RPD}, {"tpd", limits.TPD}, {"parallel", limits.Parallel}} {
 		if l.n < 0 || l.n > math.MaxUint32 {
 			return fmt.Errorf("limits.%s: %d is not between 0 and %d", l.name, l.n, int64(math.MaxUint32))
 		}

@@ -81,7 +81,7 @@ func TestRebuildKeepsState(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ticket, err := v.Team("b").Admit(c.at, 1)
+	ticket, err := v.Team("b").Admit(c.at, Ask{Input: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,17 +92,17 @@ func TestRebuildKeepsState(t *testing.T) {
 	if s, _ := w.Team("a").Budget(c.at); s.Held != 6 || s.USD != 20 || s.Remaining != 14 {
 		t.Errorf("after the change %+v", s)
 	}
-	if _, err := w.Team("a").Admit(c.at, 1); err == nil || err.Type != "parallel" {
+	if _, err := w.Team("a").Admit(c.at, Ask{Input: 1}); err == nil || err.Type != "parallel" {
 		t.Errorf("the running call is forgotten: %v", err)
 	}
 	h.Settle(5, c.at)
-	ticket.Done(1)
+	ticket.Done(Ask{Input: 1})
 	for _, name := range []string{"a", "b"} {
 		if s, _ := w.Team(name).Budget(c.at); s.Held != 0 || s.Spent != 5 {
 			t.Errorf("%s after the call %+v", name, s)
 		}
 	}
-	if _, err := w.Team("a").Admit(c.at, 1); err != nil {
+	if _, err := w.Team("a").Admit(c.at, Ask{Input: 1}); err != nil {
 		t.Errorf("the call has ended: %v", err)
 	}
 }
@@ -132,7 +132,7 @@ func TestForgottenAccounts(t *testing.T) {
 	c := &clock{at(t, "2026-05-01T00:00:00Z")}
 	b, v := book(t, c, []Team{{Name: "a", Budget: hard(10, "month")}, {Name: "b"}, {Name: "c", Limits: Limits{RPM: 1}}}, nil)
 	h, _, _ := v.Team("a").HoldUpTo(7, 1)
-	ticket, _ := v.Team("c").Admit(c.at, 0)
+	ticket, _ := v.Team("c").Admit(c.at, Ask{Input: 0})
 	left := func(want ...string) {
 		t.Helper()
 		if _, err := b.Rebuild([]Team{{Name: "d"}}, nil); err != nil {
@@ -150,6 +150,6 @@ func TestForgottenAccounts(t *testing.T) {
 	left("a", "b", "c", "d") // the view before has them
 	left("a", "c", "d")      // calls run on them
 	h.Settle(1, c.at)
-	ticket.Done(0)
+	ticket.Done(Ask{Input: 0})
 	left("d")
 }

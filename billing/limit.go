@@ -9,32 +9,12 @@ import (
 	"sluice/providers/schema"
 )
 
-// windowSlots is a minute's seconds and one more: the oldest counts whole until
-// all of it is outside, so that no span of 60 s ever holds more than the limit.
-const windowSlots = 61
-
-// window counts what happened in the last minute, by the second modulo the
-// number of slots.
-type window struct {
-	sum   int64
-	slots [windowSlots]uint32
-}
-
-// add changes a second's count by n, as far as it can hold it.
-func (w *window) add(second, n int64) {
-	slot := &w.slots[second%windowSlots]
-	n = min(max(n, -int64(*slot)), math.MaxUint32-int64(*slot))
-	*slot = uint32(int64(*slot) + n)
-	w.sum += n
-}
-
-// limiter is the use one account has made of its limits: half a KiB.
+// limiter is the use one account has made of its limits.
 type limiter struct {
-	mu       sync.Mutex
-	second   int64 // the newest that the windows have
-	requests window
-	tokens   window
-	parallel int64
+	mu          sync.Mutex
+	second      int64 // the newest that the windows have
+	parallel    int64
+	minute, day *window // nil: there never was a limit of that length
 }
 
 func (l *limiter) idle() bool {
@@ -43,33 +23,71 @@ func (l *limiter) idle() bool {
 	return l.parallel == 0
 }
 
+// ready makes the windows that limits need.
+func (l *limiter) ready(limits Limits) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.minute == nil && (limits.RPM > 0 || limits.TPM > 0 || limits.InputTPM > 0 || limits.OutputTPM > 0) {
+		l.minute = &window{span: &minuteSpan}
+	}
+	if l.day == nil && (limits.RPD > 0 || limits.TPD > 0) {
+		l.day = &window{span: &daySpan}
+	}
+}
+
 // advance moves the windows on to a second, never back.
 func (l *limiter) advance(second int64) {
-	if second-l.second >= windowSlots {
-		l.requests, l.tokens, l.second = window{}, window{}, second
-	}
-	for l.second < second {
-		l.second++
-		for _, w := range []*window{&l.requests, &l.tokens} {
-			slot := &w.slots[l.second%windowSlots]
-			w.sum -= int64(*slot)
-			*slot = 0
+	l.second = max(l.second, second)
+	for _, w := range [...]*window{l.minute, l.day} {
+		if w != nil {
+			w.advance(l.second)
 		}
 	}
 }
 
-// freeAt is the second in which need more fit below limit.
-func (l *limiter) freeAt(w *window, need, limit int64) int64 {
-	sum := w.sum
-	for second := l.second - windowSlots + 1; second <= l.second; second++ {
-		if second >= 0 {
-			sum -= int64(w.slots[second%windowSlots])
-		}
-		if sum+need <= limit {
-			return second + windowSlots
-		}
+// bound is one limit of an account, with the window that it is of.
+type bound struct {
+	limit int64 // 0: none
+	of    func(use) int64
+	what  string // requests or tokens, as the error's Type says
+	unit  string // as people read it
+	day   bool
+}
+
+func requestsOf(u use) int64 { return u.requests }
+func tokensOf(u use) int64   { return u.input + u.output }
+func inputOf(u use) int64    { return u.input }
+func outputOf(u use) int64   { return u.output }
+
+func (l *Limits) bounds() [6]bound {
+	return [...]bound{
+		{l.RPM, requestsOf, "requests", "requests per minute", false},
+		{l.TPM, tokensOf, "tokens", "tokens per minute", false},
+		{l.InputTPM, inputOf, "tokens", "input tokens per minute", false},
+		{l.OutputTPM, outputOf, "tokens", "output tokens per minute", false},
+		{l.RPD, requestsOf, "requests", "requests per day", true},
+		{l.TPD, tokensOf, "tokens", "tokens per day", true},
 	}
-	return l.second + windowSlots
+}
+
+func (l *limiter) window(b *bound) *window {
+	if b.day {
+		return l.day
+	}
+	return l.minute
+}
+
+// Ask is the tokens that a call needs, or has used.
+type Ask struct {
+	Input  int64
+	Output int64 // the most that its answers may need
+}
+
+// mostAsked bounds what is asked for, so that sums of it do not overflow.
+const mostAsked = 1 << 50
+
+func (a Ask) bounded() Ask {
+	return Ask{min(max(a.Input, 0), mostAsked), min(max(a.Output, 0), mostAsked)}
 }
 
 // Ticket is one admitted call. The zero Ticket is of a caller without limits,
@@ -77,20 +95,20 @@ func (l *limiter) freeAt(w *window, need, limit int64) int64 {
 type Ticket struct {
 	owner  *Owner
 	second int64
-	tokens int64
+	ask    Ask
 	done   bool
 }
 
-// Admit counts a call of so many tokens (its input and what its answer may
-// need) against the limits of the owner and of all above it, together or not
+// Admit counts a call that asks for so many tokens against the limits of the owner and of all above it, together or not
 // at all. Otherwise the error is rate_limit_exceeded, of Type requests, tokens
 // or parallel, with the whole seconds after which there is room; a call that
 // is larger than a limit has none, for it never fits.
-func (o *Owner) Admit(now time.Time, tokens int64) (Ticket, *schema.Error) {
+func (o *Owner) Admit(now time.Time, ask Ask) (Ticket, *schema.Error) {
 	if len(o.limits) == 0 {
 		return Ticket{}, nil
 	}
-	tokens = max(tokens, 0)
+	ask = ask.bounded()
+	u := use{1, ask.Input, ask.Output}
 	second := now.Unix()
 	for i := range o.limits {
 		l := o.limits[i].limiter
@@ -101,13 +119,12 @@ func (o *Owner) Admit(now time.Time, tokens int64) (Ticket, *schema.Error) {
 	for i := range o.limits {
 		l := &o.limits[i]
 		l.limiter.advance(second)
-		no.check(l, tokens)
+		no.check(l, u)
 	}
 	if no.by == nil {
 		for i := range o.limits {
 			l := o.limits[i].limiter
-			l.requests.add(second, 1)
-			l.tokens.add(second, tokens)
+			l.add(second, u)
 			l.parallel++
 		}
 	}
@@ -115,72 +132,87 @@ func (o *Owner) Admit(now time.Time, tokens int64) (Ticket, *schema.Error) {
 		o.limits[i].limiter.mu.Unlock()
 	}
 	if no.by != nil {
-		return Ticket{}, no.error(now, tokens)
+		return Ticket{}, no.error(now)
 	}
-	return Ticket{owner: o, second: second, tokens: tokens}, nil
+	return Ticket{owner: o, second: second, ask: ask}, nil
+}
+
+// add counts in every window.
+func (l *limiter) add(second int64, u use) {
+	if l.minute != nil {
+		l.minute.add(second, u)
+	}
+	if l.day != nil {
+		l.day.add(second, u)
+	}
 }
 
 // refusal is the limit that makes a call wait the longest.
 type refusal struct {
-	by    *limitLink
-	what  string // requests, tokens or parallel
-	limit int64
-	free  int64 // the second from which there is room; MaxInt64: never
+	by   *limitLink
+	what string // requests, tokens or parallel
+	unit string
+	// limit, and what the call needs of it
+	limit, need int64
+	free        int64 // the second from which there is room; MaxInt64: never
 }
 
 // check looks at one account's limits; its limiter is locked.
-func (r *refusal) check(l *limitLink, tokens int64) {
-	at := func(what string, limit, free int64) {
-		if r.by == nil || free > r.free {
-			*r = refusal{l, what, limit, free}
+func (r *refusal) check(l *limitLink, u use) {
+	at := func(no refusal) {
+		if r.by == nil || no.free > r.free {
+			*r = no
 		}
 	}
 	lim := l.limiter
 	if n := l.limits.Parallel; n > 0 && lim.parallel >= n {
-		at("parallel", n, lim.second+1)
+		at(refusal{l, "parallel", "calls at once", n, 1, lim.second + 1})
 	}
-	if n := l.limits.RPM; n > 0 && lim.requests.sum >= n {
-		at("requests", n, lim.freeAt(&lim.requests, 1, n))
-	}
-	if n := l.limits.TPM; n > 0 && tokens > n {
-		at("tokens", n, math.MaxInt64)
-	} else if n > 0 && lim.tokens.sum+tokens > n {
-		at("tokens", n, lim.freeAt(&lim.tokens, tokens, n))
+	bounds := l.limits.bounds()
+	for i := range bounds {
+		b := &bounds[i]
+		need := b.of(u)
+		switch w := lim.window(b); {
+		case b.limit == 0:
+		case need > b.limit:
+			at(refusal{l, b.what, b.unit, b.limit, need, math.MaxInt64})
+		case b.of(w.sum)+need > b.limit:
+			at(refusal{l, b.what, b.unit, b.limit, need, w.freeAt(b.of, need, b.limit)})
+		}
 	}
 }
 
-func (r *refusal) error(now time.Time, tokens int64) *schema.Error {
+func (r *refusal) error(now time.Time) *schema.Error {
 	e := &schema.Error{Code: schema.CodeRateLimit, Status: 429, Origin: schema.OriginPolicy, Type: r.what}
 	who := r.by.owner.ownerName()
 	if r.free == math.MaxInt64 {
-		e.Message = fmt.Sprintf("this call may need %d tokens, more than the %d per minute that %v may use: send less or ask for a shorter answer", tokens, r.limit, who)
+		e.Message = fmt.Sprintf("this call may need %d tokens, more than the limit of %v, %d %s: send less or ask for a shorter answer", r.need, who, r.limit, r.unit)
 		return e
 	}
 	wait := time.Unix(r.free, 0).Sub(now)
 	e.RetryAfter = max((wait + time.Second - 1).Truncate(time.Second), time.Second)
-	limit := fmt.Sprintf("%d %s per minute", r.limit, r.what)
-	if r.what == "parallel" {
-		limit = fmt.Sprintf("%d calls at once", r.limit)
-	}
-	e.Message = fmt.Sprintf("rate limit of %v reached: %s; try again in %d s", who, limit, e.RetryAfter/time.Second)
+	e.Message = fmt.Sprintf("rate limit of %v reached: %d %s; try again in %d s", who, r.limit, r.unit, e.RetryAfter/time.Second)
 	return e
 }
 
 // Done ends an admitted call: it no longer counts as running, and its tokens
-// become the real number, at the time of its admission. Only the first call
+// become the real numbers, at the time of its admission. Only the first call
 // does anything.
-func (t *Ticket) Done(actualTokens int64) {
+func (t *Ticket) Done(actual Ask) {
 	if t.owner == nil || t.done {
 		return
 	}
 	t.done = true
-	more := max(actualTokens, 0) - t.tokens
+	actual = actual.bounded()
+	more := use{0, actual.Input - t.ask.Input, actual.Output - t.ask.Output}
 	for i := range t.owner.limits {
 		l := t.owner.limits[i].limiter
 		l.mu.Lock()
 		l.parallel--
-		if l.second-t.second < windowSlots {
-			l.tokens.add(t.second, more)
+		for _, w := range [...]*window{l.minute, l.day} {
+			if w != nil {
+				w.settle(t.second, more)
+			}
 		}
 		l.mu.Unlock()
 	}
@@ -209,37 +241,50 @@ func (o *Owner) LimitState(now time.Time) (requests, tokens LimitState, okReques
 		l := &o.limits[i]
 		l.limiter.mu.Lock()
 		l.limiter.advance(now.Unix())
-		if s := l.limiter.state(&l.limiter.requests, l.limits.RPM, now); s.Limit > 0 && (!okRequests || s.Remaining < requests.Remaining) {
-			requests, okRequests = s, true
-		}
-		if s := l.limiter.state(&l.limiter.tokens, l.limits.TPM, now); s.Limit > 0 && (!okTokens || s.Remaining < tokens.Remaining) {
-			tokens, okTokens = s, true
+		bounds := l.limits.bounds()
+		for j := range bounds {
+			b := &bounds[j]
+			if b.limit == 0 {
+				continue
+			}
+			least, ok := &tokens, &okTokens
+			if b.what == "requests" {
+				least, ok = &requests, &okRequests
+			}
+			if s := l.limiter.window(b).state(b, now); !*ok || s.Remaining < least.Remaining {
+				*least, *ok = s, true
+			}
 		}
 		l.limiter.mu.Unlock()
 	}
 	return requests, tokens, okRequests, okTokens
 }
 
-func (l *limiter) state(w *window, limit int64, now time.Time) LimitState {
-	s := LimitState{Limit: limit, Remaining: max(limit-w.sum, 0)}
-	if w.sum > 0 {
-		second := l.second
-		for w.slots[second%windowSlots] == 0 {
-			second--
+func (w *window) state(b *bound, now time.Time) LimitState {
+	s := LimitState{Limit: b.limit, Remaining: max(b.limit-b.of(w.sum), 0)}
+	for i := w.n - 1; i >= 0; i-- {
+		if slot := w.nth(i); b.of(slot.use) > 0 {
+			s.Reset = max(time.Unix((slot.at+w.span.slots)*w.span.width, 0).Sub(now), 0)
+			break
 		}
-		s.Reset = max(time.Unix(second+windowSlots, 0).Sub(now), 0)
 	}
 	return s
 }
 
-// TPM is the lowest limit of tokens per minute, of the owner and all above it;
-// 0: there is none.
-func (o *Owner) TPM() int64 {
-	var least int64
-	for i := range o.limits {
-		if n := o.limits[i].limits.TPM; n > 0 && (least == 0 || n < least) {
-			least = n
+// TokenLimits are the lowest limits that count input tokens and output tokens,
+// of the owner and all above it; 0: there is none.
+func (o *Owner) TokenLimits() (input, output int64) {
+	lower := func(least *int64, limits ...int64) {
+		for _, n := range limits {
+			if n > 0 && (*least == 0 || n < *least) {
+				*least = n
+			}
 		}
 	}
-	return least
+	for i := range o.limits {
+		l := o.limits[i].limits
+		lower(&input, l.TPM, l.InputTPM, l.TPD)
+		lower(&output, l.TPM, l.OutputTPM, l.TPD)
+	}
+	return input, output
 }

@@ -21,20 +21,26 @@ func limited(t testing.TB, team, key Limits) *Owner {
 	return v.Key("1")
 }
 
+// least is the lower of an owner's limits of tokens.
+func least(o *Owner) int64 {
+	input, output := o.TokenLimits()
+	return min(input, output)
+}
+
 func TestAdmit(t *testing.T) {
 	o := limited(t, Limits{TPM: 1000}, Limits{RPM: 3, Parallel: 2})
 	now := at(t, "2026-05-15T10:00:00.25Z")
-	first, err := o.Admit(now, 100)
+	first, err := o.Admit(now, Ask{Input: 100})
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := o.Admit(now, 100)
+	second, err := o.Admit(now, Ask{Input: 100})
 	if err != nil {
 		t.Fatal(err)
 	}
 	refused := func(at time.Time, tokens int64, what string, wait time.Duration, words ...string) {
 		t.Helper()
-		_, err := o.Admit(at, tokens)
+		_, err := o.Admit(at, Ask{Input: tokens})
 		if err == nil || err.Type != what || err.RetryAfter != wait || err.Code != schema.CodeRateLimit || err.Status != 429 || err.Origin != schema.OriginPolicy {
 			t.Errorf("error %+v, want %s after %v", err, what, wait)
 			return
@@ -46,17 +52,17 @@ func TestAdmit(t *testing.T) {
 		}
 	}
 	refused(now, 1, "parallel", time.Second, `key "lab/ci"`, "2 calls at once")
-	first.Done(100)
-	first.Done(100) // once is enough
+	first.Done(Ask{Input: 100})
+	first.Done(Ask{Input: 100}) // once is enough
 	now = now.Add(10 * time.Second)
 	refused(now, 900, "tokens", 51*time.Second, `team "lab"`, "1000 tokens per minute", "51 s")
 	refused(now, 1001, "tokens", 0, "may need 1001 tokens", "send less")
-	third, err := o.Admit(now, 800)
+	third, err := o.Admit(now, Ask{Input: 800})
 	if err != nil {
 		t.Fatal(err)
 	}
-	second.Done(50) // gives 50 back
-	third.Done(850) // takes 50 more than it said
+	second.Done(Ask{Input: 50}) // gives 50 back
+	third.Done(Ask{Input: 850}) // takes 50 more than it said
 	refused(now, 0, "requests", 51*time.Second, "3 requests per minute")
 	requests, tokens, okR, okT := third.State(now)
 	if !okR || !okT || requests != (LimitState{3, 0, 60*time.Second + 750*time.Millisecond}) || tokens.Remaining != 0 || tokens.Limit != 1000 {
@@ -66,26 +72,26 @@ func TestAdmit(t *testing.T) {
 	if _, tokens, _, _ := o.LimitState(now); tokens.Remaining != 150 {
 		t.Errorf("%+v", tokens)
 	}
-	if _, err := o.Admit(now, 150); err != nil {
+	if _, err := o.Admit(now, Ask{Input: 150}); err != nil {
 		t.Error(err)
 	}
-	if o.TPM() != 1000 {
-		t.Errorf("tpm %d", o.TPM())
+	if least(o) != 1000 {
+		t.Errorf("tpm %d", least(o))
 	}
 }
 
 func TestAdmitWithoutLimits(t *testing.T) {
 	o := limited(t, Limits{}, Limits{})
-	ticket, err := o.Admit(time.Now(), math.MaxInt64)
+	ticket, err := o.Admit(time.Now(), Ask{Input: math.MaxInt64})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, _, okR, okT := ticket.State(time.Now()); okR || okT {
 		t.Error("there are limits")
 	}
-	ticket.Done(5)
-	if o.TPM() != 0 {
-		t.Errorf("tpm %d", o.TPM())
+	ticket.Done(Ask{Input: 5})
+	if least(o) != 0 {
+		t.Errorf("tpm %d", least(o))
 	}
 }
 
@@ -93,11 +99,11 @@ func TestAdmitWithoutLimits(t *testing.T) {
 func TestAllOrNothing(t *testing.T) {
 	o := limited(t, Limits{RPM: 1}, Limits{RPM: 100, TPM: 100, Parallel: 100})
 	now := time.Unix(1e9, 0)
-	if _, err := o.Admit(now, 10); err != nil {
+	if _, err := o.Admit(now, Ask{Input: 10}); err != nil {
 		t.Fatal(err)
 	}
 	for range 5 {
-		if _, err := o.Admit(now, 10); err == nil {
+		if _, err := o.Admit(now, Ask{Input: 10}); err == nil {
 			t.Fatal("admitted")
 		}
 	}
@@ -105,7 +111,7 @@ func TestAllOrNothing(t *testing.T) {
 	if o.limits[0].owner == o {
 		l = o.limits[0].limiter
 	}
-	if l.requests.sum != 1 || l.tokens.sum != 10 || l.parallel != 1 {
+	if l.minute.sum != (use{1, 10, 0}) || l.parallel != 1 {
 		t.Errorf("%+v", l)
 	}
 }
@@ -131,7 +137,7 @@ func TestLimitsHold(t *testing.T) {
 			now = now.Add(time.Duration(rapid.Int64Range(0, 5e9).Draw(t, "pause")))
 			tokens := rapid.Int64Range(0, 120).Draw(t, "tokens")
 			requests, left, _, _ := o.LimitState(now)
-			ticket, refusal := o.Admit(now, tokens)
+			ticket, refusal := o.Admit(now, Ask{Input: tokens})
 			switch {
 			case refusal == nil:
 				if requests.Remaining < 1 || left.Remaining < tokens {
@@ -148,7 +154,7 @@ func TestLimitsHold(t *testing.T) {
 					t.Fatalf("wait %v", refusal.RetryAfter)
 				}
 				now = now.Add(refusal.RetryAfter)
-				if ticket, again := o.Admit(now, tokens); again == nil {
+				if ticket, again := o.Admit(now, Ask{Input: tokens}); again == nil {
 					calls = append(calls, call{now, tokens, ticket})
 					open = append(open, calls[len(calls)-1])
 				} else if again.Type == refusal.Type {
@@ -159,7 +165,7 @@ func TestLimitsHold(t *testing.T) {
 				t.Fatalf("%d calls at once", len(open))
 			}
 			if len(open) > 0 && rapid.Bool().Draw(t, "done") {
-				open[0].ticket.Done(open[0].tokens)
+				open[0].ticket.Done(Ask{Input: open[0].tokens})
 				open = open[1:]
 			}
 		}
@@ -182,19 +188,19 @@ func TestLimitsHold(t *testing.T) {
 func TestSettlingLate(t *testing.T) {
 	o := limited(t, Limits{TPM: 1000}, Limits{})
 	now := time.Unix(1e9, 0)
-	old, _ := o.Admit(now, 10)
-	slow, _ := o.Admit(now.Add(30*time.Second), 10)
+	old, _ := o.Admit(now, Ask{Input: 10})
+	slow, _ := o.Admit(now.Add(30*time.Second), Ask{Input: 10})
 	now = now.Add(70 * time.Second)
-	if _, err := o.Admit(now, 500); err != nil {
+	if _, err := o.Admit(now, Ask{Input: 500}); err != nil {
 		t.Fatal(err)
 	}
-	old.Done(5000)
-	slow.Done(0)
+	old.Done(Ask{Input: 5000})
+	slow.Done(Ask{Input: 0})
 	if _, tokens, _, _ := o.LimitState(now); tokens.Remaining != 500 {
 		t.Errorf("%+v", tokens)
 	}
-	late, _ := o.Admit(now.Add(-5*time.Second), 100) // a clock that is behind
-	late.Done(math.MaxInt64)                         // as many as a second can hold
+	late, _ := o.Admit(now.Add(-5*time.Second), Ask{Input: 100}) // a clock that is behind
+	late.Done(Ask{Input: math.MaxInt64})                         // as many as a second can hold
 	if _, tokens, _, _ := o.LimitState(now); tokens.Remaining != 0 {
 		t.Errorf("%+v", tokens)
 	}
@@ -211,7 +217,7 @@ func TestAdmitAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 500 {
 		wg.Go(func() {
-			ticket, err := o.Admit(now, 1)
+			ticket, err := o.Admit(now, Ask{Input: 1})
 			if err != nil {
 				return
 			}
@@ -220,7 +226,7 @@ func TestAdmitAtOnce(t *testing.T) {
 			for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
 			}
 			running.Add(-1)
-			ticket.Done(1)
+			ticket.Done(Ask{Input: 1})
 		})
 	}
 	wg.Wait()
@@ -235,15 +241,15 @@ func TestAdmitAtOnce(t *testing.T) {
 }
 
 func TestLimiterIsSmall(t *testing.T) {
-	if n := unsafe.Sizeof(limiter{}); n > 1024 {
+	if n := unsafe.Sizeof(limiter{}) + unsafe.Sizeof(window{}); n > 160 {
 		t.Errorf("a limiter has %d bytes", n)
 	}
 	o := limited(t, Limits{RPM: 1e6, TPM: 1e9, Parallel: 10}, Limits{RPM: 1e6, TPM: 1e9, Parallel: 10})
 	now := time.Unix(1e9, 0)
 	if n := testing.AllocsPerRun(100, func() {
-		ticket, _ := o.Admit(now, 10)
+		ticket, _ := o.Admit(now, Ask{Input: 10})
 		ticket.State(now)
-		ticket.Done(5)
+		ticket.Done(Ask{Input: 5})
 	}); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
@@ -254,7 +260,43 @@ func BenchmarkAdmit(b *testing.B) {
 	now := time.Unix(1e9, 0)
 	b.ReportAllocs()
 	for b.Loop() {
-		ticket, _ := o.Admit(now, 1)
-		ticket.Done(1)
+		ticket, _ := o.Admit(now, Ask{Input: 1})
+		ticket.Done(Ask{Input: 1})
+	}
+}
+
+// TestLimitsOfADay: input and output apart, and a day that slides.
+func TestLimitsOfADay(t *testing.T) {
+	o := limited(t, Limits{TPD: 1000, RPD: 3}, Limits{InputTPM: 100, OutputTPM: 500})
+	now := at(t, "2026-05-15T10:05:00Z")
+	refused := func(ask Ask, words string, wait time.Duration) {
+		t.Helper()
+		if _, err := o.Admit(now, ask); err == nil || !strings.Contains(err.Message, words) || err.RetryAfter != wait {
+			t.Errorf("%+v, want %s after %v", err, words, wait)
+		}
+	}
+	first, err := o.Admit(now, Ask{90, 500})
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused(Ask{11, 0}, "100 input tokens per minute", 61*time.Second)
+	refused(Ask{0, 1}, "500 output tokens per minute", 61*time.Second)
+	refused(Ask{0, 501}, "may need 501 tokens", 0)
+	first.Done(Ask{90, 400})
+	now = now.Add(2 * time.Hour)
+	if _, err := o.Admit(now, Ask{100, 410}); err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(2 * time.Hour)
+	refused(Ask{1, 0}, `team "lab" reached: 1000 tokens per day`, 20*time.Hour+5*time.Minute)
+	if _, err := o.Admit(now, Ask{}); err != nil {
+		t.Fatal(err)
+	}
+	refused(Ask{}, "3 requests per day", 20*time.Hour+5*time.Minute)
+	now = at(t, "2026-05-16T10:09:59Z")
+	refused(Ask{}, "3 requests per day", time.Second)
+	now = now.Add(time.Second)
+	if _, err := o.Admit(now, Ask{90, 400}); err != nil {
+		t.Error(err)
 	}
 }

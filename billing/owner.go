@@ -38,7 +38,7 @@ type link struct {
 type limitLink struct {
 	limiter *limiter
 	owner   *Owner
-	limits  Limits
+	limits  *Limits // its own, which do not change
 }
 
 // account is the state of one team or key. It outlives every view.

@@ -36,11 +36,11 @@ func TestRotatedKeyCountsInTheSameAccount(t *testing.T) {
 	}
 	hold.Settle(8, c.at)
 	for i, id := range []string{"old", "new"} {
-		if _, err := v.Key(id).Admit(c.at, 0); err != nil {
+		if _, err := v.Key(id).Admit(c.at, Ask{Input: 0}); err != nil {
 			t.Fatalf("call %d: %v", i, err)
 		}
 	}
-	if _, err := v.Key("newest").Admit(c.at, 0); err == nil {
+	if _, err := v.Key("newest").Admit(c.at, Ask{Input: 0}); err == nil {
 		t.Error("the limit was given out twice")
 	}
 }

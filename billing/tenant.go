@@ -40,9 +40,13 @@ type Key struct {
 
 // Limits are sliding-window limits; 0 is no limit.
 type Limits struct {
-	RPM      int64 `json:"rpm,omitempty"`      // requests in any 60 s
-	TPM      int64 `json:"tpm,omitempty"`      // tokens in any 60 s
-	Parallel int64 `json:"parallel,omitempty"` // calls at once
+	RPM       int64 `json:"rpm,omitempty"`        // requests in any 60 s
+	TPM       int64 `json:"tpm,omitempty"`        // tokens in any 60 s, input and output together
+	InputTPM  int64 `json:"input_tpm,omitempty"`  // of input alone
+	OutputTPM int64 `json:"output_tpm,omitempty"` // of output alone
+	RPD       int64 `json:"rpd,omitempty"`        // requests in any 24 h
+	TPD       int64 `json:"tpd,omitempty"`        // tokens in any 24 h
+	Parallel  int64 `json:"parallel,omitempty"`   // calls at once
 }
 
 // Budget is money for a period.

@@ -96,8 +96,8 @@ func (c *Call) record() {
 	e := &c.entry
 	e.Excess += c.money.hold.Settle(0, c.now) // nothing was produced: all of it comes back
 	c.money.hold = billing.Hold{}
-	c.tickets[0].Done(e.Usage.Input + e.Usage.Output)
-	c.tickets[1].Done(e.Usage.Input + e.Usage.Output)
+	c.tickets[0].Done(billing.Ask{Input: e.Usage.Input, Output: e.Usage.Output})
+	c.tickets[1].Done(billing.Ask{Input: e.Usage.Input, Output: e.Usage.Output})
 	e.Latency = time.Since(c.now)
 	e.Attempts = c.trail
 	if e.Status == 0 {

@@ -10,14 +10,14 @@ import (
 // admit takes the call past the limits and holds the money that it may cost.
 func (c *Call) admit() error {
 	owner := c.caller.Owner
-	t, err := owner.Admit(c.now, c.tokensNeeded(owner.TPM()))
+	t, err := owner.Admit(c.now, c.tokensNeeded(owner))
 	c.tickets[0] = t
 	if err != nil {
 		return err
 	}
 	if c.prompt != nil {
 		if own := c.snap.owners.Team(PromptOwner(c.prompt.Name)); own != nil {
-			t, err := own.Admit(c.now, c.tokensNeeded(own.TPM()))
+			t, err := own.Admit(c.now, c.tokensNeeded(own))
 			c.tickets[1] = t
 			if err != nil {
 				err.Message = strings.Replace(err.Message, `team "`+PromptOwner(""), `prompt "`, 1)
@@ -42,19 +42,21 @@ func (c *Call) maxTokens() int64 { return min(c.req.Head.MaxTokens, mostTokens) 
 // tokensNeeded is what a token limit must have room for: the input and what
 // the answers may need. A caller who sets no limit on them is taken to need a
 // tenth of what it may use a minute, at most.
-func (c *Call) tokensNeeded(tpm int64) int64 {
-	if tpm == 0 {
-		return 0
+func (c *Call) tokensNeeded(owner *billing.Owner) (need billing.Ask) {
+	input, output := owner.TokenLimits()
+	if output > 0 {
+		need.Output = c.maxTokens() * c.choices()
+		if need.Output == 0 && c.req.Op == schema.OpChat {
+			need.Output = min(c.snap.Settings.HoldTokens*c.choices(), output/10)
+		}
 	}
-	out := c.maxTokens() * c.choices()
-	if out == 0 && c.req.Op == schema.OpChat {
-		out = min(c.snap.Settings.HoldTokens*c.choices(), tpm/10)
+	if input > 0 {
+		need.Input = c.inputBytes()
+		if need.Input > input/64 { // near enough to matter: count
+			need.Input = c.countInput()
+		}
 	}
-	in := c.inputBytes()
-	if in > tpm/64 { // near enough to matter: count
-		in = c.countInput()
-	}
-	return in + out
+	return need
 }
 
 // inputBytes is the size of all that a provider may take for input: of a body

@@ -67,8 +67,8 @@ func TestTokensNeeded(t *testing.T) {
 		`{"model":"m","n":128,` + hi + `}`:                          {1000, 1100},
 	} {
 		c := reserving(t, cents, 10_000, body)
-		if n := c.tokensNeeded(10_000); n < want[0] || n > want[1] {
-			t.Errorf("%s needs %d tokens, want %v", body, n, want)
+		if need := c.tokensNeeded(c.caller.Owner); need.Input+need.Output < want[0] || need.Input+need.Output > want[1] {
+			t.Errorf("%s needs %d tokens, want %v", body, need, want)
 		}
 	}
 }

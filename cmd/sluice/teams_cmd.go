@@ -13,11 +13,11 @@ import (
 
 // terms are the flags that teams and keys share.
 type terms struct {
-	models        []string
-	budget, per   string
-	hard          bool
-	warnAt        []float64
-	rpm, tpm, par int64
+	models      []string
+	budget, per string
+	hard        bool
+	warnAt      []float64
+	limits      billing.Limits
 }
 
 func (t *terms) flags(cmd *cobra.Command) {
@@ -27,15 +27,19 @@ func (t *terms) flags(cmd *cobra.Command) {
 	f.StringVar(&t.per, "per", "month", "period of the budget: hour, day, week, month, total or 30d")
 	f.BoolVar(&t.hard, "hard", true, "refuse what goes beyond the budget; --hard=false only counts")
 	f.Float64SliceVar(&t.warnAt, "warn-at", nil, "shares of the budget to warn at, such as 0.8,0.95")
-	f.Int64Var(&t.rpm, "rpm", 0, "limit of requests per minute (0: none)")
-	f.Int64Var(&t.tpm, "tpm", 0, "limit of tokens per minute (0: none)")
-	f.Int64Var(&t.par, "parallel", 0, "limit of calls at once (0: none)")
+	f.Int64Var(&t.limits.RPM, "rpm", 0, "limit of requests per minute (0: none)")
+	f.Int64Var(&t.limits.TPM, "tpm", 0, "limit of tokens per minute (0: none)")
+	f.Int64Var(&t.limits.InputTPM, "input-tpm", 0, "limit of input tokens per minute (0: none)")
+	f.Int64Var(&t.limits.OutputTPM, "output-tpm", 0, "limit of output tokens per minute (0: none)")
+	f.Int64Var(&t.limits.RPD, "rpd", 0, "limit of requests in any 24 hours (0: none)")
+	f.Int64Var(&t.limits.TPD, "tpd", 0, "limit of tokens in any 24 hours (0: none)")
+	f.Int64Var(&t.limits.Parallel, "parallel", 0, "limit of calls at once (0: none)")
 }
 
 // body is the terms as the admin API takes them, checked as far as can be done
 // here.
 func (t *terms) body(cmd *cobra.Command) (map[string]any, error) {
-	body := map[string]any{"models": t.models, "limits": billing.Limits{RPM: t.rpm, TPM: t.tpm, Parallel: t.par}}
+	body := map[string]any{"models": t.models, "limits": t.limits}
 	if t.budget == "" {
 		for _, name := range []string{"per", "hard", "warn-at"} {
 			if cmd.Flags().Changed(name) {

@@ -23,6 +23,10 @@ func withinTerms(old, next *billing.Team) error {
 	}{
 		{"rpm", old.Limits.RPM, next.Limits.RPM},
 		{"tpm", old.Limits.TPM, next.Limits.TPM},
+		{"input_tpm", old.Limits.InputTPM, next.Limits.InputTPM},
+		{"output_tpm", old.Limits.OutputTPM, next.Limits.OutputTPM},
+		{"rpd", old.Limits.RPD, next.Limits.RPD},
+		{"tpd", old.Limits.TPD, next.Limits.TPD},
 		{"parallel", old.Limits.Parallel, next.Limits.Parallel},
 	} {
 		if l.old > 0 && (l.next == 0 || l.next > l.old) {
