@@ -3,6 +3,7 @@ package billing
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"time"
 )
@@ -20,20 +21,47 @@ func (s *Spool) syncLoop(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
+		s.retry()
+		s.noteSync(s.syncOnce())
+	}
+}
+
+// syncOnce forces to disk what was written since the last time.
+func (s *Spool) syncOnce() error {
+	s.mu.Lock()
+	retired, file, dirty := s.retired, s.file, s.dirty
+	s.retired, s.dirty = nil, false
+	s.mu.Unlock()
+	err := s.syncFiles(retired)
+	if dirty && !s.always {
+		err = errors.Join(err, file.Sync())
+	}
+	if len(retired) > 0 {
+		s.syncDir()
+	}
+	if err != nil {
 		s.mu.Lock()
-		retired, file, dirty := s.retired, s.file, s.dirty
-		s.retired, s.dirty = nil, false
+		s.dirty = true
 		s.mu.Unlock()
-		err := s.syncFiles(retired)
-		if dirty && !s.always {
-			err = errors.Join(err, file.Sync())
-		}
-		if len(retired) > 0 {
-			s.syncDir()
-		}
-		if err != nil {
-			s.log.Error("cannot force the usage spool to disk", "dir", s.dir, "error", err)
-		}
+	}
+	return err
+}
+
+// noteSync keeps whether records can be forced to disk, and says so when it
+// changes.
+func (s *Spool) noteSync(err error) {
+	if err != nil {
+		err = fmt.Errorf("what is written cannot be forced to disk: %w", err)
+	}
+	s.mu.Lock()
+	was := s.room.unsynced
+	s.room.unsynced = err
+	s.mu.Unlock()
+	switch {
+	case err != nil && was == nil:
+		s.log.Error("the usage spool cannot be forced to disk", "dir", s.dir, "error", err)
+	case err == nil && was != nil:
+		s.log.Info("the usage spool can be forced to disk again", "dir", s.dir)
 	}
 }
 
@@ -41,6 +69,9 @@ func (s *Spool) syncLoop(ctx context.Context) {
 func (s *Spool) syncFiles(files []*os.File) error {
 	var errs []error
 	for _, f := range files {
+		if info, err := f.Stat(); err == nil {
+			_ = f.Truncate(info.Size()) // gives back the room behind the end
+		}
 		errs = append(errs, f.Sync(), f.Close())
 	}
 	return errors.Join(errs...)

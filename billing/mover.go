@@ -3,7 +3,10 @@ package billing
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -73,6 +76,9 @@ func (s *Spool) noteStore(err error) {
 // moveAll moves all that there is, in batches.
 func (s *Spool) moveAll(ctx context.Context, r *reader) error {
 	for {
+		if err := s.moveShelved(ctx); err != nil {
+			return err
+		}
 		s.mu.Lock()
 		head, tail := s.head, s.tail
 		s.mu.Unlock()
@@ -89,10 +95,7 @@ func (s *Spool) moveAll(ctx context.Context, r *reader) error {
 			s.parse(r)
 		}
 		if len(r.entries) > 0 {
-			once, cancel := context.WithTimeout(ctx, storeTimeout)
-			err := s.ledger.Append(once, r.entries)
-			cancel()
-			if err != nil {
+			if err := s.store(ctx, r.entries); err != nil {
 				return err
 			}
 		}
@@ -102,6 +105,44 @@ func (s *Spool) moveAll(ctx context.Context, r *reader) error {
 		s.advance(position{r.segment, r.offset})
 		if len(r.rest) == 0 && r.whole {
 			s.finish(r)
+		}
+	}
+}
+
+// store appends to the ledger, in bounded time.
+func (s *Spool) store(ctx context.Context, entries []Entry) error {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	return s.ledger.Append(ctx, entries)
+}
+
+// moveShelved brings what waits in memory into the ledger, past a disk that
+// takes nothing.
+func (s *Spool) moveShelved(ctx context.Context) error {
+	for {
+		s.mu.Lock()
+		if len(s.room.pieces) == 0 {
+			s.mu.Unlock()
+			return nil
+		}
+		p := s.room.pieces[0]
+		s.room.moving = true // nobody else adds to it, or takes it, now
+		s.mu.Unlock()
+		var err error
+		for batch := range slices.Chunk(p.entries(), batchEntries) {
+			if err = s.store(ctx, batch); err != nil {
+				break
+			}
+		}
+		s.mu.Lock()
+		s.room.moving = false
+		if err == nil {
+			s.pending.Add(-int64(p.records))
+			s.unshelve()
+		}
+		s.mu.Unlock()
+		if err != nil {
+			return err
 		}
 	}
 }
@@ -134,10 +175,15 @@ func (s *Spool) load(r *reader, head, tail position) error {
 	if cap(r.buf) < n || cap(r.buf) > mostRecord {
 		r.buf = make([]byte, n)
 	}
-	if _, err := f.ReadAt(r.buf[:n], head.offset); err != nil {
+	got, err := f.ReadAt(r.buf[:n], head.offset)
+	if err == io.EOF { // somebody cut it
+		s.log.Error("a segment of the usage spool is shorter than what was written to it: the rest is lost",
+			"path", f.Name(), "bytes", n-got)
+		r.offset += int64(n - got)
+	} else if err != nil {
 		return err
 	}
-	r.rest = r.buf[:n]
+	r.rest = r.buf[:got]
 	return nil
 }
 
@@ -147,8 +193,7 @@ func (s *Spool) parse(r *reader) {
 		record, size := nextFrame(r.rest)
 		if size == 0 {
 			size = skipDamage(r.rest)
-			r.damaged = true
-			s.log.Error("skipped a damaged part of the usage spool", "dir", s.dir, "segment", r.segment, "offset", r.offset, "bytes", size)
+			s.noteDamage(r, size)
 		} else {
 			r.frames++
 			if err := decodeEntry(record, &r.last); err != nil {
@@ -164,6 +209,18 @@ func (s *Spool) parse(r *reader) {
 	if len(r.rest) == 0 {
 		r.rest = nil
 	}
+}
+
+// noteDamage says what is passed over.
+func (s *Spool) noteDamage(r *reader, size int) {
+	r.damaged = true
+	path := segmentPath(s.dir, r.segment)
+	if size == len(r.rest) && r.whole {
+		s.log.Error("the end of a usage segment is no whole record: it was being written when the process or the machine stopped",
+			"path", path, "offset", r.offset, "bytes", size)
+		return
+	}
+	s.log.Error("skipped a damaged part of a usage segment; the records behind it are taken", "path", path, "offset", r.offset, "bytes", size)
 }
 
 // advance moves the head on and tells those who wait for it.
@@ -185,14 +242,34 @@ func (s *Spool) finish(r *reader) {
 	path := segmentPath(s.dir, r.segment)
 	var err error
 	if r.damaged {
-		err = os.Rename(path, strings.TrimSuffix(path, segmentExt)+damagedExt)
+		aside := asideName(path)
+		if err = os.Rename(path, aside); err == nil {
+			s.log.Error("a damaged usage segment is kept aside: what could be read of it is in the ledger", "path", aside)
+		}
 	} else {
 		err = os.Remove(path)
+	}
+	if errors.Is(err, os.ErrNotExist) { // that was said when it was read
+		err = nil
 	}
 	if err != nil {
 		s.log.Error("cannot remove a segment of the usage spool", "dir", s.dir, "segment", r.segment, "error", err)
 	}
 	s.advance(next)
+}
+
+// asideName is where a damaged segment is kept. What is there from before stays.
+func asideName(path string) string {
+	base := strings.TrimSuffix(path, segmentExt)
+	for n := 1; ; n++ {
+		name := base + damagedExt
+		if n > 1 {
+			name = base + "-" + strconv.Itoa(n) + damagedExt
+		}
+		if _, err := os.Lstat(name); err != nil {
+			return name
+		}
+	}
 }
 
 // tidy begins a new segment once an eighth of one is full and in the ledger, so
@@ -203,12 +280,9 @@ func (s *Spool) tidy(r *reader, at position) {
 	}
 	s.w.Lock()
 	s.mu.Lock()
-	rotated := false
-	if s.tail == at && !s.closed {
-		s.rotate()
-		rotated = s.tail != at
-	}
+	last := s.tail == at && !s.closed
 	s.mu.Unlock()
+	rotated := last && s.rotate() == nil
 	s.w.Unlock()
 	if rotated {
 		s.finish(r)

@@ -78,22 +78,32 @@ func segmentPath(dir string, number uint64) string {
 	return filepath.Join(dir, fmt.Sprintf("%08d%s", number, segmentExt))
 }
 
-// listSegments gives the numbers of the segments in a directory, oldest first.
-func listSegments(dir string) ([]uint64, error) {
+// createSegment makes a segment's file, which must not be there.
+func createSegment(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, segmentMode)
+}
+
+// listSegments gives the numbers of the segments in a directory, oldest first,
+// and the last number that was given out: one that was kept aside has it for
+// good.
+func listSegments(dir string) (numbers []uint64, last uint64, err error) {
 	files, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	var numbers []uint64
 	for _, f := range files {
-		if digits, ok := strings.CutSuffix(f.Name(), segmentExt); ok {
-			if n, err := strconv.ParseUint(digits, 10, 64); err == nil {
-				numbers = append(numbers, n)
-			}
+		ext := filepath.Ext(f.Name())
+		n, err := strconv.ParseUint(strings.TrimSuffix(f.Name(), ext), 10, 64)
+		if err != nil || ext != segmentExt && ext != damagedExt {
+			continue
+		}
+		last = max(last, n)
+		if ext == segmentExt {
+			numbers = append(numbers, n)
 		}
 	}
 	slices.Sort(numbers)
-	return numbers, nil
+	return numbers, last, nil
 }
 
 // countFrames is how many whole records a segment holds.

@@ -34,6 +34,9 @@ type SpoolOptions struct {
 // What a killed process left behind goes to the ledger at the next start; the
 // ledger knows entries that it has by their call and attempt.
 //
+// A disk that takes nothing stops no call: records then wait in memory, up to a
+// bound, for room on it or for the ledger; see room.
+//
 // Any number of goroutines may append. While one of them writes, the others'
 // records gather in the next batch, which whoever comes first then writes for
 // all of them.
@@ -44,6 +47,8 @@ type Spool struct {
 	segmentBytes int64
 	log          *slog.Logger
 	lock         *os.File
+
+	create func(path string) (*os.File, error) // makes a segment's file
 
 	pending atomic.Int64
 
@@ -61,6 +66,7 @@ type Spool struct {
 	dirty    bool       // there is something to sync
 	progress chan struct{}
 	storeErr error // why the ledger takes nothing; nil: it does
+	room     room
 
 	kick   chan struct{} // wakes the writer
 	cancel context.CancelFunc
@@ -91,7 +97,7 @@ func (p position) before(q position) bool {
 // directory that another process has open is an error.
 func OpenSpool(o SpoolOptions) (*Spool, error) {
 	s := &Spool{dir: o.Dir, ledger: o.Ledger, always: o.Always, segmentBytes: o.SegmentBytes, log: o.Log,
-		next: &batch{}, progress: make(chan struct{}), kick: make(chan struct{}, 1)}
+		create: createSegment, next: &batch{}, progress: make(chan struct{}), kick: make(chan struct{}, 1)}
 	if s.segmentBytes <= 0 {
 		s.segmentBytes = 8 << 20
 	}
@@ -130,18 +136,20 @@ func (s *Spool) open() error {
 
 // openSegments counts what is left from before and begins a new segment.
 func (s *Spool) openSegments() error {
-	numbers, err := listSegments(s.dir)
+	numbers, last, err := listSegments(s.dir)
 	if err != nil {
 		return err
 	}
-	var last uint64
-	for _, n := range numbers {
+	for i, n := range numbers {
+		if i > 0 && n != numbers[i-1]+1 {
+			s.log.Error("segments of the usage spool are missing: what was in them and not in the ledger is lost",
+				"dir", s.dir, "first", numbers[i-1]+1, "last", n-1)
+		}
 		b, err := os.ReadFile(segmentPath(s.dir, n))
 		if err != nil {
 			return err
 		}
 		s.pending.Add(countFrames(b))
-		last = n
 	}
 	s.segments = numbers
 	if err := s.begin(last + 1); err != nil {
@@ -155,24 +163,24 @@ func (s *Spool) openSegments() error {
 // begin makes a segment and writes to it from now on. The one before stays as
 // it is if that fails. Both locks are held, or nobody else is there yet.
 func (s *Spool) begin(number uint64) error {
-	f, err := os.OpenFile(segmentPath(s.dir, number), os.O_RDWR|os.O_CREATE|os.O_EXCL, segmentMode)
+	f, err := s.create(segmentPath(s.dir, number))
 	if err != nil {
-		return err
+		return fmt.Errorf("cannot begin a new segment: %w", err)
 	}
 	if s.file != nil {
 		s.retired = append(s.retired, s.file)
 	}
 	s.segments = append(s.segments, number)
-	s.file, s.tail, s.dirty = f, position{segment: number}, true
+	s.file, s.tail, s.dirty, s.room.reserved = f, position{segment: number}, true, 0
 	return nil
 }
 
 // Pending is how many records are not in the ledger yet.
 func (s *Spool) Pending() int64 { return s.pending.Load() }
 
-// Append writes an entry's record to disk. On an error, such as a full disk,
-// the record is not there, and the spool goes on trying with the next one. It
-// keeps nothing of the entry.
+// Append writes an entry's record to disk or, where that takes none, shelves it
+// in memory: Trouble then tells why. On an error the record is lost: too much
+// waits in memory already. It keeps nothing of the entry.
 func (s *Spool) Append(e *Entry) error {
 	s.mu.Lock()
 	if s.closed {
@@ -219,26 +227,43 @@ func (s *Spool) writeNext() {
 	s.mu.Lock()
 	b := s.next
 	s.next = fresh
-	at := s.tail
 	s.mu.Unlock()
 
 	b.written, b.waiting = true, b.records
-	if b.err = s.write(b.buf, at.offset); b.err != nil {
-		s.recover(at)
-		return
-	}
-	at.offset += int64(len(b.buf))
 	s.pending.Add(int64(b.records)) // before the writer can see them
-	s.mu.Lock()
-	s.tail, s.dirty = at, true
-	if at.offset >= s.segmentBytes {
-		s.rotate()
+	if b.err = s.keep(b.buf, b.records); b.err != nil {
+		s.pending.Add(-int64(b.records))
 	}
-	s.mu.Unlock()
 }
 
-func (s *Spool) write(b []byte, offset int64) error {
-	if _, err := s.file.WriteAt(b, offset); err != nil {
+// put writes records at the tail. What a failed write may have put down it
+// takes back, and tries a new segment: it may be this file alone that takes no
+// more. The w lock is held.
+func (s *Spool) put(frames []byte) error {
+	err := s.write(frames)
+	if err != nil {
+		clean := s.file.Truncate(s.tail.offset) == nil
+		if clean && s.tail.offset == 0 {
+			return err // it is new
+		}
+		if s.rotate() != nil {
+			return err
+		}
+		if err = s.write(frames); err != nil {
+			_ = s.file.Truncate(0) // what is behind the tail is not read
+			return err
+		}
+	}
+	s.mu.Lock()
+	s.tail.offset += int64(len(frames))
+	s.dirty = true
+	s.mu.Unlock()
+	s.makeRoom()
+	return nil
+}
+
+func (s *Spool) write(b []byte) error {
+	if _, err := s.file.WriteAt(b, s.tail.offset); err != nil {
 		return err
 	}
 	if s.always {
@@ -247,34 +272,25 @@ func (s *Spool) write(b []byte, offset int64) error {
 	return nil
 }
 
-// recover takes back what a failed write may have put down; where even that
-// fails, the next record goes to a new segment.
-func (s *Spool) recover(at position) {
-	if s.file.Truncate(at.offset) == nil {
-		return
-	}
+// rotate begins the next segment; w is held. If that fails the last one grows
+// on.
+func (s *Spool) rotate() error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.rotate()
-}
-
-// rotate begins the next segment; both locks are held. If that fails the last
-// one grows on.
-func (s *Spool) rotate() {
-	if err := s.begin(s.tail.segment + 1); err != nil {
-		s.log.Error("cannot begin a new segment of the usage spool", "dir", s.dir, "error", err)
-		return
-	}
-	if s.always {
+	err := s.begin(s.tail.segment + 1)
+	s.mu.Unlock()
+	if err == nil && s.always {
 		s.syncDir()
 	}
+	return err
 }
 
 // Flush waits until everything that was appended before it is in the ledger.
 func (s *Spool) Flush(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for target := s.tail; s.head.before(target); {
+	shelved, target := s.room.shelved, s.tail
+	waits := s.room.brought < shelved // in memory
+	for waits || s.head.before(target) {
 		progress := s.progress
 		s.mu.Unlock()
 		s.wake()
@@ -285,11 +301,14 @@ func (s *Spool) Flush(ctx context.Context) error {
 			err = ctx.Err()
 		}
 		s.mu.Lock()
-		if err == nil && s.closed && s.head.before(target) {
+		if waits && s.room.brought >= shelved {
+			waits, target = false, s.tail
+		}
+		if err == nil && s.closed && (waits || s.head.before(target)) {
 			err = ErrSpoolClosed
 		}
 		if err != nil {
-			return fmt.Errorf("cannot flush the usage spool: %w", errors.Join(err, s.storeErr))
+			return fmt.Errorf("cannot flush the usage spool: %w", errors.Join(err, s.storeErr, s.room.why))
 		}
 	}
 	return nil
@@ -327,13 +346,14 @@ func (s *Spool) Close() error {
 	s.w.Unlock()
 	s.cancel()
 	s.done.Wait()
+	lost := s.giveUp()
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	close(s.progress)
 	s.retired = append(s.retired, s.file)
 	s.dirty = false
-	err := s.syncFiles(s.retired)
+	err := errors.Join(lost, s.syncFiles(s.retired))
 	if s.head == s.tail { // the last segment holds nothing that the ledger has not
 		err = errors.Join(err, os.Remove(segmentPath(s.dir, s.tail.segment)))
 	}

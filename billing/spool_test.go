@@ -265,36 +265,6 @@ func TestSecondProcess(t *testing.T) {
 	openSpool(t, SpoolOptions{Dir: dir, Ledger: newSink()})
 }
 
-// TestFullDisk: the record that does not fit is an error, later ones go on.
-func TestFullDisk(t *testing.T) {
-	full, err := os.OpenFile("/dev/full", os.O_RDWR, 0)
-	if err != nil {
-		t.Skip(err)
-	}
-	l := newSink()
-	s, err := OpenSpool(SpoolOptions{Dir: t.TempDir(), Ledger: l, Log: quiet()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = s.Close() }() // it tells that the full disk cannot be synced
-	s.w.Lock()
-	s.mu.Lock()
-	_ = s.file.Close()
-	s.file = full
-	s.mu.Unlock()
-	s.w.Unlock()
-	if err := s.Append(&Entry{Call: "lost"}); err == nil || !strings.Contains(err.Error(), `entry "lost"`) {
-		t.Errorf("error %v", err)
-	}
-	appendCalls(t, s, "a", "b")
-	if err := s.Flush(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if !l.has("a", "b") || l.has("lost") || s.Pending() != 0 {
-		t.Errorf("%v, %d pending", l.entries, s.Pending())
-	}
-}
-
 func TestTooLargeAnEntry(t *testing.T) {
 	l := newSink()
 	s := openSpool(t, SpoolOptions{Dir: t.TempDir(), Ledger: l})

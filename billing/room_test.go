@@ -1,0 +1,198 @@
+package billing
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// fullDisk is a spool whose disk is full while full holds.
+func fullDisk(t *testing.T, l Ledger, log *slog.Logger) (s *Spool, full *atomic.Bool) {
+	t.Helper()
+	if _, err := os.Stat("/dev/full"); err != nil {
+		t.Skip(err)
+	}
+	s, err := OpenSpool(SpoolOptions{Dir: t.TempDir(), Ledger: l, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	full = &atomic.Bool{}
+	s.w.Lock()
+	s.create = func(path string) (*os.File, error) {
+		f, err := createSegment(path)
+		if err != nil || !full.Load() {
+			return f, err
+		}
+		_ = f.Close()
+		return os.OpenFile("/dev/full", os.O_RDWR, 0)
+	}
+	full.Store(true)
+	if err := s.rotate(); err != nil {
+		t.Fatal(err)
+	}
+	s.w.Unlock()
+	return s, full
+}
+
+// buffer is a log that is read while it is written.
+type buffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+// TestFullDisk: records wait in memory while neither disk nor ledger takes
+// them, and are written as soon as there is room.
+func TestFullDisk(t *testing.T) {
+	l, logged := newSink(), &buffer{}
+	l.setDown(errors.New("store is down"))
+	s, full := fullDisk(t, l, slog.New(slog.NewTextHandler(logged, nil)))
+	appendCalls(t, s, "a", "b", "c")
+	if err := s.Trouble(); err == nil || s.Unwritten() != 3 || s.Pending() != 3 {
+		t.Errorf("%v, %d unwritten, %d pending", err, s.Unwritten(), s.Pending())
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Flush(ended); err == nil || !strings.Contains(err.Error(), "no space left") {
+		t.Errorf("flushed: %v", err)
+	}
+	full.Store(false)
+	s.retry()
+	for s.Unwritten() > 0 { // the mover had the first piece
+		s.retry()
+	}
+	if err := s.Trouble(); err != nil {
+		t.Errorf("still %v", err)
+	}
+	appendCalls(t, s, "d")
+	l.setDown(nil)
+	if err := s.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if !l.has("a", "b", "c", "d") || l.twice != 0 || s.Pending() != 0 {
+		t.Errorf("%v, %d twice, %d pending", l.entries, l.twice, s.Pending())
+	}
+	_ = s.Close() // it tells that /dev/full cannot be synced
+	for _, line := range []string{"cannot be written", "can be written again"} {
+		if strings.Count(logged.String(), line) != 1 {
+			t.Errorf("%q is not said once: %s", line, logged)
+		}
+	}
+}
+
+// TestFullDiskPastIt: while the ledger takes entries, nothing depends on the disk.
+func TestFullDiskPastIt(t *testing.T) {
+	l := newSink()
+	s, full := fullDisk(t, l, quiet())
+	for i := range 20 {
+		appendCalls(t, s, fmt.Sprint("call", i))
+		if err := s.Flush(t.Context()); err != nil || !l.has(fmt.Sprint("call", i)) {
+			t.Fatalf("call %d: %v", i, err)
+		}
+	}
+	if s.Trouble() == nil || s.Unwritten() != 0 || s.Pending() != 0 {
+		t.Errorf("%v, %d unwritten, %d pending", s.Trouble(), s.Unwritten(), s.Pending())
+	}
+	full.Store(false)
+	s.w.Lock() // the probe cannot tell: this file is /dev/full for good
+	err := s.rotate()
+	s.w.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.retry() // nobody calls: it looks for room by itself
+	if s.Trouble() != nil {
+		t.Errorf("still %v", s.Trouble())
+	}
+	_ = s.Close()
+	if l.twice != 0 {
+		t.Errorf("%d twice", l.twice)
+	}
+}
+
+// TestFullDiskBound: what exceeds the bound is an error, what does not is kept.
+func TestFullDiskBound(t *testing.T) {
+	l, logged := newSink(), &buffer{}
+	l.setDown(errors.New("store is down"))
+	s, _ := fullDisk(t, l, slog.New(slog.NewTextHandler(logged, nil)))
+	appendCalls(t, s, "kept")
+	s.mu.Lock()
+	s.room.records += mostShelved - 1
+	s.mu.Unlock()
+	e := Entry{Call: "lost", Cost: Dollar}
+	if err := s.Append(&e); err == nil || !strings.Contains(err.Error(), `entry "lost"`) || !strings.Contains(err.Error(), "wait in memory") {
+		t.Errorf("error %v", err)
+	}
+	s.mu.Lock()
+	s.room.records -= mostShelved - 1
+	s.mu.Unlock()
+	if s.Pending() != 1 {
+		t.Errorf("%d pending", s.Pending())
+	}
+	if err := s.Close(); err == nil || !strings.Contains(err.Error(), "1 usage records of 0 USD are lost") {
+		t.Errorf("closed: %v", err)
+	}
+	if !strings.Contains(logged.String(), "call=kept") {
+		t.Errorf("the loss is not told: %s", logged)
+	}
+}
+
+// TestFileThatFails: where one file alone fails, the next takes the record.
+func TestFileThatFails(t *testing.T) {
+	l := newSink()
+	s, full := fullDisk(t, l, quiet())
+	full.Store(false)
+	appendCalls(t, s, "a", "b")
+	if s.Trouble() != nil || s.Unwritten() != 0 {
+		t.Errorf("%v, %d unwritten", s.Trouble(), s.Unwritten())
+	}
+	if err := s.Flush(t.Context()); err != nil || !l.has("a", "b") {
+		t.Errorf("%v, %v", err, l.entries)
+	}
+	_ = s.Close() // it tells that the full disk cannot be synced
+}
+
+// TestSegmentsAsFound: what a crash or somebody's hand may leave.
+func TestSegmentsAsFound(t *testing.T) {
+	first, _ := segment(t, "a", "b")
+	second, _ := segment(t, "c")
+	l, dir, logged := newSink(), t.TempDir(), &buffer{}
+	for name, b := range map[string][]byte{
+		"00000001.damaged": []byte("kept"), "00000001.spool": append(first, "garbage at the end"...),
+		"00000002.spool": nil, "00000004.spool": second,
+	} {
+		if err := os.WriteFile(dir+"/"+name, b, segmentMode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := openSpool(t, SpoolOptions{Dir: dir, Ledger: l, Log: slog.New(slog.NewTextHandler(logged, nil))})
+	if err := s.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if !l.has("a", "b", "c") || l.twice != 0 || s.Pending() != 0 {
+		t.Errorf("%v, %d pending", l.entries, s.Pending())
+	}
+	for _, line := range []string{"segments of the usage spool are missing", "first=3 last=3", "bytes=18", "00000001"} {
+		if !strings.Contains(logged.String(), line) {
+			t.Errorf("%q is not said: %s", line, logged)
+		}
+	}
+}
