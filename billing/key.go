@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"hash/crc32"
 	"net/netip"
 	"strings"
@@ -91,6 +93,19 @@ func ShownPrefix(s string) string {
 
 // HashKey is the SHA-256 of the whole key: all that is ever stored of it.
 func HashKey(s string) [32]byte { return sha256.Sum256([]byte(s)) }
+
+// ParseHash reads the hash of a key: the 64 hexadecimal digits of its SHA-256,
+// with or without "sha256:" before them.
+func ParseHash(s string) (hash [32]byte, err error) {
+	digits, _ := strings.CutPrefix(s, "sha256:")
+	if b, err := hex.DecodeString(digits); err == nil && len(b) == len(hash) {
+		return [32]byte(b), nil
+	}
+	return hash, errors.New("want the SHA-256 of the key as sha256: and 64 hexadecimal digits")
+}
+
+// HashPrefix is what is shown of a key of which only the hash is known.
+func HashPrefix(hash [32]byte) string { return "sha256:" + hex.EncodeToString(hash[:4]) }
 
 // account is the ID of the key whose budget and limits it counts in: a key that
 // was rotated goes on where the old one is, and both share while both work.

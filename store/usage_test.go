@@ -140,9 +140,11 @@ func drawQuery(t *rapid.T) billing.Query {
 	}
 	q.Team = rapid.SampledFrom([]string{"", "", "a"}).Draw(t, "only team")
 	q.KeyID = rapid.SampledFrom([]string{"", "", "2"}).Draw(t, "only key")
-	pick := func(label string, of ...string) string { return rapid.SampledFrom(append(of, "", "", "", "")).Draw(t, label) }
+	pick := func(label string, of ...string) string {
+		return rapid.SampledFrom(append(of, "", "", "", "")).Draw(t, label)
+	}
 	q.Only = billing.Filter{Key: pick("only team/key", "a/1", "b/2"), Model: pick("only model", "fast"), Prompt: pick("only prompt", "sum"),
-		User: pick("only user", "ann", "bob"), Tag: pick("only tag", "x", "y"), Provider: pick("only provider", "p"), Target: pick("only target", "p/m")}
+		User: pick("only user", "ann", "bob"), Tag: pick("only tag", "x", "y"), Provider: pick("only provider", "openai"), Target: pick("only target", "openai/gpt-4o-mini")}
 	if zone := rapid.SampledFrom(zones).Draw(t, "zone"); zone != "UTC" {
 		loc, err := time.LoadLocation(zone)
 		if err != nil {

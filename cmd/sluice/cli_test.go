@@ -70,7 +70,7 @@ func TestExitCodes(t *testing.T) {
 		{[]string{}, 0, ""},
 		{[]string{"srve"}, 2, "unknown command"},
 		{[]string{"team"}, 2, "needs a command"},
-		{[]string{"team", "lst"}, 2, "known are create, delete, list, show"},
+		{[]string{"team", "lst"}, 2, "known are create, delete, list, show, update"},
 		{[]string{"serve", "--port", "1"}, 2, "unknown flag: --port"},
 		{[]string{"serve", "extra"}, 2, "unknown command"},
 		{[]string{"serve", "-c", "absent.yaml"}, 2, "absent.yaml"},

@@ -15,7 +15,7 @@ import (
 
 func keyCommand() *cobra.Command {
 	return group("key", "Keys: the credentials of callers",
-		keyListCommand(), keyShowCommand(), keyCreateCommand(), keyRotateCommand(), keyRevokeCommand())
+		keyListCommand(), keyShowCommand(), keyCreateCommand(), keyUpdateCommand(), keyRotateCommand(), keyRevokeCommand())
 }
 
 func keyListCommand() *cobra.Command {
@@ -130,7 +130,7 @@ func keyCreateCommand() *cobra.Command {
 	f.StringVar(&expires, "expires", "", "when it ends: a date or an RFC 3339 time (default never)")
 	f.StringSliceVar(&prompts, "prompts", nil, "prompts granted (default all that the team has)")
 	f.StringSliceVar(&ips, "ips", nil, "addresses or networks it may be used from (default everywhere)")
-	f.StringVar(&hash, "hash", "", "hex SHA-256 of a key from elsewhere, to take that over instead of making one")
+	f.StringVar(&hash, "hash", "", "SHA-256 of a key from elsewhere, as 64 hexadecimal digits, to take that over instead of making one")
 	return cmd
 }
 

@@ -60,6 +60,10 @@ func TestReportFromTheStore(t *testing.T) {
 		t.Errorf("--model selects nothing: %s", got.out)
 	}
 	sluice(t, "report", "--data", "data", "--verify").want(t, 0, "1 entries: every sum is right", "")
+	sluice(t, "invoice", "t", "--data", "data", "--month", time.Now().UTC().Format("2006-01")).want(t, 0, "to pay: 0.25 USD (exactly 0.25)", "")
+	sluice(t, "invoice", "nobody", "--data", "data").want(t, 1, "", "nobody")
+	sluice(t, "invoice", "t", "--data", "data", "--month", "May").want(t, 2, "", "month")
+	sluice(t, "invoice", "t", "--format", "pdf").want(t, 2, "", "pdf")
 	if err := os.WriteFile("z.yaml", []byte("billing: {time_zone: Nowhere/City}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}

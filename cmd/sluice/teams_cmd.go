@@ -62,7 +62,7 @@ func (t *terms) body(cmd *cobra.Command) (map[string]any, error) {
 
 func teamCommand() *cobra.Command {
 	return group("team", "Teams: groups of callers with grants, limits and a budget",
-		teamListCommand(), teamShowCommand(), teamCreateCommand(), teamDeleteCommand())
+		teamListCommand(), teamShowCommand(), teamCreateCommand(), teamUpdateCommand(), teamDeleteCommand())
 }
 
 func teamListCommand() *cobra.Command {

@@ -179,8 +179,13 @@ func fileKey(team string, k config.Key) billing.Key {
 	for i, p := range k.IPs {
 		ips[i] = p.String()
 	}
-	return billing.Key{ID: "key_" + hex.EncodeToString(sum[:8]), Hash: billing.HashKey(k.Value.Reveal()),
-		Prefix: billing.ShownPrefix(k.Value.Reveal()), Team: team, Name: k.Name, Models: k.Models, Prompts: k.Prompts,
+	hash, prefix := billing.HashKey(k.Value.Reveal()), billing.ShownPrefix(k.Value.Reveal())
+	if k.Hash != "" {
+		hash, _ = billing.ParseHash(k.Hash) // checked when the file was read
+		prefix = billing.HashPrefix(hash)
+	}
+	return billing.Key{ID: "key_" + hex.EncodeToString(sum[:8]), Hash: hash,
+		Prefix: prefix, Team: team, Name: k.Name, Models: k.Models, Prompts: k.Prompts,
 		IPs: ips, Limits: k.Limits, Budget: k.Budget, Expires: k.Expires, Source: "file"}
 }
 

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"encoding/hex"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -57,7 +56,7 @@ type keyIn struct {
 	Prompts []string       `json:"prompts"`
 	IPs     []string       `json:"ips"`
 	Expires string         `json:"expires"` // RFC 3339, or a date: its first moment
-	Hash    string         `json:"hash"`    // hex SHA-256 of a key from elsewhere; empty: a new key
+	Hash    string         `json:"hash"`    // SHA-256 of a key from elsewhere (see billing.ParseHash); empty: a new key
 }
 
 // key is the key asked for, and its secret unless it was made elsewhere.
@@ -81,12 +80,10 @@ func (in *keyIn) key(now time.Time, loc *time.Location) (k billing.Key, secret s
 		k.Hash, k.Prefix = billing.HashKey(secret), billing.ShownPrefix(secret)
 		return k, secret, checkName("name", k.Name)
 	}
-	hash, err := hex.DecodeString(in.Hash)
-	if err != nil || len(hash) != len(k.Hash) {
-		return k, "", schema.Invalid("hash", "hash must be the SHA-256 of the key as 64 hexadecimal digits")
+	if k.Hash, err = billing.ParseHash(in.Hash); err != nil {
+		return k, "", schema.Invalid("hash", "hash: %v", err)
 	}
-	copy(k.Hash[:], hash)
-	k.Prefix = "sha256:" + in.Hash[:8]
+	k.Prefix = billing.HashPrefix(k.Hash)
 	return k, "", checkName("name", k.Name)
 }
 

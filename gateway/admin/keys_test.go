@@ -141,3 +141,22 @@ func TestTeamOwnerManagesItsKeys(t *testing.T) {
 	c.object(201, "POST", "/admin/v1/keys/"+made["id"].(string)+"/rotate", "")
 	c.object(204, "DELETE", "/admin/v1/keys/key_r", "")
 }
+
+func TestPutKey(t *testing.T) {
+	w := newWorld()
+	c := newClient(t, w, "team-owner")
+	got := c.object(200, "PUT", "/admin/v1/keys/key_r", `{"id":"x","name":"ci","models":["fast"],"ips":["10.0.0.0/8"],"limits":{"rpm":5},"budget":{"usd":"2","per":"day"},"expires":"2027-01-01"}`)
+	k := w.keys["key_r"]
+	if got["id"] != "key_r" || k.Hash != billing.HashKey("r") || k.Limits.RPM != 5 || k.Budget.USD != 2*billing.Dollar || k.Models[0] != "fast" || k.Expires.IsZero() {
+		t.Errorf("%v, stored %+v", got, k)
+	}
+	c.object(200, "PUT", "/admin/v1/keys/key_r", `{"expires":null}`)
+	if k = w.keys["key_r"]; k.Budget != nil || len(k.Models) != 0 || !k.Expires.IsZero() {
+		t.Errorf("terms are replaced whole: %+v", k)
+	}
+	c.problem("PUT", "/admin/v1/keys/key_s", `{}`, 404, "not_found", "key_s")
+	c.problem("PUT", "/admin/v1/keys/key_r", `{"team":"sales"}`, 400, "invalid_request", "team")
+	c.problem("PUT", "/admin/v1/keys/key_r", `{"hash":"00"}`, 400, "invalid_request", "hash")
+	c.problem("PUT", "/admin/v1/keys/key_r", `{"ips":["here"]}`, 400, "invalid_request", "ips")
+	c.as("admin").problem("PUT", "/admin/v1/keys/key_f", `{}`, 409, "conflict", "configuration file")
+}

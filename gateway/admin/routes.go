@@ -36,12 +36,14 @@ var routes = []route{
 	{"GET", "/admin/v1/keys", everyone, (*api).listKeys},
 	{"POST", "/admin/v1/keys", owners, (*api).createKey},
 	{"GET", "/admin/v1/keys/{id}", everyone, (*api).showKey},
+	{"PUT", "/admin/v1/keys/{id}", owners, (*api).putKey},
 	{"DELETE", "/admin/v1/keys/{id}", owners, (*api).revokeKey},
 	{"POST", "/admin/v1/keys/{id}/rotate", owners, (*api).rotateKey},
 
 	{"GET", "/admin/v1/budgets", everyone, (*api).listBudgets},
 	{"GET", "/admin/v1/usage", everyone, (*api).usage},
 	{"GET", "/admin/v1/usage/verify", readers, (*api).verifyUsage},
+	{"GET", "/admin/v1/invoices/{name}", everyone, (*api).invoice},
 	{"GET", "/admin/v1/requests", everyone, (*api).listRequests},
 	{"GET", "/admin/v1/requests/{id}", everyone, (*api).showRequest},
 

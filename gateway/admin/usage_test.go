@@ -87,3 +87,19 @@ func TestRequests(t *testing.T) {
 	c.problem("GET", "/admin/v1/requests?status=ok", "", 400, "invalid_request", "status")
 	c.problem("GET", "/admin/v1/requests?min_usd=much", "", 400, "invalid_request", "min_usd")
 }
+
+func TestInvoice(t *testing.T) {
+	c := newClient(t, newWorld(), "team-owner")
+	got := c.object(200, "GET", "/admin/v1/invoices/research?month=2026-11", "")
+	if got["number"] != "SL-202611-research" || got["total_usd"] != "0.25" || got["preliminary"] != true {
+		t.Errorf("%v", got)
+	}
+	page := c.do("GET", "/admin/v1/invoices/research?month=2026-11&format=html", "")
+	if page.Header().Get("Content-Type") != "text/html; charset=utf-8" || !strings.Contains(page.Body.String(), "SL-202611-research") {
+		t.Errorf("%v %s", page.Header(), page.Body)
+	}
+	c.problem("GET", "/admin/v1/invoices/sales", "", 404, "not_found", "sales")
+	c.problem("GET", "/admin/v1/invoices/research?month=2026-13", "", 400, "invalid_request", "month")
+	c.problem("GET", "/admin/v1/invoices/research?by=tag", "", 400, "invalid_request", "tag")
+	c.problem("GET", "/admin/v1/invoices/research?format=pdf", "", 400, "invalid_request", "format")
+}

@@ -1,9 +1,12 @@
 package config
 
 import (
+	"encoding/hex"
 	"slices"
 	"strconv"
 	"strings"
+
+	"sluice/billing"
 )
 
 func (k *checker) teams() {
@@ -40,10 +43,28 @@ func (k *checker) key(path []string, key Key, seen map[Secret]string) {
 	} else {
 		k.name(name, key.Name)
 	}
-	k.secret(below(path, "value"), key.Value, seen)
+	if key.Hash != "" {
+		k.hash(path, key, seen)
+	} else {
+		k.secret(below(path, "value"), key.Value, seen)
+	}
 	k.budget(below(path, "budget"), key.Budget)
 	k.patterns(below(path, "models"), key.Models)
 	k.patterns(below(path, "prompts"), key.Prompts)
+}
+
+// hash looks at a key of which only the hash is declared.
+func (k *checker) hash(path []string, key Key, seen map[Secret]string) {
+	at := below(path, "hash")
+	sum, err := billing.ParseHash(key.Hash)
+	switch {
+	case key.Value != "":
+		k.fault(at, "want either the hash or the value, not both")
+	case err != nil:
+		k.fault(at, "%v", err)
+	default:
+		k.secret(at, Secret(hex.EncodeToString(sum[:])), seen)
+	}
 }
 
 // parent follows a team's parents to the top. A loop is reported at each of its

@@ -139,7 +139,8 @@ type Team struct {
 // Key is a caller's credential that the file declares.
 type Key struct {
 	Name    string          `json:"name"`
-	Value   Secret          `json:"value"`
+	Value   Secret          `json:"value"` // or Hash
+	Hash    string          `json:"hash"`  // sha256: and the 64 hexadecimal digits of the key, of which then only this is known
 	Budget  *billing.Budget `json:"budget"`
 	Limits  billing.Limits  `json:"limits"`
 	Models  []string        `json:"models"`  // patterns; none: all that the team has

@@ -1,7 +1,9 @@
 package e2e
 
 import (
+	"crypto/sha256"
 	"encoding/csv"
+	"encoding/hex"
 	"encoding/json"
 	"path/filepath"
 	"strings"
@@ -123,5 +125,48 @@ func TestKeys(t *testing.T) {
 	}
 	if a := g.chat(chatBody("up/small", "hi", ""), auth...); a.status != 401 {
 		t.Errorf("a deleted key: %d %s", a.status, a.body)
+	}
+}
+
+// A key from elsewhere works unchanged where only its hash is given, in the
+// file and at the command line, and is rotated and changed like any other.
+func TestImportedKeys(t *testing.T) {
+	hash := func(key string) string { sum := sha256.Sum256([]byte(key)); return hex.EncodeToString(sum[:]) }
+	g := start(t, providers+"teams: {t: {keys: [{name: app, value: sk-test-app}, {name: old, hash: \"sha256:"+hash("sk-from-elsewhere")+"\"}]}}\n")
+	ask := func(key string) int {
+		return g.chat(chatBody("up/small", "hi", ""), "Authorization", "Bearer "+key).status
+	}
+	if got := ask("sk-from-elsewhere"); got != 200 {
+		t.Errorf("a key that the file has by its hash: %d", got)
+	}
+	run := func(args ...string) string {
+		t.Helper()
+		out, stderr, code := g.sluice(args...)
+		if code != 0 {
+			t.Errorf("%v: %d %s%s", args, code, out, stderr)
+		}
+		return out
+	}
+	run("team", "create", "made", "--budget", "5")
+	run("key", "create", "--team", "made", "--name", "brought", "--hash", hash("another-key"))
+	if got := ask("another-key"); got != 200 {
+		t.Errorf("a key that was taken over: %d", got)
+	}
+	if out := run("key", "show", "made/brought"); strings.Contains(out, hash("another-key")) {
+		t.Errorf("the whole hash is shown: %s", out)
+	}
+	run("key", "update", "made/brought", "--models", "nothing", "--ips", "127.0.0.0/8")
+	if got := ask("another-key"); got != 403 {
+		t.Errorf("a key without a grant: %d", got)
+	}
+	if out := run("key", "update", "made/brought", "--models", "", "--rpm", "100", "--json"); gjson.Get(out, "ips.0").String() != "127.0.0.0/8" || ask("another-key") != 200 {
+		t.Errorf("a change changes what it says only: %s", out)
+	}
+	fresh := strings.TrimSpace(run("key", "rotate", "made/brought", "--grace", "10m"))
+	if ask("another-key") != 200 || ask(fresh) != 200 {
+		t.Error("after a rotation with grace both keys work")
+	}
+	if out := run("team", "update", "made", "--rpm", "60", "--json"); gjson.Get(out, "budget.usd").String() != "5" || gjson.Get(out, "limits.rpm").Int() != 60 {
+		t.Errorf("team update: %s", out)
 	}
 }

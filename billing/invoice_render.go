@@ -1,0 +1,145 @@
+package billing
+
+import (
+	_ "embed" // the page of an invoice
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// InvoiceFormats are what Invoice.Render writes.
+var InvoiceFormats = []string{"table", "csv", "json", "html"}
+
+//go:embed invoice.html
+var invoicePage string
+
+var invoiceTemplate = template.Must(template.New("invoice").Funcs(template.FuncMap{
+	"group": groupDigits,
+	"cents": Nano.Cents,
+	"date":  func(t time.Time) string { return t.Format("2 January 2006") },
+	"at":    func(t time.Time) string { return t.Format("2006-01-02 15:04 MST") },
+	"name": func(s string) string {
+		if s == "" {
+			return "(none)"
+		}
+		return s
+	},
+}).Parse(invoicePage))
+
+// Render writes the invoice in one of InvoiceFormats. The page is complete in
+// itself and made to be printed.
+func (v *Invoice) Render(w io.Writer, format string) error {
+	switch format {
+	case "table":
+		return v.table(w)
+	case "csv":
+		return v.csv(w)
+	case "json":
+		b, err := json.MarshalIndent(v, "", "  ")
+		if err != nil {
+			return err
+		}
+		_, err = w.Write(append(b, '\n'))
+		return err
+	case "html":
+		return invoiceTemplate.Execute(w, v)
+	}
+	return fmt.Errorf("format %q is none of %s", format, strings.Join(InvoiceFormats, ", "))
+}
+
+// LastDay is the last day of the month, for people.
+func (v *Invoice) LastDay() time.Time { return v.To.Add(-time.Nanosecond) }
+
+// Single tells whether no team is below the invoice's.
+func (v *Invoice) Single() bool { return len(v.Sections) == 1 }
+
+// Span is how many columns of a section's table stand before the amount.
+func (v *Invoice) Span() int { return len(v.By) + 8 }
+
+// figures are a line's cells after its values.
+func (l *InvoiceLine) figures() []string {
+	out := make([]string, 0, 9)
+	for _, n := range [...]int64{l.Calls, l.InputTokens, l.CachedInputTokens, l.CacheWriteTokens, l.OutputTokens, l.ReasoningTokens} {
+		out = append(out, strconv.FormatInt(n, 10))
+	}
+	return append(out, l.PerCall.String(), l.PerMillion.String(), l.USD.String())
+}
+
+var figureNames = []string{"calls", "input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens",
+	"usd_per_call", "usd_per_million_tokens", "usd"}
+
+// csv writes a row a line, with kind line or correction: the sum of the last
+// column is the total.
+func (v *Invoice) csv(w io.Writer) error {
+	out := csv.NewWriter(w)
+	head := append([]string{"number", "month", "team", "kind"}, v.By...)
+	_ = out.Write(append(append(head, "id", "time", "corrects", "reason"), figureNames...)) // errors are kept
+	for i := range v.Sections {
+		s := &v.Sections[i]
+		for j := range s.Lines {
+			row := []string{v.Number, v.Month, s.Team, "line"}
+			for _, value := range s.Lines[j].Values {
+				row = append(row, defuse(value))
+			}
+			_ = out.Write(append(append(row, "", "", "", ""), s.Lines[j].figures()...))
+		}
+		for _, c := range s.Corrections {
+			row := append([]string{v.Number, v.Month, s.Team, "correction"}, make([]string, len(v.By))...)
+			row = append(row, c.ID, c.Time.Format(time.RFC3339), defuse(c.Corrects), defuse(c.Reason))
+			_ = out.Write(append(append(row, make([]string, len(figureNames)-1)...), c.USD.String()))
+		}
+	}
+	out.Flush()
+	return out.Error()
+}
+
+func (v *Invoice) table(w io.Writer) error {
+	fmt.Fprintf(w, "invoice %s for team %s, %s to %s%s\n", v.Number, v.Team, v.From.Format(time.RFC3339), v.To.Format(time.RFC3339),
+		map[bool]string{true: ", preliminary"}[v.Preliminary])
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	line := func(cells ...string) {
+		for _, c := range cells {
+			fmt.Fprintf(tw, "%s\t", oneLine(c))
+		}
+		fmt.Fprintln(tw)
+	}
+	line(append(append([]string{"team"}, v.By...), figureNames...)...)
+	blank := make([]string, len(v.By)+len(figureNames)-2)
+	for i := range v.Sections {
+		s := &v.Sections[i]
+		for j := range s.Lines {
+			line(append(append([]string{s.Team}, s.Lines[j].Values...), s.Lines[j].figures()...)...)
+		}
+		for _, c := range s.Corrections {
+			line(append(append([]string{s.Team, "correction " + c.ID}, blank...), c.USD.String())...)
+		}
+		if !v.Single() {
+			line(append(append([]string{s.Team, "subtotal"}, blank...), s.Subtotal.String())...)
+		}
+	}
+	line(append(append([]string{"total", ""}, blank...), v.Total.String())...)
+	if err := tw.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "to pay: %s USD (exactly %v)\n", v.Rounded, v.Total)
+	return err
+}
+
+// groupDigits parts thousands by thin spaces.
+func groupDigits(n int64) string {
+	digits := strconv.FormatInt(n, 10)
+	var parts []string
+	for len(digits) > 3 && digits[len(digits)-4] != '-' {
+		parts = append(parts, digits[len(digits)-3:])
+		digits = digits[:len(digits)-3]
+	}
+	slices.Reverse(parts)
+	return strings.Join(append([]string{digits}, parts...), "\u202f")
+}

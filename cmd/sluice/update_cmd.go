@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"github.com/spf13/cobra"
+
+	"sluice/billing"
+)
+
+// change sets what the flags that were given say in a team or key as it was
+// read, so that what nobody mentioned stays.
+func (t *terms) change(cmd *cobra.Command, now map[string]any) error {
+	given := cmd.Flags().Changed
+	if given("models") {
+		now["models"] = t.models
+	}
+	limits, _ := now["limits"].(map[string]any)
+	if limits == nil {
+		limits = map[string]any{}
+	}
+	for name, n := range map[string]int64{"rpm": t.rpm, "tpm": t.tpm, "parallel": t.par} {
+		if given(name) {
+			limits[name] = n
+		}
+	}
+	now["limits"] = limits
+	return t.changeBudget(cmd, now)
+}
+
+// changeBudget is change for the budget: --budget none takes it away.
+func (t *terms) changeBudget(cmd *cobra.Command, now map[string]any) error {
+	given := cmd.Flags().Changed
+	if t.budget == "none" {
+		now["budget"] = nil
+		return nil
+	}
+	budget, _ := now["budget"].(map[string]any)
+	if budget == nil {
+		if !given("budget") {
+			for _, name := range []string{"per", "hard", "warn-at"} {
+				if given(name) {
+					return unusable("--%s needs --budget, for there is none yet", name)
+				}
+			}
+			return nil
+		}
+		budget = map[string]any{"per": t.per, "hard": t.hard}
+	}
+	if given("budget") {
+		usd, err := billing.ParseUSD(t.budget)
+		if err != nil {
+			return unusable("--budget: %w", err)
+		}
+		budget["usd"] = usd
+	}
+	if given("per") {
+		per, err := billing.ParsePeriod(t.per)
+		if err != nil {
+			return unusable("--per: %w", err)
+		}
+		budget["per"] = per
+	}
+	if given("hard") {
+		budget["hard"] = t.hard
+	}
+	if given("warn-at") {
+		budget["warn_at"] = t.warnAt
+	}
+	now["budget"] = budget
+	return nil
+}
+
+// update reads what is at a path, changes it and puts it back.
+func (c *adminClient) update(ctx context.Context, path string, change func(now map[string]any) error) ([]byte, error) {
+	b, err := c.call(ctx, http.MethodGet, path, nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	var now map[string]any
+	if err := json.Unmarshal(b, &now); err != nil {
+		return nil, fmt.Errorf("cannot read the answer of the admin API: %w", err)
+	}
+	if err := change(now); err != nil {
+		return nil, err
+	}
+	return c.call(ctx, http.MethodPut, path, nil, now)
+}
+
+func teamUpdateCommand() *cobra.Command {
+	var c adminClient
+	var t terms
+	var parent string
+	cmd := &cobra.Command{Use: "update NAME", Short: "Change a team: what the flags say, and nothing else", Args: cobra.ExactArgs(1),
+		RunE: command(func(cmd *cobra.Command, args []string) error {
+			b, err := c.update(cmd.Context(), "teams/"+url.PathEscape(args[0]), func(now map[string]any) error {
+				if cmd.Flags().Changed("parent") {
+					now["parent"] = parent
+				}
+				return t.change(cmd, now)
+			})
+			if err != nil {
+				return err
+			}
+			return printFields(cmd.OutOrStdout(), b, c.json)
+		})}
+	c.flags(cmd)
+	t.flags(cmd)
+	cmd.Flags().StringVar(&parent, "parent", "", `team above it; "" puts it on top`)
+	cmd.Flags().Lookup("budget").Usage = "budget in dollars, such as 20 or 0.5; none takes it away"
+	return cmd
+}
+
+func keyUpdateCommand() *cobra.Command {
+	var c adminClient
+	var t terms
+	var expires string
+	var prompts, ips []string
+	cmd := &cobra.Command{Use: "update ID", Short: "Change a key, by its id or as TEAM/NAME: what the flags say, and nothing else", Args: cobra.ExactArgs(1),
+		RunE: command(func(cmd *cobra.Command, args []string) error {
+			path, err := c.keyPath(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			b, err := c.update(cmd.Context(), path, func(now map[string]any) error {
+				for name, value := range map[string]any{"expires": expires, "prompts": prompts, "ips": ips} {
+					if cmd.Flags().Changed(name) {
+						now[name] = value
+					}
+				}
+				return t.change(cmd, now)
+			})
+			if err != nil {
+				return err
+			}
+			return printFields(cmd.OutOrStdout(), b, c.json)
+		})}
+	c.flags(cmd)
+	t.flags(cmd)
+	f := cmd.Flags()
+	f.StringVar(&expires, "expires", "", `when it ends: a date or an RFC 3339 time; "" is never`)
+	f.StringSliceVar(&prompts, "prompts", nil, `prompts granted; "" grants all that the team has`)
+	f.StringSliceVar(&ips, "ips", nil, `addresses or networks it may be used from; "" is everywhere`)
+	f.Lookup("budget").Usage = "budget in dollars, such as 20 or 0.5; none takes it away"
+	return cmd
+}

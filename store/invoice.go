@@ -1,0 +1,33 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"sluice/billing"
+)
+
+var _ billing.Amendments = (*Ledger)(nil)
+
+// CorrectionsIn lists the corrections of a team, or without one of all, oldest
+// first. The number of the attempt stands in the text, so that an index of
+// corrections alone can serve it.
+func (l *Ledger) CorrectionsIn(ctx context.Context, q billing.Query) ([]billing.Entry, error) {
+	var w where
+	w.and("e.attempt = " + strconv.Itoa(billing.Correction))
+	if !q.From.IsZero() {
+		w.and("e.time >= ?", q.From.UnixNano())
+	}
+	if !q.To.IsZero() {
+		w.and("e.time < ?", q.To.UnixNano())
+	}
+	if q.Team != "" {
+		w.and("e.dim IN (SELECT id FROM dims WHERE team = ?)", q.Team)
+	}
+	out, _, err := l.entries(ctx, entrySelect+w.String()+" ORDER BY e.time, e.id", w.args)
+	if err != nil {
+		return nil, fmt.Errorf("cannot list corrections: %w", err)
+	}
+	return out, nil
+}
