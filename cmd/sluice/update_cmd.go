@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -23,9 +24,11 @@ func (t *terms) change(cmd *cobra.Command, now map[string]any) error {
 	if limits == nil {
 		limits = map[string]any{}
 	}
-	for name, n := range map[string]int64{"rpm": t.rpm, "tpm": t.tpm, "parallel": t.par} {
-		if given(name) {
-			limits[name] = n
+	l := &t.limits
+	for flag, n := range map[string]int64{"rpm": l.RPM, "tpm": l.TPM, "input-tpm": l.InputTPM, "output-tpm": l.OutputTPM,
+		"rpd": l.RPD, "tpd": l.TPD, "parallel": l.Parallel} {
+		if given(flag) {
+			limits[strings.ReplaceAll(flag, "-", "_")] = n
 		}
 	}
 	now["limits"] = limits
