@@ -15,8 +15,9 @@ import (
 // It is in memory; Restore fills it from the ledger. All methods may be called
 // at once, but Rebuild and Restore want one caller.
 type Book struct {
-	loc *time.Location
-	now func() time.Time
+	loc    *time.Location
+	now    func() time.Time
+	warned func(BudgetStatus)
 
 	mu       sync.Mutex
 	view     uint64 // counts Rebuilds
@@ -37,6 +38,17 @@ func NewBook(loc *time.Location, now func() time.Time) *Book {
 	return &Book{loc: loc, now: now, accounts: map[accountName]*account{}, latest: &Owners{}}
 }
 
+// OnWarn has a function called whenever a budget reaches a level to warn at. It
+// is called by the call that reached it, and must not wait. Set it before the
+// first Rebuild.
+func (b *Book) OnWarn(f func(BudgetStatus)) { b.warned = f }
+
+func (b *Book) warn(s BudgetStatus) {
+	if b.warned != nil {
+		b.warned(s)
+	}
+}
+
 // Rebuild makes the view of teams and keys that a configuration declares. What
 // has the same name (a key: the same ID) as before keeps its state. A fault
 // (an unknown parent or team, a circle of parents, a name twice, a budget or
@@ -50,7 +62,7 @@ func (b *Book) Rebuild(teams []Team, keys []Key) (*Owners, error) {
 		if declared[t.Name] != nil {
 			return nil, fmt.Errorf("team %q is declared twice", t.Name)
 		}
-		if err := checkTerms(t.Budget, t.Limits); err != nil {
+		if err := checkTerms(t.Budgets, t.Limits); err != nil {
 			return nil, fmt.Errorf("team %q: %w", t.Name, err)
 		}
 		declared[t.Name] = t
@@ -64,7 +76,7 @@ func (b *Book) Rebuild(teams []Team, keys []Key) (*Owners, error) {
 		if declared[k.Team] == nil {
 			return nil, fmt.Errorf("key %q: team %q is not known", k.Name, k.Team)
 		}
-		if err := checkTerms(k.Budget, k.Limits); err != nil {
+		if err := checkTerms(k.Budgets, k.Limits); err != nil {
 			return nil, fmt.Errorf("key %q: %w", k.Team+"/"+k.Name, err)
 		}
 		if v.keys[k.ID] != nil {
@@ -78,12 +90,12 @@ func (b *Book) Rebuild(teams []Team, keys []Key) (*Owners, error) {
 	b.view++
 	for _, t := range order {
 		o := &Owner{Name: t.Name, Team: t.Name, parent: v.teams[t.Parent]}
-		b.join(o, accountName{team: t.Name}, terms{t.Models, t.Limits, t.Budget})
+		b.join(o, accountName{team: t.Name}, terms{t.Models, t.Limits, t.Budgets})
 		v.teams[t.Name] = o
 	}
 	for _, k := range keys {
 		o := &Owner{Name: k.Team + "/" + k.Name, Team: k.Team, Key: &k, parent: v.teams[k.Team]}
-		b.join(o, accountName{key: k.account()}, terms{k.Models, k.Limits, k.Budget})
+		b.join(o, accountName{key: k.account()}, terms{k.Models, k.Limits, k.Budgets})
 		v.keys[k.ID] = o
 		if k.Account != "" {
 			v.rotated[k.Account] = append(v.rotated[k.Account], k.ID)
@@ -96,9 +108,9 @@ func (b *Book) Rebuild(teams []Team, keys []Key) (*Owners, error) {
 
 // terms is what a team and a key may both have.
 type terms struct {
-	models []string
-	limits Limits
-	budget *Budget
+	models  []string
+	limits  Limits
+	budgets Budgets
 }
 
 // join ties an owner to its account and to everything above it.
@@ -112,11 +124,11 @@ func (b *Book) join(o *Owner, name accountName, t terms) {
 	a.seen = b.view
 	o.book = b
 	own := link{account: a, owner: o}
-	if t.budget != nil {
-		budget := *t.budget
-		own.budget, own.meter = &budget, a.meterOf(budget.Per, b.now(), b.loc)
-		o.hard = budget.Hard
+	for _, budget := range t.budgets {
+		own.budgets = append(own.budgets, budgetLink{o, &budget, a.meterOf(&budget, b)})
+		o.hard = o.hard || budget.Hard
 	}
+	o.budgeted = len(t.budgets) > 0
 	o.links = []link{own}
 	if len(t.models) > 0 {
 		o.grants = [][]string{t.models}
@@ -139,7 +151,7 @@ func (b *Book) join(o *Owner, name accountName, t terms) {
 		o.links = append(o.links, p.links...)
 		o.limits = append(o.limits, p.limits...)
 		o.grants = append(o.grants, p.grants...)
-		o.hard = o.hard || p.hard
+		o.hard, o.budgeted = o.hard || p.hard, o.budgeted || p.budgeted
 	}
 	slices.SortFunc(o.links, func(x, y link) int { return cmp.Compare(x.account.id, y.account.id) })
 	slices.SortFunc(o.limits, func(x, y limitLink) int { return cmp.Compare(x.owner.id(), y.owner.id()) })
@@ -155,25 +167,32 @@ func (o *Owner) id() uint64 {
 	return 0
 }
 
-// meterOf finds the account's meter for a period, or makes it.
-func (a *account) meterOf(p Period, now time.Time, loc *time.Location) *meter {
+// meterOf finds the account's meter for a budget, or makes it.
+func (a *account) meterOf(budget *Budget, b *Book) *meter {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, m := range a.meters {
-		if m.period == p {
+		if m.meterKey == budget.meterKey() {
+			m.seen = b.view
 			return m
 		}
 	}
-	m := newMeter(p, now, loc)
+	m := newMeter(budget, b.now(), b.loc)
+	m.seen = b.view
 	a.meters = append(a.meters, m)
 	a.metered.Store(true)
 	return m
 }
 
-// forget drops the accounts that neither this view nor the one before it has,
-// unless calls are still running on them. One that comes back later is restored
-// from the ledger.
+// forget drops the accounts, and the meters of those that stay, that neither
+// this view nor the one before it has, unless calls are still running on them.
+// One that comes back later is restored from the ledger.
 func (b *Book) forget() {
+	for _, a := range b.accounts {
+		a.mu.Lock()
+		a.meters = slices.DeleteFunc(a.meters, func(m *meter) bool { return m.seen+1 < b.view && m.held == 0 })
+		a.mu.Unlock()
+	}
 	maps.DeleteFunc(b.accounts, func(_ accountName, a *account) bool {
 		return a.seen+1 < b.view && a.idle()
 	})
@@ -181,9 +200,9 @@ func (b *Book) forget() {
 
 func (a *account) idle() bool {
 	a.mu.Lock()
-	held := a.held
+	held := slices.ContainsFunc(a.meters, func(m *meter) bool { return m.held != 0 })
 	a.mu.Unlock()
-	return held == 0 && (a.limiter == nil || a.limiter.idle())
+	return !held && (a.limiter == nil || a.limiter.idle())
 }
 
 // parentsFirst sorts teams so that each comes after its parent.
@@ -208,20 +227,10 @@ func parentsFirst(declared map[string]*Team) ([]*Team, error) {
 	return order, nil
 }
 
-// checkTerms finds what cannot be in a budget or in limits.
-func checkTerms(budget *Budget, limits Limits) error {
-	if budget != nil {
-		if _, err := ParsePeriod(string(budget.Per)); err != nil {
-			return fmt.Errorf("budget.per: %w", err)
-		}
-		if budget.USD < 0 {
-			return fmt.Errorf("budget.usd: %v is negative", budget.USD)
-		}
-		for _, share := range budget.WarnAt {
-			if !(share > 0 && share <= 1000) { // NaN too
-				return fmt.Errorf("budget.warn_at: %v is not a share of the budget, such as 0.8", share)
-			}
-		}
+// checkTerms finds what cannot be in budgets or in limits.
+func checkTerms(budgets Budgets, limits Limits) error {
+	if err := budgets.check(); err != nil {
+		return err
 	}
 	for _, l := range []struct {
 		name string

@@ -80,9 +80,6 @@ type Ledger interface {
 	Append(ctx context.Context, entries []Entry) error
 	// Usage sums entries.
 	Usage(ctx context.Context, q Query) (*Report, error)
-	// Spent is the cost of a team (descendants not included) or a key (by
-	// id) since a time.
-	Spent(ctx context.Context, team, keyID string, since time.Time) (Nano, error)
 	// Requests lists entries, newest first.
 	Requests(ctx context.Context, q RequestQuery) ([]Entry, string, error)
 	// Request is the entry of a call, by its id or its caller's request id:

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"sluice/providers/schema"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -54,4 +56,18 @@ func book(t testing.TB, c *clock, teams []Team, keys []Key) (*Book, *Owners) {
 	return b, v
 }
 
-func hard(usd Nano, per Period) *Budget { return &Budget{USD: usd, Per: per, Hard: true} }
+func hard(usd Nano, per Period) Budgets { return Budgets{{USD: usd, Per: per, Hard: true}} }
+
+// holdUSD holds money alone, and tells how much.
+func holdUSD(o *Owner, want, least Nano) (Hold, Nano, *schema.Error) {
+	h, err := o.Hold(Need{USD: want, MinUSD: least})
+	return h, h.USD(), err
+}
+
+// budgetOf is how the owner's first own budget stands.
+func budgetOf(o *Owner, now time.Time) (BudgetStatus, bool) {
+	if all := o.OwnBudgets(now); len(all) > 0 {
+		return all[0], true
+	}
+	return BudgetStatus{}, false
+}

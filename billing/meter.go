@@ -2,42 +2,75 @@ package billing
 
 import (
 	"math"
+	"strings"
 	"time"
 )
 
-// meter is what one account has spent in one period's current window. The
-// account's lock guards it.
+// meterKey tells the meters of an account apart.
+type meterKey struct {
+	unit   Unit
+	per    Period
+	zone   string
+	models string // the patterns, by line
+}
+
+func (b *Budget) meterKey() meterKey {
+	return meterKey{b.Unit(), b.Per, b.TimeZone, strings.Join(b.Models, "\n")}
+}
+
+// meter is what one account has used in one period's current window, of calls
+// to some models, in one unit. The account's lock guards it.
 type meter struct {
-	period   Period
+	meterKey
+	patterns []string // of models; none: all
+	loc      *time.Location
+	seen     uint64 // the last view that had it; the Book's lock guards it
+
 	since    int64 // unix ns: the window's first instant
 	until    int64 // and the first one after it; rolling periods use neither
-	spent    Nano
-	restored bool // the ledger's part is in spent
+	spent    int64
+	held     int64   // set aside by calls that are running
+	warned   float64 // the highest warning level that is reached
+	restored bool    // the ledger's part is in spent
+
+	// The window before, for what it leaves over.
+	former int64 // its first instant
+	before int64 // what was spent in it
+	inUse  bool  // the account was in use then
 
 	// Of a rolling period: what was spent in each of the last hours, by the
 	// hour (since 1970) modulo the length. There is a slot more than the
 	// period has hours: the oldest counts whole until all of it is outside, so
 	// that no span of the period's length is ever let spend more.
-	hours []Nano
+	hours []int64
 	hour  int64 // the newest
 }
 
-func newMeter(p Period, now time.Time, loc *time.Location) *meter {
-	m := &meter{period: p}
-	if n := p.days(); n > 0 {
-		m.hours = make([]Nano, n*24+1)
+func newMeter(b *Budget, now time.Time, loc *time.Location) *meter {
+	m := &meter{meterKey: b.meterKey(), patterns: b.Models, loc: loc}
+	if b.TimeZone != "" {
+		m.loc, _ = time.LoadLocation(b.TimeZone) // which Check has tried
+	}
+	if n := b.Per.days(); n > 0 {
+		m.hours = make([]int64, n*24+1)
 		m.hour = hourOf(now)
 	} else {
 		m.until = math.MinInt64
-		m.roll(now, loc)
+		m.roll(now)
+		m.inUse = false
 	}
 	return m
 }
 
 func hourOf(t time.Time) int64 { return t.Unix() / 3600 }
 
+// counts tells whether calls of a model count.
+func (m *meter) counts(c Called) bool {
+	return len(m.patterns) == 0 || MatchModel(m.patterns, c.Model) || c.Target != "" && MatchModel(m.patterns, c.Target)
+}
+
 // roll moves the window on to now, never back: what has left it is forgotten.
-func (m *meter) roll(now time.Time, loc *time.Location) {
+func (m *meter) roll(now time.Time) {
 	if m.hours != nil {
 		m.rollHours(hourOf(now))
 		return
@@ -45,13 +78,20 @@ func (m *meter) roll(now time.Time, loc *time.Location) {
 	if now.UnixNano() < m.until {
 		return
 	}
-	m.spent = 0
-	if m.period == PeriodTotal {
+	if m.per == PeriodTotal {
 		m.since, m.until = math.MinInt64, math.MaxInt64
 		return
 	}
-	since, until := m.period.Window(now, loc)
-	m.since, m.until = since.UnixNano(), until.UnixNano()
+	since, until := m.per.Window(now, m.loc)
+	before, _ := m.per.Window(since.Add(-1), m.loc)
+	former := before.UnixNano()
+	if former == m.since {
+		m.before = m.spent
+	} else {
+		m.before = 0 // windows without a call lie between
+	}
+	m.spent, m.warned, m.inUse = 0, 0, true
+	m.former, m.since, m.until = former, since.UnixNano(), until.UnixNano()
 }
 
 func (m *meter) rollHours(hour int64) {
@@ -67,29 +107,41 @@ func (m *meter) rollHours(hour int64) {
 	}
 }
 
-func (m *meter) slot(hour int64) *Nano { return &m.hours[hour%int64(len(m.hours))] }
+func (m *meter) slot(hour int64) *int64 { return &m.hours[hour%int64(len(m.hours))] }
 
 // oldest is the first hour that still counts.
 func (m *meter) oldest() int64 { return m.hour - int64(len(m.hours)) + 1 }
 
-// charge adds what a call cost at a time; a window that is over takes nothing.
-func (m *meter) charge(cost Nano, at time.Time, loc *time.Location) {
-	m.roll(at, loc)
+// charge adds what a call used at a time; a window that is over takes nothing,
+// but for the one before, of which something may be carried over.
+func (m *meter) charge(n int64, at time.Time) {
+	m.roll(at)
 	if m.hours == nil {
-		if at.UnixNano() >= m.since {
-			m.spent += cost
+		switch ns := at.UnixNano(); {
+		case ns >= m.since:
+			m.spent += n
+		case ns >= m.former:
+			m.before += n
 		}
 		return
 	}
 	if hour := hourOf(at); hour >= m.oldest() {
-		*m.slot(hour) += cost
-		m.spent += cost
+		*m.slot(hour) += n
+		m.spent += n
 	}
+}
+
+// carried is what the window before has left over for this one: at most amount.
+func (m *meter) carried(amount int64) int64 {
+	if !m.inUse {
+		return 0
+	}
+	return min(max(amount-m.before, 0), amount)
 }
 
 // empty forgets all that was spent, before the ledger says it anew.
 func (m *meter) empty() {
-	m.spent = 0
+	m.spent, m.before = 0, 0
 	clear(m.hours)
 }
 
@@ -98,7 +150,7 @@ func (m *meter) start() time.Time {
 	if m.hours != nil {
 		return time.Unix(m.oldest()*3600, 0).UTC()
 	}
-	if m.period == PeriodTotal {
+	if m.per == PeriodTotal {
 		return time.Time{}
 	}
 	return time.Unix(0, m.since).UTC()
@@ -108,7 +160,7 @@ func (m *meter) start() time.Time {
 // comes back; zero: never, or nothing was spent.
 func (m *meter) resets() time.Time {
 	if m.hours == nil {
-		if m.period == PeriodTotal {
+		if m.per == PeriodTotal {
 			return time.Time{}
 		}
 		return time.Unix(0, m.until).UTC()

@@ -24,14 +24,22 @@ type Owner struct {
 	links  []link      // its account and those above it, in the order of their ids
 	limits []limitLink // of these, those with limits
 	hard   bool        // a hard budget is among the links
+	// budgeted: any budget is.
+	budgeted bool
 }
 
-// link is one account above an owner, with the budget it has there.
+// link is one account above an owner, with the budgets it has there.
 type link struct {
 	account *account
 	owner   *Owner
-	budget  *Budget // nil: none
-	meter   *meter  // of the budget's period; nil: no budget
+	budgets []budgetLink
+}
+
+// budgetLink is a budget and the meter of what it counts.
+type budgetLink struct {
+	owner  *Owner
+	budget *Budget
+	meter  *meter
 }
 
 // limitLink is one account above an owner that has limits.
@@ -48,8 +56,7 @@ type account struct {
 
 	metered atomic.Bool // there are meters
 	mu      sync.Mutex
-	held    Nano     // set aside by calls that are running
-	meters  []*meter // one for each period that its budget has had
+	meters  []*meter // those of its budgets, now and a view ago
 
 	limiter *limiter // made with the first limits, then never changed
 }
@@ -62,9 +69,7 @@ type accountName struct{ team, key string }
 func (o *Owner) HasHardBudget() bool { return o.hard }
 
 // HasBudget tells whether there is any budget, of the owner or above it.
-func (o *Owner) HasBudget() bool {
-	return slices.ContainsFunc(o.links, func(l link) bool { return l.budget != nil })
-}
+func (o *Owner) HasBudget() bool { return o.budgeted }
 
 // Parent is the team that the owner belongs to; nil: none.
 func (o *Owner) Parent() *Owner { return o.parent }

@@ -3,7 +3,9 @@ package billing
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -17,16 +19,10 @@ func (b *Book) Restore(ctx context.Context, ledger Ledger) error {
 	b.mu.Lock()
 	view := b.latest
 	b.mu.Unlock()
-	for o := range view.All() {
-		for i := range o.links {
-			l := &o.links[i]
-			if l.owner != o || l.budget == nil {
-				continue
-			}
-			r := restoration{book: b, ledger: ledger, view: view, owner: o, account: l.account, meter: l.meter}
-			if err := r.run(ctx); err != nil {
-				return fmt.Errorf("cannot restore the budget of %v: %w", o.ownerName(), err)
-			}
+	for b := range view.ownBudgets() {
+		r := restoration{book: b.book, ledger: ledger, view: view, budgetLink: b.budgetLink, account: b.account}
+		if err := r.run(ctx); err != nil {
+			return fmt.Errorf("cannot restore the budget of %v: %w", b.owner.ownerName(), err)
 		}
 	}
 	return nil
@@ -38,21 +34,45 @@ func (b *Book) Restored() bool {
 	b.mu.Lock()
 	view := b.latest
 	b.mu.Unlock()
-	for o := range view.All() {
-		for i := range o.links {
-			if l := &o.links[i]; l.owner == o && l.budget != nil && !l.filled() {
-				return false
-			}
+	for own := range view.ownBudgets() {
+		if !own.filled() {
+			return false
 		}
 	}
 	return true
 }
 
-// filled tells whether the link's meter has what the ledger knows.
-func (l *link) filled() bool {
-	l.account.mu.Lock()
-	defer l.account.mu.Unlock()
-	return l.meter.restored
+// ownBudget is a budget, where its owner has it.
+type ownBudget struct {
+	*budgetLink
+	account *account
+	book    *Book
+}
+
+// ownBudgets goes through the budgets of all teams and keys.
+func (v *Owners) ownBudgets() iter.Seq[ownBudget] {
+	return func(yield func(ownBudget) bool) {
+		for o := range v.All() {
+			for i := range o.links {
+				l := &o.links[i]
+				if l.owner != o {
+					continue
+				}
+				for j := range l.budgets {
+					if !yield(ownBudget{&l.budgets[j], l.account, o.book}) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// filled tells whether the meter has what the ledger knows.
+func (b *ownBudget) filled() bool {
+	b.account.mu.Lock()
+	defer b.account.mu.Unlock()
+	return b.meter.restored
 }
 
 // below lists the teams whose spending counts for a team: itself and all its
@@ -75,13 +95,11 @@ func (v *Owners) below(o *Owner) []string {
 
 // restoration fills one meter.
 type restoration struct {
+	*budgetLink
 	book    *Book
 	ledger  Ledger
 	view    *Owners
-	owner   *Owner
-	teams   []string // whose spending counts; none: it is a key
 	account *account
-	meter   *meter
 }
 
 func (r *restoration) run(ctx context.Context) error {
@@ -89,100 +107,132 @@ func (r *restoration) run(ctx context.Context) error {
 	r.account.mu.Lock()
 	done := m.restored
 	if !done {
-		m.roll(r.book.now(), r.book.loc)
+		m.roll(r.book.now())
 		m.empty()
 	}
-	start, since := m.start(), m.since
+	start, since, former := m.start(), m.since, m.former
 	r.account.mu.Unlock()
-	if done {
+	switch {
+	case done:
 		return nil
+	case m.hours != nil:
+		return r.hours(ctx, start)
 	}
-	r.teams = r.view.below(r.owner)
-	if m.hours != nil {
-		return r.hours(ctx, hourOf(start))
-	}
-	spent, err := r.spent(ctx, start)
+	now, err := r.used(ctx, Query{From: start})
 	if err != nil {
 		return err
+	}
+	var before used
+	if r.budget.CarryOver {
+		if before, err = r.used(ctx, Query{From: time.Unix(0, former).UTC(), To: start}); err != nil {
+			return err
+		}
+		ever, err := r.used(ctx, Query{To: start})
+		if err != nil {
+			return err
+		}
+		before.calls = ever.calls
 	}
 	r.account.mu.Lock()
 	defer r.account.mu.Unlock()
 	if m.since == since { // else the window has ended meanwhile
-		m.spent += spent
+		m.spent += now.amount
+		m.before += before.amount
+		m.inUse = before.calls > 0
 	}
-	m.restored = true
+	r.filled()
 	return nil
 }
 
-// spent is what the ledger has since a time; zero: of all time.
-func (r *restoration) spent(ctx context.Context, since time.Time) (Nano, error) {
-	var sum Nano
-	if key := r.owner.Key; key != nil {
-		for _, id := range append([]string{key.account()}, r.view.rotated[key.account()]...) {
-			n, err := r.ledger.Spent(ctx, "", id, since)
-			if err != nil {
-				return 0, err
-			}
-			sum += n
-		}
-	}
-	for _, team := range r.teams {
-		n, err := r.ledger.Spent(ctx, team, "", since)
-		if err != nil {
-			return 0, err
-		}
-		sum += n
-	}
-	return sum, nil
+// filled notes that the meter, whose account is locked, has what the ledger
+// knows. Levels that were reached before are not told of again.
+func (r *restoration) filled() {
+	r.meter.warned = r.level(r.book.now())
+	r.meter.restored = true
 }
 
-// hours fills a rolling meter hour by hour. The ledger only tells what was
-// spent since a time, so a span of hours is halved until nothing was spent in
-// it or it is one hour.
-func (r *restoration) hours(ctx context.Context, first int64) error {
-	last := first + int64(len(r.meter.hours)) - 1
-	all, err := r.spent(ctx, time.Unix(first*3600, 0).UTC())
-	if err != nil {
+// hours fills a rolling meter hour by hour.
+func (r *restoration) hours(ctx context.Context, start time.Time) error {
+	hours := map[int64]int64{}
+	err := r.rows(ctx, Query{From: start, GroupBy: []string{"hour"}}, func(hour string, u used) error {
+		at, err := time.Parse(time.RFC3339, hour)
+		hours[hourOf(at)] += u.amount
 		return err
-	}
-	sums := map[int64]Nano{}
-	if err := r.halve(ctx, span{first, last + 1, all, 0}, sums); err != nil {
+	})
+	if err != nil {
 		return err
 	}
 	m := r.meter
 	r.account.mu.Lock()
 	defer r.account.mu.Unlock()
-	for hour, spent := range sums {
+	for hour, n := range hours {
 		if hour >= m.oldest() && hour <= m.hour {
-			*m.slot(hour) += spent
-			m.spent += spent
+			*m.slot(hour) += n
+			m.spent += n
 		}
 	}
-	m.restored = true
+	r.filled()
 	return nil
 }
 
-// span is the hours from first to before end, with what was spent since each.
-type span struct {
-	first, end           int64
-	sinceFirst, sinceEnd Nano
+// used is what the ledger says of some calls, in the budget's unit.
+type used struct{ amount, calls int64 }
+
+// used sums what a query selects of the owner's calls.
+func (r *restoration) used(ctx context.Context, q Query) (sum used, err error) {
+	err = r.rows(ctx, q, func(_ string, u used) error {
+		sum.amount += u.amount
+		sum.calls += u.calls
+		return nil
+	})
+	return sum, err
 }
 
-func (r *restoration) halve(ctx context.Context, s span, sums map[int64]Nano) error {
-	if s.sinceFirst <= s.sinceEnd {
-		return nil
+// rows goes through what the ledger has of a query, for all whose calls count
+// for the owner: keys of a rotation, teams below. The first value is the hour,
+// if it groups by it.
+func (r *restoration) rows(ctx context.Context, q Query, each func(first string, u used) error) error {
+	if len(r.meter.patterns) > 0 {
+		q.GroupBy = append(q.GroupBy, "model", "target")
 	}
-	if s.end-s.first == 1 {
-		sums[s.first] = s.sinceFirst - s.sinceEnd
-		return nil
+	q.Location = time.UTC
+	var asked []Query
+	if key := r.owner.Key; key != nil {
+		for _, q.KeyID = range append([]string{key.account()}, r.view.rotated[key.account()]...) {
+			asked = append(asked, q)
+		}
 	}
-	middle := (s.first + s.end) / 2
-	since, err := r.spent(ctx, time.Unix(middle*3600, 0).UTC())
-	if err != nil {
-		return err
+	for _, q.Team = range r.view.below(r.owner) {
+		asked = append(asked, q)
 	}
-	if err := r.halve(ctx, span{s.first, middle, s.sinceFirst, since}, sums); err != nil {
-		return err
+	for _, q := range asked {
+		report, err := r.ledger.Usage(ctx, q)
+		if err != nil {
+			return err
+		}
+		for i := range report.Rows {
+			row := &report.Rows[i]
+			if n := len(row.Values); len(r.meter.patterns) > 0 && !r.meter.counts(calledAs(row.Values[n-2], row.Values[n-1])) {
+				continue
+			}
+			first := ""
+			if len(row.Values) > 0 {
+				first = row.Values[0]
+			}
+			amount := [...]int64{int64(row.USD), row.InputTokens + row.OutputTokens, row.Calls}[r.meter.unit]
+			if err := each(first, used{amount, row.Calls}); err != nil {
+				return err
+			}
+		}
 	}
-	return r.halve(ctx, span{middle, s.end, since, s.sinceEnd}, sums)
+	return nil
+}
+
+// calledAs is Called from what the ledger has: the target that answered counts
+// if it was asked for by its own name, or without its provider's.
+func calledAs(model, target string) Called {
+	if target == model || strings.HasSuffix(target, "/"+model) {
+		return Called{model, target}
+	}
+	return Called{Model: model}
 }

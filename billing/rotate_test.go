@@ -13,28 +13,28 @@ func TestRotatedKeyCountsInTheSameAccount(t *testing.T) {
 	}}
 	teams := []Team{{Name: "t"}}
 	keys := []Key{
-		{ID: "old", Team: "t", Budget: hard(20, "day"), Limits: Limits{RPM: 2}},
-		{ID: "new", Account: "old", Team: "t", Budget: hard(20, "day"), Limits: Limits{RPM: 2}},
-		{ID: "newest", Account: "old", Team: "t", Budget: hard(20, "day"), Limits: Limits{RPM: 2}},
-		{ID: "else", Team: "t", Budget: hard(100, "day")},
+		{ID: "old", Team: "t", Budgets: hard(20, "day"), Limits: Limits{RPM: 2}},
+		{ID: "new", Account: "old", Team: "t", Budgets: hard(20, "day"), Limits: Limits{RPM: 2}},
+		{ID: "newest", Account: "old", Team: "t", Budgets: hard(20, "day"), Limits: Limits{RPM: 2}},
+		{ID: "else", Team: "t", Budgets: hard(100, "day")},
 	}
 	b, v := book(t, c, teams, keys)
 	if err := b.Restore(t.Context(), l); err != nil {
 		t.Fatal(err)
 	}
 	for id, want := range map[string]Nano{"old": 12, "new": 12, "newest": 12, "else": 99} {
-		if s, _ := v.Key(id).Budget(c.at); s.Spent != want {
+		if s, _ := budgetOf(v.Key(id), c.at); Nano(s.Spent) != want {
 			t.Errorf("key %s: %+v, want %d spent", id, s, want)
 		}
 	}
-	hold, _, err := v.Key("old").HoldUpTo(8, 8)
+	hold, _, err := holdUSD(v.Key("old"), 8, 8)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := v.Key("newest").HoldUpTo(1, 1); err == nil {
+	if _, _, err := holdUSD(v.Key("newest"), 1, 1); err == nil {
 		t.Error("the budget was given out twice")
 	}
-	hold.Settle(8, c.at)
+	hold.Settle(Charge{USD: 8}, c.at)
 	for i, id := range []string{"old", "new"} {
 		if _, err := v.Key(id).Admit(c.at, Ask{Input: 0}); err != nil {
 			t.Fatalf("call %d: %v", i, err)

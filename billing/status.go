@@ -1,8 +1,10 @@
 package billing
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"sluice/providers/schema"
@@ -22,68 +24,123 @@ func (n OwnerName) String() string {
 	return fmt.Sprintf("team %q", n.Team)
 }
 
-// BudgetStatus is how a budget stands.
+// BudgetStatus is how a budget stands. Amounts are in its unit: of money, Nano.
 type BudgetStatus struct {
-	Owner     OwnerName `json:"owner"`
-	USD       Nano      `json:"usd"`
-	Per       Period    `json:"per"`
-	Spent     Nano      `json:"spent"`
-	Held      Nano      `json:"held"`
-	Remaining Nano      `json:"remaining"` // never negative
+	Owner     OwnerName
+	Budget    Budget
+	Limit     int64 // the amount, with what is raised and carried over
+	Spent     int64
+	Held      int64
+	Remaining int64 // never negative
+	Carried   int64 // of Limit, left over from the window before
+	Raised    int64 // of Limit, until Budget.Raise ends
+	// Since is when the window began; zero: of all time.
+	Since time.Time
 	// Resets is when the window ends; of a rolling period, when the first
-	// money comes back. Zero: never, or nothing was spent.
-	Resets time.Time `json:"resets,omitzero"`
-	WarnAt []float64 `json:"warn_at,omitempty"`
-	Hard   bool      `json:"hard"`
-	Warned float64   `json:"warned,omitempty"` // the highest of WarnAt that was reached; 0: none
+	// of it comes back. Zero: never, or nothing was spent.
+	Resets time.Time
+	Warned float64 // the highest of WarnAt that was reached; 0: none
 }
 
-// Budgets is how the owner's own budget and those above it stand, the owner's
+// MarshalJSON writes {owner, usd or tokens or requests, per, spent, held,
+// remaining, resets, warn_at, hard}, resets null for never, and what else was
+// given: models, time_zone, warned, carried and raised. Money is decimal text,
+// other amounts are numbers. usd is what the budget allows now.
+func (s BudgetStatus) MarshalJSON() ([]byte, error) {
+	b, unit := &s.Budget, s.Budget.Unit()
+	out := struct {
+		Owner     OwnerName  `json:"owner"`
+		USD       any        `json:"usd,omitempty"`
+		Tokens    any        `json:"tokens,omitempty"`
+		Requests  any        `json:"requests,omitempty"`
+		Per       Period     `json:"per"`
+		Spent     any        `json:"spent"`
+		Held      any        `json:"held"`
+		Remaining any        `json:"remaining"`
+		Carried   any        `json:"carried,omitempty"`
+		Raised    any        `json:"raised,omitempty"`
+		Since     *time.Time `json:"since,omitempty"`
+		Resets    *time.Time `json:"resets"`
+		Models    []string   `json:"models,omitempty"`
+		TimeZone  string     `json:"time_zone,omitempty"`
+		WarnAt    []float64  `json:"warn_at"`
+		Warned    float64    `json:"warned,omitempty"`
+		Hard      bool       `json:"hard"`
+	}{Owner: s.Owner, Per: b.Per, Spent: unit.json(s.Spent), Held: unit.json(s.Held), Remaining: unit.json(s.Remaining),
+		Models: b.Models, TimeZone: b.TimeZone, WarnAt: b.WarnAt, Warned: s.Warned, Hard: b.Hard}
+	switch limit := unit.json(s.Limit); unit {
+	case UnitUSD:
+		out.USD = limit
+	case UnitTokens:
+		out.Tokens = limit
+	case UnitRequests:
+		out.Requests = limit
+	}
+	if s.Carried > 0 {
+		out.Carried = unit.json(s.Carried)
+	}
+	if s.Raised > 0 {
+		out.Raised = unit.json(s.Raised)
+	}
+	if !s.Since.IsZero() {
+		out.Since = &s.Since
+	}
+	if !s.Resets.IsZero() {
+		out.Resets = &s.Resets
+	}
+	if out.WarnAt == nil {
+		out.WarnAt = []float64{}
+	}
+	return json.Marshal(out)
+}
+
+// Budgets is how the owner's own budgets and those above it stand, the owner's
 // first.
 func (o *Owner) Budgets(now time.Time) []BudgetStatus {
 	var all []BudgetStatus
 	for at := o; at != nil; at = at.parent {
-		if s, ok := at.Budget(now); ok {
-			all = append(all, s)
-		}
+		all = append(all, at.OwnBudgets(now)...)
 	}
 	return all
 }
 
-// Budget is how the owner's own budget stands; false: it has none.
-func (o *Owner) Budget(now time.Time) (BudgetStatus, bool) {
+// OwnBudgets is how the owner's own budgets stand, in the order of the
+// configuration.
+func (o *Owner) OwnBudgets(now time.Time) []BudgetStatus {
+	var all []BudgetStatus
 	for i := range o.links {
-		if l := &o.links[i]; l.owner == o && l.budget != nil {
-			l.account.mu.Lock()
-			defer l.account.mu.Unlock()
-			l.meter.roll(now, o.book.loc)
-			return l.status(), true
+		l := &o.links[i]
+		if l.owner != o || len(l.budgets) == 0 {
+			continue
 		}
+		l.account.mu.Lock()
+		for j := range l.budgets {
+			l.budgets[j].meter.roll(now)
+			all = append(all, l.budgets[j].status(now))
+		}
+		l.account.mu.Unlock()
 	}
-	return BudgetStatus{}, false
+	return all
 }
 
-// status is the state of a link with a budget, whose account is locked.
-func (l *link) status() BudgetStatus {
+// status is the state of a budget whose account is locked.
+func (b *budgetLink) status(now time.Time) BudgetStatus {
 	s := BudgetStatus{
-		Owner: l.owner.ownerName(), USD: l.budget.USD, Per: l.budget.Per,
-		Spent: l.meter.spent, Held: l.account.held, Remaining: max(l.left(), 0),
-		Resets: l.meter.resets(), WarnAt: l.budget.WarnAt, Hard: l.budget.Hard,
+		Owner: b.owner.ownerName(), Budget: *b.budget, Limit: b.limit(now), Spent: b.meter.spent, Held: b.meter.held,
+		Remaining: max(b.left(now), 0), Raised: b.budget.raised(now), Since: b.meter.start(), Resets: b.meter.resets(), Warned: b.level(now),
 	}
-	for _, share := range s.WarnAt {
-		if share > s.Warned && reached(s.Spent, s.USD, share) {
-			s.Warned = share
-		}
+	if b.budget.CarryOver {
+		s.Carried = b.meter.carried(b.budget.Amount())
 	}
 	return s
 }
 
-// reached tells whether spent is a share of usd; the share counts to a
+// reached tells whether spent is a share of a limit; the share counts to a
 // millionth, so that what is money stays whole.
-func reached(spent, usd Nano, share float64) bool {
+func reached(spent, limit int64, share float64) bool {
 	var have, want wide
-	have.addNano(1, int64(spent))
-	want.product(int64(math.Round(share*1e6)), int64(usd))
+	have.addNano(1, max(spent, 0))
+	want.product(int64(math.Round(share*1e6)), limit)
 	return have.hi > want.hi || have.hi == want.hi && have.lo >= want.lo
 }
 
@@ -94,17 +151,21 @@ func (o *Owner) ownerName() OwnerName {
 	return OwnerName{Team: o.Name}
 }
 
-// outOfMoney is the refusal by a budget. Trying again does not help: callers
+// outOfBudget is the refusal by a budget. Trying again does not help: callers
 // answer with x-should-retry: false.
-func outOfMoney(s BudgetStatus) *schema.Error {
-	per := " per " + string(s.Per)
-	if s.Per == PeriodTotal {
+func outOfBudget(s BudgetStatus) *schema.Error {
+	b, unit := &s.Budget, s.Budget.Unit()
+	per := " per " + string(b.Per)
+	if b.Per == PeriodTotal {
 		per = " in total"
+	}
+	if len(b.Models) > 0 {
+		per += " for " + strings.Join(b.Models, ", ")
 	}
 	what := "is spent"
 	if s.Remaining > 0 {
-		what = fmt.Sprintf("has %v USD left, which does not cover this call", s.Remaining)
-	} else if s.Spent < s.USD {
+		what = fmt.Sprintf("has %s left, which does not cover this call", unit.Text(s.Remaining))
+	} else if s.Spent < s.Limit {
 		what = "is held by calls that are running"
 	}
 	when := ""
@@ -113,6 +174,6 @@ func outOfMoney(s BudgetStatus) *schema.Error {
 	}
 	return &schema.Error{
 		Code: schema.CodeInsufficientQuota, Status: 429, Origin: schema.OriginPolicy, Type: "insufficient_quota",
-		Message: fmt.Sprintf("the budget of %v (%v USD%s) %s%s", s.Owner, s.USD, per, what, when),
+		Message: fmt.Sprintf("the budget of %v (%s%s) %s%s", s.Owner, unit.Text(s.Limit), per, what, when),
 	}
 }

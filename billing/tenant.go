@@ -12,7 +12,7 @@ type Team struct {
 	Parent  string   `json:"parent,omitempty"`
 	Models  []string `json:"models,omitempty"` // patterns; none: all models
 	Limits  Limits   `json:"limits"`
-	Budget  *Budget  `json:"budget,omitempty"`
+	Budgets Budgets  `json:"budget,omitempty"`
 	Source  string   `json:"source"` // file, or store
 	Created time.Time
 }
@@ -30,7 +30,7 @@ type Key struct {
 	Roles    []string  `json:"roles,omitempty"`
 	IPs      []string  `json:"ips,omitempty"` // CIDRs
 	Limits   Limits    `json:"limits"`
-	Budget   *Budget   `json:"budget,omitempty"`
+	Budgets  Budgets   `json:"budget,omitempty"`
 	Created  time.Time `json:"created"`
 	Expires  time.Time `json:"expires,omitzero"` // zero: never
 	LastUsed time.Time `json:"last_used,omitzero"`
@@ -47,14 +47,6 @@ type Limits struct {
 	RPD       int64 `json:"rpd,omitempty"`        // requests in any 24 h
 	TPD       int64 `json:"tpd,omitempty"`        // tokens in any 24 h
 	Parallel  int64 `json:"parallel,omitempty"`   // calls at once
-}
-
-// Budget is money for a period.
-type Budget struct {
-	USD    Nano      `json:"usd"`
-	Per    Period    `json:"per"`
-	WarnAt []float64 `json:"warn_at,omitempty"` // shares of USD
-	Hard   bool      `json:"hard"`              // refuse what goes beyond
 }
 
 // Tenants keeps the teams and keys that the admin API made.

@@ -47,7 +47,7 @@ func TestOneEntryForEachOutcome(t *testing.T) {
 		},
 	}
 	r := newRig(t, func(s *setup) {
-		s.key("poor", func(k *billing.Key) { k.Budget = hard(1) })
+		s.key("poor", func(k *billing.Key) { k.Budgets = hard(1) })
 		s.providers = append(s.providers, remote(t, "cut", cut+"/v1", &openai.Dialect, oneTwo), remote(t, "worn", inStream+"/v1", &openai.Dialect, oneTwo),
 			remote(t, "silent", silent+"/v1", &openai.Dialect, oneTwo), remote(t, "told", told+"/v1", &openai.Dialect, oneTwo), local("bomb", bomb, oneTwo))
 	})
@@ -268,7 +268,7 @@ func TestHoldsComeBack(t *testing.T) {
 		panic(http.ErrAbortHandler)
 	})
 	r := newRig(t, func(s *setup) {
-		s.key("rich", func(k *billing.Key) { k.Budget = hard(billing.Dollar) })
+		s.key("rich", func(k *billing.Key) { k.Budgets = hard(billing.Dollar) })
 		s.providers = append(s.providers, remote(t, "cut", url, &anthropic.Dialect, oneTwo), local("bomb", script{}, oneTwo))
 	})
 	r.log.allow()

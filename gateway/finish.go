@@ -27,7 +27,7 @@ func (c *Call) charge(t *dialect.Tally) {
 	}
 	e := &c.entry
 	cost := c.target.prices(c).Cost(u)
-	e.Excess += c.money.hold.Settle(cost, c.now)
+	e.Excess += c.money.hold.Settle(billing.Charge{USD: cost, Tokens: u.Input + u.Output}, c.now)
 	c.money.hold = billing.Hold{}
 	e.Cost += cost
 	if p := c.target.prices(c); p != nil {
@@ -94,7 +94,7 @@ func (c *Call) record() {
 		c.attempt = nil
 	}
 	e := &c.entry
-	e.Excess += c.money.hold.Settle(0, c.now) // nothing was produced: all of it comes back
+	e.Excess += c.money.hold.Settle(billing.Charge{}, c.now) // nothing was produced: all of it comes back
 	c.money.hold = billing.Hold{}
 	c.tickets[0].Done(billing.Ask{Input: e.Usage.Input, Output: e.Usage.Output})
 	c.tickets[1].Done(billing.Ask{Input: e.Usage.Input, Output: e.Usage.Output})

@@ -65,7 +65,7 @@ func TestHolds(t *testing.T) {
 			if err := call.reserve(); err != nil {
 				t.Fatal(err)
 			}
-			held := call.money.hold.Amount()
+			held := call.money.hold.USD()
 			if (call.money.clamped > 0) != c.clamped || held > c.budget {
 				t.Fatalf("held %v of %v, clamped to %d", held, c.budget, call.money.clamped)
 			}
@@ -96,10 +96,10 @@ func TestHolds(t *testing.T) {
 func (c *Call) record0(t *testing.T) {
 	t.Helper()
 	owner := c.caller.Owner
-	before, _ := owner.Available()
-	held := c.money.hold.Amount()
-	c.money.hold.Settle(0, c.now)
-	if after, _ := owner.Available(); after-before != held {
+	before, _ := owner.Left(billing.Called{})
+	held := c.money.hold.USD()
+	c.money.hold.Settle(billing.Charge{}, c.now)
+	if after, _ := owner.Left(billing.Called{}); after-before != held {
 		t.Errorf("%v were held, %v came back", held, after-before)
 	}
 }
@@ -134,7 +134,7 @@ func TestUnpriced(t *testing.T) {
 			}
 			continue
 		}
-		held, output := call.money.hold.Amount(), billing.Nano(500*c.price*1000)
+		held, output := call.money.hold.USD(), billing.Nano(500*c.price*1000)
 		if err != nil || held < output || c.price == 0 && held != 0 || c.price > 0 && held > 2*output {
 			t.Errorf("%s %v: %v, held %v", c.policy, c.targets, err, held)
 		}
@@ -152,10 +152,10 @@ func TestNothingLeft(t *testing.T) {
 	for _, n := range []string{"", `,"n":128`} {
 		call := reserving(t, 50, 0, `{"model":"m","max_tokens":500`+n+`,`+hi+`}`)
 		err := call.reserve()
-		if err == nil || schema.AsError(err).Code != schema.CodeInsufficientQuota || call.money.hold.Amount() != 0 {
-			t.Errorf("%v, held %v", err, call.money.hold.Amount())
+		if err == nil || schema.AsError(err).Code != schema.CodeInsufficientQuota || call.money.hold.USD() != 0 {
+			t.Errorf("%v, held %v", err, call.money.hold.USD())
 		}
-		if left, _ := call.caller.Owner.Available(); left != 50 {
+		if left, _ := call.caller.Owner.Left(billing.Called{}); left != 50 {
 			t.Errorf("%v are left", left)
 		}
 	}
@@ -164,7 +164,7 @@ func TestNothingLeft(t *testing.T) {
 // Callers without a hard budget are asked for nothing and limited in nothing.
 func TestNoBudget(t *testing.T) {
 	owners, err := billing.NewBook(nil, nil).Rebuild([]billing.Team{{Name: "t"}}, []billing.Key{{ID: "k", Team: "t", Name: "k"},
-		{ID: "soft", Team: "t", Name: "soft", Budget: &billing.Budget{USD: 1, Per: billing.PeriodTotal}}})
+		{ID: "soft", Team: "t", Name: "soft", Budgets: billing.Budgets{{USD: 1, Per: billing.PeriodTotal}}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,8 +173,8 @@ func TestNoBudget(t *testing.T) {
 			call := reserving(t, 1, 0, body)
 			call.caller = &Caller{Owner: owners.Key(id)}
 			call.model.Targets = []*Target{priced(t, "a", "1", "2", 0)}
-			if err := call.reserve(); err != nil || call.money.hold.Amount() != 0 || call.money.clamped != 0 || call.outputLimit(call.model.Targets[0]) != 0 {
-				t.Errorf("%s with %s: %v, held %v, limit %d", id, body, err, call.money.hold.Amount(), call.outputLimit(call.model.Targets[0]))
+			if err := call.reserve(); err != nil || call.money.hold.USD() != 0 || call.money.clamped != 0 || call.outputLimit(call.model.Targets[0]) != 0 {
+				t.Errorf("%s with %s: %v, held %v, limit %d", id, body, err, call.money.hold.USD(), call.outputLimit(call.model.Targets[0]))
 			}
 		}
 	}

@@ -87,8 +87,8 @@ func TestGrants(t *testing.T) {
 // What a key and its team have used and may use.
 func TestUsage(t *testing.T) {
 	r := newRig(t, func(s *setup) {
-		s.teams[0].Budget = &billing.Budget{USD: billing.Dollar, Per: billing.PeriodMonth}
-		s.key("other", func(k *billing.Key) { k.Limits.RPM, k.Budget = 7, hard(billing.Dollar) })
+		s.teams[0].Budgets = billing.Budgets{{USD: billing.Dollar, Per: billing.PeriodMonth}}
+		s.key("other", func(k *billing.Key) { k.Limits.RPM, k.Budgets = 7, hard(billing.Dollar) })
 	})
 	r.call("POST", "/v1/chat/completions", chat("up/in-10_out-5", "hi", ""))
 	for range 2 {

@@ -206,8 +206,8 @@ func errorSetup(t *testing.T) func(*setup) {
 		s.key("elsewhere", func(k *billing.Key) { k.IPs = []string{"192.0.2.0/24"} })
 		limited("norpm", func(k *billing.Key) { k.Limits.RPM = 1 })
 		limited("tpm", func(k *billing.Key) { k.Limits.TPM = 2 })
-		s.key("poor", func(k *billing.Key) { k.Budget = hard(1) })
-		s.key("thrifty", func(k *billing.Key) { k.Budget = hard(billing.Dollar) })
+		s.key("poor", func(k *billing.Key) { k.Budgets = hard(1) })
+		s.key("thrifty", func(k *billing.Key) { k.Budgets = hard(billing.Dollar) })
 		badkey := remote(t, "badkey", s.provider("up").BaseURL, &openai.Dialect, oneTwo)
 		badkey.Pool = router.NewPool("badkey", router.NewSecret("sk-fail-401-secret", "", 1, nil))
 		s.providers = append(s.providers, badkey,

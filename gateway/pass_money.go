@@ -57,12 +57,7 @@ func (c *Call) reservePassed() error {
 		}
 		want, least = want+most, least+most
 	}
-	hold, _, err := c.caller.Owner.HoldUpTo(want, least)
-	if err != nil {
-		return err
-	}
-	c.money.hold = hold
-	return nil
+	return c.hold(billing.Need{USD: want, MinUSD: least, Tokens: n.in + n.out, MinTokens: 1})
 }
 
 // passedUsage is what an answer that was passed on has used. What the provider

@@ -84,7 +84,7 @@ const (
 func passEdge(t *testing.T, h *host, change func(*Parts)) *edge {
 	t.Helper()
 	e := newEdge(t, nil)
-	teams := []billing.Team{{Name: "t"}, {Name: "thrifty", Budget: &billing.Budget{USD: billing.Nano(1e9), Per: "total", Hard: true}}}
+	teams := []billing.Team{{Name: "t"}, {Name: "thrifty", Budgets: billing.Budgets{{USD: billing.Nano(1e9), Per: "total", Hard: true}}}}
 	keys := []billing.Key{
 		{ID: "all", Team: "t", Name: "all", Hash: billing.HashKey(testKey)},
 		{ID: "thrifty", Team: "thrifty", Name: "k", Hash: billing.HashKey(thriftyKey)},

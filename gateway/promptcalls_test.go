@@ -349,7 +349,7 @@ func TestPromptsThatCannotRun(t *testing.T) {
 		s.prompts["lost"] = "---\nmodel: nobody/m\n---\nhello"
 		s.prompts["dear"] = "---\nmodel: mock/echo\n---\nhello"
 		s.prompts["unpriced"] = "---\nmodel: free/small\n---\nhello"
-		s.key("poor", func(k *billing.Key) { k.Budget = hard(1) })
+		s.key("poor", func(k *billing.Key) { k.Budgets = hard(1) })
 	})
 	for _, c := range []struct {
 		prompt string

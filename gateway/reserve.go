@@ -64,45 +64,76 @@ func (c *Call) tokensNeeded(owner *billing.Owner) (need billing.Ask) {
 // response format, a prediction).
 func (c *Call) inputBytes() int64 { return int64(max(c.req.Head.PromptSize, len(c.req.Raw))) }
 
-// reserve holds the most that the call can cost, with the budgets of the key,
+// reserve holds the most that the call can use, with the budgets of the key,
 // its team and the team's ancestors. Where less is left, the answer is clamped
 // to what that buys.
 func (c *Call) reserve() error {
+	if c.req.Op == schema.OpCount {
+		return nil
+	}
 	owner := c.caller.Owner
-	if !owner.HasBudget() || c.req.Op == schema.OpCount {
-		return nil
+	bound := owner.Bound(c.called())
+	if bound.USD {
+		if err := c.priced(); err != nil {
+			return err
+		}
 	}
-	if err := c.priced(); err != nil {
-		return err
-	}
-	if !owner.HasHardBudget() {
-		c.money.hold, _, _ = owner.HoldUpTo(0, 0)
-		return nil
-	}
-	if c.passed != nil {
+	switch {
+	case !bound.Hard:
+		return c.hold(billing.Need{})
+	case c.passed != nil:
 		return c.reservePassed()
 	}
 	out := c.outputBound()
 	in := c.inputBytes() + 64 // no token is shorter than a byte, but for a picture's
 	want := c.dearest(in, out)
-	if left, ok := owner.Available(); ok && (want > left/8 || c.req.Head.HasMedia) {
+	usd, tokens := owner.Left(c.called())
+	if want > usd/8 || in+out > tokens/8 || c.req.Head.HasMedia {
 		in = c.mostInput()
 		want = c.dearest(in, out)
 	}
-	hold, granted, err := owner.HoldUpTo(want, c.dearest(in, min(out, c.choices())))
+	least := min(out, c.choices())
+	if err := c.hold(billing.Need{USD: want, MinUSD: c.dearest(in, least), Tokens: in + out, MinTokens: in + least}); err != nil {
+		return err
+	}
+	if left := c.money.hold.Tokens() - in; left < out {
+		c.clamp(left / c.choices())
+	}
+	if granted := c.money.hold.USD(); granted < want {
+		for _, t := range c.model.Targets {
+			c.clamp(t.prices(c).AffordableOutput(granted, in) / c.choices())
+		}
+	}
+	return nil
+}
+
+// hold sets aside what the call needs. The request itself is counted once.
+func (c *Call) hold(n billing.Need) error {
+	n.Called = c.called()
+	if !c.done.admitted {
+		n.Requests = 1
+	}
+	hold, err := c.caller.Owner.Hold(n)
 	if err != nil {
 		return err
 	}
 	c.money.hold = hold
-	if granted < want {
-		for _, t := range c.model.Targets {
-			n := t.prices(c).AffordableOutput(granted, in) / c.choices()
-			if c.money.clamped == 0 || n < c.money.clamped {
-				c.money.clamped = max(n, 1)
-			}
-		}
-	}
 	return nil
+}
+
+// called is the model for budgets.
+func (c *Call) called() billing.Called {
+	if c.model.Direct {
+		return billing.Called{Model: c.entry.Model, Target: c.model.Targets[0].Name}
+	}
+	return billing.Called{Model: c.entry.Model}
+}
+
+// clamp bounds each answer to so many tokens.
+func (c *Call) clamp(n int64) {
+	if c.money.clamped == 0 || n < c.money.clamped {
+		c.money.clamped = max(n, 1)
+	}
 }
 
 // priced refuses a model without a price for a caller with a budget, unless
@@ -171,7 +202,7 @@ func (c *Call) outputLimit(t *Target) int64 {
 	}
 	own := c.req.Head.MaxTokens
 	limit := own
-	if limit == 0 && c.caller.Owner.HasHardBudget() {
+	if limit == 0 && c.caller.Owner.Bound(c.called()).Hard {
 		limit = c.unlimited(t)
 	}
 	if t.Max > 0 && limit > t.Max && !t.Provider.Client.Raw(&c.req, t.Model) {

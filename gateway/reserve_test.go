@@ -16,7 +16,7 @@ import (
 func reserving(t *testing.T, usd billing.Nano, tpm int64, body string) *Call {
 	t.Helper()
 	owners, err := billing.NewBook(nil, nil).Rebuild([]billing.Team{{Name: "t"}}, []billing.Key{{ID: "k", Team: "t", Name: "k",
-		Limits: billing.Limits{TPM: tpm}, Budget: &billing.Budget{USD: usd, Per: billing.PeriodTotal, Hard: true}}})
+		Limits: billing.Limits{TPM: tpm}, Budgets: billing.Budgets{{USD: usd, Per: billing.PeriodTotal, Hard: true}}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,8 +53,8 @@ func TestHoldsDoNotOverflow(t *testing.T) {
 			t.Fatalf("%s: %v", body, err)
 		}
 		most := c.model.Targets[0].Prices.MaxCost(0, c.money.clamped*c.choices())
-		if c.money.clamped == 0 || c.money.hold.Amount() > cents || most > c.money.hold.Amount() {
-			t.Errorf("%s: held %v, each answer clamped to %d tokens", body, c.money.hold.Amount(), c.money.clamped)
+		if c.money.clamped == 0 || c.money.hold.USD() > cents || most > c.money.hold.USD() {
+			t.Errorf("%s: held %v, each answer clamped to %d tokens", body, c.money.hold.USD(), c.money.clamped)
 		}
 	}
 }
@@ -78,14 +78,14 @@ func TestHoldsForEveryField(t *testing.T) {
 	c := reserving(t, cents, 0, `{"model":"m","max_tokens":10,`+hi+
 		`,"response_format":{"type":"json_schema","json_schema":{"name":"a","schema":{"type":"object","description":"`+long+`"}}}}`)
 	if err := c.reserve(); err == nil || schema.AsError(err).Code != schema.CodeInsufficientQuota {
-		t.Errorf("20,000 tokens of schema for a cent: %v, held %v", err, c.money.hold.Amount())
+		t.Errorf("20,000 tokens of schema for a cent: %v, held %v", err, c.money.hold.USD())
 	}
 	c = reserving(t, billing.Dollar, 0, `{"model":"m","max_tokens":10,"messages":[{"role":"user","content":[`+
 		strings.Repeat(`{"type":"image_url","image_url":{"url":"http://a/b"}},`, 20)+`{"type":"text","text":"x"}]}]}`)
 	if err := c.reserve(); err != nil {
 		t.Fatal(err)
 	}
-	if most := c.model.Targets[0].Prices.MaxCost(20*85, 10); c.money.hold.Amount() < most {
-		t.Errorf("20 pictures: held %v, want %v or more", c.money.hold.Amount(), most)
+	if most := c.model.Targets[0].Prices.MaxCost(20*85, 10); c.money.hold.USD() < most {
+		t.Errorf("20 pictures: held %v, want %v or more", c.money.hold.USD(), most)
 	}
 }

@@ -215,8 +215,8 @@ func (r *rig) start(s *setup, log *slog.Logger) {
 var past = time.Unix(1_500_000_000, 0)
 
 // hard is a hard budget in total.
-func hard(usd billing.Nano) *billing.Budget {
-	return &billing.Budget{USD: usd, Per: billing.PeriodTotal, Hard: true}
+func hard(usd billing.Nano) billing.Budgets {
+	return billing.Budgets{{USD: usd, Per: billing.PeriodTotal, Hard: true}}
 }
 
 // on is the rig for a subtest.

@@ -79,7 +79,7 @@ func BenchmarkCall(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			r := newRig(b, func(s *setup) {
 				s.key("rich", func(k *billing.Key) {
-					k.Budget, k.Limits = hard(1000*billing.Dollar), billing.Limits{RPM: 1 << 30, TPM: 1 << 31}
+					k.Budgets, k.Limits = hard(1000*billing.Dollar), billing.Limits{RPM: 1 << 30, TPM: 1 << 31}
 				})
 			})
 			conn := r.small(b, c.key, c.more)

@@ -67,7 +67,7 @@ func BenchmarkUsage(b *testing.B) {
 	}
 	b.Run("spent", func(b *testing.B) {
 		for b.Loop() {
-			if _, err := l.Spent(context.Background(), "", "k1", from); err != nil {
+			if _, err := l.Usage(context.Background(), billing.Query{From: from, KeyID: "k1"}); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -14,14 +14,14 @@ import (
 func key(id, value string) billing.Key {
 	return billing.Key{ID: id, Hash: sha256.Sum256([]byte(value)), Prefix: "sk-sl-" + id, Team: "research", Name: "ci",
 		Models: []string{"fast"}, Prompts: []string{"p"}, Roles: []string{"r"}, IPs: []string{"10.0.0.0/8"},
-		Limits: billing.Limits{RPM: 60, TPM: 5, Parallel: 2}, Budget: &billing.Budget{USD: 20 * billing.Dollar, Per: "day",
-			WarnAt: []float64{0.8}, Hard: true}, Created: noon, Expires: noon.Add(time.Hour), Source: "store"}
+		Limits: billing.Limits{RPM: 60, TPM: 5, Parallel: 2}, Budgets: billing.Budgets{{USD: 20 * billing.Dollar, Per: "day",
+			WarnAt: []float64{0.8}, Hard: true}}, Created: noon, Expires: noon.Add(time.Hour), Source: "store"}
 }
 
 func TestTeams(t *testing.T) {
 	ctx, s := context.Background(), testStore(t).Tenants()
 	team := billing.Team{Name: "research", Parent: "engineering", Models: []string{"claude/*"}, Limits: billing.Limits{RPM: 1},
-		Budget: &billing.Budget{USD: 1, Per: "30d"}, Source: "store", Created: noon}
+		Budgets: billing.Budgets{{USD: 1, Per: "30d"}}, Source: "store", Created: noon}
 	other := billing.Team{Name: "ops", Source: "store", Created: noon}
 	for _, put := range []billing.Team{team, other, team} {
 		if err := s.PutTeam(ctx, put); err != nil {
@@ -32,7 +32,7 @@ func TestTeams(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(got, []billing.Team{other, team}) {
 		t.Errorf("Teams = %+v, %v", got, err)
 	}
-	team.Parent, team.Budget = "", nil
+	team.Parent, team.Budgets = "", nil
 	if err := s.PutTeam(ctx, team); err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"sluice/billing"
 )
@@ -66,21 +65,6 @@ func total(groups map[string]*grouped) *sums {
 		all.add(&g.sums, 1)
 	}
 	return &all
-}
-
-// Spent is the cost of a team (descendants not included), of a key (by id), or
-// of both together, since a time; the zero time is the beginning.
-func (l *Ledger) Spent(ctx context.Context, team, keyID string, since time.Time) (billing.Nano, error) {
-	tx, err := l.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
-	if err != nil {
-		return 0, fmt.Errorf("cannot sum what was spent: %w", err)
-	}
-	defer func() { _ = tx.Rollback() }() // it wrote nothing
-	groups, err := usage(ctx, tx, billing.Query{From: since, Team: team, KeyID: keyID})
-	if err != nil {
-		return 0, fmt.Errorf("cannot sum what was spent: %w", err)
-	}
-	return billing.Nano(total(groups)[iUSD]), nil
 }
 
 // sortRows orders rows by their dimensions, numbers as numbers.

@@ -224,7 +224,7 @@ func TestTeamCommands(t *testing.T) {
 	})
 	sluice(t, "team", "create", "a", "--parent", "p", "--models", "fast,claude/*", "--budget", "12.5", "--per", "day", "--warn-at", "0.8", "--rpm", "9").
 		want(t, 0, "", "sluice key create --team a")
-	want := `POST /admin/v1/teams {"budget":{"usd":"12.5","per":"day","warn_at":[0.8],"hard":true},"limits":{"rpm":9},"models":["fast","claude/*"],"name":"a","parent":"p"}`
+	want := `POST /admin/v1/teams {"budget":{"hard":true,"per":"day","usd":"12.5","warn_at":[0.8]},"limits":{"rpm":9},"models":["fast","claude/*"],"name":"a","parent":"p"}`
 	if f.asked[0] != want {
 		t.Errorf("asked %s\nwant  %s", f.asked[0], want)
 	}
@@ -244,7 +244,7 @@ func TestKeyCommands(t *testing.T) {
 	if got.code != 0 || got.out != "sk-sl-x\n" || !strings.Contains(got.err, "t/ci (key_1)") {
 		t.Errorf("the key alone must be on stdout: %+v", got)
 	}
-	want := `POST /admin/v1/keys {"budget":{"usd":"20","per":"day","hard":false},"expires":"2027-01-01","hash":"","ips":["10.0.0.0/8"],"limits":{"tpm":100,"parallel":2},"models":null,"name":"ci","prompts":null,"team":"t"}`
+	want := `POST /admin/v1/keys {"budget":{"hard":false,"per":"day","usd":"20"},"expires":"2027-01-01","hash":"","ips":["10.0.0.0/8"],"limits":{"tpm":100,"parallel":2},"models":null,"name":"ci","prompts":null,"team":"t"}`
 	if f.asked[0] != want {
 		t.Errorf("asked %s\nwant  %s", f.asked[0], want)
 	}

@@ -28,7 +28,7 @@ func keyListCommand() *cobra.Command {
 				return err
 			}
 			return printItems(cmd.OutOrStdout(), items, c.json, column{"ID", "id"}, column{"TEAM", "team"}, column{"NAME", "name"},
-				column{"PREFIX", "prefix"}, column{"BUDGET", "budget.usd"}, column{"PER", "budget.per"}, column{"LIMITS", "limits"},
+				column{"PREFIX", "prefix"}, column{"BUDGET", "budget"}, column{"LIMITS", "limits"},
 				column{"EXPIRES", "expires"}, column{"REVOKED", "revoked"}, column{"LAST USED", "last_used"}, column{"SOURCE", "source"})
 		})}
 	c.flags(cmd)

@@ -13,20 +13,14 @@ import (
 
 // terms are the flags that teams and keys share.
 type terms struct {
-	models      []string
-	budget, per string
-	hard        bool
-	warnAt      []float64
-	limits      billing.Limits
+	models []string
+	budget budgetFlags
+	limits billing.Limits
 }
 
 func (t *terms) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringSliceVar(&t.models, "models", nil, "patterns of the models granted, such as fast,claude/* (default all)")
-	f.StringVar(&t.budget, "budget", "", "budget in dollars, such as 20 or 0.5")
-	f.StringVar(&t.per, "per", "month", "period of the budget: hour, day, week, month, total or 30d")
-	f.BoolVar(&t.hard, "hard", true, "refuse what goes beyond the budget; --hard=false only counts")
-	f.Float64SliceVar(&t.warnAt, "warn-at", nil, "shares of the budget to warn at, such as 0.8,0.95")
 	f.Int64Var(&t.limits.RPM, "rpm", 0, "limit of requests per minute (0: none)")
 	f.Int64Var(&t.limits.TPM, "tpm", 0, "limit of tokens per minute (0: none)")
 	f.Int64Var(&t.limits.InputTPM, "input-tpm", 0, "limit of input tokens per minute (0: none)")
@@ -34,29 +28,20 @@ func (t *terms) flags(cmd *cobra.Command) {
 	f.Int64Var(&t.limits.RPD, "rpd", 0, "limit of requests in any 24 hours (0: none)")
 	f.Int64Var(&t.limits.TPD, "tpd", 0, "limit of tokens in any 24 hours (0: none)")
 	f.Int64Var(&t.limits.Parallel, "parallel", 0, "limit of calls at once (0: none)")
+	t.budget.flags(cmd)
 }
 
 // body is the terms as the admin API takes them, checked as far as can be done
 // here.
 func (t *terms) body(cmd *cobra.Command) (map[string]any, error) {
+	budget, err := t.budget.change(cmd, nil)
+	if err != nil {
+		return nil, err
+	}
 	body := map[string]any{"models": t.models, "limits": t.limits}
-	if t.budget == "" {
-		for _, name := range []string{"per", "hard", "warn-at"} {
-			if cmd.Flags().Changed(name) {
-				return nil, unusable("--%s needs --budget", name)
-			}
-		}
-		return body, nil
+	if budget != nil {
+		body["budget"] = budget
 	}
-	usd, err := billing.ParseUSD(t.budget)
-	if err != nil {
-		return nil, unusable("--budget: %w", err)
-	}
-	per, err := billing.ParsePeriod(t.per)
-	if err != nil {
-		return nil, unusable("--per: %w", err)
-	}
-	body["budget"] = billing.Budget{USD: usd, Per: per, WarnAt: t.warnAt, Hard: t.hard}
 	return body, nil
 }
 
@@ -74,7 +59,7 @@ func teamListCommand() *cobra.Command {
 				return err
 			}
 			return printItems(cmd.OutOrStdout(), items, c.json, column{"NAME", "name"}, column{"PARENT", "parent"},
-				column{"SPENT", "spent.usd"}, column{"BUDGET", "budget.usd"}, column{"PER", "budget.per"},
+				column{"SPENT", "spent.usd"}, column{"BUDGET", "budget"},
 				column{"MODELS", "models"}, column{"LIMITS", "limits"}, column{"SOURCE", "source"})
 		})}
 	c.flags(cmd)
@@ -161,7 +146,8 @@ func budgetCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return printItems(cmd.OutOrStdout(), items, c.json, column{"OWNER", "owner"}, column{"BUDGET", "usd"}, column{"PER", "per"},
+			return printItems(cmd.OutOrStdout(), items, c.json, column{"OWNER", "owner"}, column{"USD", "usd"}, column{"TOKENS", "tokens"},
+				column{"REQUESTS", "requests"}, column{"PER", "per"}, column{"MODELS", "models"},
 				column{"SPENT", "spent"}, column{"HELD", "held"}, column{"REMAINING", "remaining"}, column{"RESETS", "resets"}, column{"HARD", "hard"})
 		})}
 	c.flags(list)

@@ -9,8 +9,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-
-	"sluice/billing"
 )
 
 // change sets what the flags that were given say in a team or key as it was
@@ -37,45 +35,24 @@ func (t *terms) change(cmd *cobra.Command, now map[string]any) error {
 
 // changeBudget is change for the budget: --budget none takes it away.
 func (t *terms) changeBudget(cmd *cobra.Command, now map[string]any) error {
-	given := cmd.Flags().Changed
-	if t.budget == "none" {
+	if t.budget.none() {
 		now["budget"] = nil
 		return nil
 	}
-	budget, _ := now["budget"].(map[string]any)
-	if budget == nil {
-		if !given("budget") {
-			for _, name := range []string{"per", "hard", "warn-at"} {
-				if given(name) {
-					return unusable("--%s needs --budget, for there is none yet", name)
-				}
+	if _, several := now["budget"].([]any); several {
+		for _, name := range append([]string{"per", "hard", "warn-at", "budget-models", "carry-over", "time-zone", "raise"}, amounts...) {
+			if cmd.Flags().Changed(name) {
+				return unusable("--%s: there are several budgets; change them through the admin API", name)
 			}
-			return nil
 		}
-		budget = map[string]any{"per": t.per, "hard": t.hard}
+		return nil
 	}
-	if given("budget") {
-		usd, err := billing.ParseUSD(t.budget)
-		if err != nil {
-			return unusable("--budget: %w", err)
-		}
-		budget["usd"] = usd
+	budget, _ := now["budget"].(map[string]any)
+	budget, err := t.budget.change(cmd, budget)
+	if budget != nil {
+		now["budget"] = budget
 	}
-	if given("per") {
-		per, err := billing.ParsePeriod(t.per)
-		if err != nil {
-			return unusable("--per: %w", err)
-		}
-		budget["per"] = per
-	}
-	if given("hard") {
-		budget["hard"] = t.hard
-	}
-	if given("warn-at") {
-		budget["warn_at"] = t.warnAt
-	}
-	now["budget"] = budget
-	return nil
+	return err
 }
 
 // update reads what is at a path, changes it and puts it back.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -110,13 +111,19 @@ func revisionOf(v *view) string {
 	h := sha256.New()
 	fmt.Fprintln(h, v.cfg)
 	for _, t := range v.teams {
-		fmt.Fprintf(h, "%+v %+v\n", t, t.Budget)
+		fmt.Fprintf(h, "%+v %s\n", t, budgetsJSON(t.Budgets))
 	}
 	for _, k := range v.keys {
 		k.LastUsed = time.Time{}
-		fmt.Fprintf(h, "%+v %+v\n", k, k.Budget)
+		fmt.Fprintf(h, "%+v %s\n", k, budgetsJSON(k.Budgets))
 	}
 	return hex.EncodeToString(h.Sum(nil)[:6])
+}
+
+// budgetsJSON tells all of the budgets, whatever they point to.
+func budgetsJSON(l billing.Budgets) []byte {
+	b, _ := json.Marshal(l) // nothing in it can fail
+	return b
 }
 
 // tenants are the teams and keys of the file and of the store; a name that
@@ -127,7 +134,7 @@ func tenants(ctx context.Context, s *server, cfg *config.Config) ([]billing.Team
 	for _, name := range sortedKeys(cfg.Teams) {
 		t := cfg.Teams[name]
 		teams = append(teams, billing.Team{Name: name, Parent: t.Parent, Models: t.Models, Limits: t.Limits,
-			Budget: t.Budget, Source: "file"})
+			Budgets: t.Budget, Source: "file"})
 		for _, k := range t.Keys {
 			keys = append(keys, fileKey(name, k))
 		}
@@ -186,7 +193,7 @@ func fileKey(team string, k config.Key) billing.Key {
 	}
 	return billing.Key{ID: "key_" + hex.EncodeToString(sum[:8]), Hash: hash,
 		Prefix: prefix, Team: team, Name: k.Name, Models: k.Models, Prompts: k.Prompts,
-		IPs: ips, Limits: k.Limits, Budget: k.Budget, Expires: k.Expires, Source: "file"}
+		IPs: ips, Limits: k.Limits, Budgets: k.Budget, Expires: k.Expires, Source: "file"}
 }
 
 func callersOf(cfg *config.Config, v *view) []*gateway.Caller {

@@ -73,9 +73,7 @@ func (s *server) adminView() admin.View {
 		}
 	}
 	for o := range v.owners.All() {
-		if b, ok := o.Budget(now); ok {
-			out.Budgets = append(out.Budgets, b)
-		}
+		out.Budgets = append(out.Budgets, o.OwnBudgets(now)...)
 	}
 	targets := v.registry.Targets(now)
 	for _, p := range v.providers {

@@ -4,45 +4,19 @@ import (
 	"cmp"
 	"net/http"
 	"strings"
-	"time"
 
 	"sluice/billing"
 )
 
-// budgetOut is a budget as it is shown.
-type budgetOut struct {
-	Owner     billing.OwnerName `json:"owner"`
-	USD       billing.Nano      `json:"usd"`
-	Per       billing.Period    `json:"per"`
-	Spent     billing.Nano      `json:"spent"`
-	Held      billing.Nano      `json:"held"`
-	Remaining billing.Nano      `json:"remaining"`
-	Resets    *time.Time        `json:"resets"` // null: never
-	WarnAt    []float64         `json:"warn_at"`
-	Warned    float64           `json:"warned,omitempty"`
-	Hard      bool              `json:"hard"`
-}
-
-func showBudget(s billing.BudgetStatus) budgetOut {
-	out := budgetOut{Owner: s.Owner, USD: s.USD, Per: s.Per, Spent: s.Spent, Held: s.Held,
-		Remaining: s.Remaining, WarnAt: s.WarnAt, Warned: s.Warned, Hard: s.Hard}
-	if !s.Resets.IsZero() {
-		out.Resets = &s.Resets
-	}
-	if out.WarnAt == nil {
-		out.WarnAt = []float64{}
-	}
-	return out
-}
-
-// budgetOf is an owner's own budget; nil: it has none.
-func budgetOf(view *View, owner billing.OwnerName) *billing.BudgetStatus {
+// budgetsOf are an owner's own budgets.
+func budgetsOf(view *View, owner billing.OwnerName) []billing.BudgetStatus {
+	var own []billing.BudgetStatus
 	for i := range view.Budgets {
 		if view.Budgets[i].Owner == owner {
-			return &view.Budgets[i]
+			own = append(own, view.Budgets[i])
 		}
 	}
-	return nil
+	return own
 }
 
 // TeamOf is the team that a budget belongs to.
@@ -59,21 +33,27 @@ func (a *api) listBudgets(q *request) error {
 	if err := q.mayAsk(values.Get("team")); err != nil {
 		return err
 	}
-	budgets, seen := []budgetOut{}, map[billing.OwnerName]bool{}
+	budgets, seen := []billing.BudgetStatus{}, map[string]bool{}
 	for _, s := range a.View().Budgets {
 		team := TeamOf(s.Owner)
-		if seen[s.Owner] || !q.id.Owns(team) || values.Get("team") != "" && values.Get("team") != team {
+		if seen[BudgetID(&s)] || !q.id.Owns(team) || values.Get("team") != "" && values.Get("team") != team {
 			continue
 		}
-		seen[s.Owner] = true // a key and the one that it was rotated to share a budget
-		budgets = append(budgets, showBudget(s))
+		seen[BudgetID(&s)] = true // a key and the one that it was rotated to share a budget
+		budgets = append(budgets, s)
 	}
 	// A team comes before its keys.
-	l, err := page(values, budgets, func(b *budgetOut) string { return cmp.Or(b.Owner.Key, b.Owner.Team) })
+	l, err := page(values, budgets, BudgetID)
 	if err != nil {
 		return err
 	}
 	return q.answer(http.StatusOK, l)
+}
+
+// BudgetID tells budgets apart: by their owner, and what they count.
+func BudgetID(s *billing.BudgetStatus) string {
+	b := &s.Budget
+	return cmp.Or(s.Owner.Key, s.Owner.Team) + " " + b.Unit().Name() + " " + string(b.Per) + " " + b.TimeZone + " " + strings.Join(b.Models, ",")
 }
 
 // mayAsk refuses a team-owner's question about another team; an empty name

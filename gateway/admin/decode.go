@@ -41,8 +41,16 @@ func decode(body []byte, v any) error {
 // checkFields compares the fields of an object with those of a struct, and
 // goes down into the structs that it holds.
 func checkFields(object gjson.Result, t reflect.Type, path string) error {
-	for t.Kind() == reflect.Pointer {
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice && object.IsObject() { // one may stand for a list
 		t = t.Elem()
+	}
+	if t.Kind() == reflect.Slice && object.IsArray() {
+		for i, item := range object.Array() {
+			if err := checkFields(item, t.Elem(), fmt.Sprintf("%s%d.", path, i)); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	if t.Kind() != reflect.Struct || !object.IsObject() {
 		return nil

@@ -46,7 +46,7 @@ func newWorld() *world {
 	return &world{
 		teams: map[string]billing.Team{
 			"research": {Name: "research", Source: "store", Models: []string{"fast", "claude/*"},
-				Budget: &billing.Budget{USD: 10 * billing.Dollar, Per: billing.PeriodMonth, Hard: true}},
+				Budgets: billing.Budgets{{USD: 10 * billing.Dollar, Per: billing.PeriodMonth, Hard: true}}},
 			"sales": {Name: "sales", Source: "store"},
 		},
 		keys: map[string]billing.Key{
@@ -186,8 +186,8 @@ func (w *world) view() View {
 		Teams: append(slices.Collect(maps.Values(w.teams)), w.fileTeam),
 		Keys:  append(slices.Collect(maps.Values(w.keys)), w.fileKey),
 		Budgets: []billing.BudgetStatus{
-			{Owner: billing.OwnerName{Team: "research"}, USD: 10 * billing.Dollar, Per: billing.PeriodMonth, Spent: billing.Dollar, Remaining: 9 * billing.Dollar, Hard: true},
-			{Owner: billing.OwnerName{Key: "sales/crm"}, USD: billing.Dollar, Per: billing.PeriodDay},
+			{Owner: billing.OwnerName{Team: "research"}, Budget: billing.Budget{USD: 10 * billing.Dollar, Per: billing.PeriodMonth, Hard: true}, Limit: int64(10 * billing.Dollar), Spent: int64(billing.Dollar), Remaining: int64(9 * billing.Dollar)},
+			{Owner: billing.OwnerName{Key: "sales/crm"}, Budget: billing.Budget{USD: billing.Dollar, Per: billing.PeriodDay}, Limit: int64(billing.Dollar)},
 		},
 		Providers: []Provider{{Name: "mock", Kind: "mock", Targets: slices.Clone(w.targets)}},
 		Models:    []Model{{ID: "fast", Targets: []string{"mock/echo"}}, {ID: "slow", Targets: []string{"mock/lorem-9"}}},

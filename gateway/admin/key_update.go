@@ -15,7 +15,7 @@ import (
 type termsIn struct {
 	Team    string         `json:"team"` // if given, what it is
 	Name    string         `json:"name"` // likewise
-	Budget  *budgetIn      `json:"budget"`
+	Budget  budgetsIn      `json:"budget"`
 	Limits  billing.Limits `json:"limits"`
 	Models  []string       `json:"models"`
 	Prompts []string       `json:"prompts"`
@@ -79,7 +79,7 @@ func (in *termsIn) applied(k billing.Key, a *api) (billing.Key, error) {
 		return k, err
 	}
 	k.Models, k.Prompts, k.IPs, k.Limits = in.Models, in.Prompts, in.IPs, in.Limits
-	if k.Budget, err = in.Budget.budget(); err != nil {
+	if k.Budgets, err = in.Budget.budgets(); err != nil {
 		return k, err
 	}
 	k.Expires, err = expiry(in.Expires, a.Now(), a.Location())

@@ -25,7 +25,7 @@ type keyOut struct {
 	Prompts  []string        `json:"prompts"`
 	IPs      []string        `json:"ips"`
 	Limits   billing.Limits  `json:"limits"`
-	Budget   *billing.Budget `json:"budget"`
+	Budget   billing.Budgets `json:"budget"`
 	Created  time.Time       `json:"created,omitzero"`
 	Expires  *time.Time      `json:"expires"`   // null: never
 	LastUsed *time.Time      `json:"last_used"` // null: not yet
@@ -35,7 +35,7 @@ type keyOut struct {
 
 func showKeyOf(k *billing.Key, secret string) keyOut {
 	return keyOut{ID: k.ID, Key: secret, Prefix: k.Prefix, Team: k.Team, Name: k.Name, Models: notNil(k.Models),
-		Prompts: notNil(k.Prompts), IPs: notNil(k.IPs), Limits: k.Limits, Budget: k.Budget, Created: k.Created,
+		Prompts: notNil(k.Prompts), IPs: notNil(k.IPs), Limits: k.Limits, Budget: k.Budgets, Created: k.Created,
 		Expires: timeOrNil(k.Expires), LastUsed: timeOrNil(k.LastUsed), Revoked: timeOrNil(k.Revoked), Source: k.Source}
 }
 
@@ -50,7 +50,7 @@ func timeOrNil(t time.Time) *time.Time {
 type keyIn struct {
 	Team    string         `json:"team"`
 	Name    string         `json:"name"` // empty: one is made up
-	Budget  *budgetIn      `json:"budget"`
+	Budget  budgetsIn      `json:"budget"`
 	Limits  billing.Limits `json:"limits"`
 	Models  []string       `json:"models"`
 	Prompts []string       `json:"prompts"`
@@ -69,7 +69,7 @@ func (in *keyIn) key(now time.Time, loc *time.Location) (k billing.Key, secret s
 	if err = in.check(); err != nil {
 		return k, "", err
 	}
-	if k.Budget, err = in.Budget.budget(); err != nil {
+	if k.Budgets, err = in.Budget.budgets(); err != nil {
 		return k, "", err
 	}
 	if k.Expires, err = expiry(in.Expires, now, loc); err != nil {

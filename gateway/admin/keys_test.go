@@ -84,7 +84,7 @@ func TestKeyFaults(t *testing.T) {
 func TestRotate(t *testing.T) {
 	w := newWorld()
 	k := w.keys["key_s"]
-	k.Budget, k.Models, k.LastUsed = &billing.Budget{USD: billing.Dollar, Per: "day", Hard: true}, []string{"fast"}, testNow
+	k.Budgets, k.Models, k.LastUsed = billing.Budgets{{USD: billing.Dollar, Per: "day", Hard: true}}, []string{"fast"}, testNow
 	w.keys["key_s"] = k
 	c := newClient(t, w, "admin")
 	made := c.object(201, "POST", "/admin/v1/keys/key_s/rotate", `{"grace":"10m"}`)
@@ -92,7 +92,7 @@ func TestRotate(t *testing.T) {
 	if fresh.ID == "key_s" || fresh.Account != "key_s" || fresh.Hash != billing.HashKey(made["key"].(string)) || fresh.Name != "crm" || fresh.Team != "sales" {
 		t.Errorf("new key %+v", fresh)
 	}
-	if fresh.Budget == nil || fresh.Models[0] != "fast" || !fresh.LastUsed.IsZero() || !fresh.Revoked.IsZero() {
+	if fresh.Budgets == nil || fresh.Models[0] != "fast" || !fresh.LastUsed.IsZero() || !fresh.Revoked.IsZero() {
 		t.Errorf("the terms must be the old key's: %+v", fresh)
 	}
 	if !old.InForce(testNow.Add(9*time.Minute)) || old.InForce(testNow.Add(10*time.Minute)) {
@@ -147,11 +147,11 @@ func TestPutKey(t *testing.T) {
 	c := newClient(t, w, "team-owner")
 	got := c.object(200, "PUT", "/admin/v1/keys/key_r", `{"id":"x","name":"ci","models":["fast"],"ips":["10.0.0.0/8"],"limits":{"rpm":5},"budget":{"usd":"2","per":"day"},"expires":"2027-01-01"}`)
 	k := w.keys["key_r"]
-	if got["id"] != "key_r" || k.Hash != billing.HashKey("r") || k.Limits.RPM != 5 || k.Budget.USD != 2*billing.Dollar || k.Models[0] != "fast" || k.Expires.IsZero() {
+	if got["id"] != "key_r" || k.Hash != billing.HashKey("r") || k.Limits.RPM != 5 || k.Budgets[0].USD != 2*billing.Dollar || k.Models[0] != "fast" || k.Expires.IsZero() {
 		t.Errorf("%v, stored %+v", got, k)
 	}
 	c.object(200, "PUT", "/admin/v1/keys/key_r", `{"expires":null}`)
-	if k = w.keys["key_r"]; k.Budget != nil || len(k.Models) != 0 || !k.Expires.IsZero() {
+	if k = w.keys["key_r"]; k.Budgets != nil || len(k.Models) != 0 || !k.Expires.IsZero() {
 		t.Errorf("terms are replaced whole: %+v", k)
 	}
 	c.problem("PUT", "/admin/v1/keys/key_s", `{}`, 404, "not_found", "key_s")

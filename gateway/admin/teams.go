@@ -14,19 +14,19 @@ import (
 
 // teamOut is a team as it is shown.
 type teamOut struct {
-	Name    string          `json:"name"`
-	Parent  string          `json:"parent,omitempty"`
-	Models  []string        `json:"models"`
-	Limits  billing.Limits  `json:"limits"`
-	Budget  *billing.Budget `json:"budget"`
-	Budgets []budgetOut     `json:"budgets"` // its own and those above it
-	Spent   spent           `json:"spent"`
-	Created time.Time       `json:"created,omitzero"`
-	Source  string          `json:"source"`
+	Name    string                 `json:"name"`
+	Parent  string                 `json:"parent,omitempty"`
+	Models  []string               `json:"models"`
+	Limits  billing.Limits         `json:"limits"`
+	Budget  billing.Budgets        `json:"budget"`
+	Budgets []billing.BudgetStatus `json:"budgets"` // its own and those above it
+	Spent   spent                  `json:"spent"`
+	Created time.Time              `json:"created,omitzero"`
+	Source  string                 `json:"source"`
 }
 
 // spent is what a team and those below it have spent in the window of its
-// budget, or in this month if it has none.
+// first budget of money, or in this month if it has none.
 type spent struct {
 	USD   billing.Nano `json:"usd"`
 	Since time.Time    `json:"since,omitzero"`
@@ -40,7 +40,7 @@ type teamIn struct {
 	Parent string         `json:"parent"`
 	Models []string       `json:"models"`
 	Limits billing.Limits `json:"limits"`
-	Budget *budgetIn      `json:"budget"`
+	Budget budgetsIn      `json:"budget"`
 
 	Budgets json.RawMessage `json:"budgets"`
 	Spent   json.RawMessage `json:"spent"`
@@ -57,7 +57,7 @@ func (in *teamIn) team() (billing.Team, error) {
 		return t, err
 	}
 	var err error
-	t.Budget, err = in.Budget.budget()
+	t.Budgets, err = in.Budget.budgets()
 	return t, err
 }
 
@@ -151,17 +151,17 @@ func (a *api) monthByTeam(ctx context.Context) (map[string]billing.Nano, error) 
 }
 
 func (a *api) showTeamOf(view *View, t *billing.Team, month map[string]billing.Nano) teamOut {
-	out := teamOut{Name: t.Name, Parent: t.Parent, Models: notNil(t.Models), Limits: t.Limits, Budget: t.Budget,
-		Budgets: []budgetOut{}, Created: t.Created, Source: t.Source}
+	out := teamOut{Name: t.Name, Parent: t.Parent, Models: notNil(t.Models), Limits: t.Limits, Budget: t.Budgets,
+		Budgets: []billing.BudgetStatus{}, Created: t.Created, Source: t.Source}
 	for at := t; at != nil; at = view.Team(at.Parent) {
-		if s := budgetOf(view, billing.OwnerName{Team: at.Name}); s != nil {
-			out.Budgets = append(out.Budgets, showBudget(*s))
-		}
+		out.Budgets = append(out.Budgets, budgetsOf(view, billing.OwnerName{Team: at.Name})...)
 	}
-	if own := budgetOf(view, billing.OwnerName{Team: t.Name}); own != nil {
-		out.Spent.USD = own.Spent
-		out.Spent.Since, out.Spent.Until = own.Per.Window(a.Now(), a.Location())
-		return out
+	for _, own := range out.Budgets {
+		if b := &own.Budget; own.Owner.Team == t.Name && b.Unit() == billing.UnitUSD && len(b.Models) == 0 {
+			out.Spent.USD = billing.Nano(own.Spent)
+			out.Spent.Since, out.Spent.Until = b.Window(a.Now(), a.Location())
+			return out
+		}
 	}
 	out.Spent.Since, out.Spent.Until = billing.PeriodMonth.Window(a.Now(), a.Location())
 	for _, other := range view.Teams {

@@ -16,15 +16,15 @@ func TestTeams(t *testing.T) {
 	if made["source"] != "store" || made["created"] != "2026-11-24T12:00:00Z" {
 		t.Errorf("made %v", made)
 	}
-	if b := w.teams["labs"].Budget; b == nil || b.USD != 20_500_000_000 || b.Per != "day" || b.Hard {
-		t.Errorf("stored budget %+v", b)
+	if l := w.teams["labs"].Budgets; len(l) != 1 || l[0].USD != 20_500_000_000 || l[0].Per != "day" || l[0].Hard {
+		t.Errorf("stored budget %+v", l)
 	}
 	if w.changed != 1 {
 		t.Errorf("put in force %d times", w.changed)
 	}
 	// A budget is hard and monthly unless told otherwise, as in the file.
 	c.object(200, "PUT", "/admin/v1/teams/labs", `{"budget":{"usd":3}}`)
-	if b := w.teams["labs"].Budget; b.USD != 3*billing.Dollar || b.Per != "month" || !b.Hard {
+	if b := w.teams["labs"].Budgets[0]; b.USD != 3*billing.Dollar || b.Per != "month" || !b.Hard {
 		t.Errorf("stored budget %+v", b)
 	}
 	if got := w.teams["labs"]; got.Parent != "" || !got.Created.Equal(testNow) {

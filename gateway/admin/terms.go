@@ -1,7 +1,12 @@
 package admin
 
 import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
 	"slices"
+	"strings"
 
 	"sluice/billing"
 	"sluice/providers/schema"
@@ -14,7 +19,7 @@ func withinTerms(old, next *billing.Team) error {
 	if next.Parent != old.Parent {
 		return forbidden("a team-owner may not change the parent of its team")
 	}
-	if !budgetWithin(old.Budget, next.Budget) {
+	if !budgetsWithin(old.Budgets, next.Budgets) {
 		return forbidden("a team-owner may lower the budget of its team, not raise or soften it")
 	}
 	for _, l := range []struct {
@@ -50,36 +55,69 @@ func withinTerms(old, next *billing.Team) error {
 	return nil
 }
 
-func budgetWithin(old, next *billing.Budget) bool {
-	if old == nil {
-		return true
+// budgetsWithin tells whether each of the old budgets is still there, or a
+// narrower one in its place.
+func budgetsWithin(old, next billing.Budgets) bool {
+	for i := range old {
+		if !slices.ContainsFunc(next, func(b billing.Budget) bool { return budgetWithin(&old[i], &b) }) {
+			return false
+		}
 	}
-	return next != nil && next.Per == old.Per && next.USD <= old.USD && (next.Hard || !old.Hard)
+	return true
+}
+
+func budgetWithin(old, next *billing.Budget) bool {
+	return next.Unit() == old.Unit() && next.Per == old.Per && next.TimeZone == old.TimeZone && slices.Equal(next.Models, old.Models) &&
+		next.Amount() <= old.Amount() && (next.Hard || !old.Hard) && (old.CarryOver || !next.CarryOver) &&
+		(next.Raise == nil || old.Raise != nil && *next.Raise == *old.Raise)
+}
+
+// budgetsIn are the budgets of a team or key as they are sent: one, or a list.
+type budgetsIn []budgetIn
+
+func (l *budgetsIn) UnmarshalJSON(b []byte) error {
+	if b = bytes.TrimSpace(b); len(b) > 0 && b[0] == '{' {
+		b = append(append([]byte{'['}, b...), ']')
+	}
+	return json.Unmarshal(b, (*[]budgetIn)(l))
 }
 
 // budgetIn is a budget as it is sent.
 type budgetIn struct {
-	USD    *billing.Nano `json:"usd"`
-	Per    string        `json:"per"` // month if not given
-	WarnAt []float64     `json:"warn_at"`
-	Hard   *bool         `json:"hard"` // true if not given, as in the file
+	USD       *billing.Nano  `json:"usd"`
+	Tokens    int64          `json:"tokens"`
+	Requests  int64          `json:"requests"`
+	Per       string         `json:"per"` // month if not given
+	WarnAt    []float64      `json:"warn_at"`
+	Hard      *bool          `json:"hard"` // true if not given, as in the file
+	Models    []string       `json:"models"`
+	CarryOver bool           `json:"carry_over"`
+	TimeZone  string         `json:"time_zone"`
+	Raise     *billing.Raise `json:"raise"`
 }
 
-// budget is nil where none was sent.
-func (in *budgetIn) budget() (*billing.Budget, error) {
-	if in == nil {
-		return nil, nil
+// budgets is none where none was sent.
+func (l budgetsIn) budgets() (billing.Budgets, error) {
+	var out billing.Budgets
+	for i := range l {
+		field := "budget."
+		if len(l) > 1 {
+			field = fmt.Sprintf("budget.%d.", i)
+		}
+		in := &l[i]
+		if in.USD == nil && in.Tokens == 0 && in.Requests == 0 {
+			return nil, schema.Invalid(field+"usd", "%susd is required: the amount in dollars, such as \"20\"; or else tokens or requests", field)
+		}
+		b := billing.Budget{Tokens: in.Tokens, Requests: in.Requests, Per: billing.Period(cmp.Or(in.Per, string(billing.PeriodMonth))),
+			WarnAt: in.WarnAt, Hard: in.Hard == nil || *in.Hard, Models: in.Models, CarryOver: in.CarryOver, TimeZone: in.TimeZone, Raise: in.Raise}
+		if in.USD != nil {
+			b.USD = *in.USD
+		}
+		if err := b.Check(); err != nil {
+			name, _, _ := strings.Cut(err.Error(), ":")
+			return nil, schema.Invalid(field+name, "%s%v", field, err)
+		}
+		out = append(out, b)
 	}
-	if in.USD == nil {
-		return nil, schema.Invalid("budget.usd", "budget.usd is required: the amount in dollars, such as \"20\"")
-	}
-	b := &billing.Budget{USD: *in.USD, Per: billing.PeriodMonth, WarnAt: in.WarnAt, Hard: in.Hard == nil || *in.Hard}
-	if in.Per == "" {
-		return b, nil
-	}
-	var err error
-	if b.Per, err = billing.ParsePeriod(in.Per); err != nil {
-		return nil, schema.Invalid("budget.per", "budget.per: %v", err)
-	}
-	return b, nil
+	return out, nil
 }

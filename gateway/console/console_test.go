@@ -48,8 +48,8 @@ func newWorld() *world {
 		tokens: []admin.Token{admin.NewToken("secret", admin.RoleAdmin, ""), admin.NewToken("mine", admin.RoleTeamOwner, "research")},
 		view: admin.View{
 			Budgets: []billing.BudgetStatus{
-				{Owner: billing.OwnerName{Team: "research"}, USD: 100 * billing.Dollar, Per: "month", Spent: 83 * billing.Dollar, Hard: true, Resets: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)},
-				{Owner: billing.OwnerName{Key: "sales/crm"}, USD: billing.Dollar, Per: "total", Spent: 2 * billing.Dollar},
+				{Owner: billing.OwnerName{Team: "research"}, Budget: billing.Budget{USD: 100 * billing.Dollar, Per: "month", Hard: true}, Limit: int64(100 * billing.Dollar), Spent: int64(83 * billing.Dollar), Resets: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)},
+				{Owner: billing.OwnerName{Key: "sales/crm"}, Budget: billing.Budget{USD: billing.Dollar, Per: "total"}, Limit: int64(billing.Dollar), Spent: int64(2 * billing.Dollar)},
 			},
 			Providers: []admin.Provider{
 				{Name: "openai", Kind: "openai", Targets: []router.TargetStatus{{ID: "openai/gpt-4o", State: "closed"}, {ID: "openai/o3", State: "open"}}, Keys: []router.SecretStatus{{State: "ready"}}},

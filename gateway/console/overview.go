@@ -70,8 +70,10 @@ type share struct {
 
 type budget struct {
 	billing.BudgetStatus
-	Share  int64 // thousandths of it that are spent
-	Resets string
+	Share    int64 // thousandths of it that are spent
+	Resets   string
+	Used, Of string // amounts in its unit
+	Exactly  string // Used, unrounded
 }
 
 type prompt struct {
@@ -207,7 +209,7 @@ func shares(r *billing.Report, unnamed string) []share {
 }
 
 // thousandths is what part is of whole, at most 1000.
-func thousandths(part, whole billing.Nano) int64 {
+func thousandths[N ~int64](part, whole N) int64 {
 	switch {
 	case whole <= 0 || part >= whole:
 		return 1000
@@ -221,13 +223,15 @@ func thousandths(part, whole billing.Nano) int64 {
 
 // budgets lists those that are nearest to their end.
 func (g *glance) budgets(view *admin.View, who admin.Identity, now time.Time) {
-	seen := map[billing.OwnerName]bool{}
+	seen := map[string]bool{}
 	for _, s := range view.Budgets {
-		if seen[s.Owner] || !who.Owns(admin.TeamOf(s.Owner)) {
+		if seen[admin.BudgetID(&s)] || !who.Owns(admin.TeamOf(s.Owner)) {
 			continue
 		}
-		seen[s.Owner] = true // a key and the one that it was rotated to share a budget
-		b := budget{BudgetStatus: s, Share: thousandths(s.Spent+s.Held, s.USD)}
+		seen[admin.BudgetID(&s)] = true // a key and the one that it was rotated to share a budget
+		b := budget{BudgetStatus: s, Share: thousandths(s.Spent+s.Held, s.Limit)}
+		unit := s.Budget.Unit()
+		b.Used, b.Of, b.Exactly = amount(unit, s.Spent), amount(unit, s.Limit), unit.Text(s.Spent)
 		if !s.Resets.IsZero() {
 			b.Resets = "resets in " + ago(s.Resets.Sub(now))
 		}
@@ -235,6 +239,14 @@ func (g *glance) budgets(view *admin.View, who admin.Identity, now time.Time) {
 	}
 	slices.SortStableFunc(g.Budgets, func(a, b budget) int { return cmp.Compare(b.Share, a.Share) })
 	g.Budgets = g.Budgets[:min(len(g.Budgets), longestList)]
+}
+
+// amount is so many dollars, or a number with its unit.
+func amount(unit billing.Unit, n int64) string {
+	if unit == billing.UnitUSD {
+		return usd(billing.Nano(n))
+	}
+	return count(n) + " " + unit.Name()
 }
 
 // prompts lists what is served, the most called first.

@@ -157,11 +157,20 @@ func (k *checker) name(path []string, name string) bool {
 	return true
 }
 
-func (k *checker) budget(path []string, b *billing.Budget) {
-	if b == nil {
-		return
+// budgets looks at one budget, which stands for itself, or at a list.
+func (k *checker) budgets(path []string, list billing.Budgets) {
+	for i := range list {
+		at := below(path, strconv.Itoa(i))
+		if !k.origin.given(at...) {
+			at = path
+		}
+		k.budget(at, &list[i])
 	}
-	if !k.origin.given(below(path, "usd")...) {
+}
+
+func (k *checker) budget(path []string, b *billing.Budget) {
+	given := func(field string) bool { return k.origin.given(below(path, field)...) }
+	if !given("usd") && !given("tokens") && !given("requests") {
 		k.fault(below(path, "usd"), "is needed")
 	}
 	per := below(path, "per")
@@ -171,6 +180,13 @@ func (k *checker) budget(path []string, b *billing.Budget) {
 	for i, share := range b.WarnAt {
 		if share <= 0 || share > 1 {
 			k.fault(below(below(path, "warn_at"), strconv.Itoa(i)), "want a share above 0 and at most 1")
+		}
+	}
+	k.patterns(below(path, "models"), b.Models)
+	if err := b.Check(); err != nil {
+		field, why, _ := strings.Cut(err.Error(), ": ")
+		if field != "per" && field != "warn_at" && field != "models" { // said above, with the place
+			k.fault(append(path[:len(path):len(path)], strings.Split(field, ".")...), "%s", why)
 		}
 	}
 }

@@ -20,7 +20,7 @@ func (k *checker) teams() {
 	for _, name := range sortedKeys(k.config.Teams) {
 		path, team := []string{"teams", name}, k.config.Teams[name]
 		k.name(path, name)
-		k.budget(below(path, "budget"), team.Budget)
+		k.budgets(below(path, "budget"), team.Budget)
 		k.patterns(below(path, "models"), team.Models)
 		k.parent(below(path, "parent"), name)
 		k.onDisconnect(below(path, "on_disconnect"), team.OnDisconnect)
@@ -48,7 +48,7 @@ func (k *checker) key(path []string, key Key, seen map[Secret]string) {
 	} else {
 		k.secret(below(path, "value"), key.Value, seen)
 	}
-	k.budget(below(path, "budget"), key.Budget)
+	k.budgets(below(path, "budget"), key.Budget)
 	k.patterns(below(path, "models"), key.Models)
 	k.patterns(below(path, "prompts"), key.Prompts)
 }

@@ -43,6 +43,9 @@ var short = map[reflect.Type]func(into reflect.Value, text string){
 	},
 }
 
+// alone is the lists for which one element may stand without the list.
+var alone = map[reflect.Type]bool{reflect.TypeFor[billing.Budgets](): true}
+
 // fault reports the first thing that is wrong with the value at a path.
 func (d *decoder) fault(path []string, format string, args ...any) {
 	message := fmt.Sprintf(format, args...)
@@ -96,9 +99,18 @@ func (d *decoder) value(path []string, raw any, into reflect.Value, enum string)
 		d.fields(path, raw, into)
 	case into.Kind() == reflect.Map:
 		d.entries(path, raw, into)
+	case alone[into.Type()] && !isList(raw):
+		into.Set(reflect.MakeSlice(into.Type(), 1, 1))
+		begin(into.Index(0))
+		d.value(path, raw, into.Index(0), enum)
 	case into.Kind() == reflect.Slice:
 		d.items(path, raw, into, enum)
 	}
+}
+
+func isList(raw any) bool {
+	_, ok := raw.([]any)
+	return ok
 }
 
 func scalarKind(k reflect.Kind) bool {

@@ -38,7 +38,7 @@ teams: {research: {budget: {usd: 5, per: day}, models: [a, b, c]}}
 		t.Errorf("a list with commas: %v", c.Server.Trusted)
 	}
 	team := c.Teams["research"]
-	if !reflect.DeepEqual(*team.Budget, billing.Budget{USD: 7*billing.Dollar + billing.Dollar/2, Per: "day", Hard: true}) || !slices.Equal(team.Models, []string{"x,y", "z"}) {
+	if !reflect.DeepEqual(team.Budget, billing.Budgets{{USD: 7*billing.Dollar + billing.Dollar/2, Per: "day", Hard: true}}) || !slices.Equal(team.Models, []string{"x,y", "z"}) {
 		t.Errorf("below a name of the file: %+v %+v", team, team.Budget)
 	}
 	if keys := c.Providers["openai"].Keys; len(keys) != 2 || keys[1].Value != "two" {

@@ -127,7 +127,7 @@ type Breaker struct {
 // Team is a group of callers that the file declares.
 type Team struct {
 	Models []string        `json:"models"` // patterns; none: all
-	Budget *billing.Budget `json:"budget"` // nil: none
+	Budget billing.Budgets `json:"budget"` // one, or a list
 	Limits billing.Limits  `json:"limits"`
 	Parent string          `json:"parent"`
 	Keys   []Key           `json:"keys"`
@@ -141,7 +141,7 @@ type Key struct {
 	Name    string          `json:"name"`
 	Value   Secret          `json:"value"` // or Hash
 	Hash    string          `json:"hash"`  // sha256: and the 64 hexadecimal digits of the key, of which then only this is known
-	Budget  *billing.Budget `json:"budget"`
+	Budget  billing.Budgets `json:"budget"`
 	Limits  billing.Limits  `json:"limits"`
 	Models  []string        `json:"models"`  // patterns; none: all that the team has
 	Prompts []string        `json:"prompts"` // none: all that the team has

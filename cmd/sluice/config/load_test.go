@@ -160,9 +160,9 @@ func TestEverything(t *testing.T) {
 	eq("engineering", c.Teams["engineering"], Team{})
 	eq("research", c.Teams["research"], Team{
 		Models: []string{"fast", "claude/*"}, Parent: "engineering", Limits: billing.Limits{RPM: 600, TPM: 200000, Parallel: 50},
-		Budget: &billing.Budget{USD: 500*billing.Dollar + billing.Dollar/10, Per: "30d", WarnAt: []float64{0.8, 0.95}},
+		Budget: billing.Budgets{{USD: 500*billing.Dollar + billing.Dollar/10, Per: "30d", WarnAt: []float64{0.8, 0.95}}},
 		Keys: []Key{
-			{Name: "ci", Value: "key-secret-0", Budget: &billing.Budget{USD: 20 * billing.Dollar, Per: "month", Hard: true}, Models: []string{"fast"},
+			{Name: "ci", Value: "key-secret-0", Budget: billing.Budgets{{USD: 20 * billing.Dollar, Per: "month", Hard: true}}, Models: []string{"fast"},
 				Prompts: []string{"a"}, Expires: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC), IPs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}},
 			{Name: "123", Value: "456", Expires: c.Teams["research"].Keys[1].Expires},
 		}})
