@@ -65,6 +65,7 @@ type money struct {
 	hold    billing.Hold
 	clamped int64 // output limit that the budget allows; 0: the caller's stands
 	counted int64 // input tokens, once counted
+	warned  bool  // a budget has reached a level to warn at
 	cut     bool  // the caller gave up on a request that was at the provider
 	lowered int64 // the limit that was sent instead of the caller's; 0: none
 	steps   spent // by the steps of a prompt, each a call of its own

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -85,12 +86,37 @@ func (c *Call) costHeader() {
 func (c *Call) answerHeaders(dropped []string) {
 	c.commonHeaders()
 	h := &c.rc.Response.Header
+	if c.money.warned {
+		h.Set("X-Sluice-Budget-Warning", c.budgetWarning())
+	}
 	if n := max(c.money.lowered, c.money.clamped); n > 0 {
 		h.Set("X-Sluice-Clamped", "max_tokens="+strconv.FormatInt(n, 10))
 	}
 	if len(dropped) > 0 {
 		h.Set("X-Sluice-Dropped", nameList(dropped))
 	}
+}
+
+// budgetWarning tells which budgets of the caller have reached a level to warn
+// at: team research 0.8 of 500 USD per month.
+func (c *Call) budgetWarning() string {
+	var told []string
+	for _, s := range c.caller.Owner.Budgets(c.now) {
+		if s.Warned == 0 {
+			continue
+		}
+		what := "team " + s.Owner.Team
+		if s.Owner.Key != "" {
+			what = "key " + s.Owner.Key
+		}
+		told = append(told, fmt.Sprintf("%s %v of %s per %s", what, s.Warned, s.Budget.Unit().Text(s.Limit), s.Budget.Per))
+	}
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f {
+			return '?'
+		}
+		return r
+	}, strings.Join(told, ", "))
 }
 
 // maxNames bounds, in bytes, the names of parameters in a header.

@@ -117,7 +117,7 @@ func (c *Call) hold(n billing.Need) error {
 	if err != nil {
 		return err
 	}
-	c.money.hold = hold
+	c.money.hold, c.money.warned = hold, hold.Warned()
 	return nil
 }
 

@@ -39,13 +39,14 @@ type server struct {
 	begun       time.Time
 	log         *slog.Logger
 
-	store   *store.Store
-	spool   *billing.Spool
-	book    *billing.Book
-	counter *billing.Counter
-	prompts *prompts.Registry
-	metrics *telemetry.Metrics
-	gateway *gateway.Gateway
+	store    *store.Store
+	spool    *billing.Spool
+	book     *billing.Book
+	warnings *billing.Warnings
+	counter  *billing.Counter
+	prompts  *prompts.Registry
+	metrics  *telemetry.Metrics
+	gateway  *gateway.Gateway
 
 	build builder
 }
@@ -78,6 +79,8 @@ func (s *server) open(ctx context.Context) (err error) {
 	s.counter = billing.NewCounter()
 	s.metrics = telemetry.New()
 	s.book = billing.NewBook(s.started.Billing.TimeZone, time.Now)
+	s.warnings = billing.NewWarnings(s.log)
+	s.book.OnWarn(s.warnings.Tell)
 	s.prompts = prompts.NewRegistry(s.store.Prompts(), time.Now)
 	s.prompts.Prefix, s.prompts.Splits = s.started.Prompts.Prefix, s.store.Prompts()
 	s.spool, err = billing.OpenSpool(billing.SpoolOptions{
@@ -127,6 +130,7 @@ func (s *server) run(ctx context.Context) error {
 	go func() { failed <- plane.Serve(adminListener) }()
 	watching, stopWatching := context.WithCancel(ctx)
 	go s.watch(watching, hup)
+	go s.warnings.Run(watching)
 	s.greet(data.Addr().String(), link, first)
 	go settleHeap()
 	select {

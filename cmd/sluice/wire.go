@@ -67,6 +67,7 @@ func (b *builder) snapshot(ctx context.Context, s *server, cfg *config.Config) (
 	if err := s.restore(ctx); err != nil {
 		return nil, err
 	}
+	s.warnings.SetWebhook(webhookOf(cfg.Billing.Webhook))
 	v.revision = revisionOf(v)
 	b.registry = v.registry
 	b.current.Store(v)
@@ -81,6 +82,13 @@ func (b *builder) snapshot(ctx context.Context, s *server, cfg *config.Config) (
 		Owners: v.owners, Callers: callers, Models: v.models, Providers: v.providers,
 		Bare: bareNames(v.providers), List: listModels(v.models, v.providers), Registry: v.registry,
 	}), nil
+}
+
+func webhookOf(h *config.Webhook) *billing.Webhook {
+	if h == nil {
+		return nil
+	}
+	return &billing.Webhook{URL: h.URL, Secret: h.Secret.Reveal()}
 }
 
 // restore fills the budgets that are new with what the ledger says, once all

@@ -56,9 +56,26 @@ func (k *checker) server() {
 		k.fault([]string{"billing", "hold_tokens"}, "want at least 1")
 	}
 	k.onDisconnect([]string{"billing", "on_disconnect"}, k.config.Billing.OnDisconnect)
+	k.webhook([]string{"billing", "webhook"}, k.config.Billing.Webhook)
 	file, ok := strings.CutPrefix(k.config.Store, "sqlite:")
 	if !ok || file == "" || strings.HasPrefix(file, "//") {
 		k.fault([]string{"store"}, "want sqlite:PATH, such as sqlite:./data/sluice.db")
+	}
+}
+
+func (k *checker) webhook(path []string, h *Webhook) {
+	switch {
+	case h == nil:
+	case h.URL == "":
+		k.fault(below(path, "url"), "is needed")
+	default:
+		at := below(path, "url")
+		if !k.origin.given(at...) { // it stands for the whole
+			at = path
+		}
+		if u, err := url.Parse(h.URL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+			k.fault(at, "want an address such as https://host/path")
+		}
 	}
 }
 

@@ -78,6 +78,13 @@ type Billing struct {
 	WhenSpent    string         `json:"when_spent" enum:"refuse"`
 	HoldTokens   int64          `json:"hold_tokens"`
 	TimeZone     *time.Location `json:"time_zone"` // never nil after Load
+	Webhook      *Webhook       `json:"webhook"`   // gets the warnings of budgets; nil: none
+}
+
+// Webhook is where events are posted; its URL may stand for it.
+type Webhook struct {
+	URL    string `json:"url"`
+	Secret Secret `json:"secret"` // signs what is posted
 }
 
 // OnDisconnect is what happens to a call whose caller has left: abort or drain.

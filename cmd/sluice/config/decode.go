@@ -38,6 +38,9 @@ var short = map[reflect.Type]func(into reflect.Value, text string){
 	reflect.TypeFor[ProviderKey](): func(into reflect.Value, text string) {
 		into.FieldByName("Value").SetString(text)
 	},
+	reflect.TypeFor[Webhook](): func(into reflect.Value, text string) {
+		into.FieldByName("URL").SetString(text)
+	},
 	reflect.TypeFor[OnDisconnect](): func(into reflect.Value, text string) {
 		into.FieldByName("Policy").SetString(text)
 	},
