@@ -75,7 +75,8 @@ func (h *Hold) USD() Nano { return h.usd }
 // Tokens is USD's like for tokens.
 func (h *Hold) Tokens() int64 { return h.tokens }
 
-// Warned tells whether a budget of the caller has reached a level to warn at.
+// Warned tells whether a budget of the caller had reached a level to warn at,
+// when the call was held for or settled.
 func (h *Hold) Warned() bool { return h.warned }
 
 // Excess is the part of a cost that the hold does not cover; 0 where no hard
@@ -207,6 +208,41 @@ type Charge struct {
 	Tokens int64 // input and output
 }
 
+// Grow sets aside more for a call that is running, as much as all hard budgets
+// have of it; n.Requests and the minimums are not looked at. Where that is less
+// than n the error is that of Hold.
+func (h *Hold) Grow(n Need) *schema.Error {
+	n.USD, n.Tokens = max(n.USD, 0), max(n.Tokens, 0)
+	o := h.owner
+	if !h.held || n.USD == 0 && n.Tokens == 0 {
+		return nil
+	}
+	now := o.book.now()
+	more := Hold{owner: o, called: h.called, usd: n.USD, tokens: n.Tokens}
+	n.Called, n.Requests = h.called, 0
+	var refusal *schema.Error
+	o.lock()
+	if h.bound.Hard {
+		n.MinUSD, n.MinTokens = n.USD, n.Tokens
+		if short := more.grant(n, now); short != nil {
+			status := short.status(now)
+			status.Spent, status.Remaining = status.Limit, 0 // what is held is this call's, too
+			refusal = outOfBudget(status)
+			more.usd, more.tokens = max(more.usd, 0), max(more.tokens, 0)
+		}
+	}
+	for i := range o.links {
+		for j := range o.links[i].budgets {
+			if b := &o.links[i].budgets[j]; b.meter.counts(h.called) {
+				b.meter.held += more.part(b.meter.unit)
+			}
+		}
+	}
+	o.unlock()
+	h.usd, h.tokens = h.usd+more.usd, h.tokens+more.tokens
+	return refusal
+}
+
 // Settle charges what the call has used, at the time of its ledger entry, to
 // every budget above its caller, soft ones too, and gives the rest of the hold
 // back. Money beyond the hold is charged as well, and returned. Only the first
@@ -242,13 +278,14 @@ func (h *Hold) Settle(used Charge, at time.Time) (excess Nano) {
 			if b.passesLevel(at) {
 				warn = append(warn, b.status(at))
 			}
+			h.warned = h.warned || b.meter.warned > 0
 		}
 		a.mu.Unlock()
 	}
 	for i := range warn {
 		o.book.warn(warn[i])
 	}
-	*h = Hold{}
+	*h = Hold{warned: h.warned}
 	return excess
 }
 

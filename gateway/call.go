@@ -68,6 +68,7 @@ type money struct {
 	warned  bool  // a budget has reached a level to warn at
 	cut     bool  // the caller gave up on a request that was at the provider
 	lowered int64 // the limit that was sent instead of the caller's; 0: none
+	slices  installments
 	steps   spent // by the steps of a prompt, each a call of its own
 }
 

@@ -28,6 +28,7 @@ func (c *Call) charge(t *dialect.Tally) {
 	e := &c.entry
 	cost := c.target.prices(c).Cost(u)
 	e.Excess += c.money.hold.Settle(billing.Charge{USD: cost, Tokens: u.Input + u.Output}, c.now)
+	c.money.warned = c.money.hold.Warned()
 	c.money.hold = billing.Hold{}
 	e.Cost += cost
 	if p := c.target.prices(c); p != nil {
@@ -159,7 +160,7 @@ func (c *Call) logAttempt(t *Target, secret *router.Secret, err error, took time
 // attemptError is what a stream's end says of its target: nothing, if the
 // caller left, would wait no longer, or was cut by us.
 func (c *Call) attemptError() error {
-	if c.err == nil || c.err.Code == schema.CodeClientClosed || c.ctx.Err() != nil {
+	if c.err == nil || c.err.Code == schema.CodeClientClosed || c.err.Origin == schema.OriginPolicy || c.ctx.Err() != nil {
 		return nil
 	}
 	return c.err

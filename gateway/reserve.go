@@ -26,7 +26,9 @@ func (c *Call) admit() error {
 		}
 	}
 	if err := c.reserve(); err != nil {
-		return err
+		if err = c.turn(err); err != nil {
+			return err
+		}
 	}
 	c.done.admitted = true
 	return nil
@@ -92,7 +94,13 @@ func (c *Call) reserve() error {
 		in = c.mostInput()
 		want = c.dearest(in, out)
 	}
+	if c.sliced() {
+		return c.holdSlice(in, out)
+	}
 	least := min(out, c.choices())
+	if name := c.whenSpent().Model; name != "" && name != c.model.Name && !c.done.admitted {
+		least = out // rather another model than an answer that is clamped
+	}
 	if err := c.hold(billing.Need{USD: want, MinUSD: c.dearest(in, least), Tokens: in + out, MinTokens: in + least}); err != nil {
 		return err
 	}

@@ -42,6 +42,7 @@ type Settings struct {
 	HoldTokens     int64 // output held for when the caller sets no limit
 	Unpriced       billing.UnpricedPolicy
 	Leaving        Leaving
+	WhenSpent      WhenSpent
 	Location       *time.Location // of days and months in reports and budgets
 	// Defaults are the providers of calls without a model, by what they are
 	// for: files, batches, moderations, images.
@@ -65,6 +66,8 @@ type Caller struct {
 	Owner *billing.Owner
 	// Leaving is that of its nearest team which has one; nil: none has.
 	Leaving *Leaving
+	// WhenSpent is likewise.
+	WhenSpent *WhenSpent
 
 	used atomic.Bool // since its last use was asked for
 }

@@ -127,6 +127,11 @@ func (s *streamBody) next(p []byte) (int, error) {
 		}
 	}
 	s.torn = n > 0 && p[n-1] != '\n'
+	if !s.torn && !s.over && !s.c.done.charged && s.fault != nil {
+		if e := s.c.afford(s.from.Tally()); e != nil {
+			return s.cut(p, n, e), nil
+		}
+	}
 	return n, nil
 }
 

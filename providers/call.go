@@ -23,6 +23,10 @@ type Request struct {
 
 	Unified *schema.ChatRequest
 
+	// Translate has the answer written by us where its bytes could be passed
+	// on.
+	Translate bool
+
 	// Continues is the id of the answer that Raw was made to go on from; empty:
 	// none. Answers that repeat what was asked name it.
 	Continues string

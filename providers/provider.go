@@ -82,7 +82,7 @@ func (p *Provider) Close() {
 // raw is the dialect in which the caller's bytes can go to the provider as
 // they are for this model; nil: they cannot.
 func (p *Provider) raw(r *Request, model string) *dialect.Dialect {
-	if p.opt.Local != nil || r.Unified != nil || r.Client == nil {
+	if p.opt.Local != nil || r.Unified != nil || r.Client == nil || r.Translate {
 		return nil
 	}
 	if foreign := r.Client.Client.Foreign; foreign != nil && foreign(r.Raw) {

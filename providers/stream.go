@@ -1,10 +1,13 @@
 package providers
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"sync/atomic"
 	"time"
+
+	"github.com/sashabaranov/go-openai"
 
 	"sluice/providers/dialect"
 	"sluice/providers/schema"
@@ -97,6 +100,21 @@ func (s *Stream) Tally() *dialect.Tally { return &s.tally }
 
 // Dropped names the caller's parameters that the provider has not.
 func (s *Stream) Dropped() []string { return s.dropped }
+
+// EndEarly is what ends the answer here, for each of so many choices, as one
+// that has reached its limit, but for OpenAI's mark that nothing more comes:
+// empty where bytes pass through. Nothing may be read after it.
+func (s *Stream) EndEarly(choices int, used schema.Usage) (frames []byte) {
+	if s.encode == nil {
+		return nil
+	}
+	end := schema.Chunk{Choices: make([]schema.ChoiceDelta, choices)}
+	for i := range end.Choices {
+		end.Choices[i] = schema.ChoiceDelta{Index: i, FinishReason: openai.FinishReasonLength}
+	}
+	frames = s.encode.End(s.encode.Chunk(nil, &end), &used)
+	return bytes.TrimSuffix(frames, []byte("data: [DONE]\n\n"))
+}
 
 // Close ends the stream: a provider that is still sending is cut off. It may
 // be called from any goroutine, more than once; a Read that waits returns.

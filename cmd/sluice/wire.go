@@ -76,7 +76,7 @@ func (b *builder) snapshot(ctx context.Context, s *server, cfg *config.Config) (
 		Settings: gateway.Settings{
 			BodyLimit: int64(cfg.Server.BodyLimit), TrustedProxies: cfg.Server.Trusted,
 			HoldTokens: cfg.Billing.HoldTokens, Unpriced: billing.UnpricedPolicy(cfg.Billing.Unpriced),
-			Leaving: *leavingOf(cfg.Billing.OnDisconnect), Location: s.started.Billing.TimeZone, // the budgets' too
+			Leaving: *leavingOf(cfg.Billing.OnDisconnect), WhenSpent: *whenSpentOf(cfg.Billing.WhenSpent), Location: s.started.Billing.TimeZone, // the budgets' too
 			Defaults: cfg.Defaults.ByName(),
 		},
 		Owners: v.owners, Callers: callers, Models: v.models, Providers: v.providers,
@@ -208,8 +208,14 @@ func callersOf(cfg *config.Config, v *view) []*gateway.Caller {
 	callers := make([]*gateway.Caller, 0, len(v.keys))
 	for _, k := range v.keys {
 		c := &gateway.Caller{Key: k, Label: k.Team + "/" + k.Name, Owner: v.owners.Key(k.ID)}
-		for t := v.owners.Team(k.Team); t != nil && c.Leaving == nil; t = t.Parent() {
-			c.Leaving = leavingOf(cfg.Teams[t.Name].OnDisconnect)
+		for t := v.owners.Team(k.Team); t != nil; t = t.Parent() {
+			team := cfg.Teams[t.Name]
+			if c.Leaving == nil {
+				c.Leaving = leavingOf(team.OnDisconnect)
+			}
+			if c.WhenSpent == nil {
+				c.WhenSpent = whenSpentOf(team.WhenSpent)
+			}
 		}
 		callers = append(callers, c)
 	}
@@ -222,6 +228,14 @@ func leavingOf(o *config.OnDisconnect) *gateway.Leaving {
 		return nil
 	}
 	return &gateway.Leaving{Drain: o.Policy != "abort", Tokens: o.Tokens, Time: o.Time}
+}
+
+// whenSpentOf is the gateway's form of when_spent; nil stays nil.
+func whenSpentOf(w *config.WhenSpent) *gateway.WhenSpent {
+	if w == nil {
+		return nil
+	}
+	return &gateway.WhenSpent{Cut: w.Policy == "cut", Model: w.Model}
 }
 
 // buildModels makes the models under models:, their targets and fallbacks.

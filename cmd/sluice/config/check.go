@@ -56,10 +56,21 @@ func (k *checker) server() {
 		k.fault([]string{"billing", "hold_tokens"}, "want at least 1")
 	}
 	k.onDisconnect([]string{"billing", "on_disconnect"}, k.config.Billing.OnDisconnect)
+	k.whenSpent([]string{"billing", "when_spent"}, k.config.Billing.WhenSpent)
 	k.webhook([]string{"billing", "webhook"}, k.config.Billing.Webhook)
 	file, ok := strings.CutPrefix(k.config.Store, "sqlite:")
 	if !ok || file == "" || strings.HasPrefix(file, "//") {
 		k.fault([]string{"store"}, "want sqlite:PATH, such as sqlite:./data/sluice.db")
+	}
+}
+
+func (k *checker) whenSpent(path []string, w *WhenSpent) {
+	switch {
+	case w == nil || (w.Policy == "refuse" || w.Policy == "cut") && w.Model == "":
+	case w.Policy != "":
+		k.fault(path, "want one of refuse, cut, or a mapping of model%s", k.said(path, w.Policy))
+	default:
+		k.target(below(path, "model"), w.Model)
 	}
 }
 

@@ -24,6 +24,7 @@ func (k *checker) teams() {
 		k.patterns(below(path, "models"), team.Models)
 		k.parent(below(path, "parent"), name)
 		k.onDisconnect(below(path, "on_disconnect"), team.OnDisconnect)
+		k.whenSpent(below(path, "when_spent"), team.WhenSpent)
 		names := map[string]int{}
 		for i, key := range team.Keys {
 			at := below(below(path, "keys"), strconv.Itoa(i))

@@ -75,10 +75,17 @@ type Billing struct {
 	Fsync        string         `json:"fsync" enum:"interval,always"`
 	Unpriced     string         `json:"unpriced" enum:"block,estimate,allow"`
 	OnDisconnect *OnDisconnect  `json:"on_disconnect"` // never nil after Load
-	WhenSpent    string         `json:"when_spent" enum:"refuse"`
+	WhenSpent    *WhenSpent     `json:"when_spent"`    // never nil after Load
 	HoldTokens   int64          `json:"hold_tokens"`
 	TimeZone     *time.Location `json:"time_zone"` // never nil after Load
 	Webhook      *Webhook       `json:"webhook"`   // gets the warnings of budgets; nil: none
+}
+
+// WhenSpent is what happens when a budget has nothing left: refuse, cut, or
+// another model.
+type WhenSpent struct {
+	Policy string `json:"policy" enum:"refuse,cut"` // empty: Model
+	Model  string `json:"model"`                    // to ask instead
 }
 
 // Webhook is where events are posted; its URL may stand for it.

@@ -41,6 +41,9 @@ var short = map[reflect.Type]func(into reflect.Value, text string){
 	reflect.TypeFor[Webhook](): func(into reflect.Value, text string) {
 		into.FieldByName("URL").SetString(text)
 	},
+	reflect.TypeFor[WhenSpent](): func(into reflect.Value, text string) {
+		into.FieldByName("Policy").SetString(text)
+	},
 	reflect.TypeFor[OnDisconnect](): func(into reflect.Value, text string) {
 		into.FieldByName("Policy").SetString(text)
 	},

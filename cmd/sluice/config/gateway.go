@@ -134,6 +134,8 @@ type Team struct {
 	// OnDisconnect stands before that of the teams above and billing's; nil:
 	// not given.
 	OnDisconnect *OnDisconnect `json:"on_disconnect"`
+	// WhenSpent is likewise.
+	WhenSpent *WhenSpent `json:"when_spent"`
 }
 
 // Key is a caller's credential that the file declares.

@@ -29,7 +29,7 @@ func TestDefaults(t *testing.T) {
 	if c.Store != "sqlite:./data/sluice.db" || c.SQLitePath() != "./data/sluice.db" {
 		t.Errorf("store %q, path %q", c.Store, c.SQLitePath())
 	}
-	if b := c.Billing; b.Fsync != "interval" || b.Unpriced != "block" || *b.OnDisconnect != (OnDisconnect{Policy: "abort"}) || b.WhenSpent != "refuse" || b.HoldTokens != 4096 || b.TimeZone != time.UTC {
+	if b := c.Billing; b.Fsync != "interval" || b.Unpriced != "block" || *b.OnDisconnect != (OnDisconnect{Policy: "abort"}) || *b.WhenSpent != (WhenSpent{Policy: "refuse"}) || b.HoldTokens != 4096 || b.TimeZone != time.UTC {
 		t.Errorf("billing: %+v", b)
 	}
 	if c.Log != (Log{Level: "info", Format: "text", Bodies: "none"}) || !c.Telemetry.Metrics || c.Lead.Lead != "file" {

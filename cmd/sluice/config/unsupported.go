@@ -30,8 +30,6 @@ var unsupported = []struct{ key, value string }{
 	{key: "log.redact"},
 	{key: "telemetry.otlp"},
 	{key: "telemetry.capture_content", value: "true"},
-	{key: "billing.when_spent", value: "cut"},
-	{key: "billing.when_spent", value: "{}"},
 
 	{key: "models.*.balance", value: "round-robin"},
 	{key: "models.*.balance", value: "least-busy"},
@@ -46,7 +44,6 @@ var unsupported = []struct{ key, value string }{
 	{key: "models.*.resume", value: "true"},
 	{key: "models.*.guard"},
 
-	{key: "teams.*.when_spent"},
 	{key: "teams.*.keys.*.roles"},
 }
 
