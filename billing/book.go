@@ -15,8 +15,9 @@ import (
 // It is in memory; Restore fills it from the ledger. All methods may be called
 // at once, but Rebuild and Restore want one caller.
 type Book struct {
-	loc *time.Location
-	now func() time.Time
+	loc   *time.Location
+	now   func() time.Time
+	start time.Time // when it was made, with the monotonic clock's reading
 
 	mu       sync.Mutex
 	view     uint64 // counts Rebuilds
@@ -34,11 +35,16 @@ func NewBook(loc *time.Location, now func() time.Time) *Book {
 	if now == nil {
 		now = time.Now
 	}
-	return &Book{loc: loc, now: now, accounts: map[accountName]*account{}, latest: &Owners{}}
+	return &Book{loc: loc, now: now, start: now(), accounts: map[accountName]*account{}, latest: &Owners{}}
 }
 
-// Rebuild makes the view of teams and keys that a configuration declares. What
-// has the same name (a key: the same ID) as before keeps its state. A fault
+// steady is a time in nanoseconds since 1970 by a clock that does not jump when
+// the machine's is set: the Book's start, and what has passed since.
+func (b *Book) steady(now time.Time) int64 { return b.start.UnixNano() + int64(now.Sub(b.start)) }
+
+// Rebuild makes the view of teams and keys that a configuration declares, and
+// keeps pointers into keys, which must not change any more. What has the same
+// name (a key: the same ID) as before keeps its state. A fault
 // (an unknown parent or team, a circle of parents, a name twice, a budget or
 // limit that cannot be) is an error that names it, and changes nothing. Call
 // Restore before using the view: it may have budgets that are new.
@@ -81,8 +87,9 @@ func (b *Book) Rebuild(teams []Team, keys []Key) (*Owners, error) {
 		b.join(o, accountName{team: t.Name}, terms{t.Models, t.Limits, t.Budget})
 		v.teams[t.Name] = o
 	}
-	for _, k := range keys {
-		o := &Owner{Name: k.Team + "/" + k.Name, Team: k.Team, Key: &k, parent: v.teams[k.Team]}
+	for i := range keys {
+		k := &keys[i]
+		o := &Owner{Name: k.Team + "/" + k.Name, Team: k.Team, Key: k, parent: v.teams[k.Team]}
 		b.join(o, accountName{key: k.account()}, terms{k.Models, k.Limits, k.Budget})
 		v.keys[k.ID] = o
 		if k.Account != "" {

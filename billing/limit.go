@@ -11,10 +11,11 @@ import (
 
 // limiter is the use one account has made of its limits.
 type limiter struct {
-	mu          sync.Mutex
-	second      int64 // the newest that the windows have
-	parallel    int64
-	minute, day *window // nil: there never was a limit of that length
+	mu       sync.Mutex
+	second   int64 // the newest that the windows have
+	parallel int64
+	minute   window  // without a span: there never was a limit of that length
+	day      *window // nil: nor of that
 }
 
 func (l *limiter) idle() bool {
@@ -27,8 +28,8 @@ func (l *limiter) idle() bool {
 func (l *limiter) ready(limits Limits) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.minute == nil && (limits.RPM > 0 || limits.TPM > 0 || limits.InputTPM > 0 || limits.OutputTPM > 0) {
-		l.minute = &window{span: &minuteSpan}
+	if l.minute.span == nil && (limits.RPM > 0 || limits.TPM > 0 || limits.InputTPM > 0 || limits.OutputTPM > 0) {
+		l.minute.span = &minuteSpan
 	}
 	if l.day == nil && (limits.RPD > 0 || limits.TPD > 0) {
 		l.day = &window{span: &daySpan}
@@ -38,10 +39,11 @@ func (l *limiter) ready(limits Limits) {
 // advance moves the windows on to a second, never back.
 func (l *limiter) advance(second int64) {
 	l.second = max(l.second, second)
-	for _, w := range [...]*window{l.minute, l.day} {
-		if w != nil {
-			w.advance(l.second)
-		}
+	if l.minute.n > 0 {
+		l.minute.advance(l.second)
+	}
+	if l.day != nil {
+		l.day.advance(l.second)
 	}
 }
 
@@ -74,7 +76,7 @@ func (l *limiter) window(b *bound) *window {
 	if b.day {
 		return l.day
 	}
-	return l.minute
+	return &l.minute
 }
 
 // Ask is the tokens that a call needs, or has used.
@@ -99,8 +101,8 @@ type Ticket struct {
 	done   bool
 }
 
-// Admit counts a call that asks for so many tokens against the limits of the owner and of all above it, together or not
-// at all. Otherwise the error is rate_limit_exceeded, of Type requests, tokens
+// Admit counts a call that asks for so many tokens against the limits of the
+// owner and of all above it, together or not at all. Otherwise the error is rate_limit_exceeded, of Type requests, tokens
 // or parallel, with the whole seconds after which there is room; a call that
 // is larger than a limit has none, for it never fits.
 func (o *Owner) Admit(now time.Time, ask Ask) (Ticket, *schema.Error) {
@@ -109,7 +111,8 @@ func (o *Owner) Admit(now time.Time, ask Ask) (Ticket, *schema.Error) {
 	}
 	ask = ask.bounded()
 	u := use{1, ask.Input, ask.Output}
-	second := now.Unix()
+	at := o.book.steady(now)
+	second := at / 1e9
 	for i := range o.limits {
 		l := o.limits[i].limiter
 		l.mu.Lock()
@@ -132,14 +135,14 @@ func (o *Owner) Admit(now time.Time, ask Ask) (Ticket, *schema.Error) {
 		o.limits[i].limiter.mu.Unlock()
 	}
 	if no.by != nil {
-		return Ticket{}, no.error(now)
+		return Ticket{}, no.error(at)
 	}
 	return Ticket{owner: o, second: second, ask: ask}, nil
 }
 
 // add counts in every window.
 func (l *limiter) add(second int64, u use) {
-	if l.minute != nil {
+	if l.minute.span != nil {
 		l.minute.add(second, u)
 	}
 	if l.day != nil {
@@ -182,14 +185,15 @@ func (r *refusal) check(l *limitLink, u use) {
 	}
 }
 
-func (r *refusal) error(now time.Time) *schema.Error {
+// error tells of the refusal at a time of the Book's steady clock.
+func (r *refusal) error(at int64) *schema.Error {
 	e := &schema.Error{Code: schema.CodeRateLimit, Status: 429, Origin: schema.OriginPolicy, Type: r.what}
 	who := r.by.owner.ownerName()
 	if r.free == math.MaxInt64 {
 		e.Message = fmt.Sprintf("this call may need %d tokens, more than the limit of %v, %d %s: send less or ask for a shorter answer", r.need, who, r.limit, r.unit)
 		return e
 	}
-	wait := time.Unix(r.free, 0).Sub(now)
+	wait := time.Duration(r.free*1e9 - at)
 	e.RetryAfter = max((wait + time.Second - 1).Truncate(time.Second), time.Second)
 	e.Message = fmt.Sprintf("rate limit of %v reached: %d %s; try again in %d s", who, r.limit, r.unit, e.RetryAfter/time.Second)
 	return e
@@ -202,17 +206,29 @@ func (t *Ticket) Done(actual Ask) {
 	if t.owner == nil || t.done {
 		return
 	}
-	t.done = true
 	actual = actual.bounded()
-	more := use{0, actual.Input - t.ask.Input, actual.Output - t.ask.Output}
+	t.end(use{0, actual.Input - t.ask.Input, actual.Output - t.ask.Output})
+}
+
+// Cancel takes an admission back: what refused the call was something else, and
+// it counts in nothing. After Done, and more than once, it does nothing.
+func (t *Ticket) Cancel() {
+	if t.owner == nil || t.done {
+		return
+	}
+	t.end(use{-1, -t.ask.Input, -t.ask.Output})
+}
+
+// end changes what was counted, and ends what is running.
+func (t *Ticket) end(more use) {
+	t.done = true
 	for i := range t.owner.limits {
 		l := t.owner.limits[i].limiter
 		l.mu.Lock()
 		l.parallel--
-		for _, w := range [...]*window{l.minute, l.day} {
-			if w != nil {
-				w.settle(t.second, more)
-			}
+		l.minute.settle(t.second, more)
+		if l.day != nil {
+			l.day.settle(t.second, more)
 		}
 		l.mu.Unlock()
 	}
@@ -237,10 +253,11 @@ func (t *Ticket) State(now time.Time) (requests, tokens LimitState, okRequests, 
 // LimitState is the limit of requests and that of tokens, of the owner and all
 // above it, of which the least remains; false: there is no such limit.
 func (o *Owner) LimitState(now time.Time) (requests, tokens LimitState, okRequests, okTokens bool) {
+	at := o.book.steady(now)
 	for i := range o.limits {
 		l := &o.limits[i]
 		l.limiter.mu.Lock()
-		l.limiter.advance(now.Unix())
+		l.limiter.advance(at / 1e9)
 		bounds := l.limits.bounds()
 		for j := range bounds {
 			b := &bounds[j]
@@ -251,7 +268,7 @@ func (o *Owner) LimitState(now time.Time) (requests, tokens LimitState, okReques
 			if b.what == "requests" {
 				least, ok = &requests, &okRequests
 			}
-			if s := l.limiter.window(b).state(b, now); !*ok || s.Remaining < least.Remaining {
+			if s := l.limiter.window(b).state(b, at); !*ok || s.Remaining < least.Remaining {
 				*least, *ok = s, true
 			}
 		}
@@ -260,11 +277,11 @@ func (o *Owner) LimitState(now time.Time) (requests, tokens LimitState, okReques
 	return requests, tokens, okRequests, okTokens
 }
 
-func (w *window) state(b *bound, now time.Time) LimitState {
+func (w *window) state(b *bound, at int64) LimitState {
 	s := LimitState{Limit: b.limit, Remaining: max(b.limit-b.of(w.sum), 0)}
 	for i := w.n - 1; i >= 0; i-- {
 		if slot := w.nth(i); b.of(slot.use) > 0 {
-			s.Reset = max(time.Unix((slot.at+w.span.slots)*w.span.width, 0).Sub(now), 0)
+			s.Reset = max(time.Duration((slot.at+w.span.slots)*w.span.width*1e9-at), 0)
 			break
 		}
 	}
