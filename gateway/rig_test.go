@@ -172,7 +172,8 @@ func (r *rig) start(s *setup, log *slog.Logger) {
 			t.Fatal(err)
 		}
 		parts := gateway.Parts{Settings: s.settings, Owners: owners, Models: s.models, Providers: s.providers, List: s.list, Bare: s.bare}
-		for _, k := range s.keys {
+		for i := range s.keys {
+			k := &s.keys[i]
 			parts.Callers = append(parts.Callers, &gateway.Caller{Key: k, Label: k.Team + "/" + k.Name, Owner: owners.Key(k.ID)})
 		}
 		return gateway.NewSnapshot(parts)

@@ -60,7 +60,7 @@ type Leaving struct {
 
 // Caller is a key with all that its calls need, resolved.
 type Caller struct {
-	Key   billing.Key
+	Key   *billing.Key
 	Label string // team/name
 	Owner *billing.Owner
 	// Leaving is that of its nearest team which has one; nil: none has.

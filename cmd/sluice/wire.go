@@ -191,7 +191,8 @@ func fileKey(team string, k config.Key) billing.Key {
 
 func callersOf(cfg *config.Config, v *view) []*gateway.Caller {
 	callers := make([]*gateway.Caller, 0, len(v.keys))
-	for _, k := range v.keys {
+	for i := range v.keys {
+		k := &v.keys[i]
 		c := &gateway.Caller{Key: k, Label: k.Team + "/" + k.Name, Owner: v.owners.Key(k.ID)}
 		for t := v.owners.Team(k.Team); t != nil && c.Leaving == nil; t = t.Parent() {
 			c.Leaving = leavingOf(cfg.Teams[t.Name].OnDisconnect)
