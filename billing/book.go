@@ -59,6 +59,9 @@ func (b *Book) Rebuild(teams []Team, keys []Key) (*Owners, error) {
 		if err := checkTerms(t.Budget, t.Limits); err != nil {
 			return nil, fmt.Errorf("team %q: %w", t.Name, err)
 		}
+		if t.Weight < 0 || t.Weight > MaxWeight {
+			return nil, fmt.Errorf("team %q: weight: %d is not between 1 and %d", t.Name, t.Weight, MaxWeight)
+		}
 		declared[t.Name] = t
 	}
 	order, err := parentsFirst(declared)
@@ -83,7 +86,7 @@ func (b *Book) Rebuild(teams []Team, keys []Key) (*Owners, error) {
 	defer b.mu.Unlock()
 	b.view++
 	for _, t := range order {
-		o := &Owner{Name: t.Name, Team: t.Name, parent: v.teams[t.Parent]}
+		o := &Owner{Name: t.Name, Team: t.Name, parent: v.teams[t.Parent], weight: max(t.Weight, 1)}
 		b.join(o, accountName{team: t.Name}, terms{t.Models, t.Limits, t.Budget})
 		v.teams[t.Name] = o
 	}

@@ -49,10 +49,10 @@ func (l *limiter) advance(second int64) {
 
 // bound is one limit of an account, with the window that it is of.
 type bound struct {
-	limit int64 // 0: none
-	of    func(use) int64
-	what  string // requests or tokens, as the error's Type says
-	unit  string // as people read it
+	limit int64           // 0: none
+	of    func(use) int64 // nil: it is of calls at once
+	what  string          // requests or tokens, as the error's Type says
+	unit  string          // as people read it
 	day   bool
 }
 
@@ -95,10 +95,11 @@ func (a Ask) bounded() Ask {
 // Ticket is one admitted call. The zero Ticket is of a caller without limits,
 // and costs nothing.
 type Ticket struct {
-	owner  *Owner
-	second int64
-	ask    Ask
-	done   bool
+	owner   *Owner
+	portion *portion // of the owner's limits, where they are shared
+	second  int64
+	ask     Ask
+	done    bool
 }
 
 // Admit counts a call that asks for so many tokens against the limits of the
@@ -150,26 +151,33 @@ func (l *limiter) add(second int64, u use) {
 	}
 }
 
+// parallelCalls is the Type of a refusal for too many calls at once.
+const parallelCalls = "parallel"
+
 // refusal is the limit that makes a call wait the longest.
 type refusal struct {
 	by   *limitLink
+	team string // whose share of it is used up; empty: all of it is
 	what string // requests, tokens or parallel
 	unit string
+	day  bool
 	// limit, and what the call needs of it
 	limit, need int64
 	free        int64 // the second from which there is room; MaxInt64: never
 }
 
+// at keeps the refusal that is over last.
+func (r *refusal) at(no refusal) {
+	if r.by == nil || no.free > r.free {
+		*r = no
+	}
+}
+
 // check looks at one account's limits; its limiter is locked.
 func (r *refusal) check(l *limitLink, u use) {
-	at := func(no refusal) {
-		if r.by == nil || no.free > r.free {
-			*r = no
-		}
-	}
 	lim := l.limiter
 	if n := l.limits.Parallel; n > 0 && lim.parallel >= n {
-		at(refusal{l, "parallel", "calls at once", n, 1, lim.second + 1})
+		r.at(refusal{l, "", parallelCalls, "calls at once", false, n, 1, lim.second + 1})
 	}
 	bounds := l.limits.bounds()
 	for i := range bounds {
@@ -178,9 +186,9 @@ func (r *refusal) check(l *limitLink, u use) {
 		switch w := lim.window(b); {
 		case b.limit == 0:
 		case need > b.limit:
-			at(refusal{l, b.what, b.unit, b.limit, need, math.MaxInt64})
+			r.at(refusal{l, "", b.what, b.unit, b.day, b.limit, need, math.MaxInt64})
 		case b.of(w.sum)+need > b.limit:
-			at(refusal{l, b.what, b.unit, b.limit, need, w.freeAt(b.of, need, b.limit)})
+			r.at(refusal{l, "", b.what, b.unit, b.day, b.limit, need, w.freeAt(b.of, need, b.limit)})
 		}
 	}
 }
@@ -195,6 +203,10 @@ func (r *refusal) error(at int64) *schema.Error {
 	}
 	wait := time.Duration(r.free*1e9 - at)
 	e.RetryAfter = max((wait + time.Second - 1).Truncate(time.Second), time.Second)
+	if r.team != "" {
+		e.Message = fmt.Sprintf("the share of team %q in the rate limit of %v, %d %s, is used up; try again in %d s", r.team, who, r.limit, r.unit, e.RetryAfter/time.Second)
+		return e
+	}
 	e.Message = fmt.Sprintf("rate limit of %v reached: %d %s; try again in %d s", who, r.limit, r.unit, e.RetryAfter/time.Second)
 	return e
 }
@@ -225,12 +237,20 @@ func (t *Ticket) end(more use) {
 	for i := range t.owner.limits {
 		l := t.owner.limits[i].limiter
 		l.mu.Lock()
-		l.parallel--
-		l.minute.settle(t.second, more)
-		if l.day != nil {
-			l.day.settle(t.second, more)
+		l.settle(t.second, more)
+		if t.portion != nil {
+			t.portion.used.settle(t.second, more)
 		}
 		l.mu.Unlock()
+	}
+}
+
+// settle changes what was counted at a second, for a call that has ended.
+func (l *limiter) settle(second int64, more use) {
+	l.parallel--
+	l.minute.settle(second, more)
+	if l.day != nil {
+		l.day.settle(second, more)
 	}
 }
 

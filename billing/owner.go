@@ -23,6 +23,7 @@ type Owner struct {
 	grants [][]string  // the lists of model patterns, its own and those above
 	links  []link      // its account and those above it, in the order of their ids
 	limits []limitLink // of these, those with limits
+	weight int64       // a team's, against others
 	hard   bool        // a hard budget is among the links
 }
 
@@ -52,6 +53,7 @@ type account struct {
 	meters  []*meter // one for each period that its budget has had
 
 	limiter *limiter // made with the first limits, then never changed
+	share   *share   // of a provider's limits; the limiter's lock guards it
 }
 
 // accountName tells accounts apart; one of the two is set.

@@ -12,6 +12,7 @@ type Team struct {
 	Parent  string   `json:"parent,omitempty"`
 	Models  []string `json:"models,omitempty"` // patterns; none: all models
 	Limits  Limits   `json:"limits"`
+	Weight  int64    `json:"weight,omitempty"` // its share of a provider's limits, against other teams; 0 is 1
 	Budget  *Budget  `json:"budget,omitempty"`
 	Source  string   `json:"source"` // file, or store
 	Created time.Time
@@ -37,6 +38,9 @@ type Key struct {
 	Revoked  time.Time `json:"revoked,omitzero"` // zero: in force
 	Source   string    `json:"source"`
 }
+
+// MaxWeight is the most that a team may weigh.
+const MaxWeight = 100
 
 // Limits are sliding-window limits; 0 is no limit.
 type Limits struct {
