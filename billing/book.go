@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -233,14 +232,8 @@ func checkTerms(budget *Budget, limits Limits) error {
 			}
 		}
 	}
-	for _, l := range []struct {
-		name string
-		n    int64
-	}{{"rpm", limits.RPM}, {"tpm", limits.TPM}, {"input_tpm", limits.InputTPM}, {"output_tpm", limits.OutputTPM},
-		{"rpd", limits.RPD}, {"tpd", limits.TPD}, {"parallel", limits.Parallel}} {
-		if l.n < 0 || l.n > math.MaxUint32 {
-			return fmt.Errorf("limits.%s: %d is not between 0 and %d", l.name, l.n, int64(math.MaxUint32))
-		}
+	if name, n := limits.Fault(); name != "" {
+		return fmt.Errorf("limits.%s: %d is not between 0 and %d", name, n, int64(MaxLimit))
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package billing
 
 import (
 	"context"
+	"math"
 	"time"
 )
 
@@ -51,6 +52,22 @@ type Limits struct {
 	RPD       int64 `json:"rpd,omitempty"`        // requests in any 24 h
 	TPD       int64 `json:"tpd,omitempty"`        // tokens in any 24 h
 	Parallel  int64 `json:"parallel,omitempty"`   // calls at once
+}
+
+// MaxLimit is the most that a limit may be.
+const MaxLimit = math.MaxUint32
+
+// Fault is the first limit that cannot be, by its key; empty: there is none.
+func (l *Limits) Fault() (name string, n int64) {
+	for _, l := range [...]struct {
+		name string
+		n    int64
+	}{{"rpm", l.RPM}, {"tpm", l.TPM}, {"input_tpm", l.InputTPM}, {"output_tpm", l.OutputTPM}, {"rpd", l.RPD}, {"tpd", l.TPD}, {"parallel", l.Parallel}} {
+		if l.n < 0 || l.n > MaxLimit {
+			return l.name, l.n
+		}
+	}
+	return "", 0
 }
 
 // Budget is money for a period.

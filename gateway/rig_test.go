@@ -162,7 +162,7 @@ func (r *rig) start(s *setup, log *slog.Logger) {
 	}
 	for _, p := range r.registry.Snapshot().All() {
 		if l := p.Template.Sluice.Limits; l != (prompts.Limits{}) {
-			s.teams = append(s.teams, billing.Team{Name: gateway.PromptOwner(p.Name), Limits: billing.Limits{RPM: l.RPM, TPM: l.TPM, Parallel: l.Parallel}})
+			s.teams = append(s.teams, billing.Team{Name: gateway.PromptOwner(p.Name), Limits: billing.Limits(l)})
 		}
 	}
 	book := billing.NewBook(time.UTC, time.Now)

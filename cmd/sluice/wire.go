@@ -66,6 +66,7 @@ func (b *builder) snapshot(ctx context.Context, s *server, cfg *config.Config) (
 	if err := s.restore(ctx); err != nil {
 		return nil, err
 	}
+	giveLimits(v)
 	v.revision = revisionOf(v)
 	b.registry = v.registry
 	b.current.Store(v)
@@ -126,7 +127,7 @@ func tenants(ctx context.Context, s *server, cfg *config.Config) ([]billing.Team
 	var keys []billing.Key
 	for _, name := range sortedKeys(cfg.Teams) {
 		t := cfg.Teams[name]
-		teams = append(teams, billing.Team{Name: name, Parent: t.Parent, Models: t.Models, Limits: t.Limits,
+		teams = append(teams, billing.Team{Name: name, Parent: t.Parent, Models: t.Models, Limits: t.Limits, Weight: t.Weight,
 			Budget: t.Budget, Source: "file"})
 		for _, k := range t.Keys {
 			keys = append(keys, fileKey(name, k))
@@ -163,9 +164,10 @@ func tenants(ctx context.Context, s *server, cfg *config.Config) ([]billing.Team
 	for _, p := range s.prompts.Snapshot().All() {
 		if l := p.Template.Sluice.Limits; l != (prompts.Limits{}) {
 			teams = append(teams, billing.Team{Name: gateway.PromptOwner(p.Name), Source: sourceBuiltIn,
-				Limits: billing.Limits{RPM: l.RPM, TPM: l.TPM, Parallel: l.Parallel}})
+				Limits: billing.Limits(l)})
 		}
 	}
+	teams = append(teams, limitedTeams(cfg)...)
 	keys = append(keys, billing.Key{ID: publicName, Team: publicName, Name: "anonymous", Source: sourceBuiltIn},
 		billing.Key{ID: gateway.TesterID, Team: gateway.TesterID, Name: "prompts", Source: sourceBuiltIn})
 	return teams, keys, nil
