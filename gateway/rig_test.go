@@ -171,6 +171,12 @@ func (r *rig) start(s *setup, log *slog.Logger) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		for _, m := range s.models {
+			m.Limits = owners.Team(gateway.ModelOwner(m.Name))
+		}
+		for _, p := range s.providers {
+			p.Limits = owners.Team(gateway.ProviderOwner(p.Name))
+		}
 		parts := gateway.Parts{Settings: s.settings, Owners: owners, Models: s.models, Providers: s.providers, List: s.list, Bare: s.bare}
 		for i := range s.keys {
 			k := &s.keys[i]
