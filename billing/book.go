@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -17,6 +16,7 @@ import (
 type Book struct {
 	loc    *time.Location
 	now    func() time.Time
+	start  time.Time // when it was made, with the monotonic clock's reading
 	warned func(BudgetStatus)
 
 	mu       sync.Mutex
@@ -35,7 +35,7 @@ func NewBook(loc *time.Location, now func() time.Time) *Book {
 	if now == nil {
 		now = time.Now
 	}
-	return &Book{loc: loc, now: now, accounts: map[accountName]*account{}, latest: &Owners{}}
+	return &Book{loc: loc, now: now, start: now(), accounts: map[accountName]*account{}, latest: &Owners{}}
 }
 
 // OnWarn has a function called whenever a budget reaches a level to warn at. It
@@ -49,8 +49,13 @@ func (b *Book) warn(s BudgetStatus) {
 	}
 }
 
-// Rebuild makes the view of teams and keys that a configuration declares. What
-// has the same name (a key: the same ID) as before keeps its state. A fault
+// steady is a time in nanoseconds since 1970 by a clock that does not jump when
+// the machine's is set: the Book's start, and what has passed since.
+func (b *Book) steady(now time.Time) int64 { return b.start.UnixNano() + int64(now.Sub(b.start)) }
+
+// Rebuild makes the view of teams and keys that a configuration declares, and
+// keeps pointers into keys, which must not change any more. What has the same
+// name (a key: the same ID) as before keeps its state. A fault
 // (an unknown parent or team, a circle of parents, a name twice, a budget or
 // limit that cannot be) is an error that names it, and changes nothing. Call
 // Restore before using the view: it may have budgets that are new.
@@ -64,6 +69,9 @@ func (b *Book) Rebuild(teams []Team, keys []Key) (*Owners, error) {
 		}
 		if err := checkTerms(t.Budgets, t.Limits); err != nil {
 			return nil, fmt.Errorf("team %q: %w", t.Name, err)
+		}
+		if t.Weight < 0 || t.Weight > MaxWeight {
+			return nil, fmt.Errorf("team %q: weight: %d is not between 1 and %d", t.Name, t.Weight, MaxWeight)
 		}
 		declared[t.Name] = t
 	}
@@ -89,12 +97,13 @@ func (b *Book) Rebuild(teams []Team, keys []Key) (*Owners, error) {
 	defer b.mu.Unlock()
 	b.view++
 	for _, t := range order {
-		o := &Owner{Name: t.Name, Team: t.Name, parent: v.teams[t.Parent]}
+		o := &Owner{Name: t.Name, Team: t.Name, parent: v.teams[t.Parent], weight: max(t.Weight, 1)}
 		b.join(o, accountName{team: t.Name}, terms{t.Models, t.Limits, t.Budgets})
 		v.teams[t.Name] = o
 	}
-	for _, k := range keys {
-		o := &Owner{Name: k.Team + "/" + k.Name, Team: k.Team, Key: &k, parent: v.teams[k.Team]}
+	for i := range keys {
+		k := &keys[i]
+		o := &Owner{Name: k.Team + "/" + k.Name, Team: k.Team, Key: k, parent: v.teams[k.Team]}
 		b.join(o, accountName{key: k.account()}, terms{k.Models, k.Limits, k.Budgets})
 		v.keys[k.ID] = o
 		if k.Account != "" {
@@ -232,14 +241,8 @@ func checkTerms(budgets Budgets, limits Limits) error {
 	if err := budgets.check(); err != nil {
 		return err
 	}
-	for _, l := range []struct {
-		name string
-		n    int64
-	}{{"rpm", limits.RPM}, {"tpm", limits.TPM}, {"input_tpm", limits.InputTPM}, {"output_tpm", limits.OutputTPM},
-		{"rpd", limits.RPD}, {"tpd", limits.TPD}, {"parallel", limits.Parallel}} {
-		if l.n < 0 || l.n > math.MaxUint32 {
-			return fmt.Errorf("limits.%s: %d is not between 0 and %d", l.name, l.n, int64(math.MaxUint32))
-		}
+	if name, n := limits.Fault(); name != "" {
+		return fmt.Errorf("limits.%s: %d is not between 0 and %d", name, n, int64(MaxLimit))
 	}
 	return nil
 }

@@ -11,10 +11,11 @@ import (
 
 // limiter is the use one account has made of its limits.
 type limiter struct {
-	mu          sync.Mutex
-	second      int64 // the newest that the windows have
-	parallel    int64
-	minute, day *window // nil: there never was a limit of that length
+	mu       sync.Mutex
+	second   int64 // the newest that the windows have
+	parallel int64
+	minute   window  // without a span: there never was a limit of that length
+	day      *window // nil: nor of that
 }
 
 func (l *limiter) idle() bool {
@@ -27,8 +28,8 @@ func (l *limiter) idle() bool {
 func (l *limiter) ready(limits Limits) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.minute == nil && (limits.RPM > 0 || limits.TPM > 0 || limits.InputTPM > 0 || limits.OutputTPM > 0) {
-		l.minute = &window{span: &minuteSpan}
+	if l.minute.span == nil && (limits.RPM > 0 || limits.TPM > 0 || limits.InputTPM > 0 || limits.OutputTPM > 0) {
+		l.minute.span = &minuteSpan
 	}
 	if l.day == nil && (limits.RPD > 0 || limits.TPD > 0) {
 		l.day = &window{span: &daySpan}
@@ -38,19 +39,20 @@ func (l *limiter) ready(limits Limits) {
 // advance moves the windows on to a second, never back.
 func (l *limiter) advance(second int64) {
 	l.second = max(l.second, second)
-	for _, w := range [...]*window{l.minute, l.day} {
-		if w != nil {
-			w.advance(l.second)
-		}
+	if l.minute.n > 0 {
+		l.minute.advance(l.second)
+	}
+	if l.day != nil {
+		l.day.advance(l.second)
 	}
 }
 
 // bound is one limit of an account, with the window that it is of.
 type bound struct {
-	limit int64 // 0: none
-	of    func(use) int64
-	what  string // requests or tokens, as the error's Type says
-	unit  string // as people read it
+	limit int64           // 0: none
+	of    func(use) int64 // nil: it is of calls at once
+	what  string          // requests or tokens, as the error's Type says
+	unit  string          // as people read it
 	day   bool
 }
 
@@ -74,7 +76,7 @@ func (l *limiter) window(b *bound) *window {
 	if b.day {
 		return l.day
 	}
-	return l.minute
+	return &l.minute
 }
 
 // Ask is the tokens that a call needs, or has used.
@@ -93,14 +95,15 @@ func (a Ask) bounded() Ask {
 // Ticket is one admitted call. The zero Ticket is of a caller without limits,
 // and costs nothing.
 type Ticket struct {
-	owner  *Owner
-	second int64
-	ask    Ask
-	done   bool
+	owner   *Owner
+	portion *portion // of the owner's limits, where they are shared
+	second  int64
+	ask     Ask
+	done    bool
 }
 
-// Admit counts a call that asks for so many tokens against the limits of the owner and of all above it, together or not
-// at all. Otherwise the error is rate_limit_exceeded, of Type requests, tokens
+// Admit counts a call that asks for so many tokens against the limits of the
+// owner and of all above it, together or not at all. Otherwise the error is rate_limit_exceeded, of Type requests, tokens
 // or parallel, with the whole seconds after which there is room; a call that
 // is larger than a limit has none, for it never fits.
 func (o *Owner) Admit(now time.Time, ask Ask) (Ticket, *schema.Error) {
@@ -109,7 +112,8 @@ func (o *Owner) Admit(now time.Time, ask Ask) (Ticket, *schema.Error) {
 	}
 	ask = ask.bounded()
 	u := use{1, ask.Input, ask.Output}
-	second := now.Unix()
+	at := o.book.steady(now)
+	second := at / 1e9
 	for i := range o.limits {
 		l := o.limits[i].limiter
 		l.mu.Lock()
@@ -132,14 +136,14 @@ func (o *Owner) Admit(now time.Time, ask Ask) (Ticket, *schema.Error) {
 		o.limits[i].limiter.mu.Unlock()
 	}
 	if no.by != nil {
-		return Ticket{}, no.error(now)
+		return Ticket{}, no.error(at)
 	}
 	return Ticket{owner: o, second: second, ask: ask}, nil
 }
 
 // add counts in every window.
 func (l *limiter) add(second int64, u use) {
-	if l.minute != nil {
+	if l.minute.span != nil {
 		l.minute.add(second, u)
 	}
 	if l.day != nil {
@@ -147,26 +151,33 @@ func (l *limiter) add(second int64, u use) {
 	}
 }
 
+// parallelCalls is the Type of a refusal for too many calls at once.
+const parallelCalls = "parallel"
+
 // refusal is the limit that makes a call wait the longest.
 type refusal struct {
 	by   *limitLink
+	team string // whose share of it is used up; empty: all of it is
 	what string // requests, tokens or parallel
 	unit string
+	day  bool
 	// limit, and what the call needs of it
 	limit, need int64
 	free        int64 // the second from which there is room; MaxInt64: never
 }
 
+// at keeps the refusal that is over last.
+func (r *refusal) at(no refusal) {
+	if r.by == nil || no.free > r.free {
+		*r = no
+	}
+}
+
 // check looks at one account's limits; its limiter is locked.
 func (r *refusal) check(l *limitLink, u use) {
-	at := func(no refusal) {
-		if r.by == nil || no.free > r.free {
-			*r = no
-		}
-	}
 	lim := l.limiter
 	if n := l.limits.Parallel; n > 0 && lim.parallel >= n {
-		at(refusal{l, "parallel", "calls at once", n, 1, lim.second + 1})
+		r.at(refusal{l, "", parallelCalls, "calls at once", false, n, 1, lim.second + 1})
 	}
 	bounds := l.limits.bounds()
 	for i := range bounds {
@@ -175,22 +186,27 @@ func (r *refusal) check(l *limitLink, u use) {
 		switch w := lim.window(b); {
 		case b.limit == 0:
 		case need > b.limit:
-			at(refusal{l, b.what, b.unit, b.limit, need, math.MaxInt64})
+			r.at(refusal{l, "", b.what, b.unit, b.day, b.limit, need, math.MaxInt64})
 		case b.of(w.sum)+need > b.limit:
-			at(refusal{l, b.what, b.unit, b.limit, need, w.freeAt(b.of, need, b.limit)})
+			r.at(refusal{l, "", b.what, b.unit, b.day, b.limit, need, w.freeAt(b.of, need, b.limit)})
 		}
 	}
 }
 
-func (r *refusal) error(now time.Time) *schema.Error {
+// error tells of the refusal at a time of the Book's steady clock.
+func (r *refusal) error(at int64) *schema.Error {
 	e := &schema.Error{Code: schema.CodeRateLimit, Status: 429, Origin: schema.OriginPolicy, Type: r.what}
 	who := r.by.owner.ownerName()
 	if r.free == math.MaxInt64 {
 		e.Message = fmt.Sprintf("this call may need %d tokens, more than the limit of %v, %d %s: send less or ask for a shorter answer", r.need, who, r.limit, r.unit)
 		return e
 	}
-	wait := time.Unix(r.free, 0).Sub(now)
+	wait := time.Duration(r.free*1e9 - at)
 	e.RetryAfter = max((wait + time.Second - 1).Truncate(time.Second), time.Second)
+	if r.team != "" {
+		e.Message = fmt.Sprintf("the share of team %q in the rate limit of %v, %d %s, is used up; try again in %d s", r.team, who, r.limit, r.unit, e.RetryAfter/time.Second)
+		return e
+	}
 	e.Message = fmt.Sprintf("rate limit of %v reached: %d %s; try again in %d s", who, r.limit, r.unit, e.RetryAfter/time.Second)
 	return e
 }
@@ -202,19 +218,39 @@ func (t *Ticket) Done(actual Ask) {
 	if t.owner == nil || t.done {
 		return
 	}
-	t.done = true
 	actual = actual.bounded()
-	more := use{0, actual.Input - t.ask.Input, actual.Output - t.ask.Output}
+	t.end(use{0, actual.Input - t.ask.Input, actual.Output - t.ask.Output})
+}
+
+// Cancel takes an admission back: what refused the call was something else, and
+// it counts in nothing. After Done, and more than once, it does nothing.
+func (t *Ticket) Cancel() {
+	if t.owner == nil || t.done {
+		return
+	}
+	t.end(use{-1, -t.ask.Input, -t.ask.Output})
+}
+
+// end changes what was counted, and ends what is running.
+func (t *Ticket) end(more use) {
+	t.done = true
 	for i := range t.owner.limits {
 		l := t.owner.limits[i].limiter
 		l.mu.Lock()
-		l.parallel--
-		for _, w := range [...]*window{l.minute, l.day} {
-			if w != nil {
-				w.settle(t.second, more)
-			}
+		l.settle(t.second, more)
+		if t.portion != nil {
+			t.portion.used.settle(t.second, more)
 		}
 		l.mu.Unlock()
+	}
+}
+
+// settle changes what was counted at a second, for a call that has ended.
+func (l *limiter) settle(second int64, more use) {
+	l.parallel--
+	l.minute.settle(second, more)
+	if l.day != nil {
+		l.day.settle(second, more)
 	}
 }
 
@@ -237,10 +273,11 @@ func (t *Ticket) State(now time.Time) (requests, tokens LimitState, okRequests, 
 // LimitState is the limit of requests and that of tokens, of the owner and all
 // above it, of which the least remains; false: there is no such limit.
 func (o *Owner) LimitState(now time.Time) (requests, tokens LimitState, okRequests, okTokens bool) {
+	at := o.book.steady(now)
 	for i := range o.limits {
 		l := &o.limits[i]
 		l.limiter.mu.Lock()
-		l.limiter.advance(now.Unix())
+		l.limiter.advance(at / 1e9)
 		bounds := l.limits.bounds()
 		for j := range bounds {
 			b := &bounds[j]
@@ -251,7 +288,7 @@ func (o *Owner) LimitState(now time.Time) (requests, tokens LimitState, okReques
 			if b.what == "requests" {
 				least, ok = &requests, &okRequests
 			}
-			if s := l.limiter.window(b).state(b, now); !*ok || s.Remaining < least.Remaining {
+			if s := l.limiter.window(b).state(b, at); !*ok || s.Remaining < least.Remaining {
 				*least, *ok = s, true
 			}
 		}
@@ -260,11 +297,11 @@ func (o *Owner) LimitState(now time.Time) (requests, tokens LimitState, okReques
 	return requests, tokens, okRequests, okTokens
 }
 
-func (w *window) state(b *bound, now time.Time) LimitState {
+func (w *window) state(b *bound, at int64) LimitState {
 	s := LimitState{Limit: b.limit, Remaining: max(b.limit-b.of(w.sum), 0)}
 	for i := w.n - 1; i >= 0; i-- {
 		if slot := w.nth(i); b.of(slot.use) > 0 {
-			s.Reset = max(time.Unix((slot.at+w.span.slots)*w.span.width, 0).Sub(now), 0)
+			s.Reset = max(time.Duration((slot.at+w.span.slots)*w.span.width*1e9-at), 0)
 			break
 		}
 	}

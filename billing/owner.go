@@ -23,6 +23,7 @@ type Owner struct {
 	grants [][]string  // the lists of model patterns, its own and those above
 	links  []link      // its account and those above it, in the order of their ids
 	limits []limitLink // of these, those with limits
+	weight int64       // a team's, against others
 	hard   bool        // a hard budget is among the links
 	// budgeted: any budget is.
 	budgeted bool
@@ -59,6 +60,7 @@ type account struct {
 	meters  []*meter // those of its budgets, now and a view ago
 
 	limiter *limiter // made with the first limits, then never changed
+	share   *share   // of a provider's limits; the limiter's lock guards it
 }
 
 // accountName tells accounts apart; one of the two is set.

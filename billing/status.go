@@ -16,10 +16,14 @@ type OwnerName struct {
 	Key  string `json:"key,omitempty"` // team/name
 }
 
-// String is the owner for messages: team "a", or key "a/b".
+// String is the owner for messages: team "a", or key "a/b". A name with a space
+// is that of no team, but tells what it is: model a.
 func (n OwnerName) String() string {
 	if n.Key != "" {
 		return fmt.Sprintf("key %q", n.Key)
+	}
+	if what, name, ok := strings.Cut(n.Team, " "); ok {
+		return fmt.Sprintf("%s %q", what, name)
 	}
 	return fmt.Sprintf("team %q", n.Team)
 }

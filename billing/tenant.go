@@ -2,6 +2,7 @@ package billing
 
 import (
 	"context"
+	"math"
 	"time"
 )
 
@@ -12,6 +13,7 @@ type Team struct {
 	Parent  string   `json:"parent,omitempty"`
 	Models  []string `json:"models,omitempty"` // patterns; none: all models
 	Limits  Limits   `json:"limits"`
+	Weight  int64    `json:"weight,omitempty"` // its share of a provider's limits, against other teams; 0 is 1
 	Budgets Budgets  `json:"budget,omitempty"`
 	Source  string   `json:"source"` // file, or store
 	Created time.Time
@@ -38,6 +40,9 @@ type Key struct {
 	Source   string    `json:"source"`
 }
 
+// MaxWeight is the most that a team may weigh.
+const MaxWeight = 100
+
 // Limits are sliding-window limits; 0 is no limit.
 type Limits struct {
 	RPM       int64 `json:"rpm,omitempty"`        // requests in any 60 s
@@ -47,6 +52,22 @@ type Limits struct {
 	RPD       int64 `json:"rpd,omitempty"`        // requests in any 24 h
 	TPD       int64 `json:"tpd,omitempty"`        // tokens in any 24 h
 	Parallel  int64 `json:"parallel,omitempty"`   // calls at once
+}
+
+// MaxLimit is the most that a limit may be.
+const MaxLimit = math.MaxUint32
+
+// Fault is the first limit that cannot be, by its key; empty: there is none.
+func (l *Limits) Fault() (name string, n int64) {
+	for _, l := range [...]struct {
+		name string
+		n    int64
+	}{{"rpm", l.RPM}, {"tpm", l.TPM}, {"input_tpm", l.InputTPM}, {"output_tpm", l.OutputTPM}, {"rpd", l.RPD}, {"tpd", l.TPD}, {"parallel", l.Parallel}} {
+		if l.n < 0 || l.n > MaxLimit {
+			return l.name, l.n
+		}
+	}
+	return "", 0
 }
 
 // Tenants keeps the teams and keys that the admin API made.

@@ -29,24 +29,25 @@ type usedSlot struct {
 }
 
 // window counts what happened in the last minute or day. It keeps only the
-// slots in which something did, so that a window is as large as its use.
+// slots in which something did, so that a window is as large as its use. One
+// without a span counts nothing.
 type window struct {
 	span  *stretch
 	sum   use
 	ring  []usedSlot // a ring that grows
-	first int        // of the oldest slot
-	n     int
+	first int32      // of the oldest slot
+	n     int32
 }
 
 // nth is a slot, 0 the oldest.
-func (w *window) nth(i int) *usedSlot { return &w.ring[(w.first+i)%len(w.ring)] }
+func (w *window) nth(i int32) *usedSlot { return &w.ring[(w.first+i)%int32(len(w.ring))] }
 
 // advance forgets what is outside the window at a second.
 func (w *window) advance(second int64) {
 	for w.n > 0 && w.nth(0).at+w.span.slots <= second/w.span.width {
 		old := w.nth(0).use
 		w.sum.add(use{-old.requests, -old.input, -old.output})
-		w.first = (w.first + 1) % len(w.ring)
+		w.first = (w.first + 1) % int32(len(w.ring))
 		w.n--
 	}
 }
@@ -55,7 +56,7 @@ func (w *window) advance(second int64) {
 func (w *window) add(second int64, u use) {
 	at := second / w.span.width
 	if w.n == 0 || w.nth(w.n-1).at != at {
-		if w.n == len(w.ring) {
+		if int(w.n) == len(w.ring) {
 			w.grow()
 		}
 		w.n++
@@ -75,6 +76,9 @@ func (w *window) grow() {
 
 // settle changes what was counted at a second, unless that has left the window.
 func (w *window) settle(second int64, u use) {
+	if w.n == 0 {
+		return
+	}
 	at := second / w.span.width
 	for i := w.n - 1; i >= 0 && w.nth(i).at >= at; i-- {
 		if s := w.nth(i); s.at == at {
@@ -87,7 +91,7 @@ func (w *window) settle(second int64, u use) {
 // freeAt is the second in which need more fit below limit.
 func (w *window) freeAt(of func(use) int64, need, limit int64) int64 {
 	sum, at := of(w.sum), int64(0)
-	for i := 0; i < w.n && sum+need > limit; i++ {
+	for i := int32(0); i < w.n && sum+need > limit; i++ {
 		sum -= of(w.nth(i).use)
 		at = w.nth(i).at
 	}

@@ -41,7 +41,7 @@ func TestSlidingWindow(t *testing.T) {
 				t.Fatalf("at %d: %+v, want %+v", second, w.sum, want)
 			}
 			limit := want.requests
-			if free := w.freeAt(func(u use) int64 { return u.requests }, 1, limit); free <= second {
+			if free := w.freeAt(requestsOf, 1, limit); free <= second {
 				t.Fatalf("free at %d, which is not after %d", free, second)
 			}
 		}

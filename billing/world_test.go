@@ -10,9 +10,9 @@ import (
 	"sluice/providers/schema"
 )
 
-// world is a random tree of teams and keys with random budgets, the calls that
+// tree is a random tree of teams and keys with random budgets, the calls that
 // run on it, and the plain truth: the entries that were written.
-type world struct {
+type tree struct {
 	*rapid.T
 	clock   *clock
 	teams   []Team
@@ -42,9 +42,9 @@ var (
 	worldModels = []string{"cheap", "dear", "free"}
 )
 
-func newWorld(t *rapid.T) *world {
+func newTree(t *rapid.T) *tree {
 	start, _ := time.Parse(time.RFC3339, rapid.SampledFrom(worldTimes).Draw(t, "start"))
-	w := &world{T: t, clock: &clock{start}, parent: map[string]string{}, prices: map[string]*Prices{}}
+	w := &tree{T: t, clock: &clock{start}, parent: map[string]string{}, prices: map[string]*Prices{}}
 	for _, model := range worldModels {
 		spec := PriceSpec{Input: fmt.Sprint(rapid.IntRange(0, 4000).Draw(t, "input price")), Output: fmt.Sprint(rapid.IntRange(0, 9000).Draw(t, "output price"))}
 		if model == "free" {
@@ -69,7 +69,7 @@ func newWorld(t *rapid.T) *world {
 }
 
 // budgets are up to three that do not count the same.
-func (w *world) budgets() (l Budgets) {
+func (w *tree) budgets() (l Budgets) {
 	for range rapid.IntRange(0, 3).Draw(w.T, "budgets") {
 		b := Budget{Hard: rapid.Bool().Draw(w.T, "hard"), TimeZone: rapid.SampledFrom(worldZones).Draw(w.T, "zone"),
 			Per: rapid.SampledFrom([]Period{"hour", "day", "week", "month", "total", "1d", "2d"}).Draw(w.T, "per")}
@@ -95,13 +95,13 @@ func (w *world) budgets() (l Budgets) {
 }
 
 // start is a process that begins: the budgets come from the ledger.
-func (w *world) start() {
+func (w *tree) start() {
 	w.running = nil
 	w.book = NewBook(time.UTC, w.clock.now)
 	w.rebuild()
 }
 
-func (w *world) rebuild() {
+func (w *tree) rebuild() {
 	var err error
 	if w.view, err = w.book.Rebuild(w.teams, w.keys); err != nil {
 		w.Fatal(err)
@@ -112,7 +112,7 @@ func (w *world) rebuild() {
 }
 
 // call begins a call, if the budgets let it.
-func (w *world) call() {
+func (w *tree) call() {
 	key := rapid.SampledFrom(w.keys).Draw(w.T, "key")
 	c := &worldCall{in: rapid.Int64Range(0, 50).Draw(w.T, "in"), out: rapid.Int64Range(1, 60).Draw(w.T, "out"), honest: rapid.IntRange(0, 9).Draw(w.T, "honest") > 0}
 	c.entry = Entry{Team: key.Team, KeyID: key.ID, Time: w.clock.at, Model: rapid.SampledFrom(worldModels).Draw(w.T, "model")}
@@ -134,7 +134,7 @@ func (w *world) call() {
 
 // end ends a call: answered, aborted with nothing or with a part, or answered
 // by a provider that uses more than it was let. A retry charges twice.
-func (w *world) end() {
+func (w *tree) end() {
 	if len(w.running) == 0 {
 		return
 	}
@@ -155,7 +155,7 @@ func (w *world) end() {
 }
 
 // dishonest tells whether any provider has used more than it was let.
-func (w *world) dishonest() bool {
+func (w *tree) dishonest() bool {
 	for _, e := range w.ledger.entries {
 		if e.Excess > 0 {
 			return true
@@ -165,7 +165,7 @@ func (w *world) dishonest() bool {
 }
 
 // check compares every budget with the truth.
-func (w *world) check() {
+func (w *tree) check() {
 	excess := w.dishonest()
 	for o := range w.view.All() {
 		for _, s := range o.OwnBudgets(w.clock.at) {
@@ -195,7 +195,7 @@ func (w *world) check() {
 }
 
 // spent is what a budget's owner, and all below it, have used in its window.
-func (w *world) spent(o *Owner, b *Budget) (sum int64) {
+func (w *tree) spent(o *Owner, b *Budget) (sum int64) {
 	now := w.window(b, w.clock.at)
 	for i := range w.ledger.entries {
 		e := &w.ledger.entries[i]
@@ -213,7 +213,7 @@ func (w *world) spent(o *Owner, b *Budget) (sum int64) {
 	return sum
 }
 
-func (w *world) held(o *Owner, b *Budget) (sum int64) {
+func (w *tree) held(o *Owner, b *Budget) (sum int64) {
 	for _, c := range w.running {
 		if w.counts(o, b, &c.entry) && c.hold.held {
 			sum += c.hold.part(b.Unit())
@@ -222,7 +222,7 @@ func (w *world) held(o *Owner, b *Budget) (sum int64) {
 	return sum
 }
 
-func (w *world) counts(o *Owner, b *Budget, e *Entry) bool {
+func (w *tree) counts(o *Owner, b *Budget, e *Entry) bool {
 	if len(b.Models) > 0 && b.Models[0] != e.Model {
 		return false
 	}
@@ -239,7 +239,7 @@ func (w *world) counts(o *Owner, b *Budget, e *Entry) bool {
 
 // window names the window that a time is in, by what a clock on the wall shows
 // and not by reckoning its ends.
-func (w *world) window(b *Budget, t time.Time) string {
+func (w *tree) window(b *Budget, t time.Time) string {
 	loc, _ := time.LoadLocation(b.TimeZone)
 	t = t.In(loc)
 	switch b.Per {
@@ -261,7 +261,7 @@ func (w *world) window(b *Budget, t time.Time) string {
 // on the wall says so.
 func TestWorld(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		w := newWorld(t)
+		w := newTree(t)
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
 			switch rapid.IntRange(0, 9).Draw(t, "step") {
 			case 0, 1, 2, 3:

@@ -22,7 +22,7 @@ func (c *Call) authenticate() error {
 	c.caller = caller
 	e := &c.entry
 	e.Team, e.KeyID, e.Key = caller.Key.Team, caller.Key.ID, caller.Label
-	if len(caller.Key.IPs) > 0 && !allowsIP(&caller.Key, c.from.ip) {
+	if len(caller.Key.IPs) > 0 && !allowsIP(caller.Key, c.from.ip) {
 		return &schema.Error{Code: schema.CodePermissionDenied, Status: 403, Origin: schema.OriginPolicy,
 			Message: "this key may not be used from " + c.from.ip}
 	}

@@ -35,7 +35,7 @@ type Call struct {
 	req    providers.Request
 	passed *passedBody // of a request that is passed on; nil: it is none
 
-	tickets [2]billing.Ticket // of the key's limits, and of the prompt's own
+	tickets tickets
 	money   money
 	until   deadline
 	plan    router.Plan

@@ -198,6 +198,7 @@ func (c *Call) route(late bool, try func(*providers.Provider, *providers.Call) e
 	c.plan.Route = c.model.Route
 	c.plan.NoFallback = string(c.rc.Request.Header.Peek("X-Sluice-Fallback")) == "off"
 	c.plan.Explain = c.from.explain
+	c.planLimits()
 	err := c.plan.Do(c.ctx, func(a *router.Attempt) error {
 		t := a.Candidate.Payload.(*Target)
 		c.target = t
@@ -221,10 +222,15 @@ func (c *Call) route(late bool, try func(*providers.Provider, *providers.Call) e
 		c.logAttempt(t, a.Secret, err, time.Since(begin))
 		return err
 	})
-	if err != nil && c.ctx.Err() != nil {
-		if c.money.cut {
-			c.chargeCut()
-		}
+	if err == nil {
+		return nil
+	}
+	over := c.ctx.Err() != nil
+	if over && c.money.cut {
+		c.chargeCut()
+	}
+	c.routed()
+	if over {
 		return c.ended(err)
 	}
 	return err

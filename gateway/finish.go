@@ -35,6 +35,9 @@ func (c *Call) charge(t *dialect.Tally) {
 		e.PriceVersion = p.Version
 	}
 	addUsage(&e.Usage, u)
+	if c.session == nil { // else it goes on
+		c.tickets.provider.Done(billing.Ask{Input: u.Input, Output: u.Output})
+	}
 	if n := len(c.trail); n > 0 {
 		c.trail[n-1].USD += cost
 	}
@@ -97,8 +100,7 @@ func (c *Call) record() {
 	e := &c.entry
 	e.Excess += c.money.hold.Settle(billing.Charge{}, c.now) // nothing was produced: all of it comes back
 	c.money.hold = billing.Hold{}
-	c.tickets[0].Done(billing.Ask{Input: e.Usage.Input, Output: e.Usage.Output})
-	c.tickets[1].Done(billing.Ask{Input: e.Usage.Input, Output: e.Usage.Output})
+	c.tickets.done(&e.Usage)
 	e.Latency = time.Since(c.now)
 	e.Attempts = c.trail
 	if e.Status == 0 {

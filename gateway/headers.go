@@ -4,9 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
-	"sluice/billing"
 	"sluice/providers/anthropic"
 )
 
@@ -17,15 +15,7 @@ var (
 	headerModel     = []byte("X-Sluice-Model")
 	headerAttempts  = []byte("X-Sluice-Attempts")
 	headerCost      = []byte("X-Sluice-Cost")
-
-	requestLimits = limitNames{[]byte("X-Ratelimit-Limit-Requests"), []byte("X-Ratelimit-Remaining-Requests"),
-		[]byte("X-Ratelimit-Reset-Requests")}
-	tokenLimits = limitNames{[]byte("X-Ratelimit-Limit-Tokens"), []byte("X-Ratelimit-Remaining-Tokens"),
-		[]byte("X-Ratelimit-Reset-Tokens")}
 )
-
-// limitNames are the three headers of one kind of limit.
-type limitNames struct{ limit, remaining, reset []byte }
 
 // commonHeaders are on every answer: the request's id, and what is known of
 // target, attempts and limits by then.
@@ -51,29 +41,6 @@ func (c *Call) commonHeaders() {
 	if c.from.explain && c.plan.Route != nil {
 		h.Set("X-Sluice-Explain", c.explanation())
 	}
-}
-
-// limitHeaders are OpenAI's rate-limit headers, for the limit that is nearest.
-func (c *Call) limitHeaders() {
-	state := c.tickets[0].State
-	if !c.done.admitted {
-		state = c.caller.Owner.LimitState
-	}
-	requests, tokens, hasRequests, hasTokens := state(c.now)
-	if hasRequests {
-		c.limitHeader(requestLimits, requests)
-	}
-	if hasTokens {
-		c.limitHeader(tokenLimits, tokens)
-	}
-}
-
-func (c *Call) limitHeader(names limitNames, state billing.LimitState) {
-	h := &c.rc.Response.Header
-	var buf [32]byte
-	h.SetCanonical(names.limit, strconv.AppendInt(buf[:0], state.Limit, 10))
-	h.SetCanonical(names.remaining, strconv.AppendInt(buf[:0], max(state.Remaining, 0), 10))
-	h.SetCanonical(names.reset, append(buf[:0], state.Reset.Round(time.Millisecond).String()...))
 }
 
 // costHeader tells what the call has cost.

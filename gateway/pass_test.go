@@ -96,7 +96,8 @@ func passEdge(t *testing.T, h *host, change func(*Parts)) *edge {
 	}
 	parts := Parts{Settings: Settings{BodyLimit: 1 << 20, HoldTokens: 100, Location: time.UTC, Unpriced: billing.UnpricedBlock}, Owners: owners,
 		Providers: []*Provider{hostProvider(t, "up", h), e.snap.Load().providers["m"]}}
-	for _, k := range keys {
+	for i := range keys {
+		k := &keys[i]
 		parts.Callers = append(parts.Callers, &Caller{Key: k, Label: k.Team + "/" + k.Name, Owner: owners.Key(k.ID)})
 	}
 	if change != nil {

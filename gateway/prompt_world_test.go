@@ -225,7 +225,8 @@ func (e *edge) snapshot() *Snapshot {
 	p := &Provider{Name: "m", Client: providers.New(providers.Options{Name: "m", Local: e.model}), Pool: router.NewRegistry(nil).Pool("m"),
 		Describe: func(string) Description { return Description{Prices: prices} }}
 	parts := Parts{Settings: Settings{BodyLimit: 1 << 20, HoldTokens: 100, Location: time.UTC}, Owners: owners, Providers: []*Provider{p}}
-	for _, k := range keys {
+	for i := range keys {
+		k := &keys[i]
 		parts.Callers = append(parts.Callers, &Caller{Key: k, Label: k.Team + "/" + k.Name, Owner: owners.Key(k.ID)})
 	}
 	return NewSnapshot(parts)

@@ -1,32 +1,18 @@
 package gateway
 
 import (
-	"strings"
-
 	"sluice/billing"
 	"sluice/providers/schema"
 )
 
 // admit takes the call past the limits and holds the money that it may cost.
 func (c *Call) admit() error {
-	owner := c.caller.Owner
-	t, err := owner.Admit(c.now, c.tokensNeeded(owner))
-	c.tickets[0] = t
-	if err != nil {
+	if err := c.takeTickets(); err != nil {
 		return err
-	}
-	if c.prompt != nil {
-		if own := c.snap.owners.Team(PromptOwner(c.prompt.Name)); own != nil {
-			t, err := own.Admit(c.now, c.tokensNeeded(own))
-			c.tickets[1] = t
-			if err != nil {
-				err.Message = strings.Replace(err.Message, `team "`+PromptOwner(""), `prompt "`, 1)
-				return err
-			}
-		}
 	}
 	if err := c.reserve(); err != nil {
 		if err = c.turn(err); err != nil {
+			c.tickets.cancel()
 			return err
 		}
 	}

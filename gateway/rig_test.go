@@ -162,7 +162,7 @@ func (r *rig) start(s *setup, log *slog.Logger) {
 	}
 	for _, p := range r.registry.Snapshot().All() {
 		if l := p.Template.Sluice.Limits; l != (prompts.Limits{}) {
-			s.teams = append(s.teams, billing.Team{Name: gateway.PromptOwner(p.Name), Limits: billing.Limits{RPM: l.RPM, TPM: l.TPM, Parallel: l.Parallel}})
+			s.teams = append(s.teams, billing.Team{Name: gateway.PromptOwner(p.Name), Limits: billing.Limits(l)})
 		}
 	}
 	book := billing.NewBook(time.UTC, time.Now)
@@ -171,8 +171,15 @@ func (r *rig) start(s *setup, log *slog.Logger) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		for _, m := range s.models {
+			m.Limits = owners.Team(gateway.ModelOwner(m.Name))
+		}
+		for _, p := range s.providers {
+			p.Limits = owners.Team(gateway.ProviderOwner(p.Name))
+		}
 		parts := gateway.Parts{Settings: s.settings, Owners: owners, Models: s.models, Providers: s.providers, List: s.list, Bare: s.bare}
-		for _, k := range s.keys {
+		for i := range s.keys {
+			k := &s.keys[i]
 			parts.Callers = append(parts.Callers, &gateway.Caller{Key: k, Label: k.Team + "/" + k.Name, Owner: owners.Key(k.ID)})
 		}
 		return gateway.NewSnapshot(parts)

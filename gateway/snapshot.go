@@ -61,7 +61,7 @@ type Leaving struct {
 
 // Caller is a key with all that its calls need, resolved.
 type Caller struct {
-	Key   billing.Key
+	Key   *billing.Key
 	Label string // team/name
 	Owner *billing.Owner
 	// Leaving is that of its nearest team which has one; nil: none has.
@@ -71,10 +71,6 @@ type Caller struct {
 
 	used atomic.Bool // since its last use was asked for
 }
-
-// PromptOwner is the name under which a prompt's own limits are kept: that of a
-// team which no file and no call can name.
-func PromptOwner(prompt string) string { return "prompt:" + prompt }
 
 // Provider is an enabled provider with what is known of its models.
 type Provider struct {
@@ -87,6 +83,7 @@ type Provider struct {
 	Describe func(model string) Description
 	Models   []string        // those that are known, for lists
 	Dearest  *billing.Prices // its dearest model's: what an unpriced one is estimated at
+	Limits   *billing.Owner  // what may be asked of it, shared between the teams; nil: no limits
 }
 
 // Description is what is known of one provider's model.
@@ -122,10 +119,11 @@ func (t *Target) kind() string {
 type Model struct {
 	Name    string
 	Route   *router.Route
-	Targets []*Target // every one that a call may reach, fallbacks included
-	Refuse  bool      // unsupported: error
-	Leaving *Leaving  // nil: as the caller's team, or the settings, say
-	Direct  bool      // a provider's own model, not a name under models:
+	Targets []*Target      // every one that a call may reach, fallbacks included
+	Refuse  bool           // unsupported: error
+	Leaving *Leaving       // nil: as the caller's team, or the settings, say
+	Direct  bool           // a provider's own model, not a name under models:
+	Limits  *billing.Owner // of all callers together; nil: none
 }
 
 // maxDirect bounds the routes made for names that callers chose, maxName the

@@ -110,6 +110,10 @@ func (c *Call) turn(refusal error) error {
 	}
 	c.model, c.entry.Model = instead, name
 	c.money = money{steps: c.money.steps}
+	c.tickets.cancel()
+	if err := c.takeTickets(); err != nil { // the other model has limits of its own
+		return err
+	}
 	return c.reserve()
 }
 

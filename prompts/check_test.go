@@ -147,7 +147,7 @@ sluice.steps: [{as: a, prompt: other, input: {q: "{{x}}"}}, [{as: b, route: "GET
 ---
 x`)
 	s := tmpl.Sluice
-	if s.Path != "/a/b" || s.Summary != "S" || s.Access != AccessPublic || s.Cache.String() != "10m0s" || s.Limits != (Limits{1, 2, 3}) || s.Repair != 0 {
+	if s.Path != "/a/b" || s.Summary != "S" || s.Access != AccessPublic || s.Cache.String() != "10m0s" || s.Limits != (Limits{RPM: 1, TPM: 2, Parallel: 3}) || s.Repair != 0 {
 		t.Errorf("settings %+v", s)
 	}
 	if len(s.Tests) != 1 || s.Tests[0].Repeat != 3 || len(s.Tests[0].Models) != 2 || len(s.Tests[0].Expect) != 4 {

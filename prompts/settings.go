@@ -2,6 +2,7 @@ package prompts
 
 import (
 	"encoding/json"
+	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -23,10 +24,19 @@ const (
 
 // Limits are a prompt's own limits, of all callers together; 0 is no limit.
 type Limits struct {
-	RPM      int64 `json:"rpm,omitempty"`      // calls a minute
-	TPM      int64 `json:"tpm,omitempty"`      // tokens a minute
-	Parallel int64 `json:"parallel,omitempty"` // calls at once
+	RPM       int64 `json:"rpm,omitempty"`        // calls in any 60 s
+	TPM       int64 `json:"tpm,omitempty"`        // tokens in any 60 s, input and output together
+	InputTPM  int64 `json:"input_tpm,omitempty"`  // of input alone
+	OutputTPM int64 `json:"output_tpm,omitempty"` // of output alone
+	RPD       int64 `json:"rpd,omitempty"`        // calls in any 24 h
+	TPD       int64 `json:"tpd,omitempty"`        // tokens in any 24 h
+	Parallel  int64 `json:"parallel,omitempty"`   // calls at once
 }
+
+// maxLimit is the most that a limit may be.
+const maxLimit = math.MaxUint32
+
+var limitNames = []string{"rpm", "tpm", "input_tpm", "output_tpm", "rpd", "tpd", "parallel"}
 
 // Settings are the keys of the sluice namespace.
 type Settings struct {
@@ -111,16 +121,17 @@ func (m *metadata) limits(key string, v any) {
 		return
 	}
 	l := &m.t.Sluice.Limits
-	fields := map[string]*int64{"rpm": &l.RPM, "tpm": &l.TPM, "parallel": &l.Parallel}
+	fields := map[string]*int64{"rpm": &l.RPM, "tpm": &l.TPM, "input_tpm": &l.InputTPM, "output_tpm": &l.OutputTPM,
+		"rpd": &l.RPD, "tpd": &l.TPD, "parallel": &l.Parallel}
 	for _, f := range o {
 		dst, ok := fields[f.Key]
 		if !ok {
-			m.fault(key, "unknown limit %q%s", f.Key, meant(f.Key, []string{"rpm", "tpm", "parallel"}))
+			m.fault(key, "unknown limit %q%s", f.Key, meant(f.Key, limitNames))
 			continue
 		}
 		n, ok := whole(f.Value)
-		if !ok || n < 1 {
-			m.fault(key, "%s must be a whole number above 0", f.Key)
+		if !ok || n < 1 || n > maxLimit {
+			m.fault(key, "%s must be a whole number from 1 to %d", f.Key, int64(maxLimit))
 		}
 		*dst = n
 	}

@@ -11,7 +11,7 @@ import (
 type Weighed struct {
 	Target string  `json:"target"`
 	Score  float64 `json:"score"` // share of the calls that the balance gives it, 0 to 1
-	State  string  `json:"state"` // ready, half_open, open or cooling
+	State  string  `json:"state"` // ready, half_open, open, cooling or limited
 	Why    string  `json:"why"`
 }
 
@@ -31,6 +31,17 @@ func (p *Plan) Explanation() Explanation {
 		e.Chosen = p.Results[n-1].Target.ID
 	}
 	return e
+}
+
+// explainRefusal notes that Admit refused a candidate, where it was weighed
+// last.
+func (p *Plan) explainRefusal(c *Candidate, err *schema.Error) {
+	for i := len(p.weighed) - 1; i >= 0; i-- {
+		if w := &p.weighed[i]; w.Target == c.Target.ID {
+			w.State, w.Score, w.Why = "limited", 0, err.Message
+			return
+		}
+	}
 }
 
 // Preview tells what a call at now would choose among, without making it.

@@ -37,15 +37,22 @@ type Plan struct {
 	Clock      *Clock // nil: the real one
 	NoFallback bool
 	Explain    bool // keep what was weighed, for Explanation
+	// Admit, if set, is asked before each attempt. A candidate that it refuses
+	// is passed over, which says nothing about its health.
+	Admit func(*Candidate) *schema.Error
 
 	// Results tells the attempts, in order.
 	Results []Result
+	// Refused is the candidate whose refusal Do returned; nil: none.
+	Refused *Candidate
 
 	out     []bool    // candidates of the current route that were tried or are out
 	keys    []*Secret // secrets that were refused in this call
 	visited []*Route
 	weighed []Weighed
 	attempt Attempt
+	refusal *schema.Error // by Admit, the one that is over first
+	refuses *Candidate    // whose it is
 }
 
 // Reset empties the plan for another call. A Late attempt that nobody was Done
@@ -62,7 +69,8 @@ func (p *Plan) Reset() {
 
 // Do drives the call's attempts: it runs try until one returns nil, or nothing
 // is left to try. Then it returns the last attempt's own error, or, if no
-// attempt could be made, 503 no_target with RetryAfter. The error is always a
+// attempt could be made, the refusal of Admit with the shortest wait, else 503
+// no_target with RetryAfter. The error is always a
 // *schema.Error. try may tell Late; it must return nil only when the caller is
 // bound to this attempt (a whole answer, or a stream's first byte).
 func (p *Plan) Do(ctx context.Context, try func(*Attempt) error) error {
@@ -71,10 +79,17 @@ func (p *Plan) Do(ctx context.Context, try func(*Attempt) error) error {
 	}
 	p.Route.budget.call()
 	p.visited = p.visited[:0] // a call may be routed again: a prompt whose output is mended
-	if err := p.walk(ctx, p.Route, try); err != nil {
-		return err
+	p.refusal, p.refuses, p.Refused = nil, nil, nil
+	made := len(p.Results)
+	err := p.walk(ctx, p.Route, try)
+	switch {
+	case err == nil:
+		return nil
+	case p.refusal != nil && len(p.Results) == made:
+		p.Refused = p.refuses
+		return p.refusal
 	}
-	return nil
+	return err
 }
 
 // walk tries a route, then its fallbacks.
@@ -131,6 +146,9 @@ func (p *Plan) route(ctx context.Context, r *Route, try func(*Attempt) error) *s
 		if stop {
 			break
 		}
+	}
+	if last == nil && p.refusal != nil {
+		last = p.refusal
 	}
 	if last == nil {
 		last = noTarget(r, wait, class)
@@ -194,6 +212,10 @@ func (p *Plan) candidate(ctx context.Context, r *Route, c *Candidate, try func(*
 		if !ok {
 			return last, false
 		}
+		if !p.admits(c) {
+			c.Target.breaker.report(pass, neutral, now)
+			return last, false
+		}
 		p.attempt = Attempt{Route: r, Candidate: c, Secret: secret, N: len(p.Results) + 1, plan: p, pass: pass}
 		if last = p.run(ctx, now, try); last == nil {
 			return nil, true
@@ -217,6 +239,26 @@ func (p *Plan) candidate(ctx context.Context, r *Route, c *Candidate, try func(*
 			return last, false
 		}
 	}
+}
+
+// admits asks Admit about a candidate. Of the refusals it keeps the one after
+// which a call may be tried again first.
+func (p *Plan) admits(c *Candidate) bool {
+	if p.Admit == nil {
+		return true
+	}
+	err := p.Admit(c)
+	if err == nil {
+		return true
+	}
+	sooner := p.refusal == nil || err.RetryAfter > 0 && (p.refusal.RetryAfter == 0 || err.RetryAfter < p.refusal.RetryAfter)
+	if sooner {
+		p.refusal, p.refuses = err, c
+	}
+	if p.Explain {
+		p.explainRefusal(c, err)
+	}
+	return false
 }
 
 // nextKey marks a secret as refused and finds another.

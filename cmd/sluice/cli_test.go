@@ -222,9 +222,9 @@ func TestTeamCommands(t *testing.T) {
 	f := withAdmin(t, map[string]string{
 		"POST /admin/v1/teams": `{"name":"a"}`, "GET /admin/v1/teams/a%2Fb": `{"name":"a/b","budget":{"usd":"5"}}`, "DELETE /admin/v1/teams/a": "",
 	})
-	sluice(t, "team", "create", "a", "--parent", "p", "--models", "fast,claude/*", "--budget", "12.5", "--per", "day", "--warn-at", "0.8", "--rpm", "9").
+	sluice(t, "team", "create", "a", "--parent", "p", "--models", "fast,claude/*", "--budget", "12.5", "--per", "day", "--warn-at", "0.8", "--rpm", "9", "--weight", "4").
 		want(t, 0, "", "sluice key create --team a")
-	want := `POST /admin/v1/teams {"budget":{"hard":true,"per":"day","usd":"12.5","warn_at":[0.8]},"limits":{"rpm":9},"models":["fast","claude/*"],"name":"a","parent":"p"}`
+	want := `POST /admin/v1/teams {"budget":{"hard":true,"per":"day","usd":"12.5","warn_at":[0.8]},"limits":{"rpm":9},"models":["fast","claude/*"],"name":"a","parent":"p","weight":4}`
 	if f.asked[0] != want {
 		t.Errorf("asked %s\nwant  %s", f.asked[0], want)
 	}

@@ -84,6 +84,7 @@ func teamCreateCommand() *cobra.Command {
 	var c adminClient
 	var t terms
 	var parent string
+	var weight int64
 	cmd := &cobra.Command{Use: "create NAME", Short: "Create a team", Args: cobra.ExactArgs(1),
 		RunE: command(func(cmd *cobra.Command, args []string) error {
 			body, err := t.body(cmd)
@@ -91,6 +92,9 @@ func teamCreateCommand() *cobra.Command {
 				return err
 			}
 			body["name"], body["parent"] = args[0], parent
+			if cmd.Flags().Changed("weight") {
+				body["weight"] = weight
+			}
 			b, err := c.call(cmd.Context(), http.MethodPost, "teams", nil, body)
 			if err != nil {
 				return err
@@ -104,7 +108,12 @@ func teamCreateCommand() *cobra.Command {
 	c.flags(cmd)
 	t.flags(cmd)
 	cmd.Flags().StringVar(&parent, "parent", "", "team above it, whose budget its spending counts against too")
+	weightFlag(cmd, &weight)
 	return cmd
+}
+
+func weightFlag(cmd *cobra.Command, weight *int64) {
+	cmd.Flags().Int64Var(weight, "weight", 1, "its share of what a provider's limits allow, against other teams: 1 to 100")
 }
 
 func teamDeleteCommand() *cobra.Command {

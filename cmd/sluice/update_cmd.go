@@ -75,11 +75,15 @@ func teamUpdateCommand() *cobra.Command {
 	var c adminClient
 	var t terms
 	var parent string
+	var weight int64
 	cmd := &cobra.Command{Use: "update NAME", Short: "Change a team: what the flags say, and nothing else", Args: cobra.ExactArgs(1),
 		RunE: command(func(cmd *cobra.Command, args []string) error {
 			b, err := c.update(cmd.Context(), "teams/"+url.PathEscape(args[0]), func(now map[string]any) error {
 				if cmd.Flags().Changed("parent") {
 					now["parent"] = parent
+				}
+				if cmd.Flags().Changed("weight") {
+					now["weight"] = weight
 				}
 				return t.change(cmd, now)
 			})
@@ -91,6 +95,7 @@ func teamUpdateCommand() *cobra.Command {
 	c.flags(cmd)
 	t.flags(cmd)
 	cmd.Flags().StringVar(&parent, "parent", "", `team above it; "" puts it on top`)
+	weightFlag(cmd, &weight)
 	cmd.Flags().Lookup("budget").Usage = "budget in dollars, such as 20 or 0.5; none takes it away"
 	return cmd
 }

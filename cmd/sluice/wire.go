@@ -68,6 +68,7 @@ func (b *builder) snapshot(ctx context.Context, s *server, cfg *config.Config) (
 		return nil, err
 	}
 	s.warnings.SetWebhook(webhookOf(cfg.Billing.Webhook))
+	giveLimits(v)
 	v.revision = revisionOf(v)
 	b.registry = v.registry
 	b.current.Store(v)
@@ -141,7 +142,7 @@ func tenants(ctx context.Context, s *server, cfg *config.Config) ([]billing.Team
 	var keys []billing.Key
 	for _, name := range sortedKeys(cfg.Teams) {
 		t := cfg.Teams[name]
-		teams = append(teams, billing.Team{Name: name, Parent: t.Parent, Models: t.Models, Limits: t.Limits,
+		teams = append(teams, billing.Team{Name: name, Parent: t.Parent, Models: t.Models, Limits: t.Limits, Weight: t.Weight,
 			Budgets: t.Budget, Source: "file"})
 		for _, k := range t.Keys {
 			keys = append(keys, fileKey(name, k))
@@ -178,9 +179,10 @@ func tenants(ctx context.Context, s *server, cfg *config.Config) ([]billing.Team
 	for _, p := range s.prompts.Snapshot().All() {
 		if l := p.Template.Sluice.Limits; l != (prompts.Limits{}) {
 			teams = append(teams, billing.Team{Name: gateway.PromptOwner(p.Name), Source: sourceBuiltIn,
-				Limits: billing.Limits{RPM: l.RPM, TPM: l.TPM, Parallel: l.Parallel}})
+				Limits: billing.Limits(l)})
 		}
 	}
+	teams = append(teams, limitedTeams(cfg)...)
 	keys = append(keys, billing.Key{ID: publicName, Team: publicName, Name: "anonymous", Source: sourceBuiltIn},
 		billing.Key{ID: gateway.TesterID, Team: gateway.TesterID, Name: "prompts", Source: sourceBuiltIn})
 	return teams, keys, nil
@@ -206,7 +208,8 @@ func fileKey(team string, k config.Key) billing.Key {
 
 func callersOf(cfg *config.Config, v *view) []*gateway.Caller {
 	callers := make([]*gateway.Caller, 0, len(v.keys))
-	for _, k := range v.keys {
+	for i := range v.keys {
+		k := &v.keys[i]
 		c := &gateway.Caller{Key: k, Label: k.Team + "/" + k.Name, Owner: v.owners.Key(k.ID)}
 		for t := v.owners.Team(k.Team); t != nil; t = t.Parent() {
 			team := cfg.Teams[t.Name]

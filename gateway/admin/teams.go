@@ -18,6 +18,7 @@ type teamOut struct {
 	Parent  string                 `json:"parent,omitempty"`
 	Models  []string               `json:"models"`
 	Limits  billing.Limits         `json:"limits"`
+	Weight  int64                  `json:"weight"`
 	Budget  billing.Budgets        `json:"budget"`
 	Budgets []billing.BudgetStatus `json:"budgets"` // its own and those above it
 	Spent   spent                  `json:"spent"`
@@ -40,6 +41,7 @@ type teamIn struct {
 	Parent string         `json:"parent"`
 	Models []string       `json:"models"`
 	Limits billing.Limits `json:"limits"`
+	Weight int64          `json:"weight"` // 0: 1
 	Budget budgetsIn      `json:"budget"`
 
 	Budgets json.RawMessage `json:"budgets"`
@@ -49,9 +51,12 @@ type teamIn struct {
 }
 
 func (in *teamIn) team() (billing.Team, error) {
-	t := billing.Team{Name: in.Name, Parent: in.Parent, Models: in.Models, Limits: in.Limits, Source: "store"}
+	t := billing.Team{Name: in.Name, Parent: in.Parent, Models: in.Models, Limits: in.Limits, Weight: max(in.Weight, 1), Source: "store"}
 	if err := checkName("name", in.Name); err != nil {
 		return t, err
+	}
+	if in.Weight < 0 || in.Weight > billing.MaxWeight {
+		return t, schema.Invalid("weight", "weight %d is not a whole number from 1 to %d", in.Weight, billing.MaxWeight)
 	}
 	if err := checkPatterns("models", in.Models); err != nil {
 		return t, err
@@ -151,7 +156,7 @@ func (a *api) monthByTeam(ctx context.Context) (map[string]billing.Nano, error) 
 }
 
 func (a *api) showTeamOf(view *View, t *billing.Team, month map[string]billing.Nano) teamOut {
-	out := teamOut{Name: t.Name, Parent: t.Parent, Models: notNil(t.Models), Limits: t.Limits, Budget: t.Budgets,
+	out := teamOut{Name: t.Name, Parent: t.Parent, Models: notNil(t.Models), Limits: t.Limits, Weight: max(t.Weight, 1), Budget: t.Budgets,
 		Budgets: []billing.BudgetStatus{}, Created: t.Created, Source: t.Source}
 	for at := t; at != nil; at = view.Team(at.Parent) {
 		out.Budgets = append(out.Budgets, budgetsOf(view, billing.OwnerName{Team: at.Name})...)

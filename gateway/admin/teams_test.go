@@ -12,7 +12,10 @@ func TestTeams(t *testing.T) {
 	w := newWorld()
 	c := newClient(t, w, "admin")
 	made := c.object(201, "POST", "/admin/v1/teams", `{"name":"labs","parent":"research","models":["fast"],
-		"limits":{"rpm":60},"budget":{"usd":"20.5","per":"day","warn_at":[0.8],"hard":false}}`)
+		"limits":{"rpm":60},"weight":3,"budget":{"usd":"20.5","per":"day","warn_at":[0.8],"hard":false}}`)
+	if made["weight"] != 3.0 || w.teams["labs"].Weight != 3 {
+		t.Errorf("the weight is lost: %v", made)
+	}
 	if made["source"] != "store" || made["created"] != "2026-11-24T12:00:00Z" {
 		t.Errorf("made %v", made)
 	}
@@ -33,7 +36,9 @@ func TestTeams(t *testing.T) {
 	// What was read can be sent back.
 	rec := c.do("GET", "/admin/v1/teams/research", "")
 	c.object(200, "PUT", "/admin/v1/teams/research", rec.Body.String())
-	c.object(201, "PUT", "/admin/v1/teams/fresh", `{}`)
+	if fresh := c.object(201, "PUT", "/admin/v1/teams/fresh", `{}`); fresh["weight"] != 1.0 {
+		t.Errorf("the weight is not 1: %v", fresh)
+	}
 	c.object(204, "DELETE", "/admin/v1/teams/fresh", "")
 	if _, ok := w.teams["fresh"]; ok {
 		t.Error("the team is still there")
@@ -77,6 +82,8 @@ func TestTeamFaults(t *testing.T) {
 		{"POST", "teams", `{"name":"x","name":"y"}`, 400, "invalid_request", `"name" is given twice`},
 		{"POST", "teams", `{"name":"x","limits":{"rpm":"a"}}`, 400, "invalid_request", "limits.rpm must be a whole number"},
 		{"POST", "teams", `{"name":"x","limits":{"rpm":-1}}`, 400, "invalid_request", "limits.rpm"},
+		{"POST", "teams", `{"name":"x","limits":{"tpd":4294967296}}`, 400, "invalid_request", "limits.tpd"},
+		{"POST", "teams", `{"name":"x","weight":101}`, 400, "invalid_request", "weight 101"},
 		{"POST", "teams", `{"name":"x","parent":"nobody"}`, 400, "invalid_request", `parent "nobody" is not known`},
 		{"POST", "teams", `{"name":"x","budget":{"per":"day"}}`, 400, "invalid_request", "budget.usd is required"},
 		{"POST", "teams", `{"name":"x","budget":{"usd":"1","per":"fortnight"}}`, 400, "invalid_request", "budget.per"},
@@ -168,6 +175,7 @@ func TestTeamOwnerMayNotWidenItsTerms(t *testing.T) {
 		`{"models":["fast","gpt-4o"],"budget":{"usd":"10"}}`:         "gpt-4o",
 		`{"models":["*"],"budget":{"usd":"10"}}`:                     "model *",
 		`{"models":["fast"],"budget":{"usd":"10"},"parent":"sales"}`: "parent",
+		`{"models":["fast"],"budget":{"usd":"10"},"weight":2}`:       "weight",
 	} {
 		c.problem("PUT", "/admin/v1/teams/research", body, 403, "permission_denied", detail)
 	}

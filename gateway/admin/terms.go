@@ -22,6 +22,9 @@ func withinTerms(old, next *billing.Team) error {
 	if !budgetsWithin(old.Budgets, next.Budgets) {
 		return forbidden("a team-owner may lower the budget of its team, not raise or soften it")
 	}
+	if next.Weight > max(old.Weight, 1) {
+		return forbidden("a team-owner may not raise the weight of its team")
+	}
 	for _, l := range []struct {
 		name      string
 		old, next int64

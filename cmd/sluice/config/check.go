@@ -219,6 +219,12 @@ func (k *checker) budget(path []string, b *billing.Budget) {
 	}
 }
 
+func (k *checker) limits(path []string, l billing.Limits) {
+	if name, _ := l.Fault(); name != "" {
+		k.fault(below(path, name), "want at most %d", int64(billing.MaxLimit))
+	}
+}
+
 func (k *checker) patterns(path, patterns []string) {
 	for i, p := range patterns {
 		if p == "" {

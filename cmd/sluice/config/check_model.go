@@ -16,6 +16,7 @@ func (k *checker) models() {
 			k.fault(path, "a model wants a name that is not empty and not prompt/NAME, which calls a prompt")
 		}
 		k.model(path, m)
+		k.limits(below(path, "limits"), m.Limits)
 		k.onDisconnect(below(path, "on_disconnect"), m.OnDisconnect)
 		edges[name] = k.edges(path, m)
 	}

@@ -36,6 +36,7 @@ func (k *checker) provider(path []string, name string, p Provider) {
 	for _, model := range sortedKeys(p.Prices) {
 		k.price(below(below(path, "prices"), model), model, p.Prices[model])
 	}
+	k.limits(below(path, "limits"), p.Limits)
 	if p.MaxResponse == 0 {
 		k.fault(below(path, "max_response"), "want at least 1 byte")
 	}

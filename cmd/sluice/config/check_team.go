@@ -21,6 +21,10 @@ func (k *checker) teams() {
 		path, team := []string{"teams", name}, k.config.Teams[name]
 		k.name(path, name)
 		k.budgets(below(path, "budget"), team.Budget)
+		k.limits(below(path, "limits"), team.Limits)
+		if w := below(path, "weight"); team.Weight < 1 || team.Weight > billing.MaxWeight {
+			k.fault(w, "want a whole number from 1 to %d", billing.MaxWeight)
+		}
 		k.patterns(below(path, "models"), team.Models)
 		k.parent(below(path, "parent"), name)
 		k.onDisconnect(below(path, "on_disconnect"), team.OnDisconnect)
@@ -50,6 +54,7 @@ func (k *checker) key(path []string, key Key, seen map[Secret]string) {
 		k.secret(below(path, "value"), key.Value, seen)
 	}
 	k.budgets(below(path, "budget"), key.Budget)
+	k.limits(below(path, "limits"), key.Limits)
 	k.patterns(below(path, "models"), key.Models)
 	k.patterns(below(path, "prompts"), key.Prompts)
 }

@@ -25,6 +25,7 @@ var fresh = map[reflect.Type]func() any{
 	reflect.TypeFor[Provider]():       func() any { return DefaultProvider() },
 	reflect.TypeFor[ProviderKey]():    func() any { return ProviderKey{Weight: 1} },
 	reflect.TypeFor[Model]():          func() any { return defaultModel() },
+	reflect.TypeFor[Team]():           func() any { return defaultTeam() },
 	reflect.TypeFor[Target]():         func() any { return Target{Weight: 1} },
 	reflect.TypeFor[Breaker]():        func() any { return DefaultBreaker() },
 	reflect.TypeFor[billing.Budget](): func() any { return billing.Budget{Per: "month", Hard: true} },

@@ -19,6 +19,7 @@ type Provider struct {
 	Timeout     Timeout           `json:"timeout"`
 	Prices      map[string]Price  `json:"prices"` // by model, or a pattern with *
 	MaxResponse Size              `json:"max_response"`
+	Limits      billing.Limits    `json:"limits"` // of all callers together, shared by the weights of their teams
 
 	Region string `json:"region"` // bedrock's; empty only where base_url names it
 
@@ -88,6 +89,8 @@ type Model struct {
 	Breaker     *Breaker   `json:"breaker"` // nil: not given
 	Unsupported string     `json:"unsupported" enum:"drop,error"`
 	Resume      bool       `json:"resume"` // only false in this version
+	// Limits are those of all callers together, of calls that ask for this name.
+	Limits billing.Limits `json:"limits"`
 	// OnDisconnect stands before the team's and billing's; nil: not given.
 	OnDisconnect *OnDisconnect `json:"on_disconnect"`
 }
@@ -129,6 +132,7 @@ type Team struct {
 	Models []string        `json:"models"` // patterns; none: all
 	Budget billing.Budgets `json:"budget"` // one, or a list
 	Limits billing.Limits  `json:"limits"`
+	Weight int64           `json:"weight"` // its share of a provider's limits against other teams; 1 if not given
 	Parent string          `json:"parent"`
 	Keys   []Key           `json:"keys"`
 	// OnDisconnect stands before that of the teams above and billing's; nil:
@@ -172,6 +176,8 @@ func DefaultProvider() Provider {
 	return Provider{MaxResponse: 64 << 20, Timeout: Timeout{Connect: 5 * time.Second,
 		FirstByte: 5 * time.Minute, Idle: 2 * time.Minute, Total: 15 * time.Minute}}
 }
+
+func defaultTeam() Team { return Team{Weight: 1} }
 
 func defaultModel() Model {
 	return Model{Balance: "ordered", Retry: DefaultRetry(), Unsupported: "drop"}

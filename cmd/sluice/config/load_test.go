@@ -79,6 +79,7 @@ providers:
     timeout: {connect: 2s, first_byte: 30s, idle: 60s}
     prices: {"llama-3.3-70b": {input: 0.10, output: 0.40, cached_input: 0.02, above: {200000: {input: 1e-3}}}}
     max_response: 64kB
+    limits: {rpm: 400, parallel: 8}
   aws: {kind: bedrock, region: us-east-1, keys: [{id: AKIA, secret: provider-secret-3, token: provider-secret-4, weight: 2}, provider-secret-5]}
   gcp: {kind: vertex, project: p, location: us-central1, credentials: '{"type": "authorized_user", "client_id": "a", "client_secret": "provider-secret-6", "refresh_token": "r"}'}
   az: {kind: azure, base_url: "https://x.openai.azure.com/", api_version: 2024-10-21, tenant: t, client_id: i, client_secret: provider-secret-7}
@@ -96,12 +97,14 @@ models:
     breaker: {failures: 7}
     unsupported: error
     resume: false
+    limits: {input_tpm: 1000, rpd: 50}
 teams:
   engineering:
   research:
     models: [fast, "claude/*"]
     budget: {usd: 500.10, per: 30d, warn_at: [0.8, 0.95], hard: false}
     limits: {rpm: 600, tpm: 200000, parallel: 50}
+    weight: 3
     parent: engineering
     keys:
       - {name: ci, value: key-secret-0, budget: {usd: 20}, models: [fast], prompts: [a], expires: 2027-01-01, ips: [10.0.0.0/8]}
@@ -134,6 +137,7 @@ func TestEverything(t *testing.T) {
 	eq("groq", c.Providers["groq"], DefaultProvider())
 	lab := DefaultProvider()
 	lab.Kind, lab.BaseURL, lab.MaxResponse = "openai-compatible", "http://127.0.0.1:8000/v1", 64000
+	lab.Limits = billing.Limits{RPM: 400, Parallel: 8}
 	lab.Headers = map[string]Secret{"x-team": "header-secret-0"}
 	lab.Timeout = Timeout{Connect: 2 * time.Second, FirstByte: 30 * time.Second, Idle: time.Minute, Total: lab.Timeout.Total}
 	lab.Prices = map[string]Price{"llama-3.3-70b": {Input: "0.1", Output: "0.4", CachedInput: "0.02", Above: map[int64]Price{200000: {Input: "0.001"}}}}
@@ -155,11 +159,11 @@ func TestEverything(t *testing.T) {
 	retry := DefaultRetry()
 	retry.Attempts, retry.On = 1, []schema.Class{schema.ClassTimeout}
 	eq("fast", c.Models["fast"], Model{Balance: "weighted", Targets: []Target{{"lab/llama/3", 3}, {"gpt-4.1", 1}}, Retry: retry,
-		Fallback: []Fallback{{"gpt-4.1", []schema.Class{schema.ClassContextLength}}}, Breaker: &breaker, Unsupported: "error"})
+		Fallback: []Fallback{{"gpt-4.1", []schema.Class{schema.ClassContextLength}}}, Breaker: &breaker, Unsupported: "error", Limits: billing.Limits{InputTPM: 1000, RPD: 50}})
 
-	eq("engineering", c.Teams["engineering"], Team{})
+	eq("engineering", c.Teams["engineering"], Team{Weight: 1})
 	eq("research", c.Teams["research"], Team{
-		Models: []string{"fast", "claude/*"}, Parent: "engineering", Limits: billing.Limits{RPM: 600, TPM: 200000, Parallel: 50},
+		Models: []string{"fast", "claude/*"}, Parent: "engineering", Weight: 3, Limits: billing.Limits{RPM: 600, TPM: 200000, Parallel: 50},
 		Budget: billing.Budgets{{USD: 500*billing.Dollar + billing.Dollar/10, Per: "30d", WarnAt: []float64{0.8, 0.95}}},
 		Keys: []Key{
 			{Name: "ci", Value: "key-secret-0", Budget: billing.Budgets{{USD: 20 * billing.Dollar, Per: "month", Hard: true}}, Models: []string{"fast"},
