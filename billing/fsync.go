@@ -57,6 +57,10 @@ func (s *Spool) noteSync(err error) {
 	was := s.room.unsynced
 	s.room.unsynced = err
 	s.mu.Unlock()
+	if err == nil && was == nil {
+		return
+	}
+	s.noteStrain()
 	switch {
 	case err != nil && was == nil:
 		s.log.Error("the usage spool cannot be forced to disk", "dir", s.dir, "error", err)
