@@ -217,6 +217,38 @@ func TestFullNowAndThen(t *testing.T) {
 	}
 }
 
+// TestTakenOnce: what is on its way from memory to a file is not brought into
+// the ledger at the same time.
+func TestTakenOnce(t *testing.T) {
+	l := newSink()
+	l.setDown(errors.New("store is down"))
+	s, full := fullDisk(t, l, quiet())
+	appendCalls(t, s, "a")
+	full.Store(false)
+	create, writing, on := s.create, make(chan struct{}), make(chan struct{})
+	s.w.Lock()
+	s.create = func(path string) (*os.File, error) {
+		close(writing)
+		<-on
+		return create(path)
+	}
+	s.w.Unlock()
+	done := make(chan struct{})
+	go func() { defer close(done); s.retryOne() }()
+	<-writing
+	l.setDown(nil)
+	err := s.moveShelved(t.Context())
+	close(on)
+	<-done
+	if err != nil || s.Unwritten() != 0 {
+		t.Errorf("%v, %d unwritten", err, s.Unwritten())
+	}
+	if err := s.Flush(t.Context()); err != nil || !l.has("a") || l.twice != 0 || s.Pending() != 0 {
+		t.Errorf("%v, %v, %d twice, %d pending", err, l.entries, l.twice, s.Pending())
+	}
+	_ = s.Close() // it tells that /dev/full cannot be synced
+}
+
 // TestStrain: who asks learns when calls should not come any more.
 func TestStrain(t *testing.T) {
 	l, logged := newSink(), &buffer{}

@@ -192,12 +192,14 @@ func (s *Spool) adopt(number uint64) error {
 }
 
 // begin makes a segment and writes to it from now on. The one before stays as
-// it is if that fails. Both locks are held, or nobody else is there yet.
+// it is if that fails. The w lock is held, or nobody else is there yet.
 func (s *Spool) begin(number uint64) error {
 	f, err := s.create(segmentPath(s.dir, number))
 	if err != nil {
 		return fmt.Errorf("cannot begin a new segment: %w", err)
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.file != nil {
 		s.retired = append(s.retired, s.file)
 		s.segments[len(s.segments)-1].end = s.tail.offset
@@ -308,9 +310,7 @@ func (s *Spool) write(b []byte) error {
 // rotate begins the next segment; w is held. If that fails the last one grows
 // on.
 func (s *Spool) rotate() error {
-	s.mu.Lock()
 	err := s.begin(s.tail.segment + 1)
-	s.mu.Unlock()
 	if err == nil && s.always {
 		s.syncDir()
 	}
