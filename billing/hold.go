@@ -69,6 +69,7 @@ func (o *Owner) HoldUpTo(want, min Nano) (Hold, Nano, *schema.Error) {
 		}
 	}
 	o.unlock()
+	o.book.holds.add(1, granted)
 	return Hold{owner: o, amount: granted}, granted, nil
 }
 
@@ -117,6 +118,9 @@ func (h *Hold) Settle(cost Nano, at time.Time) (excess Nano) {
 			m.charge(cost, at, o.book.loc)
 		}
 		a.mu.Unlock()
+	}
+	if h.amount > 0 {
+		o.book.holds.add(-1, -h.amount)
 	}
 	*h = Hold{}
 	return excess

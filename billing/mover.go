@@ -50,9 +50,9 @@ func (s *Spool) noteStore(err error) {
 	s.mu.Unlock()
 	switch {
 	case err != nil && was == nil:
-		s.log.Error("cannot move usage to the ledger: it waits in the spool", "dir", s.dir, "pending", s.Pending(), "error", err)
+		s.o.Log.Error("cannot move usage to the ledger: it waits in the spool", "dir", s.o.Dir, "pending", s.Pending(), "error", err)
 	case err == nil && was != nil:
-		s.log.Info("the ledger takes usage again", "pending", s.Pending())
+		s.o.Log.Info("the ledger takes usage again", "pending", s.Pending())
 	}
 }
 
@@ -96,7 +96,7 @@ func (s *Spool) moveAll(ctx context.Context, r *reader) error {
 func (s *Spool) store(ctx context.Context, entries []Entry) error {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	return s.ledger.Append(ctx, entries)
+	return s.o.Ledger.Append(ctx, entries)
 }
 
 // moveShelved brings what waits in memory into the ledger, past a disk that
@@ -152,7 +152,7 @@ func (s *Spool) finish(r *reader) {
 	next := position{segment: s.segments[0].number}
 	s.mu.Unlock()
 	if err := s.clear(r, r.segment); err != nil {
-		s.log.Error("cannot remove a segment of the usage spool", "dir", s.dir, "segment", r.segment, "error", err)
+		s.o.Log.Error("cannot remove a segment of the usage spool", "dir", s.o.Dir, "segment", r.segment, "error", err)
 	}
 	s.advance(next)
 }
@@ -160,7 +160,7 @@ func (s *Spool) finish(r *reader) {
 // clear removes a segment's file, or sets it aside if the reader found damage
 // in it.
 func (s *Spool) clear(r *reader, number uint64) error {
-	path := segmentPath(s.dir, number)
+	path := segmentPath(s.o.Dir, number)
 	var err error
 	if r.segment == number && r.damage.places > 0 {
 		err = s.quarantine(path, &r.damage)
@@ -176,7 +176,7 @@ func (s *Spool) clear(r *reader, number uint64) error {
 // tidy begins a new segment once an eighth of one is full and in the ledger, so
 // that the next start has little to read again.
 func (s *Spool) tidy(r *reader, at position) {
-	if at.offset < s.segmentBytes/8 {
+	if at.offset < s.o.SegmentBytes/8 {
 		return
 	}
 	s.w.Lock()

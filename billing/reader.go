@@ -53,10 +53,10 @@ func (s *Spool) load(r *reader, head, tail position, end int64) error {
 		*r = reader{segment: head.segment, entries: r.entries, buf: r.buf, last: r.last}
 	}
 	r.offset, r.whole = head.offset, head.segment != tail.segment
-	path := segmentPath(s.dir, head.segment)
+	path := segmentPath(s.o.Dir, head.segment)
 	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
-		s.log.Error("a segment of the usage spool has vanished: what was in it and not in the ledger is lost", "path", path)
+		s.o.Log.Error("a segment of the usage spool has vanished: what was in it and not in the ledger is lost", "path", path)
 		if !r.whole {
 			r.missing = tail.offset - r.offset
 		}
@@ -143,7 +143,7 @@ func (s *Spool) quarantine(path string, d *damage) error {
 		what = "the end of a usage segment is no whole record, as when the process or the machine stops while it is written: " +
 			"the records before it were moved to the ledger, and the file is kept"
 	}
-	s.log.Error(what, "file", path, "kept", aside, "offset", d.first, "bytes", d.bytes, "places", d.places, "why", d.why)
+	s.o.Log.Error(what, "file", path, "kept", aside, "offset", d.first, "bytes", d.bytes, "places", d.places, "why", d.why)
 	return nil
 }
 
@@ -153,6 +153,6 @@ func (s *Spool) setAsideOther(path string, mode os.FileMode) error {
 	if err := os.Rename(path, aside); err != nil {
 		return fmt.Errorf("cannot set aside what is no file: %w", err)
 	}
-	s.log.Error("what is in the place of a usage segment is no file: it is kept aside", "path", path, "kept", aside, "mode", mode.String())
+	s.o.Log.Error("what is in the place of a usage segment is no file: it is kept aside", "path", path, "kept", aside, "mode", mode.String())
 	return nil
 }

@@ -135,10 +135,10 @@ func (s *Spool) noteRoom(why error) {
 	s.mu.Unlock()
 	switch {
 	case why != nil && was == nil:
-		s.log.Error("the usage spool cannot be written: usage waits in memory, where a crash would take it. Make room on its disk",
-			"dir", s.dir, "error", why)
+		s.o.Log.Error("the usage spool cannot be written: usage waits in memory, where a crash would take it. Make room on its disk",
+			"dir", s.o.Dir, "error", why)
 	case why == nil && was != nil:
-		s.log.Info("the usage spool can be written again", "dir", s.dir)
+		s.o.Log.Info("the usage spool can be written again", "dir", s.o.Dir)
 	}
 	s.noteStrain()
 }
@@ -203,7 +203,7 @@ func (s *Spool) probe(tail position) error {
 // there is room behind the tail; w is held.
 func (s *Spool) makeRoom() {
 	var err error
-	if s.tail.offset >= s.segmentBytes {
+	if s.tail.offset >= s.o.SegmentBytes {
 		err = s.rotate()
 	}
 	if err == nil {
@@ -219,9 +219,9 @@ func (s *Spool) makeRoom() {
 	s.noteStrain()
 	switch {
 	case err != nil && was == nil:
-		s.log.Error("the disk of the usage spool is full: what room was set aside is being used up", "dir", s.dir, "error", err)
+		s.o.Log.Error("the disk of the usage spool is full: what room was set aside is being used up", "dir", s.o.Dir, "error", err)
 	case err == nil && was != nil:
-		s.log.Info("the disk of the usage spool has room again", "dir", s.dir)
+		s.o.Log.Info("the disk of the usage spool has room again", "dir", s.o.Dir)
 	}
 }
 
@@ -254,7 +254,7 @@ func (s *Spool) giveUp() error {
 	for _, p := range s.room.pieces {
 		for _, e := range p.entries() {
 			sum += e.Cost
-			s.log.Error("usage is lost: the spool could not be written", "call", e.Call, "team", e.Team, "usd", e.Cost.String())
+			s.o.Log.Error("usage is lost: the spool could not be written", "call", e.Call, "team", e.Team, "usd", e.Cost.String())
 		}
 	}
 	return fmt.Errorf("%d usage records of %v USD are lost: %w", s.room.records, sum, s.room.why)

@@ -303,7 +303,7 @@ func TestRefuse(t *testing.T) {
 	l, logged := newSink(), &buffer{}
 	s, _ := fullDisk(t, l, slog.New(slog.NewTextHandler(logged, nil)))
 	s.mu.Lock()
-	s.refuse = true
+	s.o.Refuse = true
 	s.mu.Unlock()
 	appendCalls(t, s, "a")
 	if st := s.Strain(); st == nil || !st.Refuse || st.TooMuch {

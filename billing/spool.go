@@ -44,13 +44,8 @@ type SpoolOptions struct {
 // records gather in the next batch, which whoever comes first then writes for
 // all of them.
 type Spool struct {
-	dir          string
-	ledger       Ledger
-	always       bool
-	refuse       bool
-	segmentBytes int64
-	log          *slog.Logger
-	lock         *os.File
+	o    SpoolOptions
+	lock *os.File
 
 	create func(path string) (*os.File, error) // makes a segment's file
 
@@ -108,14 +103,14 @@ func (p position) before(q position) bool {
 // OpenSpool opens a spool and begins to move what it holds to the ledger. A
 // directory that another process has open is an error.
 func OpenSpool(o SpoolOptions) (*Spool, error) {
-	s := &Spool{dir: o.Dir, ledger: o.Ledger, always: o.Always, refuse: o.Refuse, segmentBytes: o.SegmentBytes, log: o.Log,
-		create: createSegment, next: &batch{}, reader: reader{entries: make([]Entry, 0, 16)}, progress: make(chan struct{}), kick: make(chan struct{}, 1)}
-	if s.segmentBytes <= 0 {
-		s.segmentBytes = 8 << 20
+	if o.SegmentBytes <= 0 {
+		o.SegmentBytes = 8 << 20
 	}
-	if s.log == nil {
-		s.log = slog.Default()
+	if o.Log == nil {
+		o.Log = slog.Default()
 	}
+	s := &Spool{o: o, create: createSegment, next: &batch{}, reader: reader{entries: make([]Entry, 0, 16)},
+		progress: make(chan struct{}), kick: make(chan struct{}, 1)}
 	if err := s.open(); err != nil {
 		return nil, fmt.Errorf("cannot open usage spool %q: %w", o.Dir, err)
 	}
@@ -127,10 +122,10 @@ func OpenSpool(o SpoolOptions) (*Spool, error) {
 }
 
 func (s *Spool) open() error {
-	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+	if err := os.MkdirAll(s.o.Dir, 0o700); err != nil {
 		return err
 	}
-	lock, err := os.OpenFile(filepath.Join(s.dir, lockFile), os.O_RDWR|os.O_CREATE, segmentMode)
+	lock, err := os.OpenFile(filepath.Join(s.o.Dir, lockFile), os.O_RDWR|os.O_CREATE, segmentMode)
 	if err != nil {
 		return err
 	}
@@ -148,17 +143,17 @@ func (s *Spool) open() error {
 
 // openSegments counts what is left from before and begins a new segment.
 func (s *Spool) openSegments() error {
-	found, err := listSegments(s.dir)
+	found, err := listSegments(s.o.Dir)
 	if err != nil {
 		return err
 	}
 	if len(found.foreign) > 0 {
-		s.log.Warn("the usage spool's directory has files that are not its own: they are left alone", "dir", s.dir, "files", found.foreign)
+		s.o.Log.Warn("the usage spool's directory has files that are not its own: they are left alone", "dir", s.o.Dir, "files", found.foreign)
 	}
 	for i, n := range found.numbers {
 		if i > 0 && n != found.numbers[i-1]+1 {
-			s.log.Error("segments of the usage spool are missing: what was in them and not in the ledger is lost",
-				"dir", s.dir, "first", found.numbers[i-1]+1, "last", n-1)
+			s.o.Log.Error("segments of the usage spool are missing: what was in them and not in the ledger is lost",
+				"dir", s.o.Dir, "first", found.numbers[i-1]+1, "last", n-1)
 		}
 		if err := s.adopt(n); err != nil {
 			return err
@@ -174,7 +169,7 @@ func (s *Spool) openSegments() error {
 
 // adopt takes over a segment that an earlier process has left.
 func (s *Spool) adopt(number uint64) error {
-	path := segmentPath(s.dir, number)
+	path := segmentPath(s.o.Dir, number)
 	info, err := os.Stat(path)
 	if err != nil {
 		return err
@@ -194,7 +189,7 @@ func (s *Spool) adopt(number uint64) error {
 // begin makes a segment and writes to it from now on. The one before stays as
 // it is if that fails. The w lock is held, or nobody else is there yet.
 func (s *Spool) begin(number uint64) error {
-	f, err := s.create(segmentPath(s.dir, number))
+	f, err := s.create(segmentPath(s.o.Dir, number))
 	if err != nil {
 		return fmt.Errorf("cannot begin a new segment: %w", err)
 	}
@@ -301,7 +296,7 @@ func (s *Spool) write(b []byte) error {
 	if _, err := s.file.WriteAt(b, s.tail.offset); err != nil {
 		return err
 	}
-	if s.always {
+	if s.o.Always {
 		return s.file.Sync()
 	}
 	return nil
@@ -311,7 +306,7 @@ func (s *Spool) write(b []byte) error {
 // on.
 func (s *Spool) rotate() error {
 	err := s.begin(s.tail.segment + 1)
-	if err == nil && s.always {
+	if err == nil && s.o.Always {
 		s.syncDir()
 	}
 	return err
@@ -371,6 +366,7 @@ func (s *Spool) Close() error {
 	}
 	s.closed = true
 	s.mu.Unlock()
+	s.strain.Store(&Strain{Why: ErrSpoolClosed, Refuse: true})
 
 	s.w.Lock() // appenders that were in time get their records written
 	if s.next.records > 0 {

@@ -20,7 +20,7 @@ func (s *Spool) noteStrain() {
 	r := &s.room
 	was := s.strain.Load()
 	now := s.strained(was)
-	if now == nil && was == nil || now != nil && was != nil && *now == *was {
+	if s.closed || now == nil && was == nil || now != nil && was != nil && *now == *was {
 		s.mu.Unlock()
 		return
 	}
@@ -30,13 +30,13 @@ func (s *Spool) noteStrain() {
 	refused, refuses := was != nil && was.Refuse, now != nil && now.Refuse
 	switch {
 	case refuses && now.TooMuch && !was.tooMuch():
-		s.log.Error("calls are refused: too much usage waits in memory. Make room on the usage spool's disk, or see to the store",
-			"dir", s.dir, "records", records, "bytes", bytes, "error", now.Why)
+		s.o.Log.Error("calls are refused: too much usage waits in memory. Make room on the usage spool's disk, or see to the store",
+			"dir", s.o.Dir, "records", records, "bytes", bytes, "error", now.Why)
 	case refuses && !refused:
-		s.log.Error("calls are refused: their usage cannot be written to disk, and billing.disk_full is refuse",
-			"dir", s.dir, "error", now.Why)
+		s.o.Log.Error("calls are refused: their usage cannot be written to disk, and billing.disk_full is refuse",
+			"dir", s.o.Dir, "error", now.Why)
 	case refused && !refuses:
-		s.log.Info("calls are taken again: their usage can be kept", "dir", s.dir)
+		s.o.Log.Info("calls are taken again: their usage can be kept", "dir", s.o.Dir)
 	}
 }
 
@@ -57,5 +57,5 @@ func (s *Spool) strained(was *Strain) *Strain {
 	}
 	// Calls come again when half is gone, not with each record that goes.
 	tooMuch := r.bytes >= mostShelved || was.tooMuch() && r.bytes >= mostShelved/2
-	return &Strain{Why: why, Memory: r.records > 0, TooMuch: tooMuch, Refuse: tooMuch || s.refuse && r.trouble() != nil}
+	return &Strain{Why: why, Memory: r.records > 0, TooMuch: tooMuch, Refuse: tooMuch || s.o.Refuse && r.trouble() != nil}
 }

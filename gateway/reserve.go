@@ -9,6 +9,9 @@ import (
 
 // admit takes the call past the limits and holds the money that it may cost.
 func (c *Call) admit() error {
+	if err := c.recordable(); err != nil {
+		return err
+	}
 	owner := c.caller.Owner
 	t, err := owner.Admit(c.now, c.tokensNeeded(owner))
 	c.tickets[0] = t

@@ -123,8 +123,8 @@ func (s *server) explain(model string) (router.Explanation, error) {
 func (s *server) health() admin.Health {
 	host, _ := os.Hostname()
 	h := admin.Health{Status: "ok", Replicas: []admin.Replica{{Name: host, Version: version, Revision: s.build.view().revision,
-		Started: s.begun, SpoolRecords: s.spool.Pending(), Reasons: s.gateway.NotReady()}}}
-	if len(h.Replicas[0].Reasons) > 0 {
+		Started: s.begun, SpoolRecords: s.spool.Pending(), Reasons: s.gateway.NotReady(), Warnings: s.gateway.Warnings()}}}
+	if r := &h.Replicas[0]; len(r.Reasons)+len(r.Warnings) > 0 {
 		h.Status = "degraded"
 	}
 	return h
