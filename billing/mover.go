@@ -184,6 +184,9 @@ func (s *Spool) tidy(r *reader, at position) {
 	last := s.tail == at && !s.closed
 	s.mu.Unlock()
 	rotated := last && s.rotate() == nil
+	if rotated {
+		s.makeRoom()
+	}
 	s.w.Unlock()
 	if rotated {
 		s.finish(r)

@@ -164,6 +164,7 @@ func (s *Spool) openSegments() error {
 	}
 	s.head = position{segment: s.segments[0].number}
 	s.syncDir()
+	s.makeRoom() // before the first record needs it
 	return nil
 }
 

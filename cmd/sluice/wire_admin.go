@@ -44,13 +44,21 @@ func (s *server) adminPlane(addr string) (*http.Server, string, error) {
 	return plane, "http://" + addr + pages.OneTimeLink(), nil
 }
 
-// flushTime is how long a page waits for usage that is on its way to the store.
-const flushTime = 5 * time.Second
+// flushTime is how long a page waits for usage that is on its way to the store,
+// downTime where that is known to take none.
+const (
+	flushTime = 5 * time.Second
+	downTime  = 250 * time.Millisecond
+)
 
 // flush brings the spool into the store, so that figures hold every call that
 // has ended; a store that takes nothing makes no page wait for ever.
 func (s *server) flush(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, flushTime)
+	limit := flushTime
+	if s.spool.StoreTrouble() != nil {
+		limit = downTime
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	return s.spool.Flush(ctx)
 }
