@@ -24,6 +24,8 @@ type Book struct {
 	accounts map[accountName]*account
 	nextID   uint64
 	latest   *Owners
+
+	holds openHolds
 }
 
 // NewBook is an empty book whose calendar is that of loc; nil: UTC. now is the

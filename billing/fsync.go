@@ -33,7 +33,7 @@ func (s *Spool) syncOnce() error {
 	s.retired, s.dirty = nil, false
 	s.mu.Unlock()
 	err := s.syncFiles(retired)
-	if dirty && !s.always {
+	if dirty && !s.o.Always {
 		err = errors.Join(err, file.Sync())
 	}
 	if len(retired) > 0 {
@@ -57,11 +57,15 @@ func (s *Spool) noteSync(err error) {
 	was := s.room.unsynced
 	s.room.unsynced = err
 	s.mu.Unlock()
+	if err == nil && was == nil {
+		return
+	}
+	s.noteStrain()
 	switch {
 	case err != nil && was == nil:
-		s.log.Error("the usage spool cannot be forced to disk", "dir", s.dir, "error", err)
+		s.o.Log.Error("the usage spool cannot be forced to disk", "dir", s.o.Dir, "error", err)
 	case err == nil && was != nil:
-		s.log.Info("the usage spool can be forced to disk again", "dir", s.dir)
+		s.o.Log.Info("the usage spool can be forced to disk again", "dir", s.o.Dir)
 	}
 }
 
@@ -79,11 +83,11 @@ func (s *Spool) syncFiles(files []*os.File) error {
 
 // syncDir forces the names of new segments to disk.
 func (s *Spool) syncDir() {
-	d, err := os.Open(s.dir)
+	d, err := os.Open(s.o.Dir)
 	if err == nil {
 		err = errors.Join(d.Sync(), d.Close())
 	}
 	if err != nil {
-		s.log.Error("cannot force the usage spool's directory to disk", "dir", s.dir, "error", err)
+		s.o.Log.Error("cannot force the usage spool's directory to disk", "dir", s.o.Dir, "error", err)
 	}
 }

@@ -119,6 +119,7 @@ func (o *Owner) Hold(n Need) (Hold, *schema.Error) {
 		}
 	}
 	o.unlock()
+	o.book.holds.add(1, h.usd)
 	return h, nil
 }
 
@@ -239,6 +240,7 @@ func (h *Hold) Grow(n Need) *schema.Error {
 		}
 	}
 	o.unlock()
+	o.book.holds.add(0, more.usd)
 	h.usd, h.tokens = h.usd+more.usd, h.tokens+more.tokens
 	return refusal
 }
@@ -284,6 +286,9 @@ func (h *Hold) Settle(used Charge, at time.Time) (excess Nano) {
 	}
 	for i := range warn {
 		o.book.warn(warn[i])
+	}
+	if h.held {
+		o.book.holds.add(-1, -h.usd)
 	}
 	*h = Hold{warned: h.warned}
 	return excess

@@ -3,11 +3,8 @@ package billing
 import (
 	"context"
 	"errors"
-	"io"
 	"os"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 )
 
@@ -17,24 +14,10 @@ const (
 	mostBackoff  = 5 * time.Second
 )
 
-// reader is where the writer to the ledger is in the head segment.
-type reader struct {
-	segment uint64
-	offset  int64  // of rest in the file
-	rest    []byte // what was read and not parsed yet
-	buf     []byte // that rest is read into
-	last    Entry  // that was parsed: the next is much like it
-	whole   bool   // nothing will be written beyond rest any more
-	damaged bool   // there was something in the segment that is no record
-
-	entries []Entry // what was parsed and is not in the ledger yet
-	frames  int64   // the records that it came from
-}
-
 // moveLoop moves records to the ledger, every 100 ms or when woken. A ledger
 // that takes none is asked again after ever longer pauses, up to five seconds.
 func (s *Spool) moveLoop(ctx context.Context) {
-	r := &reader{entries: make([]Entry, 0, 16)}
+	r := &s.reader
 	pause := syncEvery
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
@@ -67,9 +50,9 @@ func (s *Spool) noteStore(err error) {
 	s.mu.Unlock()
 	switch {
 	case err != nil && was == nil:
-		s.log.Error("cannot move usage to the ledger: it waits in the spool", "dir", s.dir, "pending", s.Pending(), "error", err)
+		s.o.Log.Error("cannot move usage to the ledger: it waits in the spool", "dir", s.o.Dir, "pending", s.Pending(), "error", err)
 	case err == nil && was != nil:
-		s.log.Info("the ledger takes usage again", "pending", s.Pending())
+		s.o.Log.Info("the ledger takes usage again", "pending", s.Pending())
 	}
 }
 
@@ -80,7 +63,7 @@ func (s *Spool) moveAll(ctx context.Context, r *reader) error {
 			return err
 		}
 		s.mu.Lock()
-		head, tail := s.head, s.tail
+		head, tail, end := s.head, s.tail, s.segments[0].end
 		s.mu.Unlock()
 		if head == tail {
 			s.tidy(r, tail)
@@ -88,11 +71,11 @@ func (s *Spool) moveAll(ctx context.Context, r *reader) error {
 		}
 		if len(r.entries) == 0 {
 			if len(r.rest) == 0 {
-				if err := s.load(r, head, tail); err != nil {
+				if err := s.load(r, head, tail, end); err != nil {
 					return err
 				}
 			}
-			s.parse(r)
+			r.parse(batchEntries)
 		}
 		if len(r.entries) > 0 {
 			if err := s.store(ctx, r.entries); err != nil {
@@ -113,7 +96,7 @@ func (s *Spool) moveAll(ctx context.Context, r *reader) error {
 func (s *Spool) store(ctx context.Context, entries []Entry) error {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	return s.ledger.Append(ctx, entries)
+	return s.o.Ledger.Append(ctx, entries)
 }
 
 // moveShelved brings what waits in memory into the ledger, past a disk that
@@ -125,8 +108,12 @@ func (s *Spool) moveShelved(ctx context.Context) error {
 			s.mu.Unlock()
 			return nil
 		}
+		if s.room.claimed { // it is being written to disk
+			s.mu.Unlock()
+			return nil
+		}
 		p := s.room.pieces[0]
-		s.room.moving = true // nobody else adds to it, or takes it, now
+		s.room.claimed = true
 		s.mu.Unlock()
 		var err error
 		for batch := range slices.Chunk(p.entries(), batchEntries) {
@@ -135,7 +122,7 @@ func (s *Spool) moveShelved(ctx context.Context) error {
 			}
 		}
 		s.mu.Lock()
-		s.room.moving = false
+		s.room.claimed = false
 		if err == nil {
 			s.pending.Add(-int64(p.records))
 			s.unshelve()
@@ -144,83 +131,8 @@ func (s *Spool) moveShelved(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		s.noteStrain()
 	}
-}
-
-// load reads what the head's segment has beyond the head.
-func (s *Spool) load(r *reader, head, tail position) error {
-	if r.segment != head.segment {
-		*r = reader{segment: head.segment, entries: r.entries, buf: r.buf, last: r.last}
-	}
-	r.offset, r.whole = head.offset, head.segment != tail.segment
-	f, err := os.Open(segmentPath(s.dir, head.segment))
-	if errors.Is(err, os.ErrNotExist) {
-		s.log.Error("a segment of the usage spool has vanished", "dir", s.dir, "segment", head.segment)
-		r.offset = max(r.offset, tail.offset) // what was in it is lost: go on behind it
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	end := tail.offset
-	if r.whole {
-		info, err := f.Stat()
-		if err != nil {
-			return err
-		}
-		end = info.Size()
-	}
-	n := int(max(end-head.offset, 0))
-	if cap(r.buf) < n || cap(r.buf) > mostRecord {
-		r.buf = make([]byte, n)
-	}
-	got, err := f.ReadAt(r.buf[:n], head.offset)
-	if err == io.EOF { // somebody cut it
-		s.log.Error("a segment of the usage spool is shorter than what was written to it: the rest is lost",
-			"path", f.Name(), "bytes", n-got)
-		r.offset += int64(n - got)
-	} else if err != nil {
-		return err
-	}
-	r.rest = r.buf[:got]
-	return nil
-}
-
-// parse takes the next entries off what was read.
-func (s *Spool) parse(r *reader) {
-	for len(r.rest) > 0 && len(r.entries) < batchEntries {
-		record, size := nextFrame(r.rest)
-		if size == 0 {
-			size = skipDamage(r.rest)
-			s.noteDamage(r, size)
-		} else {
-			r.frames++
-			if err := decodeEntry(record, &r.last); err != nil {
-				r.damaged = true
-				s.log.Error("skipped a record of the usage spool that cannot be read", "dir", s.dir, "segment", r.segment, "offset", r.offset, "error", err)
-			} else {
-				r.entries = append(r.entries, r.last)
-			}
-		}
-		r.offset += int64(size)
-		r.rest = r.rest[size:]
-	}
-	if len(r.rest) == 0 {
-		r.rest = nil
-	}
-}
-
-// noteDamage says what is passed over.
-func (s *Spool) noteDamage(r *reader, size int) {
-	r.damaged = true
-	path := segmentPath(s.dir, r.segment)
-	if size == len(r.rest) && r.whole {
-		s.log.Error("the end of a usage segment is no whole record: it was being written when the process or the machine stopped",
-			"path", path, "offset", r.offset, "bytes", size)
-		return
-	}
-	s.log.Error("skipped a damaged part of a usage segment; the records behind it are taken", "path", path, "offset", r.offset, "bytes", size)
 }
 
 // advance moves the head on and tells those who wait for it.
@@ -237,45 +149,34 @@ func (s *Spool) advance(to position) {
 func (s *Spool) finish(r *reader) {
 	s.mu.Lock()
 	s.segments = s.segments[1:]
-	next := position{segment: s.segments[0]}
+	next := position{segment: s.segments[0].number}
 	s.mu.Unlock()
-	path := segmentPath(s.dir, r.segment)
-	var err error
-	if r.damaged {
-		aside := asideName(path)
-		if err = os.Rename(path, aside); err == nil {
-			s.log.Error("a damaged usage segment is kept aside: what could be read of it is in the ledger", "path", aside)
-		}
-	} else {
-		err = os.Remove(path)
-	}
-	if errors.Is(err, os.ErrNotExist) { // that was said when it was read
-		err = nil
-	}
-	if err != nil {
-		s.log.Error("cannot remove a segment of the usage spool", "dir", s.dir, "segment", r.segment, "error", err)
+	if err := s.clear(r, r.segment); err != nil {
+		s.o.Log.Error("cannot remove a segment of the usage spool", "dir", s.o.Dir, "segment", r.segment, "error", err)
 	}
 	s.advance(next)
 }
 
-// asideName is where a damaged segment is kept. What is there from before stays.
-func asideName(path string) string {
-	base := strings.TrimSuffix(path, segmentExt)
-	for n := 1; ; n++ {
-		name := base + damagedExt
-		if n > 1 {
-			name = base + "-" + strconv.Itoa(n) + damagedExt
-		}
-		if _, err := os.Lstat(name); err != nil {
-			return name
-		}
+// clear removes a segment's file, or sets it aside if the reader found damage
+// in it.
+func (s *Spool) clear(r *reader, number uint64) error {
+	path := segmentPath(s.o.Dir, number)
+	var err error
+	if r.segment == number && r.damage.places > 0 {
+		err = s.quarantine(path, &r.damage)
+	} else {
+		err = os.Remove(path)
 	}
+	if errors.Is(err, os.ErrNotExist) { // that was said when it was read
+		return nil
+	}
+	return err
 }
 
 // tidy begins a new segment once an eighth of one is full and in the ledger, so
 // that the next start has little to read again.
 func (s *Spool) tidy(r *reader, at position) {
-	if at.offset < s.segmentBytes/8 {
+	if at.offset < s.o.SegmentBytes/8 {
 		return
 	}
 	s.w.Lock()
@@ -283,6 +184,9 @@ func (s *Spool) tidy(r *reader, at position) {
 	last := s.tail == at && !s.closed
 	s.mu.Unlock()
 	rotated := last && s.rotate() == nil
+	if rotated {
+		s.makeRoom()
+	}
 	s.w.Unlock()
 	if rotated {
 		s.finish(r)

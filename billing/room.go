@@ -7,12 +7,14 @@ import (
 	"syscall"
 )
 
-// What may wait in memory while the disk takes no records. What comes beyond
-// either bound is lost.
+// What may wait in memory, in bytes, while the disk takes no records: from
+// mostShelved on no more calls should come (a quarter of a million records), and
+// what is beyond mostShelved + moreShelved, of calls that were let in before, is
+// lost. Pieces are small, so that they fit into whatever room there is.
 const (
-	mostShelved      = 100_000
-	mostShelvedBytes = 64 << 20
-	pieceBytes       = 1 << 20
+	mostShelved = 64 << 20
+	moreShelved = 16 << 20
+	pieceBytes  = 64 << 10
 )
 
 // reserveBytes are kept free on the disk behind the last record, some
@@ -30,7 +32,7 @@ type room struct {
 	unsynced error // why what was written cannot be forced to disk
 
 	pieces  []*piece // the records that wait in memory, oldest first
-	moving  bool     // the first of them is on its way to the ledger
+	claimed bool     // the first of them is on its way to the ledger, or into a file: nobody else adds to it, or takes it
 	records int      // in pieces
 	bytes   int
 	shelved int64 // records that ever came to wait
@@ -43,14 +45,8 @@ type piece struct {
 	records int
 }
 
-// Trouble is why records cannot be written to disk, or soon not any more; nil:
+// trouble is why records cannot be written to disk, or soon not any more; nil:
 // they can.
-func (s *Spool) Trouble() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.room.trouble()
-}
-
 func (r *room) trouble() error {
 	switch {
 	case r.why != nil:
@@ -76,34 +72,31 @@ func (s *Spool) StoreTrouble() error {
 }
 
 // keep writes records, or shelves them where that cannot be done; w is held.
+// While the disk is known to take none it is not asked: retry does that, and no
+// call waits for it.
 func (s *Spool) keep(frames []byte, records int) error {
 	s.mu.Lock()
-	why, waits := s.room.why, len(s.room.pieces) > 0
+	why := s.room.why
 	s.mu.Unlock()
-	if why == nil || !waits {
-		err := s.put(frames)
-		if err == nil {
-			if why != nil {
-				s.noteRoom(nil)
-			}
+	if why == nil {
+		if why = s.put(frames); why == nil {
 			return nil
 		}
-		why = err
 	}
 	return s.shelve(frames, records, why)
 }
 
-// shelve lets records wait in memory; too many are an error.
+// shelve lets records wait in memory; far too many are an error.
 func (s *Spool) shelve(frames []byte, records int, why error) error {
 	s.mu.Lock()
 	r := &s.room
-	if r.records+records > mostShelved || r.bytes+len(frames) > mostShelvedBytes {
+	if r.bytes+len(frames) > mostShelved+moreShelved {
 		waiting := r.records
 		s.mu.Unlock()
 		return fmt.Errorf("%w, and %d records wait in memory already", why, waiting)
 	}
 	last := len(r.pieces) - 1
-	if last < 0 || len(r.pieces[last].frames) >= pieceBytes || last == 0 && r.moving {
+	if last < 0 || len(r.pieces[last].frames) >= pieceBytes || last == 0 && r.claimed {
 		r.pieces = append(r.pieces, &piece{})
 		last++
 	}
@@ -142,11 +135,12 @@ func (s *Spool) noteRoom(why error) {
 	s.mu.Unlock()
 	switch {
 	case why != nil && was == nil:
-		s.log.Error("the usage spool cannot be written: usage waits in memory, where a crash would take it. Make room on its disk",
-			"dir", s.dir, "error", why)
+		s.o.Log.Error("the usage spool cannot be written: usage waits in memory, where a crash would take it. Make room on its disk",
+			"dir", s.o.Dir, "error", why)
 	case why == nil && was != nil:
-		s.log.Info("the usage spool can be written again", "dir", s.dir)
+		s.o.Log.Info("the usage spool can be written again", "dir", s.o.Dir)
 	}
+	s.noteStrain()
 }
 
 // retry writes what waits in memory, as far as there is room again.
@@ -161,31 +155,38 @@ func (s *Spool) retryOne() bool {
 	defer s.w.Unlock()
 	s.mu.Lock()
 	r := &s.room
-	why, scant, moving, tail := r.why, r.scant, r.moving, s.tail
+	why, scant, tail := r.why, r.scant, s.tail
 	var p *piece
-	if len(r.pieces) > 0 {
+	waits := len(r.pieces) > 0
+	if waits && !r.claimed {
 		p = r.pieces[0]
+		r.claimed = true
 	}
 	s.mu.Unlock()
 	switch {
-	case moving || why == nil && scant == nil:
-		return false
-	case why == nil:
+	case p != nil:
+	case why == nil && scant != nil:
 		s.makeRoom()
 		return false
-	case p == nil: // it went to the ledger meanwhile
+	case why != nil && !waits: // they went to the ledger meanwhile
 		if s.probe(tail) == nil {
 			s.noteRoom(nil)
 		}
 		return false
-	}
-	if s.put(p.frames) != nil {
+	default:
 		return false
 	}
+	err := s.put(p.frames)
 	s.mu.Lock()
-	s.unshelve()
+	r.claimed = false
+	if err == nil {
+		s.unshelve()
+	}
 	more := len(r.pieces) > 0
 	s.mu.Unlock()
+	if err != nil {
+		return false
+	}
 	if !more {
 		s.noteRoom(nil)
 	}
@@ -202,7 +203,7 @@ func (s *Spool) probe(tail position) error {
 // there is room behind the tail; w is held.
 func (s *Spool) makeRoom() {
 	var err error
-	if s.tail.offset >= s.segmentBytes {
+	if s.tail.offset >= s.o.SegmentBytes {
 		err = s.rotate()
 	}
 	if err == nil {
@@ -212,11 +213,15 @@ func (s *Spool) makeRoom() {
 	was := s.room.scant
 	s.room.scant = err
 	s.mu.Unlock()
+	if err == nil && was == nil {
+		return
+	}
+	s.noteStrain()
 	switch {
 	case err != nil && was == nil:
-		s.log.Error("the disk of the usage spool is full: what room was set aside is being used up", "dir", s.dir, "error", err)
+		s.o.Log.Error("the disk of the usage spool is full: what room was set aside is being used up", "dir", s.o.Dir, "error", err)
 	case err == nil && was != nil:
-		s.log.Info("the disk of the usage spool has room again", "dir", s.dir)
+		s.o.Log.Info("the disk of the usage spool has room again", "dir", s.o.Dir)
 	}
 }
 
@@ -249,7 +254,7 @@ func (s *Spool) giveUp() error {
 	for _, p := range s.room.pieces {
 		for _, e := range p.entries() {
 			sum += e.Cost
-			s.log.Error("usage is lost: the spool could not be written", "call", e.Call, "team", e.Team, "usd", e.Cost.String())
+			s.o.Log.Error("usage is lost: the spool could not be written", "call", e.Call, "team", e.Team, "usd", e.Cost.String())
 		}
 	}
 	return fmt.Errorf("%d usage records of %v USD are lost: %w", s.room.records, sum, s.room.why)

@@ -66,7 +66,7 @@ func TestFullDisk(t *testing.T) {
 	l.setDown(errors.New("store is down"))
 	s, full := fullDisk(t, l, slog.New(slog.NewTextHandler(logged, nil)))
 	appendCalls(t, s, "a", "b", "c")
-	if err := s.Trouble(); err == nil || s.Unwritten() != 3 || s.Pending() != 3 {
+	if err := s.Strain(); err == nil || !err.Memory || err.Refuse || s.Unwritten() != 3 || s.Pending() != 3 {
 		t.Errorf("%v, %d unwritten, %d pending", err, s.Unwritten(), s.Pending())
 	}
 	ended, cancel := context.WithCancel(t.Context())
@@ -79,7 +79,7 @@ func TestFullDisk(t *testing.T) {
 	for s.Unwritten() > 0 { // the mover had the first piece
 		s.retry()
 	}
-	if err := s.Trouble(); err != nil {
+	if err := s.Strain(); err != nil {
 		t.Errorf("still %v", err)
 	}
 	appendCalls(t, s, "d")
@@ -108,8 +108,8 @@ func TestFullDiskPastIt(t *testing.T) {
 			t.Fatalf("call %d: %v", i, err)
 		}
 	}
-	if s.Trouble() == nil || s.Unwritten() != 0 || s.Pending() != 0 {
-		t.Errorf("%v, %d unwritten, %d pending", s.Trouble(), s.Unwritten(), s.Pending())
+	if s.Strain() == nil || s.Unwritten() != 0 || s.Pending() != 0 {
+		t.Errorf("%v, %d unwritten, %d pending", s.Strain(), s.Unwritten(), s.Pending())
 	}
 	full.Store(false)
 	s.w.Lock() // the probe cannot tell: this file is /dev/full for good
@@ -119,8 +119,8 @@ func TestFullDiskPastIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.retry() // nobody calls: it looks for room by itself
-	if s.Trouble() != nil {
-		t.Errorf("still %v", s.Trouble())
+	if s.Strain() != nil {
+		t.Errorf("still %v", s.Strain())
 	}
 	_ = s.Close()
 	if l.twice != 0 {
@@ -135,14 +135,14 @@ func TestFullDiskBound(t *testing.T) {
 	s, _ := fullDisk(t, l, slog.New(slog.NewTextHandler(logged, nil)))
 	appendCalls(t, s, "kept")
 	s.mu.Lock()
-	s.room.records += mostShelved - 1
+	s.room.bytes += mostShelved + moreShelved - 100
 	s.mu.Unlock()
 	e := Entry{Call: "lost", Cost: Dollar}
 	if err := s.Append(&e); err == nil || !strings.Contains(err.Error(), `entry "lost"`) || !strings.Contains(err.Error(), "wait in memory") {
 		t.Errorf("error %v", err)
 	}
 	s.mu.Lock()
-	s.room.records -= mostShelved - 1
+	s.room.bytes -= mostShelved + moreShelved - 100
 	s.mu.Unlock()
 	if s.Pending() != 1 {
 		t.Errorf("%d pending", s.Pending())
@@ -161,8 +161,8 @@ func TestFileThatFails(t *testing.T) {
 	s, full := fullDisk(t, l, quiet())
 	full.Store(false)
 	appendCalls(t, s, "a", "b")
-	if s.Trouble() != nil || s.Unwritten() != 0 {
-		t.Errorf("%v, %d unwritten", s.Trouble(), s.Unwritten())
+	if s.Strain() != nil || s.Unwritten() != 0 {
+		t.Errorf("%v, %d unwritten", s.Strain(), s.Unwritten())
 	}
 	if err := s.Flush(t.Context()); err != nil || !l.has("a", "b") {
 		t.Errorf("%v, %v", err, l.entries)
@@ -170,29 +170,147 @@ func TestFileThatFails(t *testing.T) {
 	_ = s.Close() // it tells that the full disk cannot be synced
 }
 
-// TestSegmentsAsFound: what a crash or somebody's hand may leave.
-func TestSegmentsAsFound(t *testing.T) {
-	first, _ := segment(t, "a", "b")
-	second, _ := segment(t, "c")
-	l, dir, logged := newSink(), t.TempDir(), &buffer{}
-	for name, b := range map[string][]byte{
-		"00000001.damaged": []byte("kept"), "00000001.spool": append(first, "garbage at the end"...),
-		"00000002.spool": nil, "00000004.spool": second,
-	} {
-		if err := os.WriteFile(dir+"/"+name, b, segmentMode); err != nil {
-			t.Fatal(err)
-		}
+// TestFullNowAndThen: whoever takes what waits in memory, the ledger or the
+// disk, takes it once.
+func TestFullNowAndThen(t *testing.T) {
+	l := newSink()
+	s, full := fullDisk(t, l, quiet())
+	var wg sync.WaitGroup
+	for g := range 8 {
+		wg.Go(func() {
+			for i := range 500 {
+				appendCalls(t, s, fmt.Sprint(g, "/", i))
+			}
+		})
 	}
-	s := openSpool(t, SpoolOptions{Dir: dir, Ledger: l, Log: slog.New(slog.NewTextHandler(logged, nil))})
-	if err := s.Drain(t.Context()); err != nil {
+	stop := make(chan struct{})
+	var turns sync.WaitGroup
+	turns.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			full.Store(false)
+			s.retry()
+			s.wake()
+			full.Store(true)
+			s.w.Lock()
+			if err := s.rotate(); err != nil {
+				t.Error(err)
+			}
+			s.w.Unlock()
+			s.retry()
+		}
+	})
+	wg.Wait()
+	close(stop)
+	turns.Wait()
+	full.Store(false)
+	if err := s.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if !l.has("a", "b", "c") || l.twice != 0 || s.Pending() != 0 {
-		t.Errorf("%v, %d pending", l.entries, s.Pending())
+	_ = s.Close() // it tells that /dev/full cannot be synced
+	if len(l.entries) != 4000 || l.twice != 0 || s.Pending() != 0 || s.Unwritten() != 0 {
+		t.Errorf("%d entries, %d twice, %d pending, %d unwritten", len(l.entries), l.twice, s.Pending(), s.Unwritten())
 	}
-	for _, line := range []string{"segments of the usage spool are missing", "first=3 last=3", "bytes=18", "00000001"} {
-		if !strings.Contains(logged.String(), line) {
-			t.Errorf("%q is not said: %s", line, logged)
+}
+
+// TestTakenOnce: what is on its way from memory to a file is not brought into
+// the ledger at the same time.
+func TestTakenOnce(t *testing.T) {
+	l := newSink()
+	l.setDown(errors.New("store is down"))
+	s, full := fullDisk(t, l, quiet())
+	appendCalls(t, s, "a")
+	full.Store(false)
+	create, writing, on := s.create, make(chan struct{}), make(chan struct{})
+	s.w.Lock()
+	s.create = func(path string) (*os.File, error) {
+		close(writing)
+		<-on
+		return create(path)
+	}
+	s.w.Unlock()
+	done := make(chan struct{})
+	go func() { defer close(done); s.retryOne() }()
+	<-writing
+	l.setDown(nil)
+	err := s.moveShelved(t.Context())
+	close(on)
+	<-done
+	if err != nil || s.Unwritten() != 0 {
+		t.Errorf("%v, %d unwritten", err, s.Unwritten())
+	}
+	if err := s.Flush(t.Context()); err != nil || !l.has("a") || l.twice != 0 || s.Pending() != 0 {
+		t.Errorf("%v, %v, %d twice, %d pending", err, l.entries, l.twice, s.Pending())
+	}
+	_ = s.Close() // it tells that /dev/full cannot be synced
+}
+
+// TestStrain: who asks learns when calls should not come any more.
+func TestStrain(t *testing.T) {
+	l, logged := newSink(), &buffer{}
+	l.setDown(errors.New("store is down"))
+	s, full := fullDisk(t, l, slog.New(slog.NewTextHandler(logged, nil)))
+	appendCalls(t, s, "a")
+	if st := s.Strain(); st == nil || !st.Memory || st.Refuse || st.TooMuch || !strings.Contains(st.Why.Error(), "no space left") {
+		t.Fatalf("%+v", st)
+	}
+	add := func(bytes int) {
+		s.mu.Lock()
+		s.room.bytes += bytes
+		s.mu.Unlock()
+		s.noteStrain()
+	}
+	add(mostShelved)
+	if st := s.Strain(); !st.Refuse || !st.TooMuch {
+		t.Errorf("with too much: %+v", st)
+	}
+	add(-mostShelved / 4)
+	if st := s.Strain(); !st.Refuse {
+		t.Errorf("with three quarters: %+v", st)
+	}
+	add(-mostShelved * 3 / 4)
+	if st := s.Strain(); st.Refuse {
+		t.Errorf("with little: %+v", st)
+	}
+	full.Store(false)
+	l.setDown(nil)
+	if err := s.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.w.Lock() // the probe cannot tell: this file is /dev/full for good
+	if err := s.rotate(); err != nil {
+		t.Error(err)
+	}
+	s.w.Unlock()
+	s.retry()
+	if st := s.Strain(); st != nil {
+		t.Errorf("at last: %+v", st)
+	}
+	_ = s.Close()
+	for _, line := range []string{"calls are refused: too much", "calls are taken again"} {
+		if strings.Count(logged.String(), line) != 1 {
+			t.Errorf("%q is not said once: %s", line, logged)
 		}
 	}
+}
+
+// TestRefuse: under Refuse no call should come while the disk takes nothing.
+func TestRefuse(t *testing.T) {
+	l, logged := newSink(), &buffer{}
+	s, _ := fullDisk(t, l, slog.New(slog.NewTextHandler(logged, nil)))
+	s.mu.Lock()
+	s.o.Refuse = true
+	s.mu.Unlock()
+	appendCalls(t, s, "a")
+	if st := s.Strain(); st == nil || !st.Refuse || st.TooMuch {
+		t.Errorf("%+v", st)
+	}
+	if !strings.Contains(logged.String(), "billing.disk_full is refuse") {
+		t.Errorf("it is not said: %s", logged)
+	}
+	_ = s.Close()
 }

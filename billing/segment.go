@@ -48,28 +48,45 @@ func frameSum(length, record []byte) uint32 {
 // nextFrame takes a record off the front of b; size is that of the whole frame,
 // 0 if b begins with none.
 func nextFrame(b []byte) (record []byte, size int) {
+	record, size, _ = checkFrame(b)
+	return record, size
+}
+
+// checkFrame is nextFrame that tells how many bytes it summed up.
+func checkFrame(b []byte) (record []byte, size, summed int) {
 	if len(b) < frameHead {
-		return nil, 0
+		return nil, 0, 0
 	}
 	n := binary.LittleEndian.Uint32(b)
 	if n == 0 || n > mostRecord || int(n) > len(b)-frameHead {
-		return nil, 0
+		return nil, 0, 0
 	}
 	size = frameHead + int(n)
 	record = b[frameHead:size]
 	if frameSum(b[:4], record) != binary.LittleEndian.Uint32(b[4:]) {
-		return nil, 0
+		return nil, 0, size
 	}
-	return record, size
+	return record, size, size
 }
+
+// mostSums bounds what skipDamage sums up in search of a record, in bytes: a
+// second's work. Damage is seldom longer than a few records; a foreign file can
+// be such that half of it seems to be a record from every byte on.
+const mostSums = 4 << 30
 
 // skipDamage is how many bytes of b, which begins with no frame, come before
 // the next one; len(b) if none does.
 func skipDamage(b []byte) int {
-	for skip := 1; skip+frameHead < len(b); skip++ {
-		if _, size := nextFrame(b[skip:]); size > 0 {
+	left := int64(mostSums)
+	for skip := 1; skip+frameHead < len(b) && left > 0; skip++ {
+		if v := b[skip+frameHead]; v != codecVersion && v != codecRare {
+			continue
+		}
+		_, size, summed := checkFrame(b[skip:])
+		if size > 0 {
 			return skip
 		}
+		left -= int64(summed)
 	}
 	return len(b)
 }
@@ -83,27 +100,59 @@ func createSegment(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, segmentMode)
 }
 
-// listSegments gives the numbers of the segments in a directory, oldest first,
-// and the last number that was given out: one that was kept aside has it for
-// good.
-func listSegments(dir string) (numbers []uint64, last uint64, err error) {
+// found is what is in a spool's directory.
+type found struct {
+	numbers []uint64 // of the segments, oldest first
+	last    uint64   // the last that was given out: one that was kept aside has it for good
+	foreign []string // what is none of the spool's
+}
+
+// mostNumber is the highest number of a segment. A file that has a higher one
+// was not written by a spool.
+const mostNumber = 1 << 60
+
+func listSegments(dir string) (found, error) {
+	var l found
 	files, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, 0, err
+		return l, err
 	}
 	for _, f := range files {
-		ext := filepath.Ext(f.Name())
-		n, err := strconv.ParseUint(strings.TrimSuffix(f.Name(), ext), 10, 64)
-		if err != nil || ext != segmentExt && ext != damagedExt {
+		name := f.Name()
+		if name == lockFile {
 			continue
 		}
-		last = max(last, n)
+		ext := filepath.Ext(name)
+		base := strings.TrimSuffix(name, ext)
+		if ext == damagedExt {
+			base, _, _ = strings.Cut(base, "-")
+		}
+		n, err := strconv.ParseUint(base, 10, 64)
+		if err != nil || n > mostNumber || filepath.Base(segmentPath(dir, n)) != base+segmentExt || ext != segmentExt && ext != damagedExt {
+			l.foreign = append(l.foreign, name)
+			continue
+		}
+		l.last = max(l.last, n)
 		if ext == segmentExt {
-			numbers = append(numbers, n)
+			l.numbers = append(l.numbers, n)
 		}
 	}
-	slices.Sort(numbers)
-	return numbers, last, nil
+	slices.Sort(l.numbers)
+	return l, nil
+}
+
+// asideName is where a damaged segment is kept. What is there from before stays.
+func asideName(path string) string {
+	base := strings.TrimSuffix(path, segmentExt)
+	for n := 1; ; n++ {
+		name := base + damagedExt
+		if n > 1 {
+			name = base + "-" + strconv.Itoa(n) + damagedExt
+		}
+		if _, err := os.Lstat(name); err != nil {
+			return name
+		}
+	}
 }
 
 // countFrames is how many whole records a segment holds.

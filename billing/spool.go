@@ -23,7 +23,10 @@ type SpoolOptions struct {
 	// Always forces every record to disk before Append returns, which makes it
 	// outlive the machine too. Else that is done every 100 ms: a process that
 	// is killed loses nothing either way.
-	Always       bool
+	Always bool
+	// Refuse has no calls come while the disk takes no records, or soon will not.
+	// Else they come until too much waits in memory. See Strain.
+	Refuse       bool
 	SegmentBytes int64        // from which on a new file is begun; 0: 8 MiB
 	Log          *slog.Logger // nil: slog.Default()
 }
@@ -34,23 +37,21 @@ type SpoolOptions struct {
 // What a killed process left behind goes to the ledger at the next start; the
 // ledger knows entries that it has by their call and attempt.
 //
-// A disk that takes nothing stops no call: records then wait in memory, up to a
-// bound, for room on it or for the ledger; see room.
+// A disk that takes nothing loses no record: they then wait in memory, for room
+// on it or for the ledger; see Strain, which tells when no more calls may come.
 //
 // Any number of goroutines may append. While one of them writes, the others'
 // records gather in the next batch, which whoever comes first then writes for
 // all of them.
 type Spool struct {
-	dir          string
-	ledger       Ledger
-	always       bool
-	segmentBytes int64
-	log          *slog.Logger
-	lock         *os.File
+	o    SpoolOptions
+	lock *os.File
 
 	create func(path string) (*os.File, error) // makes a segment's file
 
 	pending atomic.Int64
+	strain  atomic.Pointer[Strain]
+	reader  reader // moveLoop's alone, then Close's
 
 	w     sync.Mutex // held while writing; taken before mu
 	spare *batch
@@ -58,12 +59,12 @@ type Spool struct {
 	mu       sync.Mutex
 	closed   bool
 	next     *batch
-	segments []uint64   // all files, oldest first; the last is being written
-	file     *os.File   // the last segment; changed under w and mu
-	tail     position   // the end of what is written
-	head     position   // the end of what is in the ledger
-	retired  []*os.File // earlier segments, to be synced and closed
-	dirty    bool       // there is something to sync
+	segments []segmentFile // all files, oldest first; the last is being written
+	file     *os.File      // the last segment; changed under w and mu
+	tail     position      // the end of what is written
+	head     position      // the end of what is in the ledger
+	retired  []*os.File    // earlier segments, to be synced and closed
+	dirty    bool          // there is something to sync
 	progress chan struct{}
 	storeErr error // why the ledger takes nothing; nil: it does
 	room     room
@@ -83,6 +84,12 @@ type batch struct {
 	err     error
 }
 
+// segmentFile is a file of records.
+type segmentFile struct {
+	number uint64
+	end    int64 // of its records; -1: of the file, for an earlier process wrote it
+}
+
 // position is a place in the spool.
 type position struct {
 	segment uint64
@@ -96,14 +103,14 @@ func (p position) before(q position) bool {
 // OpenSpool opens a spool and begins to move what it holds to the ledger. A
 // directory that another process has open is an error.
 func OpenSpool(o SpoolOptions) (*Spool, error) {
-	s := &Spool{dir: o.Dir, ledger: o.Ledger, always: o.Always, segmentBytes: o.SegmentBytes, log: o.Log,
-		create: createSegment, next: &batch{}, progress: make(chan struct{}), kick: make(chan struct{}, 1)}
-	if s.segmentBytes <= 0 {
-		s.segmentBytes = 8 << 20
+	if o.SegmentBytes <= 0 {
+		o.SegmentBytes = 8 << 20
 	}
-	if s.log == nil {
-		s.log = slog.Default()
+	if o.Log == nil {
+		o.Log = slog.Default()
 	}
+	s := &Spool{o: o, create: createSegment, next: &batch{}, reader: reader{entries: make([]Entry, 0, 16)},
+		progress: make(chan struct{}), kick: make(chan struct{}, 1)}
 	if err := s.open(); err != nil {
 		return nil, fmt.Errorf("cannot open usage spool %q: %w", o.Dir, err)
 	}
@@ -115,10 +122,10 @@ func OpenSpool(o SpoolOptions) (*Spool, error) {
 }
 
 func (s *Spool) open() error {
-	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+	if err := os.MkdirAll(s.o.Dir, 0o700); err != nil {
 		return err
 	}
-	lock, err := os.OpenFile(filepath.Join(s.dir, lockFile), os.O_RDWR|os.O_CREATE, segmentMode)
+	lock, err := os.OpenFile(filepath.Join(s.o.Dir, lockFile), os.O_RDWR|os.O_CREATE, segmentMode)
 	if err != nil {
 		return err
 	}
@@ -136,41 +143,64 @@ func (s *Spool) open() error {
 
 // openSegments counts what is left from before and begins a new segment.
 func (s *Spool) openSegments() error {
-	numbers, last, err := listSegments(s.dir)
+	found, err := listSegments(s.o.Dir)
 	if err != nil {
 		return err
 	}
-	for i, n := range numbers {
-		if i > 0 && n != numbers[i-1]+1 {
-			s.log.Error("segments of the usage spool are missing: what was in them and not in the ledger is lost",
-				"dir", s.dir, "first", numbers[i-1]+1, "last", n-1)
+	if len(found.foreign) > 0 {
+		s.o.Log.Warn("the usage spool's directory has files that are not its own: they are left alone", "dir", s.o.Dir, "files", found.foreign)
+	}
+	for i, n := range found.numbers {
+		if i > 0 && n != found.numbers[i-1]+1 {
+			s.o.Log.Error("segments of the usage spool are missing: what was in them and not in the ledger is lost",
+				"dir", s.o.Dir, "first", found.numbers[i-1]+1, "last", n-1)
 		}
-		b, err := os.ReadFile(segmentPath(s.dir, n))
-		if err != nil {
+		if err := s.adopt(n); err != nil {
 			return err
 		}
-		s.pending.Add(countFrames(b))
 	}
-	s.segments = numbers
-	if err := s.begin(last + 1); err != nil {
+	if err := s.begin(found.last + 1); err != nil {
 		return err
 	}
-	s.head = position{segment: s.segments[0]}
+	s.head = position{segment: s.segments[0].number}
 	s.syncDir()
+	s.makeRoom() // before the first record needs it
+	return nil
+}
+
+// adopt takes over a segment that an earlier process has left.
+func (s *Spool) adopt(number uint64) error {
+	path := segmentPath(s.o.Dir, number)
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return s.setAsideOther(path, info.Mode())
+	}
+	b, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, syscall.EIO) { // what the disk cannot give, the reader deals with
+		return err
+	}
+	s.pending.Add(countFrames(b))
+	s.segments = append(s.segments, segmentFile{number, -1})
 	return nil
 }
 
 // begin makes a segment and writes to it from now on. The one before stays as
-// it is if that fails. Both locks are held, or nobody else is there yet.
+// it is if that fails. The w lock is held, or nobody else is there yet.
 func (s *Spool) begin(number uint64) error {
-	f, err := s.create(segmentPath(s.dir, number))
+	f, err := s.create(segmentPath(s.o.Dir, number))
 	if err != nil {
 		return fmt.Errorf("cannot begin a new segment: %w", err)
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.file != nil {
 		s.retired = append(s.retired, s.file)
+		s.segments[len(s.segments)-1].end = s.tail.offset
 	}
-	s.segments = append(s.segments, number)
+	s.segments = append(s.segments, segmentFile{number: number})
 	s.file, s.tail, s.dirty, s.room.reserved = f, position{segment: number}, true, 0
 	return nil
 }
@@ -179,7 +209,7 @@ func (s *Spool) begin(number uint64) error {
 func (s *Spool) Pending() int64 { return s.pending.Load() }
 
 // Append writes an entry's record to disk or, where that takes none, shelves it
-// in memory: Trouble then tells why. On an error the record is lost: too much
+// in memory: Strain then tells why. On an error the record is lost: far too much
 // waits in memory already. It keeps nothing of the entry.
 func (s *Spool) Append(e *Entry) error {
 	s.mu.Lock()
@@ -242,6 +272,7 @@ func (s *Spool) writeNext() {
 func (s *Spool) put(frames []byte) error {
 	err := s.write(frames)
 	if err != nil {
+		s.room.reserved = 0 // the room behind the tail is used up, or goes with it
 		clean := s.file.Truncate(s.tail.offset) == nil
 		if clean && s.tail.offset == 0 {
 			return err // it is new
@@ -266,7 +297,7 @@ func (s *Spool) write(b []byte) error {
 	if _, err := s.file.WriteAt(b, s.tail.offset); err != nil {
 		return err
 	}
-	if s.always {
+	if s.o.Always {
 		return s.file.Sync()
 	}
 	return nil
@@ -275,10 +306,8 @@ func (s *Spool) write(b []byte) error {
 // rotate begins the next segment; w is held. If that fails the last one grows
 // on.
 func (s *Spool) rotate() error {
-	s.mu.Lock()
 	err := s.begin(s.tail.segment + 1)
-	s.mu.Unlock()
-	if err == nil && s.always {
+	if err == nil && s.o.Always {
 		s.syncDir()
 	}
 	return err
@@ -338,6 +367,7 @@ func (s *Spool) Close() error {
 	}
 	s.closed = true
 	s.mu.Unlock()
+	s.strain.Store(&Strain{Why: ErrSpoolClosed, Refuse: true})
 
 	s.w.Lock() // appenders that were in time get their records written
 	if s.next.records > 0 {
@@ -355,7 +385,7 @@ func (s *Spool) Close() error {
 	s.dirty = false
 	err := errors.Join(lost, s.syncFiles(s.retired))
 	if s.head == s.tail { // the last segment holds nothing that the ledger has not
-		err = errors.Join(err, os.Remove(segmentPath(s.dir, s.tail.segment)))
+		err = errors.Join(err, s.clear(&s.reader, s.tail.segment))
 	}
 	return errors.Join(err, s.lock.Close())
 }

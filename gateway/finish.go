@@ -116,11 +116,12 @@ func (c *Call) record() {
 	if c.caller == nil || e.Operation == "" {
 		return // nobody to charge, or nothing that is charged: a list, a probe
 	}
-	err := c.g.spool.Append(e)
-	c.g.noteSpool(err)
-	if err != nil {
+	if st := c.g.spool.Strain(); st != nil && st.Refuse && e.Refused {
+		return // it cost nothing, and what there is room for is needed by those that cost
+	}
+	if err := c.g.spool.Append(e); err != nil {
 		c.g.metrics.SpoolFailed()
-		c.g.log.Error("usage could not be written to the spool", "call", e.Call, "team", e.Team, "usd", e.Cost.String(), "error", err)
+		c.g.log.Error("usage is lost: it could not be written to the spool", "call", e.Call, "team", e.Team, "usd", e.Cost.String(), "error", err)
 	}
 }
 

@@ -57,8 +57,6 @@ type Gateway struct {
 	draining atomic.Bool
 	open     sync.WaitGroup // calls that are not finished
 
-	spoolErr atomic.Pointer[error] // why the last record could not be written; nil: it was
-
 	usedMu sync.Mutex
 	used   map[string]time.Time // keys used since they were last asked for
 }

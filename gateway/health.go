@@ -1,15 +1,28 @@
 package gateway
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"time"
+
+	"sluice/billing"
+	"sluice/providers/schema"
+)
 
 // serveLive says that the process answers.
 func (c *Call) serveLive() error { return c.sendJSON([]byte(`{"status":"ok"}`)) }
 
 // serveReady says whether calls should be sent here, with the reasons if not.
 func (c *Call) serveReady() error {
-	reasons := c.g.NotReady()
-	if len(reasons) == 0 {
+	reasons, warnings := c.g.NotReady(), c.g.Warnings()
+	switch {
+	case len(reasons) == 0 && len(warnings) == 0:
 		return c.sendJSON([]byte(`{"status":"ready"}`))
+	case len(reasons) == 0:
+		body, err := json.Marshal(map[string]any{"status": "ready", "warnings": warnings})
+		if err != nil {
+			return err
+		}
+		return c.sendJSON(body)
 	}
 	body, err := json.Marshal(map[string]any{"status": "not ready", "reasons": reasons})
 	if err != nil {
@@ -28,19 +41,41 @@ func (g *Gateway) NotReady() []string {
 	if g.draining.Load() {
 		reasons = append(reasons, "shutting down")
 	}
-	if err := g.spoolErr.Load(); err != nil {
-		reasons = append(reasons, "the usage spool cannot be written: "+(*err).Error())
+	if st := g.spool.Strain(); st != nil && st.Refuse {
+		reasons = append(reasons, unrecorded(st))
 	}
 	return reasons
 }
 
-// noteSpool keeps whether usage can be recorded. It is called for every call,
-// so it writes only when that changes.
-func (g *Gateway) noteSpool(err error) {
-	switch {
-	case err != nil:
-		g.spoolErr.Store(&err)
-	case g.spoolErr.Load() != nil:
-		g.spoolErr.Store(nil)
+// Warnings tell what is wrong here although calls are served.
+func (g *Gateway) Warnings() []string {
+	var warnings []string
+	switch st := g.spool.Strain(); {
+	case st == nil || st.Refuse:
+	case st.Memory:
+		warnings = append(warnings, "usage waits in memory, for it cannot be written to disk: "+st.Why.Error())
+	default:
+		warnings = append(warnings, "usage can hardly be written to disk: "+st.Why.Error())
 	}
+	if err := g.spool.StoreTrouble(); err != nil {
+		warnings = append(warnings, "the store takes no usage, which waits in the spool: "+err.Error())
+	}
+	return warnings
+}
+
+func unrecorded(st *billing.Strain) string {
+	if st.TooMuch {
+		return "too much usage waits in memory: " + st.Why.Error()
+	}
+	return "usage cannot be written to the spool: " + st.Why.Error()
+}
+
+// recordable refuses the call if its usage could not be kept.
+func (c *Call) recordable() error {
+	st := c.g.spool.Strain()
+	if st == nil || !st.Refuse {
+		return nil
+	}
+	return &schema.Error{Code: schema.CodeUnavailable, Status: 503, Origin: schema.OriginGateway, RetryAfter: 5 * time.Second,
+		Message: "no calls are served now: their usage could not be recorded", Cause: st.Why}
 }

@@ -7,6 +7,9 @@ import (
 
 // admit takes the call past the limits and holds the money that it may cost.
 func (c *Call) admit() error {
+	if err := c.recordable(); err != nil {
+		return err
+	}
 	if err := c.takeTickets(); err != nil {
 		return err
 	}

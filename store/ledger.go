@@ -114,7 +114,7 @@ func (l *Ledger) Append(ctx context.Context, entries []billing.Entry) error {
 		err = l.appendAll(ctx, entries, false)
 	}
 	if err != nil {
-		return fmt.Errorf("cannot append to the ledger: %w", err)
+		return fmt.Errorf("cannot append to the ledger: %w", inWords(err))
 	}
 	return nil
 }

@@ -91,6 +91,7 @@ func needRestart(was, now *config.Config) []string {
 	differ("log", was.Log != now.Log)
 	differ("telemetry.metrics", was.Telemetry.Metrics != now.Telemetry.Metrics)
 	differ("billing.fsync", was.Billing.Fsync != now.Billing.Fsync)
+	differ("billing.disk_full", was.Billing.DiskFull != now.Billing.DiskFull)
 	differ("billing.time_zone", was.Billing.TimeZone.String() != now.Billing.TimeZone.String())
 	differ("prompts.prefix", was.Prompts.Prefix != now.Prompts.Prefix)
 	return keys
@@ -269,8 +270,13 @@ func (s *server) keepUsed() {
 
 func (s *server) gauges() telemetry.Gauges {
 	return telemetry.Gauges{
-		SpoolRecords: s.spool.Pending,
-		LogDropped:   s.gateway.LogDropped,
+		SpoolRecords:  s.spool.Pending,
+		SpoolMemory:   s.spool.Unwritten,
+		SpoolStrained: func() bool { return s.spool.Strain() != nil },
+		SpoolRefuses:  func() bool { st := s.spool.Strain(); return st != nil && st.Refuse },
+		StoreDown:     func() bool { return s.spool.StoreTrouble() != nil },
+		OpenHolds:     s.book.OpenHolds,
+		LogDropped:    s.gateway.LogDropped,
 		Breakers: func(yield func(string, float64)) {
 			states := map[string]float64{"closed": 0, "half_open": 1, "open": 2}
 			for _, t := range s.build.view().registry.Targets(time.Now()) {

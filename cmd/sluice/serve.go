@@ -85,7 +85,7 @@ func (s *server) open(ctx context.Context) (err error) {
 	s.prompts.Prefix, s.prompts.Splits = s.started.Prompts.Prefix, s.store.Prompts()
 	s.spool, err = billing.OpenSpool(billing.SpoolOptions{
 		Dir: filepath.Join(s.dataDir, "spool"), Ledger: s.store.Ledger(),
-		Always: s.started.Billing.Fsync == "always", Log: s.log,
+		Always: s.started.Billing.Fsync == "always", Refuse: s.started.Billing.DiskFull == "refuse", Log: s.log,
 	})
 	return err
 }

@@ -44,13 +44,21 @@ func (s *server) adminPlane(addr string) (*http.Server, string, error) {
 	return plane, "http://" + addr + pages.OneTimeLink(), nil
 }
 
-// flushTime is how long a page waits for usage that is on its way to the store.
-const flushTime = 5 * time.Second
+// flushTime is how long a page waits for usage that is on its way to the store,
+// downTime where that is known to take none.
+const (
+	flushTime = 5 * time.Second
+	downTime  = 250 * time.Millisecond
+)
 
 // flush brings the spool into the store, so that figures hold every call that
 // has ended; a store that takes nothing makes no page wait for ever.
 func (s *server) flush(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, flushTime)
+	limit := flushTime
+	if s.spool.StoreTrouble() != nil {
+		limit = downTime
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	return s.spool.Flush(ctx)
 }
@@ -121,8 +129,8 @@ func (s *server) explain(model string) (router.Explanation, error) {
 func (s *server) health() admin.Health {
 	host, _ := os.Hostname()
 	h := admin.Health{Status: "ok", Replicas: []admin.Replica{{Name: host, Version: version, Revision: s.build.view().revision,
-		Started: s.begun, SpoolRecords: s.spool.Pending(), Reasons: s.gateway.NotReady()}}}
-	if len(h.Replicas[0].Reasons) > 0 {
+		Started: s.begun, SpoolRecords: s.spool.Pending(), Reasons: s.gateway.NotReady(), Warnings: s.gateway.Warnings()}}}
+	if r := &h.Replicas[0]; len(r.Reasons)+len(r.Warnings) > 0 {
 		h.Status = "degraded"
 	}
 	return h

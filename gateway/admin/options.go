@@ -147,4 +147,5 @@ type Replica struct {
 	Started      time.Time `json:"started"`
 	SpoolRecords int64     `json:"spool_records"` // not yet in the ledger
 	Reasons      []string  `json:"reasons"`       // why it is not ok
+	Warnings     []string  `json:"warnings"`      // what is wrong although it serves
 }

@@ -158,7 +158,7 @@ func (a *api) reload(q *request) error {
 func (a *api) health(q *request) error {
 	h := a.Health()
 	for i := range h.Replicas {
-		h.Replicas[i].Reasons = notNil(h.Replicas[i].Reasons)
+		h.Replicas[i].Reasons, h.Replicas[i].Warnings = notNil(h.Replicas[i].Reasons), notNil(h.Replicas[i].Warnings)
 	}
 	return q.answer(http.StatusOK, h)
 }

@@ -51,8 +51,13 @@ type targetHandles struct {
 
 // Gauges are read when metrics are scraped.
 type Gauges struct {
-	SpoolRecords func() int64
-	LogDropped   func() int64
+	SpoolRecords  func() int64
+	SpoolMemory   func() int64 // of these, in memory
+	SpoolStrained func() bool
+	SpoolRefuses  func() bool
+	StoreDown     func() bool
+	OpenHolds     func() (n int64, usd billing.Nano)
+	LogDropped    func() int64
 	// Breakers calls yield for each target with 0 closed, 1 half open, 2 open.
 	Breakers func(yield func(target string, state float64))
 }
@@ -93,8 +98,25 @@ func (m *Metrics) AddGauges(g Gauges) {
 	gauge := func(name, help string, read func() int64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(read()) })
 	}
+	flag := func(name, help string, read func() bool) prometheus.Collector {
+		return gauge(name, help, func() int64 {
+			if read() {
+				return 1
+			}
+			return 0
+		})
+	}
 	m.registry.MustRegister(
 		gauge("sluice_spool_records", "Usage records that wait for the store.", g.SpoolRecords),
+		gauge("sluice_spool_memory_records", "Usage records that wait in memory, where a crash would take them.", g.SpoolMemory),
+		flag("sluice_spool_strained", "1 while the disk takes no usage records, or soon will not.", g.SpoolStrained),
+		flag("sluice_spool_refusing", "1 while calls are refused because their usage could not be kept.", g.SpoolRefuses),
+		flag("sluice_spool_store_down", "1 while the store takes no usage: it waits in the spool.", g.StoreDown),
+		gauge("sluice_holds_open", "Calls for which money of a hard budget is held.", func() int64 { n, _ := g.OpenHolds(); return n }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "sluice_holds_usd", Help: "Money that is held for them, in dollars."}, func() float64 {
+			_, usd := g.OpenHolds()
+			return float64(usd) / float64(billing.Dollar)
+		}),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "sluice_log_dropped_total",
 			Help: "Access lines lost to a slow sink."}, func() float64 { return float64(g.LogDropped()) }),
 		breakers{g.Breakers})

@@ -73,6 +73,7 @@ type Telemetry struct {
 // Billing is how money is kept.
 type Billing struct {
 	Fsync        string         `json:"fsync" enum:"interval,always"`
+	DiskFull     string         `json:"disk_full" enum:"serve,refuse"`
 	Unpriced     string         `json:"unpriced" enum:"block,estimate,allow"`
 	OnDisconnect *OnDisconnect  `json:"on_disconnect"` // never nil after Load
 	WhenSpent    *WhenSpent     `json:"when_spent"`    // never nil after Load

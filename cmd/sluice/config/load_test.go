@@ -29,7 +29,7 @@ func TestDefaults(t *testing.T) {
 	if c.Store != "sqlite:./data/sluice.db" || c.SQLitePath() != "./data/sluice.db" {
 		t.Errorf("store %q, path %q", c.Store, c.SQLitePath())
 	}
-	if b := c.Billing; b.Fsync != "interval" || b.Unpriced != "block" || *b.OnDisconnect != (OnDisconnect{Policy: "abort"}) || *b.WhenSpent != (WhenSpent{Policy: "refuse"}) || b.HoldTokens != 4096 || b.TimeZone != time.UTC {
+	if b := c.Billing; b.Fsync != "interval" || b.DiskFull != "serve" || b.Unpriced != "block" || *b.OnDisconnect != (OnDisconnect{Policy: "abort"}) || *b.WhenSpent != (WhenSpent{Policy: "refuse"}) || b.HoldTokens != 4096 || b.TimeZone != time.UTC {
 		t.Errorf("billing: %+v", b)
 	}
 	if c.Log != (Log{Level: "info", Format: "text", Bodies: "none"}) || !c.Telemetry.Metrics || c.Lead.Lead != "file" {
@@ -67,7 +67,7 @@ admin:
 store: sqlite:/var/lib/sluice.db
 log: {level: debug, format: json, bodies: none, redact: []}
 telemetry: {metrics: false}
-billing: {fsync: always, unpriced: allow, on_disconnect: drain, when_spent: refuse, hold_tokens: 100, time_zone: Europe/Berlin}
+billing: {fsync: always, disk_full: refuse, unpriced: allow, on_disconnect: drain, when_spent: refuse, hold_tokens: 100, time_zone: Europe/Berlin}
 providers:
   openai: {keys: [provider-secret-0]}
   claude: {kind: anthropic, keys: [provider-secret-1, {value: provider-secret-2, weight: 3, models: ["claude-*"]}]}

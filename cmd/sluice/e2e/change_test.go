@@ -25,8 +25,8 @@ func TestReload(t *testing.T) {
 					return
 				default:
 				}
-				if !g.whole(fmt.Sprintf("reload-%d-%d", i, calls.Add(1))) {
-					t.Error("a call failed during a reload")
+				if err := g.whole(fmt.Sprintf("reload-%d-%d", i, calls.Add(1))); err != nil {
+					t.Errorf("a call failed during a reload: %v", err)
 					return
 				}
 			}

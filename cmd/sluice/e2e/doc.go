@@ -4,7 +4,10 @@
 // fakes (package bench/upstream).
 //
 // TestMain builds the binary once, or takes the one that SLUICE_E2E_BINARY
-// names. SLUICE_E2E_FULL=1 runs the long forms (20 crashes instead of 3),
+// names. SLUICE_E2E_FULL=1 runs the long forms (20 crashes instead of 5, a store
+// that is stopped for 60 s instead of 5; SLUICE_E2E_CRASHES and
+// SLUICE_E2E_STORE_STOP set them to any other number); a full disk is tried by
+// root alone, who can mount one;
 // SLUICE_E2E_SDK=1 the rounds of the makers' own clients (sdk/: six for Node.js,
 // pinned by package-lock.json; OpenAI's for Go, in a module of its own), which
 // need Node.js and npm. With -short nothing runs.

@@ -1,0 +1,112 @@
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// The locks of SQLite's WAL index: eight, from byte 120 of the -shm file on, of
+// which the first is the writer's (sqlite.org/walformat.html, 2.3).
+const (
+	writerLock = 1 // another process is in an exclusive transaction
+	allLocks   = 8 // and nobody can read
+)
+
+// stopStore has this process hold that many locks of the store's database until
+// goOn is called.
+func (g *gateway) stopStore(locks int64) (goOn func()) {
+	g.t.Helper()
+	path := filepath.Join(g.dir, "data", "sluice.db")
+	f, err := os.OpenFile(path+"-shm", os.O_RDWR, 0)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	lock := syscall.Flock_t{Type: syscall.F_WRLCK, Start: 120, Len: locks}
+	if err := syscall.FcntlFlock(f.Fd(), syscall.F_SETLKW, &lock); err != nil {
+		g.t.Fatal(err)
+	}
+	closed := false
+	goOn = func() {
+		if !closed {
+			closed = true
+			_ = f.Close() // which gives the locks back
+		}
+	}
+	g.t.Cleanup(goOn)
+	return goOn
+}
+
+// The store is stopped under load for SLUICE_E2E_STORE_STOP seconds: no call is
+// refused, metrics, health and log say what is wrong, and every call is in the
+// ledger once afterwards.
+func TestStoreStopped(t *testing.T) {
+	usual := 5
+	if full {
+		usual = 60
+	}
+	stopped := time.Duration(setting(t, "SLUICE_E2E_STORE_STOP", usual)) * time.Second
+	g := start(t, providers+budgeted)
+	load := g.startLoad("stop-", 8, 5*time.Millisecond)
+	if !eventually(10*time.Second, func() bool { return load.soFar() > 100 }) {
+		t.Fatal("no calls are made")
+	}
+	goOn := g.stopStore(allLocks)
+	began, before := time.Now(), load.soFar()
+	if !eventually(20*time.Second, func() bool { return g.metric("sluice_spool_store_down") == "1" }) {
+		t.Error("the metrics do not say that the store is down")
+	}
+	a := g.data("GET", "/readyz", "")
+	if a.status != 200 || !strings.Contains(a.get("warnings.0").String(), "the store takes no usage") {
+		t.Errorf("ready: %d %s", a.status, a.body)
+	}
+	if h := g.api("GET", "health", ""); h.get("status").String() != "degraded" || h.get("replicas.0.warnings.#").Int() == 0 {
+		t.Errorf("health: %s", h.body)
+	}
+	// What needs the store is refused, and says why.
+	if a := g.api("POST", "teams", `{"name":"late"}`); a.status != 503 || a.get("code").String() != "unavailable" {
+		t.Errorf("a team is made: %d %s", a.status, a.body)
+	}
+	time.Sleep(time.Until(began.Add(stopped)))
+	during := load.soFar() - before
+	goOn()
+	complete, failed := load.stop()
+	if len(failed) > 0 {
+		t.Errorf("%d calls were refused, such as %s", len(failed), failed[0])
+	}
+	if during < int(stopped.Seconds())*10 {
+		t.Errorf("only %d calls while the store was stopped for %v", during, stopped)
+	}
+	if !eventually(30*time.Second, func() bool {
+		return g.metric("sluice_spool_store_down") == "0" && g.metric("sluice_spool_records") == "0"
+	}) {
+		t.Errorf("%s records are still in the spool", g.metric("sluice_spool_records"))
+	}
+	g.reconcile(complete, 0)
+	g.said("cannot move usage to the ledger: it waits in the spool", 1)
+	g.said("another process has locked the database", 1)
+	g.said("the ledger takes usage again", 1)
+	if a := g.data("GET", "/readyz", ""); a.body != `{"status":"ready"}` {
+		t.Errorf("ready: %s", a.body)
+	}
+	t.Logf("%d calls while the store was stopped for %v", during, stopped)
+}
+
+// The process is killed while the store is stopped: what waited in the spool is
+// brought in by the next start.
+func TestKilledWhileStoreStopped(t *testing.T) {
+	g := start(t, providers+budgeted)
+	goOn := g.stopStore(writerLock)
+	load := g.startLoad("held-", 4, time.Millisecond)
+	if !eventually(20*time.Second, func() bool { return load.soFar() > 200 }) {
+		t.Fatal("no calls are made")
+	}
+	g.kill()
+	complete, _ := load.stop()
+	goOn()
+	g.start()
+	g.reconcile(complete, 0)
+}
