@@ -14,6 +14,9 @@ type meter struct {
 	spent    Nano
 	restored bool // the ledger's part is in spent
 
+	before Nano // what the window before had, if that is known: see foresee
+	known  bool
+
 	// Of a rolling period: what was spent in each of the last hours, by the
 	// hour (since 1970) modulo the length. There is a slot more than the
 	// period has hours: the oldest counts whole until all of it is outside, so
@@ -45,6 +48,7 @@ func (m *meter) roll(now time.Time, loc *time.Location) {
 	if now.UnixNano() < m.until {
 		return
 	}
+	last, end := m.spent, m.until
 	m.spent = 0
 	if m.period == PeriodTotal {
 		m.since, m.until = math.MinInt64, math.MaxInt64
@@ -52,6 +56,9 @@ func (m *meter) roll(now time.Time, loc *time.Location) {
 	}
 	since, until := m.period.Window(now, loc)
 	m.since, m.until = since.UnixNano(), until.UnixNano()
+	if m.before, m.known = last, m.restored; m.since != end {
+		m.before = 0 // nothing happened in the one before
+	}
 }
 
 func (m *meter) rollHours(hour int64) {

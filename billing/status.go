@@ -36,6 +36,13 @@ type BudgetStatus struct {
 	WarnAt []float64 `json:"warn_at,omitempty"`
 	Hard   bool      `json:"hard"`
 	Warned float64   `json:"warned,omitempty"` // the highest of WarnAt that was reached; 0: none
+
+	// RunsOut is when the money is gone if it is spent as it was so far; nil:
+	// not in this window, or that cannot be told. Forecast is what will have
+	// been spent when the window ends, of a rolling period at Resets. Only
+	// Budget and Budgets fill them in.
+	RunsOut  *time.Time `json:"runs_out"`
+	Forecast *Nano      `json:"forecast"`
 }
 
 // Budgets is how the owner's own budget and those above it stand, the owner's
@@ -57,7 +64,9 @@ func (o *Owner) Budget(now time.Time) (BudgetStatus, bool) {
 			l.account.mu.Lock()
 			defer l.account.mu.Unlock()
 			l.meter.roll(now, o.book.loc)
-			return l.status(), true
+			s := l.status()
+			s.foresee(l.meter.pace(s.Resets), now)
+			return s, true
 		}
 	}
 	return BudgetStatus{}, false

@@ -21,11 +21,14 @@ type budgetOut struct {
 	WarnAt    []float64         `json:"warn_at"`
 	Warned    float64           `json:"warned,omitempty"`
 	Hard      bool              `json:"hard"`
+	RunsOut   *time.Time        `json:"runs_out"` // at the rate so far; null: not before it resets, or unknown
+	Forecast  *billing.Nano     `json:"forecast"` // spent when it resets, at that rate; null: unknown
 }
 
 func showBudget(s billing.BudgetStatus) budgetOut {
 	out := budgetOut{Owner: s.Owner, USD: s.USD, Per: s.Per, Spent: s.Spent, Held: s.Held,
-		Remaining: s.Remaining, WarnAt: s.WarnAt, Warned: s.Warned, Hard: s.Hard}
+		Remaining: s.Remaining, WarnAt: s.WarnAt, Warned: s.Warned, Hard: s.Hard,
+		RunsOut: s.RunsOut, Forecast: s.Forecast}
 	if !s.Resets.IsZero() {
 		out.Resets = &s.Resets
 	}
