@@ -126,14 +126,14 @@ func (v *Invoice) csv(w io.Writer) error {
 		for j := range s.Lines {
 			row := []string{v.Number, v.Month, s.Team, "line"}
 			for _, value := range s.Lines[j].Values {
-				row = append(row, defuse(value))
+				row = append(row, Defuse(value))
 			}
 			_ = out.Write(append(append(row, "", "", "", ""), s.Lines[j].figures()...))
 		}
 		for j := range s.Corrections {
 			c := &s.Corrections[j]
 			row := append([]string{v.Number, v.Month, s.Team, "correction"}, make([]string, len(v.By))...)
-			row = append(row, defuse(c.ID), c.Time.Format(time.RFC3339), defuse(c.Corrects), defuse(c.Reason))
+			row = append(row, Defuse(c.ID), c.Time.Format(time.RFC3339), Defuse(c.Corrects), Defuse(c.Reason))
 			_ = out.Write(append(row, c.figures()...))
 		}
 	}
@@ -147,7 +147,7 @@ func (v *Invoice) table(w io.Writer) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	line := func(cells ...string) {
 		for _, c := range cells {
-			fmt.Fprintf(tw, "%s\t", oneLine(c))
+			fmt.Fprintf(tw, "%s\t", OneLine(c))
 		}
 		fmt.Fprintln(tw)
 	}

@@ -38,6 +38,11 @@ func TestUsage(t *testing.T) {
 	if want := (billing.Filter{Key: "research/ci", Model: "fast", Provider: "mock", Target: "mock/echo", Prompt: "mood", User: "ann", Tag: "x"}); w.asked.Only != want {
 		t.Errorf("asked only %+v", w.asked.Only)
 	}
+	c.object(200, "GET", "/admin/v1/usage?from=2026-11-01&time_zone=Asia/Kolkata", "")
+	if got := w.asked.From.UTC().Format(time.RFC3339); got != "2026-10-31T18:30:00Z" || w.asked.Location.String() != "Asia/Kolkata" {
+		t.Errorf("from %s in %v", got, w.asked.Location)
+	}
+	c.problem("GET", "/admin/v1/usage?time_zone=Mars/Base", "", 400, "invalid_request", "time_zone")
 	c.problem("GET", "/admin/v1/usage?group_by=colour", "", 400, "invalid_request", "colour")
 	c.problem("GET", "/admin/v1/usage?format=xml", "", 400, "invalid_request", "xml")
 	c.problem("GET", "/admin/v1/usage?from=yesterday", "", 400, "invalid_request", "yesterday")
