@@ -53,18 +53,33 @@ type Row struct {
 	Apart       bool
 }
 
-// Span are the days that exports cover: from is the first, to the first one
-// after them.
-func Span(exports []*Export) (from, to time.Time) {
+// Days are those that are compared: from the first and before the second. They
+// are the dates given, or where one is empty what the exports cover. Errors name
+// from or to.
+func Days(exports []*Export, first, end string) (from, to time.Time, err error) {
 	for _, e := range exports {
 		if from.IsZero() || e.First.Before(from) {
 			from = e.First
 		}
-		if end := e.Last.AddDate(0, 0, 1); end.After(to) {
-			to = end
+		if after := e.Last.AddDate(0, 0, 1); after.After(to) {
+			to = after
 		}
 	}
-	return from, to
+	for _, given := range []struct {
+		name, text string
+		at         *time.Time
+	}{{"from", first, &from}, {"to", end, &to}} {
+		if given.text == "" {
+			continue
+		}
+		if *given.at, err = time.Parse(time.DateOnly, given.text); err != nil {
+			return from, to, fmt.Errorf("%s %.40q: days of UTC are compared, so want a date such as 2026-11-01", given.name, given.text)
+		}
+	}
+	if !from.Before(to) {
+		return from, to, fmt.Errorf("from %s is not before to %s", from.Format(time.DateOnly), to.Format(time.DateOnly))
+	}
+	return from, to, nil
 }
 
 // Percent reads a tolerance such as 0.5 or 0.5%.

@@ -47,7 +47,10 @@ func TestCompare(t *testing.T) {
 	here := []Line{line(1, "gpt-4o", 100, 0, 0, 50, 9), line(1, "gpt-4o-2024-05-13", 10, 0, 0, 5, 1), line(2, "gpt-5", 7, 0, 0, 7, 3), line(2, "o3", 0, 0, 0, 0, 4), line(9, "o1", 1)}
 	usage := &Export{First: day(1), Last: day(3), Lines: []Line{line(1, "gpt-4o-2024-08-06", 100, 0, 0, 51), line(1, "gpt-4o-2024-05-13", 10, 0, 0, 5),
 		line(2, "gpt-5-2025-08-07", 7, 0, 0, 7), line(3, "whisper-1", 5)}}
-	from, to := Span([]*Export{usage})
+	from, to, err := Days([]*Export{usage}, "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
 	zero := new(big.Rat)
 	out, err := Compare(here, []*Export{usage}, from, to, zero)
 	if err != nil {
@@ -73,6 +76,25 @@ func TestCompare(t *testing.T) {
 	}
 	if _, err := Compare(here, []*Export{usage, usage}, from, to, zero); err == nil {
 		t.Error("two exports of usage")
+	}
+}
+
+func TestDays(t *testing.T) {
+	exports := []*Export{{First: day(3), Last: day(5)}, {First: day(2), Last: day(4)}}
+	for name, c := range map[string]struct {
+		from, to string
+		want     [2]time.Time
+	}{"covered": {"", "", [2]time.Time{day(2), day(6)}}, "from": {"2026-11-04", "", [2]time.Time{day(4), day(6)}},
+		"both": {"2026-11-01", "2026-11-10", [2]time.Time{day(1), day(10)}}} {
+		from, to, err := Days(exports, c.from, c.to)
+		if err != nil || !from.Equal(c.want[0]) || !to.Equal(c.want[1]) {
+			t.Errorf("%s: %v to %v, %v", name, from, to, err)
+		}
+	}
+	for want, given := range map[string][2]string{"from": {"yesterday", ""}, "to": {"", "2026-11-01T10:00:00Z"}, "not before": {"2026-11-06", ""}} {
+		if _, _, err := Days(exports, given[0], given[1]); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: %v", given, err)
+		}
 	}
 }
 

@@ -36,9 +36,9 @@ func (r *reporting) compare(cmd *cobra.Command) error {
 		}
 		exports = append(exports, e)
 	}
-	from, to, err := r.days(exports)
+	from, to, err := reconcile.Days(exports, r.from, r.to)
 	if err != nil {
-		return err
+		return unusable("--%w", err)
 	}
 	r.by, r.zone, r.from, r.to = "target,day", "UTC", from.Format(time.DateOnly), to.Format(time.DateOnly)
 	report, err := r.read(cmd.Context())
@@ -60,27 +60,6 @@ func (r *reporting) compare(cmd *cobra.Command) error {
 		return fmt.Errorf("%d of %d rows drift by more than %s %%", result.Apart, len(result.Rows), result.Tolerance)
 	}
 	return nil
-}
-
-// days are those compared: from --from, or the first of the exports, to before
-// --to, or the first after them.
-func (r *reporting) days(exports []*reconcile.Export) (from, to time.Time, err error) {
-	from, to = reconcile.Span(exports)
-	for _, f := range []struct {
-		name, text string
-		at         *time.Time
-	}{{"from", r.from, &from}, {"to", r.to, &to}} {
-		if f.text == "" {
-			continue
-		}
-		if *f.at, err = time.Parse(time.DateOnly, f.text); err != nil {
-			return from, to, unusable("--%s %q: --reconcile compares days of UTC, so want a date such as 2026-11-01", f.name, f.text)
-		}
-	}
-	if !from.Before(to) {
-		return from, to, unusable("--from %s is not before --to %s", from.Format(time.DateOnly), to.Format(time.DateOnly))
-	}
-	return from, to, nil
 }
 
 func readExport(name string) (_ *reconcile.Export, err error) {

@@ -55,6 +55,10 @@ func TestReconcile(t *testing.T) {
 		t.Errorf("apart: %s%s", out, stderr)
 	}
 	run(0, "--reconcile", costs, "--tolerance", "2.5%")
+	if a := g.api("POST", "usage/reconcile?provider=up&tolerance=1", page(`{"input_tokens":20,"output_tokens":201,"model":"in-10_out-100"}`)); a.status != 200 ||
+		a.get("apart").Int() != 0 || a.get("total.output_tokens.drift").Int() != -1 {
+		t.Errorf("the admin API: %d %s", a.status, a.body)
+	}
 	other := write("other.json", page(`{"input_tokens":5,"output_tokens":1,"model":"never-called"}`))
 	out, _ = run(1, "--reconcile", other, "--format", "json")
 	if gjson.Get(out, "rows.0.only").String() != "here" || gjson.Get(out, "rows.1.only").String() != "there" || gjson.Get(out, "apart").Int() != 2 {
