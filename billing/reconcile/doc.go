@@ -13,6 +13,9 @@
 //     files of its console
 //     (https://support.anthropic.com/en/articles/9534590-cost-and-usage-reporting-in-console).
 //
+// Anthropic's costs leave out what was served at its priority tier, and its
+// console's are rounded to cents.
+//
 // Days are UTC's, as theirs are. It opens no file and asks nobody: bytes and
 // figures in, figures out.
 package reconcile
