@@ -230,6 +230,9 @@ func (g *glance) budgets(view *admin.View, who admin.Identity, now time.Time) {
 		b := budget{BudgetStatus: s, Share: thousandths(s.Spent+s.Held, s.USD)}
 		if !s.Resets.IsZero() {
 			b.Resets = "resets in " + ago(s.Resets.Sub(now))
+			if s.RunsOut != nil && s.RunsOut.After(now) {
+				b.Resets = "runs out in " + ago(s.RunsOut.Sub(now)) + ", " + b.Resets
+			}
 		}
 		g.Budgets = append(g.Budgets, b)
 	}
