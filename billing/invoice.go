@@ -3,9 +3,9 @@ package billing
 import (
 	"context"
 	"fmt"
+	"math"
 	"math/big"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -19,11 +19,14 @@ type Invoice struct {
 	Month       string    `json:"month"` // 2026-10
 	From        time.Time `json:"from"`
 	To          time.Time `json:"to"`          // exclusive
+	TimeZone    string    `json:"time_zone"`   // whose month it is, such as Europe/Berlin
 	Preliminary bool      `json:"preliminary"` // the month is not over
 	By          []string  `json:"by"`
 	Sections    []Section `json:"sections"` // the team's own, then those below it
 	Total       Nano      `json:"total_usd"`
 	Rounded     string    `json:"rounded_usd"` // to cents, half away from zero
+
+	places int // see decimals
 }
 
 // Section is one team's part of an invoice.
@@ -39,25 +42,32 @@ type Section struct {
 // the invoice's By. The unit amounts are averages, for the tokens of a line have
 // different prices.
 type InvoiceLine struct {
-	Values            []string `json:"values"`
-	Calls             int64    `json:"calls"`
-	InputTokens       int64    `json:"input_tokens"` // cached ones and those written to a cache included
-	CachedInputTokens int64    `json:"cached_input_tokens"`
-	CacheWriteTokens  int64    `json:"cache_write_tokens"`
-	OutputTokens      int64    `json:"output_tokens"`
-	ReasoningTokens   int64    `json:"reasoning_tokens"`
-	PerCall           Nano     `json:"usd_per_call"`
-	PerMillion        Nano     `json:"usd_per_million_tokens"`
-	USD               Nano     `json:"usd"`
+	Values []string `json:"values"`
+	Calls  int64    `json:"calls"`
+	Tokens
+	PerCall    Nano `json:"usd_per_call"`
+	PerMillion Nano `json:"usd_per_million_tokens"`
+	USD        Nano `json:"usd"`
 }
 
-// Amendment is a correction of the ledger: see Correction.
+// Tokens counts tokens by kind.
+type Tokens struct {
+	InputTokens       int64 `json:"input_tokens"` // cached ones and those written to a cache included
+	CachedInputTokens int64 `json:"cached_input_tokens"`
+	CacheWriteTokens  int64 `json:"cache_write_tokens"`
+	OutputTokens      int64 `json:"output_tokens"` // those of reasoning included
+	ReasoningTokens   int64 `json:"reasoning_tokens"`
+}
+
+// Amendment is a correction of the ledger: see Correction. Less than nothing is
+// a credit.
 type Amendment struct {
 	ID       string    `json:"id"`
 	Time     time.Time `json:"time"`
 	Corrects string    `json:"corrects,omitempty"`
 	Reason   string    `json:"reason,omitempty"`
-	USD      Nano      `json:"usd"`
+	Tokens
+	USD Nano `json:"usd"`
 }
 
 // Amendments is a Ledger that can list its corrections. The invoice of one that
@@ -123,7 +133,7 @@ func NewInvoice(ctx context.Context, l Ledger, q InvoiceQuery) (*Invoice, error)
 		return nil, BadQuery{err}
 	}
 	v := &Invoice{Number: "SL-" + strings.ReplaceAll(q.Month, "-", "") + "-" + q.Team, Team: q.Team, Month: q.Month,
-		From: from, To: to, Preliminary: q.Now.Before(to), By: by}
+		From: from, To: to, TimeZone: q.Location.String(), Preliminary: q.Now.Before(to), By: by}
 	known := false
 	for _, t := range below(q.Teams, q.Team) {
 		known = known || t.Source != ""
@@ -149,89 +159,27 @@ func (e BadQuery) Unwrap() error { return e.error }
 // below is a team and all below it, each after its parent, by name. The team
 // itself may be one that is gone: then it has no Source.
 func below(teams []Team, name string) []Team {
-	teams = slices.Clone(teams)
-	slices.SortFunc(teams, func(a, b Team) int { return strings.Compare(a.Name, b.Name) })
-	top := Team{Name: name}
-	if i := slices.IndexFunc(teams, func(t Team) bool { return t.Name == name }); i >= 0 {
-		top = teams[i]
-	}
-	out := []Team{top}
-	var add func(parent string)
-	add = func(parent string) {
-		for _, t := range teams {
-			if t.Parent == parent && !slices.ContainsFunc(out, func(o Team) bool { return o.Name == t.Name }) {
-				out = append(out, t)
-				add(t.Name)
-			}
+	children, top := map[string][]Team{}, Team{Name: name}
+	for _, t := range teams {
+		if t.Name == name {
+			top = t
+		} else {
+			children[t.Parent] = append(children[t.Parent], t)
 		}
 	}
-	add(name)
+	var out []Team
+	var add func(t Team)
+	add = func(t Team) {
+		out = append(out, t)
+		next := children[t.Name]
+		delete(children, t.Name) // each team once, whatever the parents say
+		slices.SortFunc(next, func(a, b Team) int { return strings.Compare(a.Name, b.Name) })
+		for _, t := range next {
+			add(t)
+		}
+	}
+	add(top)
 	return out
-}
-
-func sectionOf(ctx context.Context, l Ledger, t Team, q Query) (*Section, error) {
-	report, err := l.Usage(ctx, q)
-	if err != nil {
-		return nil, err
-	}
-	s := &Section{Team: t.Name, Parent: t.Parent, Lines: []InvoiceLine{}, Corrections: []Amendment{}, Subtotal: report.Total.USD}
-	lines := map[string]*Sums{}
-	for i := range report.Rows {
-		lines[strings.Join(report.Rows[i].Values, "\x00")] = &report.Rows[i].Sums
-	}
-	if a, ok := l.(Amendments); ok {
-		entries, err := a.CorrectionsIn(ctx, q)
-		if err != nil {
-			return nil, err
-		}
-		for i := range entries {
-			e := &entries[i]
-			s.Corrections = append(s.Corrections, Amendment{e.Call, e.Time.UTC(), e.Corrects, e.Reason, e.Cost})
-			if row := lines[strings.Join(valuesOf(e, q.GroupBy, q.Location), "\x00")]; row != nil {
-				row.subtract(e)
-			} else { // a call that was added since the report was read
-				s.Subtotal += e.Cost
-			}
-		}
-	}
-	for i := range report.Rows {
-		if line := lineOf(&report.Rows[i]); line.Calls != 0 || line.USD != 0 || line.InputTokens != 0 || line.OutputTokens != 0 {
-			s.Lines = append(s.Lines, line)
-		}
-	}
-	return s, nil
-}
-
-// subtract takes an entry that is no call out of sums.
-func (s *Sums) subtract(e *Entry) {
-	u := &e.Usage
-	s.InputTokens -= u.Input
-	s.CachedInputTokens -= u.CachedInput
-	s.CacheWriteTokens -= u.CacheWrite
-	s.OutputTokens -= u.Output
-	s.ReasoningTokens -= u.Reasoning
-	s.USD -= e.Cost
-}
-
-// valuesOf are the dimensions of an entry, as a report has them.
-func valuesOf(e *Entry, by []string, loc *time.Location) []string {
-	version := ""
-	if e.Version != 0 {
-		version = strconv.Itoa(e.Version)
-	}
-	of := map[string]string{"model": e.Model, "key": e.Key, "prompt": e.Prompt, "version": version, "user": e.User,
-		"provider": e.Provider, "target": e.Target, "day": e.Time.In(loc).Format(time.DateOnly)}
-	out := make([]string, len(by))
-	for i, name := range by {
-		out[i] = of[name]
-	}
-	return out
-}
-
-func lineOf(r *Row) InvoiceLine {
-	return InvoiceLine{Values: r.Values, Calls: r.Calls, InputTokens: r.InputTokens, CachedInputTokens: r.CachedInputTokens,
-		CacheWriteTokens: r.CacheWriteTokens, OutputTokens: r.OutputTokens, ReasoningTokens: r.ReasoningTokens, USD: r.USD,
-		PerCall: average(r.USD, 1, r.Calls), PerMillion: average(r.USD, 1_000_000, r.InputTokens+r.OutputTokens)}
 }
 
 // average is usd × times / n, rounded half away from zero; 0 if n is 0.
@@ -242,12 +190,16 @@ func average(usd Nano, times, n int64) Nano {
 	return roundDiv(new(big.Int).Mul(big.NewInt(int64(usd)), big.NewInt(times)), big.NewInt(n))
 }
 
-// roundDiv is a / b, b above 0, rounded half away from zero.
+// roundDiv is a / b, b above 0, rounded half away from zero; what does not fit
+// is the most that does.
 func roundDiv(a, b *big.Int) Nano {
 	twice := new(big.Int).Lsh(new(big.Int).Abs(a), 1)
 	q := twice.Add(twice, b).Quo(twice, new(big.Int).Lsh(b, 1))
 	if a.Sign() < 0 {
 		q.Neg(q)
+	}
+	if !q.IsInt64() {
+		return map[bool]Nano{true: math.MinInt64, false: math.MaxInt64}[q.Sign() < 0]
 	}
 	return Nano(q.Int64())
 }

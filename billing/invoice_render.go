@@ -21,10 +21,10 @@ var InvoiceFormats = []string{"table", "csv", "json", "html"}
 var invoicePage string
 
 var invoiceTemplate = template.Must(template.New("invoice").Funcs(template.FuncMap{
-	"group": groupDigits,
-	"cents": Nano.Cents,
+	"group": func(n int64) string { return groupDecimal(strconv.FormatInt(n, 10)) },
+	"money": groupDecimal,
 	"date":  func(t time.Time) string { return t.Format("2 January 2006") },
-	"at":    func(t time.Time) string { return t.Format("2006-01-02 15:04 MST") },
+	"at":    func(t time.Time) string { return t.Format("2006-01-02 15:04") },
 	"name": func(s string) string {
 		if s == "" {
 			return "(none)"
@@ -60,16 +60,56 @@ func (v *Invoice) LastDay() time.Time { return v.To.Add(-time.Nanosecond) }
 // Single tells whether no team is below the invoice's.
 func (v *Invoice) Single() bool { return len(v.Sections) == 1 }
 
-// Span is how many columns of a section's table stand before the amount.
-func (v *Invoice) Span() int { return len(v.By) + 8 }
+// Amount is money for the page: every one with as many decimals as the longest
+// needs, and two at least, so that they stand one below the other.
+func (v *Invoice) Amount(n Nano) string {
+	whole, part, _ := strings.Cut(n.String(), ".")
+	return groupDecimal(whole + "." + part + strings.Repeat("0", v.decimals()-len(part)))
+}
+
+// decimals is how many the longest amount of the invoice has, and two at least.
+func (v *Invoice) decimals() int {
+	if v.places == 0 {
+		v.places = 2
+		v.amounts(func(n Nano) {
+			_, part, _ := strings.Cut(n.String(), ".")
+			v.places = max(v.places, len(part))
+		})
+	}
+	return v.places
+}
+
+// amounts gives every amount that is exact.
+func (v *Invoice) amounts(see func(Nano)) {
+	see(v.Total)
+	for i := range v.Sections {
+		s := &v.Sections[i]
+		see(s.Subtotal)
+		for j := range s.Lines {
+			see(s.Lines[j].USD)
+		}
+		for j := range s.Corrections {
+			see(s.Corrections[j].USD)
+		}
+	}
+}
 
 // figures are a line's cells after its values.
 func (l *InvoiceLine) figures() []string {
-	out := make([]string, 0, 9)
-	for _, n := range [...]int64{l.Calls, l.InputTokens, l.CachedInputTokens, l.CacheWriteTokens, l.OutputTokens, l.ReasoningTokens} {
+	out := append([]string{strconv.FormatInt(l.Calls, 10)}, l.Tokens.figures()...)
+	return append(out, l.PerCall.String(), l.PerMillion.String(), l.USD.String())
+}
+
+// figures are a correction's: it is no call, and has no averages.
+func (a *Amendment) figures() []string {
+	return append(append([]string{""}, a.Tokens.figures()...), "", "", a.USD.String())
+}
+
+func (t *Tokens) figures() (out []string) {
+	for _, n := range [...]int64{t.InputTokens, t.CachedInputTokens, t.CacheWriteTokens, t.OutputTokens, t.ReasoningTokens} {
 		out = append(out, strconv.FormatInt(n, 10))
 	}
-	return append(out, l.PerCall.String(), l.PerMillion.String(), l.USD.String())
+	return out
 }
 
 var figureNames = []string{"calls", "input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens",
@@ -86,14 +126,15 @@ func (v *Invoice) csv(w io.Writer) error {
 		for j := range s.Lines {
 			row := []string{v.Number, v.Month, s.Team, "line"}
 			for _, value := range s.Lines[j].Values {
-				row = append(row, defuse(value))
+				row = append(row, Defuse(value))
 			}
 			_ = out.Write(append(append(row, "", "", "", ""), s.Lines[j].figures()...))
 		}
-		for _, c := range s.Corrections {
+		for j := range s.Corrections {
+			c := &s.Corrections[j]
 			row := append([]string{v.Number, v.Month, s.Team, "correction"}, make([]string, len(v.By))...)
-			row = append(row, c.ID, c.Time.Format(time.RFC3339), defuse(c.Corrects), defuse(c.Reason))
-			_ = out.Write(append(append(row, make([]string, len(figureNames)-1)...), c.USD.String()))
+			row = append(row, Defuse(c.ID), c.Time.Format(time.RFC3339), Defuse(c.Corrects), Defuse(c.Reason))
+			_ = out.Write(append(row, c.figures()...))
 		}
 	}
 	out.Flush()
@@ -106,7 +147,7 @@ func (v *Invoice) table(w io.Writer) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	line := func(cells ...string) {
 		for _, c := range cells {
-			fmt.Fprintf(tw, "%s\t", oneLine(c))
+			fmt.Fprintf(tw, "%s\t", OneLine(c))
 		}
 		fmt.Fprintln(tw)
 	}
@@ -132,14 +173,17 @@ func (v *Invoice) table(w io.Writer) error {
 	return err
 }
 
-// groupDigits parts thousands by thin spaces.
-func groupDigits(n int64) string {
-	digits := strconv.FormatInt(n, 10)
+// groupDecimal parts the thousands of a decimal number by thin spaces.
+func groupDecimal(number string) string {
+	digits, rest := number, ""
+	if point := strings.IndexByte(number, '.'); point >= 0 {
+		digits, rest = number[:point], number[point:]
+	}
 	var parts []string
 	for len(digits) > 3 && digits[len(digits)-4] != '-' {
 		parts = append(parts, digits[len(digits)-3:])
 		digits = digits[:len(digits)-3]
 	}
 	slices.Reverse(parts)
-	return strings.Join(append([]string{digits}, parts...), "\u202f")
+	return strings.Join(append([]string{digits}, parts...), "\u202f") + rest
 }

@@ -33,10 +33,11 @@ type meter struct {
 	warned   float64 // the highest warning level that is reached
 	restored bool    // the ledger's part is in spent
 
-	// The window before, for what it leaves over.
+	// The window before, for what it leaves over and for forecasts.
 	former int64 // its first instant
 	before int64 // what was spent in it
 	inUse  bool  // the account was in use then
+	known  bool  // before has all: the ledger's part was in it
 
 	// Of a rolling period: what was spent in each of the last hours, by the
 	// hour (since 1970) modulo the length. There is a slot more than the
@@ -90,7 +91,7 @@ func (m *meter) roll(now time.Time) {
 	} else {
 		m.before = 0 // windows without a call lie between
 	}
-	m.spent, m.warned, m.inUse = 0, 0, true
+	m.spent, m.warned, m.inUse, m.known = 0, 0, true, m.restored
 	m.former, m.since, m.until = former, since.UnixNano(), until.UnixNano()
 }
 

@@ -89,7 +89,7 @@ func (r *Report) csv(w io.Writer) error {
 	for i := range r.Rows {
 		row := cells(r.Rows[i].Values, &r.Rows[i].Sums)
 		for j := range r.GroupBy {
-			row[j] = defuse(row[j])
+			row[j] = Defuse(row[j])
 		}
 		if err := out.Write(row); err != nil {
 			return err
@@ -99,9 +99,9 @@ func (r *Report) csv(w io.Writer) error {
 	return out.Error()
 }
 
-// defuse keeps a spreadsheet from running a name that callers chose, such as a
+// Defuse keeps a spreadsheet from running a name that callers chose, such as a
 // tag or a user, as a formula.
-func defuse(cell string) string {
+func Defuse(cell string) string {
 	if cell != "" && strings.IndexByte("=+-@\t\r", cell[0]) >= 0 {
 		return "'" + cell
 	}
@@ -129,7 +129,7 @@ func (r *Report) table(w io.Writer) error {
 			name := lines[0][col]
 			always := col < len(r.GroupBy) || name == "calls" || name == "usd"
 			if always || slices.ContainsFunc(lines[1:], func(l []string) bool { return l[col] != "0" }) {
-				fmt.Fprintf(tw, "%s\t", oneLine(cell))
+				fmt.Fprintf(tw, "%s\t", OneLine(cell))
 			}
 		}
 		fmt.Fprintln(tw)
@@ -149,9 +149,9 @@ func (r *Report) span() string {
 	return text
 }
 
-// oneLine keeps names that callers chose from breaking the table, or the
+// OneLine keeps names that callers chose from breaking the table, or the
 // terminal.
-func oneLine(s string) string {
+func OneLine(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
 			return '?'

@@ -44,10 +44,17 @@ type BudgetStatus struct {
 	// of it comes back. Zero: never, or nothing was spent.
 	Resets time.Time
 	Warned float64 // the highest of WarnAt that was reached; 0: none
+
+	// RunsOut is when the budget is gone if it is used as it was so far; nil:
+	// not in this window, or that cannot be told. Forecast is what will have
+	// been spent when the window ends, of a rolling period at Resets. Only
+	// OwnBudgets and Budgets fill them in.
+	RunsOut  *time.Time
+	Forecast *int64
 }
 
 // MarshalJSON writes {owner, usd or tokens or requests, per, spent, held,
-// remaining, resets, warn_at, hard}, resets null for never, and what else was
+// remaining, resets, warn_at, hard, runs_out, forecast}, resets null for never, and what else was
 // given: models, time_zone, warned, carried and raised. Money is decimal text,
 // other amounts are numbers. usd is what the budget allows now.
 func (s BudgetStatus) MarshalJSON() ([]byte, error) {
@@ -70,8 +77,10 @@ func (s BudgetStatus) MarshalJSON() ([]byte, error) {
 		WarnAt    []float64  `json:"warn_at"`
 		Warned    float64    `json:"warned,omitempty"`
 		Hard      bool       `json:"hard"`
+		RunsOut   *time.Time `json:"runs_out"` // at the rate so far; null: not before it resets, or unknown
+		Forecast  any        `json:"forecast"` // spent when it resets, at that rate; null: unknown
 	}{Owner: s.Owner, Per: b.Per, Spent: unit.json(s.Spent), Held: unit.json(s.Held), Remaining: unit.json(s.Remaining),
-		Models: b.Models, TimeZone: b.TimeZone, WarnAt: b.WarnAt, Warned: s.Warned, Hard: b.Hard}
+		Models: b.Models, TimeZone: b.TimeZone, WarnAt: b.WarnAt, Warned: s.Warned, Hard: b.Hard, RunsOut: s.RunsOut}
 	switch limit := unit.json(s.Limit); unit {
 	case UnitUSD:
 		out.USD = limit
@@ -79,6 +88,9 @@ func (s BudgetStatus) MarshalJSON() ([]byte, error) {
 		out.Tokens = limit
 	case UnitRequests:
 		out.Requests = limit
+	}
+	if s.Forecast != nil {
+		out.Forecast = unit.json(*s.Forecast)
 	}
 	if s.Carried > 0 {
 		out.Carried = unit.json(s.Carried)
@@ -120,7 +132,9 @@ func (o *Owner) OwnBudgets(now time.Time) []BudgetStatus {
 		l.account.mu.Lock()
 		for j := range l.budgets {
 			l.budgets[j].meter.roll(now)
-			all = append(all, l.budgets[j].status(now))
+			s := l.budgets[j].status(now)
+			s.foresee(l.budgets[j].meter.pace(s.Resets), now)
+			all = append(all, s)
 		}
 		l.account.mu.Unlock()
 	}

@@ -118,6 +118,9 @@ func drawEntries(t *rapid.T) []billing.Entry {
 		e.Saved = billing.Nano(rapid.Int64Range(0, 1000).Draw(t, "saved"))
 		e.Usage = schema.Usage{Input: rapid.Int64Range(0, 1e6).Draw(t, "input"), CacheWrite: 3, Output: 5}
 		e.Latency = time.Duration(rapid.Int64Range(0, int64(10*time.Minute)).Draw(t, "latency"))
+		if e.Attempt == 1 && rapid.IntRange(0, 3).Draw(t, "a correction") == 0 {
+			e.Attempt, e.Cost, e.Usage.Input = billing.Correction, -e.Cost, -e.Usage.Input
+		}
 		out[i] = e
 	}
 	return out

@@ -22,7 +22,10 @@ import (
 type reporting struct {
 	client               adminClient
 	by, from, to, format string
+	zone                 string // whose days; empty: billing.time_zone
 	verify, direct       bool
+	reconcile            []string // files
+	tolerance            string
 	config               string
 	only                 map[string]*string // by team and billing.Filters
 }
@@ -42,6 +45,12 @@ func reportCommand() *cobra.Command {
 			if _, err := billing.ParseQuery(r.from, r.to, r.by, time.Now(), time.UTC); err != nil {
 				return unusable("%w", err)
 			}
+			if _, err := time.LoadLocation(r.zone); err != nil {
+				return unusable("--time-zone: %w", err)
+			}
+			if len(r.reconcile) > 0 {
+				return r.compare(cmd)
+			}
 			if r.verify {
 				return r.prove(cmd)
 			}
@@ -57,12 +66,15 @@ func reportCommand() *cobra.Command {
 	f.StringVar(&r.by, "by", "team,model", "what to sum by: "+strings.Join(billing.Dimensions, ", "))
 	f.StringVar(&r.from, "from", "", "a date or RFC 3339 time (default: this month)")
 	f.StringVar(&r.to, "to", "", "a date or RFC 3339 time, exclusive")
+	f.StringVar(&r.zone, "time-zone", "", "whose days and months, such as UTC or Europe/Berlin (default: billing.time_zone)")
 	f.StringVar(&r.format, "format", "table", strings.Join(billing.ReportFormats, ", "))
 	r.only = map[string]*string{}
 	for _, name := range append([]string{"team"}, billing.Filters...) {
 		r.only[name] = f.String(name, "", onlyHelp(name))
 	}
 	f.BoolVar(&r.verify, "verify", false, "prove every sum of the ledger: exit code 0, or 1 and what differs")
+	f.StringArrayVar(&r.reconcile, "reconcile", nil, "compare with a usage or cost export of --provider, JSON or CSV: exit code 0, or 1 if they drift apart; may be given twice")
+	f.StringVar(&r.tolerance, "tolerance", "0", "percentage that --reconcile lets a figure drift")
 	f.Lookup("data").Usage = "read the store in this data directory, without the admin API"
 	return cmd
 }
@@ -88,7 +100,12 @@ func (r *reporting) get(name string) string { return *r.only[name] }
 func (r *reporting) read(ctx context.Context) (*billing.Report, error) {
 	if r.direct {
 		var report *billing.Report
-		err := r.withLedger(ctx, func(l billing.Ledger, loc *time.Location) error {
+		err := r.withLedger(ctx, func(l billing.Ledger, loc *time.Location) (err error) {
+			if r.zone != "" {
+				if loc, err = time.LoadLocation(r.zone); err != nil {
+					return err
+				}
+			}
 			q, err := billing.ParseQuery(r.from, r.to, r.by, time.Now(), loc)
 			if err != nil {
 				return err
@@ -106,6 +123,9 @@ func (r *reporting) read(ctx context.Context) (*billing.Report, error) {
 	}
 	if r.to != "" {
 		query.Set("to", r.to)
+	}
+	if r.zone != "" {
+		query.Set("time_zone", r.zone)
 	}
 	for name, value := range r.only {
 		if *value != "" {

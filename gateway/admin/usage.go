@@ -13,11 +13,17 @@ import (
 
 // usage sums what was used.
 func (a *api) usage(q *request) error {
-	values, err := q.query("from", "to", "group_by", "format", "team", "key", "model", "provider", "target", "prompt", "user", "tag")
+	values, err := q.query("from", "to", "time_zone", "group_by", "format", "team", "key", "model", "provider", "target", "prompt", "user", "tag")
 	if err != nil {
 		return err
 	}
-	query, err := billing.ParseQuery(values.Get("from"), values.Get("to"), values.Get("group_by"), a.Now(), a.Location())
+	loc := a.Location()
+	if name := values.Get("time_zone"); name != "" {
+		if loc, err = time.LoadLocation(name); err != nil || name == "Local" {
+			return schema.Invalid("time_zone", "time_zone %.40q is none such as UTC or Europe/Berlin", name)
+		}
+	}
+	query, err := billing.ParseQuery(values.Get("from"), values.Get("to"), values.Get("group_by"), a.Now(), loc)
 	if err != nil {
 		return schema.Invalid("", "%v", err)
 	}

@@ -38,6 +38,11 @@ func TestUsage(t *testing.T) {
 	if want := (billing.Filter{Key: "research/ci", Model: "fast", Provider: "mock", Target: "mock/echo", Prompt: "mood", User: "ann", Tag: "x"}); w.asked.Only != want {
 		t.Errorf("asked only %+v", w.asked.Only)
 	}
+	c.object(200, "GET", "/admin/v1/usage?from=2026-11-01&time_zone=Asia/Kolkata", "")
+	if got := w.asked.From.UTC().Format(time.RFC3339); got != "2026-10-31T18:30:00Z" || w.asked.Location.String() != "Asia/Kolkata" {
+		t.Errorf("from %s in %v", got, w.asked.Location)
+	}
+	c.problem("GET", "/admin/v1/usage?time_zone=Mars/Base", "", 400, "invalid_request", "time_zone")
 	c.problem("GET", "/admin/v1/usage?group_by=colour", "", 400, "invalid_request", "colour")
 	c.problem("GET", "/admin/v1/usage?format=xml", "", 400, "invalid_request", "xml")
 	c.problem("GET", "/admin/v1/usage?from=yesterday", "", 400, "invalid_request", "yesterday")
@@ -102,4 +107,25 @@ func TestInvoice(t *testing.T) {
 	c.problem("GET", "/admin/v1/invoices/research?month=2026-13", "", 400, "invalid_request", "month")
 	c.problem("GET", "/admin/v1/invoices/research?by=tag", "", 400, "invalid_request", "tag")
 	c.problem("GET", "/admin/v1/invoices/research?format=pdf", "", 400, "invalid_request", "format")
+}
+
+func TestReconcileUsage(t *testing.T) {
+	w := newWorld()
+	c := newClient(t, w, "viewer")
+	export := `{"data":[{"start_time":1793491200,"results":[{"input_tokens":5,"output_tokens":1,"model":"gpt-4o"}]}],"has_more":false}`
+	got := c.object(200, "POST", "/admin/v1/usage/reconcile?provider=openai&to=2026-11-10", export)
+	if got["from"] != "2026-11-01" || got["to"] != "2026-11-10" || got["tolerance_percent"] != "0" || got["rows"].([]any)[0].(map[string]any)["only"] != "there" {
+		t.Errorf("%v", got)
+	}
+	if w.asked.Only.Provider != "openai" || w.asked.Location != time.UTC || !w.asked.To.Equal(time.Date(2026, 11, 10, 0, 0, 0, 0, time.UTC)) {
+		t.Errorf("asked %+v", w.asked)
+	}
+	if csv := c.do("POST", "/admin/v1/usage/reconcile?provider=openai&format=csv", export); !strings.HasPrefix(csv.Body.String(), "day,model,only,apart,input_tokens_here") || csv.Header().Get("Content-Type") != "text/csv; charset=utf-8" {
+		t.Errorf("%v %s", csv.Header(), csv.Body)
+	}
+	for query, detail := range map[string]string{"": "provider is required", "?provider=openai&tolerance=x": "tolerance", "?provider=openai&format=pdf": "format",
+		"?provider=openai&from=2027-01-01": "not before", "?provider=openai&form=csv": "unknown query parameter"} {
+		c.problem("POST", "/admin/v1/usage/reconcile"+query, export, 400, "invalid_request", detail)
+	}
+	c.problem("POST", "/admin/v1/usage/reconcile?provider=openai", "a,b\n", 400, "invalid_request", "columns")
 }

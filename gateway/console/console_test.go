@@ -43,12 +43,13 @@ func newWorld() *world {
 	row := func(name string, calls int64, usd billing.Nano) billing.Row {
 		return billing.Row{Values: []string{name}, Sums: billing.Sums{Calls: calls, USD: usd}}
 	}
+	runsOut := time.Date(2026, 11, 28, 9, 0, 0, 0, time.UTC)
 	return &world{
 		now:    time.Date(2026, 11, 24, 13, 45, 30, 0, time.UTC),
 		tokens: []admin.Token{admin.NewToken("secret", admin.RoleAdmin, ""), admin.NewToken("mine", admin.RoleTeamOwner, "research")},
 		view: admin.View{
 			Budgets: []billing.BudgetStatus{
-				{Owner: billing.OwnerName{Team: "research"}, Budget: billing.Budget{USD: 100 * billing.Dollar, Per: "month", Hard: true}, Limit: int64(100 * billing.Dollar), Spent: int64(83 * billing.Dollar), Resets: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)},
+				{Owner: billing.OwnerName{Team: "research"}, Budget: billing.Budget{USD: 100 * billing.Dollar, Per: "month", Hard: true}, Limit: int64(100 * billing.Dollar), Spent: int64(83 * billing.Dollar), Resets: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC), RunsOut: &runsOut},
 				{Owner: billing.OwnerName{Key: "sales/crm"}, Budget: billing.Budget{USD: billing.Dollar, Per: "total"}, Limit: int64(billing.Dollar), Spent: int64(2 * billing.Dollar)},
 			},
 			Providers: []admin.Provider{
@@ -132,7 +133,7 @@ func signedIn(t *testing.T, c *Console, token string) *browser {
 func TestOverview(t *testing.T) {
 	b := signedIn(t, newWorld().console(), "secret")
 	page := b.want("/", 200, "1,230", "1.32M", "$85.00", "research", "sales/crm", "(none)", "/sentiment", "sentiment<span class=\"soft\">@3</span>",
-		"degraded", "1 of 2", "1 of 1", "none used", "resets in 6 days", "curl http://127.0.0.1:8080/v1/chat/completions", "Sluice 1.2.3",
+		"degraded", "1 of 2", "1 of 1", "none used", "runs out in 3 days, resets in 6 days", "curl http://127.0.0.1:8080/v1/chat/completions", "Sluice 1.2.3",
 		"13:00: 50 calls, $1.00", "November 2026", "How to make a call")
 	if strings.Contains(page, "Make a first call") {
 		t.Error("who has called already needs no first call")

@@ -234,6 +234,9 @@ func (g *glance) budgets(view *admin.View, who admin.Identity, now time.Time) {
 		b.Used, b.Of, b.Exactly = amount(unit, s.Spent), amount(unit, s.Limit), unit.Text(s.Spent)
 		if !s.Resets.IsZero() {
 			b.Resets = "resets in " + ago(s.Resets.Sub(now))
+			if s.RunsOut != nil && s.RunsOut.After(now) {
+				b.Resets = "runs out in " + ago(s.RunsOut.Sub(now)) + ", " + b.Resets
+			}
 		}
 		g.Budgets = append(g.Budgets, b)
 	}

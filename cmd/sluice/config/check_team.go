@@ -10,12 +10,12 @@ import (
 )
 
 func (k *checker) teams() {
-	seen := map[Secret]string{}
+	seen := map[Secret]string{} // by their hashes, for of some keys only that is known
 	if t := k.config.Admin.Token; t != "" {
-		seen[t] = "admin.token"
+		seen[hashOf(t)] = "admin.token"
 	}
 	for i, t := range k.config.Admin.Tokens {
-		seen[t.Value] = show([]string{"admin", "tokens", strconv.Itoa(i), "value"})
+		seen[hashOf(t.Value)] = show([]string{"admin", "tokens", strconv.Itoa(i), "value"})
 	}
 	for _, name := range sortedKeys(k.config.Teams) {
 		path, team := []string{"teams", name}, k.config.Teams[name]
@@ -51,12 +51,21 @@ func (k *checker) key(path []string, key Key, seen map[Secret]string) {
 	if key.Hash != "" {
 		k.hash(path, key, seen)
 	} else {
-		k.secret(below(path, "value"), key.Value, seen)
+		k.secret(below(path, "value"), hashOf(key.Value), seen)
 	}
 	k.budgets(below(path, "budget"), key.Budget)
 	k.limits(below(path, "limits"), key.Limits)
 	k.patterns(below(path, "models"), key.Models)
 	k.patterns(below(path, "prompts"), key.Prompts)
+}
+
+// hashOf stands for a secret among those seen; nothing stays nothing.
+func hashOf(s Secret) Secret {
+	if s == "" {
+		return ""
+	}
+	sum := billing.HashKey(s.Reveal())
+	return Secret(hex.EncodeToString(sum[:]))
 }
 
 // hash looks at a key of which only the hash is declared.

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/tidwall/gjson"
 )
 
 // Five hundred calls at once against a hard budget of ten calls' worth: the
@@ -101,5 +103,24 @@ func TestClampedByBudget(t *testing.T) {
 	usage := g.data("GET", "/v1/usage", "")
 	if usage.status != 200 || !usage.get("budgets").Exists() {
 		t.Errorf("GET /v1/usage: %d %s", usage.status, usage.body)
+	}
+}
+
+// A budget says when it runs out, wherever it is shown.
+func TestForecast(t *testing.T) {
+	g := start(t, providers+`teams: {t: {budget: {usd: 0.000001, per: total, hard: false}, keys: [{name: k, value: "`+teamKey+`"}]}}`+"\n")
+	if before := g.api("GET", "budgets", "").get("data.0"); before.Get("runs_out").Type != gjson.Null || before.Get("forecast").Raw != "null" {
+		t.Errorf("before the first call: %s", before.Raw)
+	}
+	g.chat(chatBody("up/in-10_out-100", "hi", ""))
+	g.waitCalls(1)
+	for where, budget := range map[string]gjson.Result{"admin": g.api("GET", "budgets", "").get("data.0"), "team": g.api("GET", "teams/t", "").get("budgets.0"),
+		"caller": g.data("GET", "/v1/usage", "").get("budgets.0")} {
+		if at, err := time.Parse(time.RFC3339, budget.Get("runs_out").String()); err != nil || at.After(time.Now()) || budget.Get("forecast").Raw != "null" {
+			t.Errorf("%s: %s", where, budget.Raw)
+		}
+	}
+	if out, _, code := g.sluice("budget", "list"); code != 0 || !strings.Contains(out, "RUNS OUT") || strings.Count(out, time.Now().UTC().Format("2006-01-")) != 1 {
+		t.Errorf("%d %s", code, out)
 	}
 }
