@@ -96,7 +96,7 @@ func (c *Call) reserve() error {
 	c.money.hold = hold
 	if granted < want {
 		for _, t := range c.model.Targets {
-			n := t.prices(c).AffordableOutput(granted, in) / c.choices()
+			n := t.mayCost(c).AffordableOutput(granted, in) / c.choices()
 			if c.money.clamped == 0 || n < c.money.clamped {
 				c.money.clamped = max(n, 1)
 			}
@@ -132,7 +132,7 @@ func (t *Target) prices(c *Call) *billing.Prices {
 func (c *Call) dearest(in, out int64) billing.Nano {
 	var most billing.Nano
 	for _, t := range c.model.Targets {
-		most = max(most, t.prices(c).MaxCost(in, out))
+		most = max(most, t.mayCost(c).MaxCost(in, out))
 	}
 	return most
 }

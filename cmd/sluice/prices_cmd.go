@@ -134,6 +134,12 @@ func userPrices(p config.Price) catalog.Prices {
 		}
 		out.Above[size] = userPrices(tier)
 	}
+	for name, tier := range p.Tiers {
+		if out.Service == nil {
+			out.Service = map[string]catalog.Prices{}
+		}
+		out.Service[name] = userPrices(tier)
+	}
 	return out
 }
 

@@ -97,6 +97,12 @@ func configPrices(p config.Price) billing.PriceSpec {
 		}
 		spec.Above[size] = configPrices(tier)
 	}
+	for name, tier := range p.Tiers {
+		if spec.Tiers == nil {
+			spec.Tiers = map[string]billing.PriceSpec{}
+		}
+		spec.Tiers[name] = configPrices(tier)
+	}
 	return spec
 }
 
@@ -109,6 +115,12 @@ func catalogPrices(p catalog.Prices) billing.PriceSpec {
 			spec.Above = map[int64]billing.PriceSpec{}
 		}
 		spec.Above[size] = catalogPrices(tier)
+	}
+	for name, tier := range p.Service {
+		if spec.Tiers == nil {
+			spec.Tiers = map[string]billing.PriceSpec{}
+		}
+		spec.Tiers[name] = catalogPrices(tier)
 	}
 	return spec
 }

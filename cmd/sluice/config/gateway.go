@@ -77,6 +77,9 @@ type Price struct {
 	// Above holds the prices of calls with more input tokens than its key; its
 	// own prices have no Above.
 	Above map[int64]Price `json:"above"`
+	// Tiers holds the prices of calls that were served at another service tier
+	// than the usual one; its own prices have no Tiers.
+	Tiers map[string]Price `json:"tiers"`
 }
 
 // Model is a name of the user's own and where its calls go.

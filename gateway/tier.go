@@ -1,0 +1,34 @@
+package gateway
+
+import "sluice/billing"
+
+// mayCost is the prices that the call may be charged with: those of every
+// service tier that the target may serve it at.
+func (t *Target) mayCost(c *Call) *billing.Prices {
+	return t.prices(c).Asked(mayServe(t.kind(), c.req.Head.ServiceTier))
+}
+
+// mayServe is the dearest service tier at which a provider may serve a request
+// that asks for one; a provider may always fall back to the usual one. A
+// request that does not say leaves the choice to what the account is set to
+// with OpenAI (reference, service_tier: auto) and many others, to whether the
+// account has bought priority with Anthropic (page service-tiers), and is
+// served at the usual tier by the Gemini API (page priority-inference) and by
+// Bedrock (page service-tiers-inference). All read 2026-11-29.
+func mayServe(kind, asked string) string {
+	switch asked {
+	case "", "auto":
+		switch kind {
+		case "anthropic":
+			return "priority"
+		case "gemini", "bedrock":
+			return ""
+		}
+		return billing.AnyTier
+	case "default", "standard", "standard_only", "on_demand":
+		return ""
+	case "flex", "priority", "fast", "batch", "reserved":
+		return asked
+	}
+	return billing.AnyTier // whatever a host makes of it
+}
