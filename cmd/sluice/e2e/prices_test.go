@@ -1,0 +1,84 @@
+package e2e
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/tidwall/gjson"
+)
+
+// tieredHost is an OpenAI-shaped provider that serves a chat at the tier that
+// it asks for, with 100 tokens in and as many out as it may write at most.
+func tieredHost(t *testing.T) string {
+	host := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		tier := gjson.GetBytes(body, "service_tier").Str
+		if tier == "" {
+			tier = "default"
+		}
+		out := max(gjson.GetBytes(body, "max_tokens").Int(), gjson.GetBytes(body, "max_completion_tokens").Int())
+		usage := fmt.Sprintf(`"service_tier":%q,"usage":{"prompt_tokens":100,"completion_tokens":%d,"total_tokens":%d,"prompt_tokens_details":{"cached_tokens":40}}`, tier, out, out+100)
+		if gjson.GetBytes(body, "stream").Bool() {
+			w.Header().Set("Content-Type", "text/event-stream")
+			fmt.Fprintf(w, "data: {\"id\":\"c\",\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"ok\"},\"finish_reason\":\"stop\"}]}\n\n"+
+				"data: {\"id\":\"c\",\"model\":\"m\",\"choices\":[],%s}\n\ndata: [DONE]\n\n", usage)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintf(w, `{"id":"c","object":"chat.completion","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"ok"},"finish_reason":"stop"}],%s}`, usage)
+	}))
+	t.Cleanup(host.Close)
+	return host.URL
+}
+
+const tieredPrices = `{m: {input: 1, output: 10, cached_input: 0.5, tiers: {flex: {input: 0.5, output: 5, cached_input: 0.25}, priority: {input: 2, output: 20}}}}`
+
+// A call costs what the tier does that the provider says it served it at, and a
+// hard budget is not overspent by calls that ask for the dearest.
+func TestServiceTiers(t *testing.T) {
+	g := start(t, `providers:
+  host: {kind: openai-compatible, base_url: "`+tieredHost(t)+`/v1", keys: [sk-up], prices: `+tieredPrices+`}
+teams:
+  t: {keys: [{name: k, value: "`+teamKey+`"}]}
+  small: {budget: {usd: 0.0203, per: total, hard: true}, keys: [{name: k, value: "sk-e2e-small-key-0123456789"}]}
+`)
+	want := map[string]string{"default": "0.00108", "flex": "0.00054", "priority": "0.00214", "fast": "0.00214", "batch": "0.00108"}
+	n := int64(0)
+	for tier := range want {
+		for _, stream := range []bool{false, true} {
+			body := chatBody("host/m", tier, fmt.Sprintf(`,"max_tokens":100,"service_tier":%q,"stream":%v,"metadata":{"tier":%q}`, tier, stream, tier))
+			if a := g.chat(body); a.status != 200 {
+				t.Fatalf("%s: status %d: %s", tier, a.status, a.body)
+			}
+			n++
+		}
+	}
+	g.waitCalls(n)
+	for _, e := range g.requests("") {
+		tier := strings.TrimPrefix(e.Tags[0], "tier:")
+		said := g.api("GET", "requests/"+e.Call, "").get("service_tier").Str
+		if tier == "default" {
+			tier = ""
+		}
+		if tier != said || e.USD.String() != want[strings.TrimPrefix(e.Tags[0], "tier:")] {
+			t.Errorf("a call with %s was served at %q and cost %s", e.Tags[0], said, e.USD)
+		}
+	}
+	var wg sync.WaitGroup
+	for i := range 60 {
+		tier := []string{`"priority"`, `"auto"`, `"flex"`}[i%3]
+		wg.Go(func() {
+			g.chat(chatBody("host/m", "x", `,"max_tokens":100,"service_tier":`+tier), "authorization", "Bearer sk-e2e-small-key-0123456789")
+		})
+	}
+	wg.Wait()
+	spent := g.api("GET", "usage?team=small", "").get("total")
+	if usd := spent.Get("usd").Float(); usd > 0.0203 || usd == 0 {
+		t.Errorf("a budget of 0.0203 has spent %v", spent)
+	}
+}
