@@ -36,16 +36,24 @@ func ParseUnpriced(s string) (UnpricedPolicy, error) {
 // PriceSpec is a model's prices as written: decimal US dollars per million
 // tokens, Image per picture and Request per call. Empty means: not stated.
 type PriceSpec struct {
-	Input, Output, CachedInput, CacheWrite, CacheWrite1h string
-	Reasoning, AudioInput, AudioOutput, Image, Request   string
+	Input        string `json:"input,omitempty"`
+	Output       string `json:"output,omitempty"`
+	CachedInput  string `json:"cached_input,omitempty"`
+	CacheWrite   string `json:"cache_write,omitempty"`
+	CacheWrite1h string `json:"cache_write_1h,omitempty"`
+	Reasoning    string `json:"reasoning,omitempty"`
+	AudioInput   string `json:"audio_input,omitempty"`
+	AudioOutput  string `json:"audio_output,omitempty"`
+	Image        string `json:"image,omitempty"`
+	Request      string `json:"request,omitempty"`
 	// Above holds what changes once a call's input exceeds so many tokens; the
 	// tier's prices are then those of the whole call. What a tier does not
 	// state is as in the tier below it.
-	Above map[int64]PriceSpec
+	Above map[int64]PriceSpec `json:"above,omitempty"`
 	// Tiers holds the prices of calls that the provider serves at another
 	// service tier than the usual one: flex, priority, batch. What one does not
 	// state is as usual, for the same size; it may have an Above of its own.
-	Tiers map[string]PriceSpec
+	Tiers map[string]PriceSpec `json:"tiers,omitempty"`
 }
 
 // kind is what a price is for.
@@ -73,11 +81,6 @@ var (
 	fallback = [kinds]kind{kindInput, kindInput, kindInput, kindCacheWrite, kindInput,
 		kindOutput, kindOutput, kindOutput, kindImage, kindRequest}
 )
-
-func (s *PriceSpec) fields() [kinds]string {
-	return [kinds]string{s.Input, s.CachedInput, s.CacheWrite, s.CacheWrite1h, s.AudioInput,
-		s.Output, s.Reasoning, s.AudioOutput, s.Image, s.Request}
-}
 
 // tier is the prices of calls with more than above input tokens. A dollar per
 // million tokens with nine decimals is a whole number of 1e-15 dollars per
@@ -203,7 +206,8 @@ func parseSizes(s PriceSpec, under []tier, path string) ([]tier, error) {
 // parseTier reads one tier's fields over those of the tier below it.
 func parseTier(s PriceSpec, below tier, path string) (tier, error) {
 	t := tier{price: below.price, stated: below.stated}
-	for k, text := range s.fields() {
+	for k, field := range s.pointers() {
+		text := *field
 		if strings.TrimSpace(text) == "" {
 			continue
 		}

@@ -112,7 +112,7 @@ func (c *Call) priced() error {
 		return nil
 	}
 	for _, t := range c.model.Targets {
-		if t.Prices == nil {
+		if t.PricesAt(c.now) == nil {
 			return &schema.Error{Code: schema.CodeModelUnpriced, Status: 403, Origin: schema.OriginPolicy, Param: "model",
 				Message: "no price is known for " + t.Name + ", and this key has a budget: set its price under providers, or billing.unpriced"}
 		}
@@ -122,10 +122,11 @@ func (c *Call) priced() error {
 
 // prices are those that the call is charged with.
 func (t *Target) prices(c *Call) *billing.Prices {
-	if t.Prices == nil && c.snap.Settings.Unpriced == billing.UnpricedEstimate {
+	p := t.PricesAt(c.now)
+	if p == nil && c.snap.Settings.Unpriced == billing.UnpricedEstimate {
 		return t.Provider.Dearest
 	}
-	return t.Prices // nil prices cost nothing
+	return p // nil prices cost nothing
 }
 
 // dearest is the most that any target would charge.

@@ -47,6 +47,7 @@ func pricesCommand() *cobra.Command {
 			}
 			return printPrices(cmd.OutOrStdout(), list)
 		})}
+	cmd.AddCommand(pricesSetCommand(), pricesHistoryCommand())
 	f := cmd.Flags()
 	f.StringVar(&p.provider, "provider", "", "only this provider's")
 	f.StringVarP(&p.config, "config", "c", "", "a configuration whose prices stand over the catalogue's")

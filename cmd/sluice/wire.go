@@ -43,6 +43,7 @@ type view struct {
 	providers []*gateway.Provider
 	models    []*gateway.Model
 	registry  *router.Registry
+	set       int    // prices that were set so far: none is ever changed
 	revision  string // digest of the configuration and of what the store adds
 }
 
@@ -54,7 +55,12 @@ func (b *builder) snapshot(ctx context.Context, s *server, cfg *config.Config) (
 	if v.teams, v.keys, err = tenants(ctx, s, cfg); err != nil {
 		return nil, err
 	}
-	if v.providers, err = b.providers(s, cfg, v.registry); err != nil {
+	set, err := s.store.Prices().SetPrices(ctx)
+	if err != nil {
+		return nil, err
+	}
+	v.set = len(set)
+	if v.providers, err = b.providers(s, cfg, v.registry, set); err != nil {
 		return nil, err
 	}
 	if v.models, err = buildModels(cfg, v.providers, v.registry); err != nil {
@@ -108,7 +114,7 @@ const sourceBuiltIn = "built-in"
 // revisionOf tells two states of the configuration apart.
 func revisionOf(v *view) string {
 	h := sha256.New()
-	fmt.Fprintln(h, v.cfg)
+	fmt.Fprintln(h, v.cfg, v.set)
 	for _, t := range v.teams {
 		fmt.Fprintf(h, "%+v %+v\n", t, t.Budget)
 	}

@@ -11,8 +11,12 @@ import (
 )
 
 // describe tells the gateway what is known of a provider's models: the user's
-// prices over the catalogue's.
-func describe(g *gateway.Provider, p config.Provider, entry catalog.Provider) error {
+// prices over the catalogue's, and what was set over both, from its time on.
+func describe(g *gateway.Provider, p config.Provider, entry catalog.Provider, set []billing.SetPrice) error {
+	later, err := billing.NewSchedule(g.Name, set)
+	if err != nil {
+		return err
+	}
 	own := make(map[string]*billing.Prices, len(p.Prices))
 	for pattern, price := range p.Prices {
 		prices, err := billing.ParsePrices(configPrices(price))
@@ -41,6 +45,16 @@ func describe(g *gateway.Provider, p config.Provider, entry catalog.Provider) er
 			g.Dearest = own[pattern]
 		}
 	}
+	for _, name := range later.Names() {
+		if _, ok := known[name]; !ok && own[name] == nil && !isPattern(name) {
+			g.Models = append(g.Models, name)
+		}
+		for _, d := range later.For(name) {
+			if d.Prices != nil && d.Prices.MaxCost(1e6, 1e6) > g.Dearest.MaxCost(1e6, 1e6) {
+				g.Dearest = d.Prices
+			}
+		}
+	}
 	var standIn *billing.Prices
 	if entry.Kind == "mock" { // lorem-N and fail-STATUS, which no list can hold
 		standIn, _ = billing.ParsePrices(billing.PriceSpec{Input: "1", Output: "2"})
@@ -56,6 +70,7 @@ func describe(g *gateway.Provider, p config.Provider, entry catalog.Provider) er
 		if prices, ok := bestPrice(own, model); ok && prices != nil {
 			d.Prices = prices
 		}
+		d.Later = later.For(model)
 		return d
 	}
 	return nil

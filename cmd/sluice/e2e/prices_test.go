@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/tidwall/gjson"
 )
@@ -80,5 +81,62 @@ teams:
 	spent := g.api("GET", "usage?team=small", "").get("total")
 	if usd := spent.Get("usd").Float(); usd > 0.0203 || usd == 0 {
 		t.Errorf("a budget of 0.0203 has spent %v", spent)
+	}
+}
+
+// A price that is set counts for the calls that come after, at once and without
+// a restart; one of a time to come waits for it, over a restart too. What was
+// charged before stays as it was.
+func TestSetPrices(t *testing.T) {
+	g := start(t, `providers:
+  host: {kind: openai-compatible, base_url: "`+tieredHost(t)+`/v1", keys: [sk-up], prices: `+tieredPrices+`}
+`+team)
+	calls := int64(0)
+	charged := func() entry {
+		t.Helper()
+		if a := g.chat(chatBody("host/m", "x", `,"max_tokens":100`)); a.status != 200 {
+			t.Fatalf("status %d: %s", a.status, a.body)
+		}
+		calls++
+		g.waitCalls(calls)
+		return g.requests("")[0]
+	}
+	set := func(args ...string) {
+		t.Helper()
+		args = append([]string{"prices", "set", "--admin", "http://" + g.admin, "--token", adminToken, "host/m"}, args...)
+		if out, errs, code := g.sluice(args...); code != 0 {
+			t.Fatalf("%v: %d %s %s", args, code, out, errs)
+		}
+	}
+	first := charged()
+	set("--input", "2", "--output", "20", "--source", "a new contract")
+	second := charged()
+	soon := time.Now().Add(2 * time.Second).UTC()
+	set("--input", "3", "--output", "30", "--from", soon.Format(time.RFC3339Nano))
+	third := charged()
+	if !eventually(20*time.Second, func() bool { return charged().USD.String() == "0.0033" }) {
+		t.Error("a price does not count when its time has come")
+	}
+	g.stop()
+	g.start()
+	last := charged()
+	set("--end")
+	ended := charged()
+	if first.USD.String() != "0.00108" || second.USD.String() != "0.0022" || last.USD.String() != "0.0033" || ended.USD.String() != "0.00108" {
+		t.Errorf("calls cost %s, %s, %s, %s", first.USD, second.USD, last.USD, ended.USD)
+	}
+	if u := third.USD.String(); u != "0.0022" && u != "0.0033" { // the machine may be slow
+		t.Errorf("a call cost %s", u)
+	}
+	version := g.api("GET", "requests/"+second.Call, "").get("price_version").Str
+	history := g.api("GET", "prices?provider=host&model=m", "")
+	if history.get("data.#").Int() != 3 || history.get("data.0.state").Str != "in force" || history.get(`data.2.version`).Str != version || history.get("data.2.source").Str != "a new contract" {
+		t.Errorf("version %s: %s", version, history.body)
+	}
+	if out, _, code := g.sluice("prices", "history", "host/m", "--admin", "http://"+g.admin, "--token", adminToken); code != 0 || !strings.Contains(out, "input 2, output 20") || !strings.Contains(out, "a new contract") {
+		t.Errorf("history: %d\n%s", code, out)
+	}
+	if again := g.api("GET", "requests/"+first.Call, ""); again.get("usd").String() != "0.00108" {
+		t.Errorf("what was charged has changed: %s", again.body)
 	}
 }
