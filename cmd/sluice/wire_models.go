@@ -33,26 +33,20 @@ func describe(g *gateway.Provider, p config.Provider, entry catalog.Provider, se
 		}
 		known[m.ID] = gateway.Description{Prices: prices, MaxOutput: m.MaxOutput, Context: m.ContextWindow, NoReasoning: plain(entry.Kind, &m)}
 		g.Models = append(g.Models, m.ID)
-		if prices != nil && (g.Dearest == nil || prices.MaxCost(1e6, 1e6) > g.Dearest.MaxCost(1e6, 1e6)) {
-			g.Dearest = prices
-		}
+		g.Dearest = dearer(g.Dearest, prices)
 	}
 	for _, pattern := range sortedKeys(own) {
 		if _, ok := known[pattern]; !ok && !isPattern(pattern) {
 			g.Models = append(g.Models, pattern)
 		}
-		if g.Dearest == nil || own[pattern].MaxCost(1e6, 1e6) > g.Dearest.MaxCost(1e6, 1e6) {
-			g.Dearest = own[pattern]
-		}
+		g.Dearest = dearer(g.Dearest, own[pattern])
 	}
 	for _, name := range later.Names() {
 		if _, ok := known[name]; !ok && own[name] == nil && !isPattern(name) {
 			g.Models = append(g.Models, name)
 		}
 		for _, d := range later.For(name) {
-			if d.Prices != nil && d.Prices.MaxCost(1e6, 1e6) > g.Dearest.MaxCost(1e6, 1e6) {
-				g.Dearest = d.Prices
-			}
+			g.Dearest = dearer(g.Dearest, d.Prices)
 		}
 	}
 	var standIn *billing.Prices
@@ -74,6 +68,14 @@ func describe(g *gateway.Provider, p config.Provider, entry catalog.Provider, se
 		return d
 	}
 	return nil
+}
+
+// dearer is the dearer of two prices, of which either may be nil.
+func dearer(a, b *billing.Prices) *billing.Prices {
+	if a == nil || b.MaxCost(1e6, 1e6) > a.MaxCost(1e6, 1e6) {
+		return b
+	}
+	return a
 }
 
 // plain tells whether a model is known not to reason. What is listed of the
