@@ -86,7 +86,15 @@ func (p *Prices) Cost(u schema.Usage) Nano {
 
 	sum.addNano(max(u.Images, 0), t.price[kindImage])
 	sum.addNano(1, t.price[kindRequest])
-	return sum.nano(femtoPerNano / 2)
+	return p.nano(sum, half)
+}
+
+// nano is a sum at these prices in Nano, scaled, and then rounded once.
+func (p *Prices) nano(sum wide, r rounding) Nano {
+	if p.scaled {
+		return sum.scaled(p.scale, r)
+	}
+	return sum.nano(r.of(femtoPerNano))
 }
 
 // MaxCost is at least the Cost of any usage of at most so many input and output
@@ -102,7 +110,7 @@ func (p *Prices) MaxCost(inputTokens, maxOutput int64) Nano {
 		sum.add(inputTokens, t.in)
 		sum.add(maxOutput, t.out)
 		sum.addNano(1, t.price[kindRequest])
-		most = max(most, sum.nano(femtoPerNano-1))
+		most = max(most, p.nano(sum, up))
 	})
 	return most
 }
@@ -133,7 +141,7 @@ func (p *Prices) ImageCost(n int64) Nano {
 	p.reached(math.MaxInt64, func(t *tier) { most = max(most, t.price[kindImage]) })
 	var sum wide
 	sum.addNano(n, most)
-	return sum.nano(0)
+	return p.nano(sum, up)
 }
 
 // AffordableOutput is the largest number of output tokens n for which
@@ -148,11 +156,14 @@ func (p *Prices) AffordableOutput(money Nano, inputTokens int64) int64 {
 		return most
 	}
 	p.reached(inputTokens, func(t *tier) {
-		if t.out == 0 {
+		if t.out == 0 || p.scaled && p.scale == 0 {
 			return
 		}
 		var left, spent wide
 		left.addNano(1, int64(money))
+		if p.scaled {
+			left = left.unscaled(p.scale)
+		}
 		spent.add(inputTokens, t.in)
 		spent.addNano(1, t.price[kindRequest])
 		left.sub(spent)

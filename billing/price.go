@@ -115,6 +115,8 @@ type Prices struct {
 	services []service // by name
 	usual    *Prices   // without the services; nil: it has none
 	asked    []*Prices // with one of the services each
+	scaled   bool      // costs are scale of what the prices say
+	scale    PPM
 }
 
 // ParsePrices reads prices; nil and no error if none is stated. A negative
@@ -240,6 +242,10 @@ func (p *Prices) digest() string {
 			fmt.Fprintln(&b, s.name, t.above, t.price)
 		}
 	}
-	sum := sha256.Sum256([]byte(b.String()))
+	return digestOf(b.String())
+}
+
+func digestOf(text string) string {
+	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:6])
 }

@@ -148,7 +148,7 @@ func drawPrices(t *rapid.T) *Prices {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return p
+	return p.Scaled(PPM(rapid.SampledFrom([]int64{int64(Whole), 0, 1, 900_000, 1_050_001, rapid.Int64Range(0, 1e9).Draw(t, "share")}).Draw(t, "scale")))
 }
 
 // tierNames are service tiers: the usual one, three that have prices in

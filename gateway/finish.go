@@ -30,6 +30,7 @@ func (c *Call) charge(t *dialect.Tally) {
 	e.Excess += c.money.hold.Settle(cost, c.now)
 	c.money.hold = billing.Hold{}
 	e.Cost += cost
+	e.Markup += c.target.markup(c, u, cost)
 	if p := c.target.prices(c); p != nil {
 		e.PriceVersion = p.Version
 	}

@@ -112,21 +112,12 @@ func (c *Call) priced() error {
 		return nil
 	}
 	for _, t := range c.model.Targets {
-		if t.PricesAt(c.now) == nil {
+		if t.prices(c) == nil {
 			return &schema.Error{Code: schema.CodeModelUnpriced, Status: 403, Origin: schema.OriginPolicy, Param: "model",
 				Message: "no price is known for " + t.Name + ", and this key has a budget: set its price under providers, or billing.unpriced"}
 		}
 	}
 	return nil
-}
-
-// prices are those that the call is charged with.
-func (t *Target) prices(c *Call) *billing.Prices {
-	p := t.PricesAt(c.now)
-	if p == nil && c.snap.Settings.Unpriced == billing.UnpricedEstimate {
-		return t.Provider.Dearest
-	}
-	return p // nil prices cost nothing
 }
 
 // dearest is the most that any target would charge.

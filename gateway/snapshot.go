@@ -65,6 +65,9 @@ type Caller struct {
 	Owner *billing.Owner
 	// Leaving is that of its nearest team which has one; nil: none has.
 	Leaving *Leaving
+	// Rates is what its nearest team which has any is charged; nil: what the
+	// providers charge.
+	Rates *billing.Rates
 
 	used atomic.Bool // since its last use was asked for
 }

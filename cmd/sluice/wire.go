@@ -72,10 +72,13 @@ func (b *builder) snapshot(ctx context.Context, s *server, cfg *config.Config) (
 	if err := s.restore(ctx); err != nil {
 		return nil, err
 	}
+	callers, err := callersOf(cfg, v)
+	if err != nil {
+		return nil, err
+	}
 	v.revision = revisionOf(v)
 	b.registry = v.registry
 	b.current.Store(v)
-	callers := callersOf(cfg, v)
 	return gateway.NewSnapshot(gateway.Parts{
 		Settings: gateway.Settings{
 			BodyLimit: int64(cfg.Server.BodyLimit), TrustedProxies: cfg.Server.Trusted,
@@ -195,16 +198,25 @@ func fileKey(team string, k config.Key) billing.Key {
 		IPs: ips, Limits: k.Limits, Budget: k.Budget, Expires: k.Expires, Source: "file"}
 }
 
-func callersOf(cfg *config.Config, v *view) []*gateway.Caller {
+func callersOf(cfg *config.Config, v *view) ([]*gateway.Caller, error) {
 	callers := make([]*gateway.Caller, 0, len(v.keys))
+	rates, err := ratesOf(cfg)
+	if err != nil {
+		return nil, err
+	}
 	for _, k := range v.keys {
 		c := &gateway.Caller{Key: k, Label: k.Team + "/" + k.Name, Owner: v.owners.Key(k.ID)}
-		for t := v.owners.Team(k.Team); t != nil && c.Leaving == nil; t = t.Parent() {
-			c.Leaving = leavingOf(cfg.Teams[t.Name].OnDisconnect)
+		for t := v.owners.Team(k.Team); t != nil; t = t.Parent() {
+			if c.Leaving == nil {
+				c.Leaving = leavingOf(cfg.Teams[t.Name].OnDisconnect)
+			}
+			if c.Rates == nil {
+				c.Rates = rates[t.Name]
+			}
 		}
 		callers = append(callers, c)
 	}
-	return callers
+	return callers, nil
 }
 
 // leavingOf is the gateway's form of on_disconnect; nil stays nil.

@@ -141,3 +141,23 @@ func catalogPrices(p catalog.Prices) billing.PriceSpec {
 	}
 	return spec
 }
+
+// ratesOf is what each team that the file gives prices to is charged.
+func ratesOf(cfg *config.Config) (map[string]*billing.Rates, error) {
+	all := map[string]*billing.Rates{}
+	for _, team := range sortedKeys(cfg.Teams) {
+		var list []billing.Rate
+		for _, pattern := range sortedKeys(cfg.Teams[team].Prices) {
+			p := cfg.Teams[team].Prices[pattern]
+			own, err := billing.ParsePrices(configPrices(p.Price))
+			if err != nil {
+				return nil, fmt.Errorf("teams.%s.prices.%s: %w", team, pattern, err)
+			}
+			list = append(list, billing.Rate{Pattern: pattern, Own: own, Share: billing.Whole - billing.PPM(p.Discount) + billing.PPM(p.Margin)})
+		}
+		if len(list) > 0 {
+			all[team] = billing.NewRates(list)
+		}
+	}
+	return all, nil
+}

@@ -123,6 +123,7 @@ type bill struct {
 	USD       billing.Nano `json:"usd"`
 	ExcessUSD billing.Nano `json:"excess_usd"` // of usd, what went beyond the hold
 	SavedUSD  billing.Nano `json:"saved_usd"`
+	Provider  billing.Nano `json:"provider_usd"` // what the provider charges: usd, but for a team with prices of its own
 	Price     string       `json:"price_version,omitempty"`
 }
 
@@ -144,7 +145,7 @@ func showRequestOf(e *billing.Entry) requestOut {
 		outcome: outcome{Provider: e.Provider, Target: e.Target, Status: e.Status, Code: e.Code, Origin: e.Origin, Refused: e.Refused,
 			Attempts: e.Attempts, LatencyMS: e.Latency.Milliseconds(), Cache: e.Cache, Left: e.Disconnect, Delivered: e.Delivered},
 		bill: bill{Tokens: tokens{u.Input, u.CachedInput, u.CacheWrite, u.Output, u.Reasoning, u.AudioInput, u.AudioOutput, u.Images},
-			Tier: u.Tier, Source: u.Source.String(), USD: e.Cost, ExcessUSD: e.Excess, SavedUSD: e.Saved, Price: e.PriceVersion}}
+			Tier: u.Tier, Source: u.Source.String(), USD: e.Cost, ExcessUSD: e.Excess, SavedUSD: e.Saved, Provider: e.Cost - e.Markup, Price: e.PriceVersion}}
 	if out.Attempts == nil {
 		out.Attempts = []billing.AttemptLog{}
 	}

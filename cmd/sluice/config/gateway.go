@@ -137,6 +137,17 @@ type Team struct {
 	// OnDisconnect stands before that of the teams above and billing's; nil:
 	// not given.
 	OnDisconnect *OnDisconnect `json:"on_disconnect"`
+	// Prices is what the team is charged, by name or pattern; none: as the
+	// nearest team above that has any, or what the providers charge.
+	Prices map[string]TeamPrice `json:"prices"`
+}
+
+// TeamPrice is what a team is charged for a model: a discount or a margin on
+// what the provider charges, or a price of its own.
+type TeamPrice struct {
+	Discount Percent `json:"discount"`
+	Margin   Percent `json:"margin"`
+	Price
 }
 
 // Key is a caller's credential that the file declares.

@@ -140,3 +140,62 @@ func TestSetPrices(t *testing.T) {
 		t.Errorf("what was charged has changed: %s", again.body)
 	}
 }
+
+// A team is charged at its own prices, or at those of the nearest team above
+// that has any; its budget counts them, and the ledger knows what the provider
+// charges.
+func TestTeamPrices(t *testing.T) {
+	keys := map[string]string{"cheap": "sk-e2e-cheap-0123456789", "below": "sk-e2e-below-0123456789", "dear": "sk-e2e-dear-0123456789", "fixed": "sk-e2e-fixed-0123456789",
+		"t": teamKey, "tight": "sk-e2e-tight-0123456789"}
+	g := start(t, `providers:
+  host: {kind: openai-compatible, base_url: "`+tieredHost(t)+`/v1", keys: [sk-up], prices: `+tieredPrices+`}
+models: {nick: host/m}
+teams:
+  cheap: {prices: {"host/*": {discount: 10%}, nick: {discount: 50%}}, keys: [{name: k, value: `+keys["cheap"]+`}]}
+  below: {parent: cheap, keys: [{name: k, value: `+keys["below"]+`}]}
+  dear: {parent: below, prices: {"*": {margin: 12.5%}}, keys: [{name: k, value: `+keys["dear"]+`}]}
+  fixed: {prices: {m: {input: 5, output: 50, tiers: {flex: {input: 1, output: 1}}}}, keys: [{name: k, value: `+keys["fixed"]+`}]}
+  tight: {prices: {"*": {margin: 900%}}, budget: {usd: 0.05, per: total, hard: true}, keys: [{name: k, value: `+keys["tight"]+`}]}
+`+strings.TrimPrefix(team, "teams:\n"))
+	ask := func(team, model, more string) answer {
+		return g.chat(chatBody(model, "x", `,"max_tokens":100`+more), "Authorization", "Bearer "+keys[team])
+	}
+	const listed = "0.00108"
+	want := []struct{ team, model, more, usd, provider string }{
+		{"t", "host/m", `,"service_tier":"default"`, listed, listed},
+		{"cheap", "host/m", "", "0.000972", listed},
+		{"cheap", "nick", "", "0.00054", listed},
+		{"below", "host/m", `,"service_tier":"flex"`, "0.000486", "0.00054"},
+		{"dear", "host/m", `,"stream":true`, "0.001215", listed},
+		{"fixed", "host/m", "", "0.0055", listed},
+		{"fixed", "host/m", `,"service_tier":"flex"`, "0.0002", "0.00054"},
+	}
+	for _, c := range want {
+		if a := ask(c.team, c.model, c.more); a.status != 200 {
+			t.Fatalf("%+v: status %d: %s", c, a.status, a.body)
+		}
+	}
+	g.waitCalls(int64(len(want)))
+	for i, c := range want {
+		e := g.requests("&team=" + c.team)
+		var found bool
+		for _, e := range e {
+			call := g.api("GET", "requests/"+e.Call, "")
+			found = found || e.USD.String() == c.usd && call.get("provider_usd").String() == c.provider
+		}
+		if !found {
+			t.Errorf("call %d of %s: none of %+v costs %s, of which the provider charges %s", i, c.team, e, c.usd, c.provider)
+		}
+	}
+	var wg sync.WaitGroup
+	for range 40 { // each of 0.0108, held at the team's price for the dearest tier
+		wg.Go(func() { ask("tight", "host/m", "") })
+	}
+	wg.Wait()
+	if usd := g.api("GET", "usage?team=tight", "").get("total.usd").Float(); usd > 0.05 || usd == 0 {
+		t.Errorf("a budget of 0.05 has spent %v", usd)
+	}
+	if _, errs, code := g.sluice("report", "--verify", "--admin", "http://"+g.admin, "--token", adminToken); code != 0 {
+		t.Errorf("the sums do not agree: %s", errs)
+	}
+}

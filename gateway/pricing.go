@@ -1,6 +1,37 @@
 package gateway
 
-import "sluice/billing"
+import (
+	"sluice/billing"
+	"sluice/providers/schema"
+)
+
+// listed are the prices that the provider charges for the call.
+func (t *Target) listed(c *Call) *billing.Prices {
+	p := t.PricesAt(c.now)
+	if p == nil && c.snap.Settings.Unpriced == billing.UnpricedEstimate {
+		return t.Provider.Dearest
+	}
+	return p // nil prices cost nothing
+}
+
+// prices are those that the call is charged with.
+func (t *Target) prices(c *Call) *billing.Prices {
+	p := t.listed(c)
+	if c.caller == nil || c.caller.Rates == nil || p == free {
+		return p
+	}
+	return c.caller.Rates.Of(p, c.model.Name, t.Name, t.Model)
+}
+
+// markup is what the caller is charged for its usage beyond what the provider
+// charges.
+func (t *Target) markup(c *Call, u schema.Usage, charged billing.Nano) billing.Nano {
+	p := t.listed(c)
+	if t.prices(c) == p {
+		return 0
+	}
+	return charged - p.Cost(u)
+}
 
 // mayCost is the prices that the call may be charged with: those of every
 // service tier that the target may serve it at.
