@@ -17,12 +17,16 @@ import (
 // the old one beside it.
 //
 // Version 2 is version 1 with the fields that few entries have behind it: the
-// tier, what is corrected, and why. An entry without them is still written as
-// version 1.
+// tier, what is corrected, and why; version 3 is version 2 with the markup
+// behind it. An entry without them is still written as the lowest that holds it.
 const (
 	codecVersion = 1
 	codecRare    = 2
+	codecMarkup  = 3
 )
+
+// isVersion tells whether a record that begins so may be an entry.
+func isVersion(b byte) bool { return b >= codecVersion && b <= codecMarkup }
 
 // errEntry is what a record that is no entry gives.
 var errEntry = errors.New("not an entry")
@@ -50,6 +54,9 @@ func appendEntry(dst []byte, e *Entry) []byte {
 	if e.Usage.Tier != "" || e.Corrects != "" || e.Reason != "" {
 		version = codecRare
 	}
+	if e.Markup != 0 {
+		version = codecMarkup
+	}
 	dst = append(dst, version, flags, byte(e.Usage.Source))
 	for _, s := range [...]string{e.Call, e.Team, e.KeyID, e.Key, e.User, e.Operation, e.Model, e.Provider,
 		e.Target, e.Prompt, e.PriceVersion, e.Code, e.Origin, e.Cache, e.RequestID} {
@@ -73,8 +80,11 @@ func appendEntry(dst []byte, e *Entry) []byte {
 			dst = binary.AppendVarint(dst, n)
 		}
 	}
-	if version == codecRare {
+	if version >= codecRare {
 		dst = appendText(appendText(appendText(dst, e.Usage.Tier), e.Corrects), e.Reason)
+	}
+	if version == codecMarkup {
+		dst = binary.AppendVarint(dst, int64(e.Markup))
 	}
 	return dst
 }
@@ -89,7 +99,7 @@ func appendText(dst []byte, s string) []byte {
 // What e holds before is overwritten; a text that is the same again, as most of
 // the entry before are, is kept and costs nothing.
 func decodeEntry(record []byte, e *Entry) error {
-	if len(record) < 3 || record[0] != codecVersion && record[0] != codecRare {
+	if len(record) < 3 || !isVersion(record[0]) {
 		return errEntry
 	}
 	flags := record[1]
@@ -132,9 +142,12 @@ func decodeEntry(record []byte, e *Entry) error {
 				Status: int(d.number()), LatencyMS: d.number(), USD: Nano(d.number())}
 		}
 	}
-	e.Usage.Tier, e.Corrects, e.Reason = "", "", ""
-	if record[0] == codecRare {
+	e.Usage.Tier, e.Corrects, e.Reason, e.Markup = "", "", "", 0
+	if record[0] >= codecRare {
 		e.Usage.Tier, e.Corrects, e.Reason = d.text(""), d.text(""), d.text("")
+	}
+	if record[0] == codecMarkup {
+		e.Markup = Nano(d.number())
 	}
 	if d.bad || len(d.rest) > 0 {
 		return errEntry

@@ -39,6 +39,7 @@ type Entry struct {
 	Cost         Nano
 	Excess       Nano // of Cost, what went beyond the hold
 	Saved        Nano // what a cache hit did not cost
+	Markup       Nano // of Cost, what the provider does not charge; less than nothing: a discount
 
 	Status     int
 	Code       string // empty: success

@@ -4,7 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"math"
+	"maps"
 	"slices"
 	"strings"
 
@@ -36,12 +36,24 @@ func ParseUnpriced(s string) (UnpricedPolicy, error) {
 // PriceSpec is a model's prices as written: decimal US dollars per million
 // tokens, Image per picture and Request per call. Empty means: not stated.
 type PriceSpec struct {
-	Input, Output, CachedInput, CacheWrite, CacheWrite1h string
-	Reasoning, AudioInput, AudioOutput, Image, Request   string
+	Input        string `json:"input,omitempty"`
+	Output       string `json:"output,omitempty"`
+	CachedInput  string `json:"cached_input,omitempty"`
+	CacheWrite   string `json:"cache_write,omitempty"`
+	CacheWrite1h string `json:"cache_write_1h,omitempty"`
+	Reasoning    string `json:"reasoning,omitempty"`
+	AudioInput   string `json:"audio_input,omitempty"`
+	AudioOutput  string `json:"audio_output,omitempty"`
+	Image        string `json:"image,omitempty"`
+	Request      string `json:"request,omitempty"`
 	// Above holds what changes once a call's input exceeds so many tokens; the
 	// tier's prices are then those of the whole call. What a tier does not
 	// state is as in the tier below it.
-	Above map[int64]PriceSpec
+	Above map[int64]PriceSpec `json:"above,omitempty"`
+	// Tiers holds the prices of calls that the provider serves at another
+	// service tier than the usual one: flex, priority, batch. What one does not
+	// state is as usual, for the same size; it may have an Above of its own.
+	Tiers map[string]PriceSpec `json:"tiers,omitempty"`
 }
 
 // kind is what a price is for.
@@ -70,11 +82,6 @@ var (
 		kindOutput, kindOutput, kindOutput, kindImage, kindRequest}
 )
 
-func (s *PriceSpec) fields() [kinds]string {
-	return [kinds]string{s.Input, s.CachedInput, s.CacheWrite, s.CacheWrite1h, s.AudioInput,
-		s.Output, s.Reasoning, s.AudioOutput, s.Image, s.Request}
-}
-
 // tier is the prices of calls with more than above input tokens. A dollar per
 // million tokens with nine decimals is a whole number of 1e-15 dollars per
 // token, which is what the token kinds are in; image and request are in Nano.
@@ -86,6 +93,12 @@ type tier struct {
 	stated [kinds]bool
 }
 
+// service is the prices at one service tier.
+type service struct {
+	name  string
+	sizes []tier
+}
+
 // Prices are a model's prices, ready to reckon with. They never change, and
 // any number of goroutines may use them; nil prices are those of a model that
 // has none, and cost nothing.
@@ -93,54 +106,110 @@ type tier struct {
 // Where a price is not stated another stands in: cached input, cache writes
 // and audio input cost what input costs, hour-long cache writes what the
 // others cost, reasoning and audio output what output costs. A model with no
-// input price at all has free input, one with no output price free output.
+// input price at all has free input, one with no output price free output. A
+// service tier without prices of its own costs what is usual.
 type Prices struct {
 	// Version is a digest of the prices, for the records.
-	Version string
-	tiers   []tier // by above; the first is for every size
+	Version  string
+	tiers    []tier    // by above; the first is for every size
+	services []service // by name
+	usual    *Prices   // without the services; nil: it has none
+	asked    []*Prices // with one of the services each
+	scaled   bool      // costs are scale of what the prices say
+	scale    PPM
 }
 
 // ParsePrices reads prices; nil and no error if none is stated. A negative
 // price, one of more than nine decimals, or a tier that is not above a positive
 // number of tokens is an error that names the field.
 func ParsePrices(s PriceSpec) (*Prices, error) {
-	base, err := parseTier(s, tier{}, "")
+	base, err := parseSizes(s, []tier{{}}, "")
 	if err != nil {
 		return nil, err
 	}
-	p := &Prices{tiers: []tier{base}}
-	sizes := make([]int64, 0, len(s.Above))
-	for size := range s.Above {
-		sizes = append(sizes, size)
+	p := &Prices{tiers: base}
+	for _, name := range slices.Sorted(maps.Keys(s.Tiers)) {
+		path := "tiers." + name
+		switch spec := s.Tiers[name]; {
+		case !IsTier(name):
+			return nil, fmt.Errorf("price %s: want the name of a service tier such as flex; default prices stand beside tiers", path)
+		case len(spec.Tiers) > 0:
+			return nil, fmt.Errorf("price %s.tiers: a service tier has none of its own", path)
+		default:
+			sizes, err := parseSizes(spec, base, path+".")
+			if err != nil {
+				return nil, err
+			}
+			p.services = append(p.services, service{name, sizes})
+		}
 	}
-	slices.Sort(sizes)
-	for _, size := range sizes {
-		path := fmt.Sprintf("above.%d", size)
-		if size <= 0 {
-			return nil, fmt.Errorf("price %s: not a positive number of tokens", path)
-		}
-		spec := s.Above[size]
-		if len(spec.Above) > 0 {
-			return nil, fmt.Errorf("price %s.above: a tier has no tiers of its own", path)
-		}
-		next, err := parseTier(spec, p.tiers[len(p.tiers)-1], path+".")
-		if err != nil {
-			return nil, err
-		}
-		next.above = size
-		p.tiers = append(p.tiers, next)
-	}
-	if !slices.ContainsFunc(p.tiers, func(t tier) bool { return slices.Contains(t.stated[:], true) }) {
+	if !p.stated() {
 		return nil, nil
 	}
 	p.Version = p.digest()
+	if len(p.services) > 0 {
+		p.usual = &Prices{Version: p.Version, tiers: p.tiers}
+		for _, one := range p.services {
+			p.asked = append(p.asked, &Prices{Version: p.Version, tiers: p.tiers, services: []service{one}})
+		}
+	}
 	return p, nil
+}
+
+// IsTier tells whether a name is fit for a service tier that is not the usual
+// one, as schema.Usage has it.
+func IsTier(name string) bool { return name != "" && schema.Tier(name) == name }
+
+// stated tells whether there is a price at all.
+func (p *Prices) stated() bool {
+	some := func(t tier) bool { return slices.Contains(t.stated[:], true) }
+	return slices.ContainsFunc(p.tiers, some) ||
+		slices.ContainsFunc(p.services, func(s service) bool { return slices.ContainsFunc(s.sizes, some) })
+}
+
+// parseSizes reads the prices of every size over others that they change.
+func parseSizes(s PriceSpec, under []tier, path string) ([]tier, error) {
+	sizes := []int64{0}
+	for i := 1; i < len(under); i++ {
+		sizes = append(sizes, under[i].above)
+	}
+	for size := range s.Above {
+		at := fmt.Sprintf("%sabove.%d", path, size)
+		if size <= 0 {
+			return nil, fmt.Errorf("price %s: not a positive number of tokens", at)
+		}
+		if len(s.Above[size].Above) > 0 {
+			return nil, fmt.Errorf("price %s.above: a tier has no tiers of its own", at)
+		}
+		if len(s.Above[size].Tiers) > 0 {
+			return nil, fmt.Errorf("price %s.tiers: service tiers have sizes, not sizes service tiers", at)
+		}
+		sizes = append(sizes, size)
+	}
+	slices.Sort(sizes)
+	sizes = slices.Compact(sizes)
+	list := make([]tier, 0, len(sizes))
+	for _, size := range sizes {
+		t, err := parseTier(s, *sizeOf(under, size+1), path)
+		for _, lower := range sizes {
+			if spec, ok := s.Above[lower]; ok && lower <= size && err == nil {
+				t, err = parseTier(spec, t, fmt.Sprintf("%sabove.%d.", path, lower))
+			}
+		}
+		if err != nil {
+			return nil, err
+		}
+		t.above = size
+		list = append(list, t)
+	}
+	return list, nil
 }
 
 // parseTier reads one tier's fields over those of the tier below it.
 func parseTier(s PriceSpec, below tier, path string) (tier, error) {
 	t := tier{price: below.price, stated: below.stated}
-	for k, text := range s.fields() {
+	for k, field := range s.pointers() {
+		text := *field
 		if strings.TrimSpace(text) == "" {
 			continue
 		}
@@ -168,113 +237,15 @@ func (p *Prices) digest() string {
 	for _, t := range p.tiers {
 		fmt.Fprintln(&b, t.above, t.price)
 	}
-	sum := sha256.Sum256([]byte(b.String()))
+	for _, s := range p.services {
+		for _, t := range s.sizes {
+			fmt.Fprintln(&b, s.name, t.above, t.price)
+		}
+	}
+	return digestOf(b.String())
+}
+
+func digestOf(text string) string {
+	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:6])
-}
-
-// at is the tier for a call with so many input tokens.
-func (p *Prices) at(input int64) *tier {
-	i := len(p.tiers) - 1
-	for i > 0 && input <= p.tiers[i].above {
-		i--
-	}
-	return &p.tiers[i]
-}
-
-// Cost is what a call cost, rounded half up to a Nano once. Figures that
-// contradict each other are cut to fit: no more is cached than was read, no
-// more reasoned than was written, and nothing is negative.
-func (p *Prices) Cost(u schema.Usage) Nano {
-	if p == nil {
-		return 0
-	}
-	t := p.at(u.Input)
-	var sum wide
-	input := max(u.Input, 0)
-	take := func(k kind, n int64, of *int64) {
-		n = min(max(n, 0), *of)
-		*of -= n
-		sum.add(n, t.price[k])
-	}
-	take(kindCachedInput, u.CachedInput, &input)
-	writes := min(max(u.CacheWrite, u.CacheWrite1h, 0), input)
-	input -= writes
-	take(kindCacheWrite1h, u.CacheWrite1h, &writes)
-	sum.add(writes, t.price[kindCacheWrite])
-	take(kindAudioInput, u.AudioInput, &input)
-	sum.add(input, t.price[kindInput])
-
-	output := max(u.Output, 0)
-	take(kindReasoning, u.Reasoning, &output)
-	take(kindAudioOutput, u.AudioOutput, &output)
-	sum.add(output, t.price[kindOutput])
-
-	sum.addNano(max(u.Images, 0), t.price[kindImage])
-	sum.addNano(1, t.price[kindRequest])
-	return sum.nano(femtoPerNano / 2)
-}
-
-// MaxCost is at least the Cost of any usage of at most so many input and output
-// tokens and no pictures: every token at the dearest of its kinds, in the
-// dearest tier that the input can reach.
-func (p *Prices) MaxCost(inputTokens, maxOutput int64) Nano {
-	if p == nil {
-		return 0
-	}
-	var most Nano
-	for i := range p.tiers {
-		t := &p.tiers[i]
-		if i > 0 && inputTokens <= t.above {
-			break
-		}
-		var sum wide
-		sum.add(inputTokens, t.in)
-		sum.add(maxOutput, t.out)
-		sum.addNano(1, t.price[kindRequest])
-		most = max(most, sum.nano(femtoPerNano-1))
-	}
-	return most
-}
-
-// ImageCost is the most that n pictures cost, beside MaxCost.
-func (p *Prices) ImageCost(n int64) Nano {
-	if p == nil {
-		return 0
-	}
-	var most int64
-	for i := range p.tiers {
-		most = max(most, p.tiers[i].price[kindImage])
-	}
-	var sum wide
-	sum.addNano(n, most)
-	return sum.nano(0)
-}
-
-// AffordableOutput is the largest number of output tokens n for which
-// MaxCost(inputTokens, n) is within the money: 0 if it buys none, and
-// math.MaxInt64 if output is free and the input is within the money.
-func (p *Prices) AffordableOutput(money Nano, inputTokens int64) int64 {
-	if p.MaxCost(inputTokens, 0) > money {
-		return 0
-	}
-	most := int64(math.MaxInt64)
-	if p == nil {
-		return most
-	}
-	for i := range p.tiers {
-		t := &p.tiers[i]
-		if i > 0 && inputTokens <= t.above {
-			break
-		}
-		if t.out == 0 {
-			continue
-		}
-		var left, spent wide
-		left.addNano(1, int64(money))
-		spent.add(inputTokens, t.in)
-		spent.addNano(1, t.price[kindRequest])
-		left.sub(spent)
-		most = min(most, left.div(t.out))
-	}
-	return most
 }

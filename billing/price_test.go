@@ -27,6 +27,9 @@ func TestCost(t *testing.T) {
 	tiered := prices(t, PriceSpec{Input: "1.25", Output: "10", CachedInput: "0.31",
 		Above: map[int64]PriceSpec{200_000: {Input: "2.5", Output: "15"}, 500_000: {Output: "20"}}})
 	rich := prices(t, PriceSpec{Input: "1", Output: "4", Reasoning: "8", AudioInput: "10", AudioOutput: "20", Image: "0.04", Request: "0.005"})
+	served := prices(t, PriceSpec{Input: "1", Output: "10", CachedInput: "0.25", Above: map[int64]PriceSpec{1_000: {Input: "2", Output: "15", CachedInput: "0.5"}},
+		Tiers: map[string]PriceSpec{"flex": {Input: "0.5", Output: "5", CachedInput: "0.125"},
+			"priority": {Input: "2", Output: "20", Above: map[int64]PriceSpec{1_999: {Input: "6"}}}}})
 	tiny := prices(t, PriceSpec{Input: "0.0001"})
 	for _, c := range []struct {
 		name string
@@ -47,6 +50,13 @@ func TestCost(t *testing.T) {
 		{"the next tier", tiered, schema.Usage{Input: 600_000, Output: 1000}, "1.52"},
 		{"everything", rich, schema.Usage{Input: 100, AudioInput: 50, Output: 100, Reasoning: 20, AudioOutput: 30, Images: 2},
 			"0.08651"}, // 50*1 + 50*10 + 50*4 + 20*8 + 30*20 = 1510 per million, 2*.04, .005
+		{"flex", served, schema.Usage{Input: 1000, CachedInput: 400, Output: 100, Tier: "flex"}, "0.00085"}, // 600*.5 + 400*.125 + 100*5
+		{"what priority does not state is usual", served, schema.Usage{Input: 1000, CachedInput: 400, Output: 100, Tier: "priority"}, "0.0033"},
+		{"a tier without prices is usual", served, schema.Usage{Input: 1000, CachedInput: 400, Output: 100, Tier: "reserved"}, "0.0017"},
+		{"fast is priority's other name", served, schema.Usage{Input: 1000, CachedInput: 400, Output: 100, Tier: "fast"}, "0.0033"},
+		{"flex above a size", served, schema.Usage{Input: 2000, Output: 100, Tier: "flex"}, "0.0015"}, // 2000*.5 + 100*5: flex states them
+		{"priority above a size of its own", served, schema.Usage{Input: 2000, Output: 100, Tier: "priority"}, "0.014"},
+		{"priority above a size of the usual one", served, schema.Usage{Input: 1500, CachedInput: 500, Output: 100, Tier: "priority"}, "0.00425"},
 		{"half up", tiny, schema.Usage{Input: 5}, "0.000000001"}, // half a Nano
 		{"less than half", tiny, schema.Usage{Input: 4}, "0"},
 		{"a thousand million tokens", tiny, schema.Usage{Input: 1_000_000_000}, "0.1"},
@@ -66,6 +76,11 @@ func TestParsePricesRefuses(t *testing.T) {
 		"input":              {Input: "0.0000000001"},
 		"above.-1":           {Input: "1", Above: map[int64]PriceSpec{-1: {Input: "1"}}},
 		"above.5.audio_inpu": {Input: "1", Above: map[int64]PriceSpec{5: {AudioInput: "x"}}},
+		"tiers.flex.input":   {Input: "1", Tiers: map[string]PriceSpec{"flex": {Input: "x"}}},
+		"tiers.default":      {Input: "1", Tiers: map[string]PriceSpec{"default": {Input: "1"}}},
+		"tiers.Flex":         {Input: "1", Tiers: map[string]PriceSpec{"Flex": {Input: "1"}}},
+		"tiers.flex.tiers":   {Input: "1", Tiers: map[string]PriceSpec{"flex": {Tiers: map[string]PriceSpec{"batch": {}}}}},
+		"tiers.flex.above.0": {Input: "1", Tiers: map[string]PriceSpec{"flex": {Above: map[int64]PriceSpec{0: {}}}}},
 		"above.5.above":      {Input: "1", Above: map[int64]PriceSpec{5: {Above: map[int64]PriceSpec{6: {}}}}},
 	} {
 		if _, err := ParsePrices(s); err == nil || !strings.Contains(err.Error(), want) {
@@ -121,12 +136,24 @@ func drawPrices(t *rapid.T) *Prices {
 	for _, size := range rapid.SliceOfN(rapid.Int64Range(1, 2000), 0, 3).Draw(t, "tiers") {
 		s.Above[size] = spec("tier")
 	}
+	s.Tiers = map[string]PriceSpec{}
+	for _, name := range rapid.SliceOfN(rapid.SampledFrom(tierNames[1:4]), 0, 3).Draw(t, "services") {
+		one := spec("service")
+		if rapid.Bool().Draw(t, "sized") {
+			one.Above = map[int64]PriceSpec{rapid.Int64Range(1, 2000).Draw(t, "size"): spec("service size")}
+		}
+		s.Tiers[name] = one
+	}
 	p, err := ParsePrices(s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return p
+	return p.Scaled(PPM(rapid.SampledFrom([]int64{int64(Whole), 0, 1, 900_000, 1_050_001, rapid.Int64Range(0, 1e9).Draw(t, "share")}).Draw(t, "scale")))
 }
+
+// tierNames are service tiers: the usual one, three that have prices in
+// drawPrices, and one that has none.
+var tierNames = []string{"", "batch", "flex", "priority", "reserved", "fast"}
 
 func TestMaxCostBounds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -137,6 +164,16 @@ func TestMaxCostBounds(t *testing.T) {
 			Input: rapid.Int64Range(0, in).Draw(t, "input"), Output: rapid.Int64Range(0, out).Draw(t, "output"),
 			CachedInput: tokens.Draw(t, "cached"), CacheWrite: tokens.Draw(t, "write"), CacheWrite1h: tokens.Draw(t, "write1h"),
 			Reasoning: tokens.Draw(t, "reasoning"), AudioInput: tokens.Draw(t, "audio in"), AudioOutput: tokens.Draw(t, "audio out"),
+		}
+		asked := rapid.SampledFrom(append([]string{AnyTier}, tierNames...)).Draw(t, "asked")
+		served := rapid.SampledFrom([]string{"", asked}).Draw(t, "served")
+		if asked == AnyTier {
+			served = rapid.SampledFrom(tierNames).Draw(t, "served at any")
+		}
+		u.Tier = served
+		bound := p.Asked(asked)
+		if cost, most := p.Cost(u), bound.MaxCost(in, out); cost > most || cost < 0 {
+			t.Fatalf("asked for %q, %+v costs %v, at most %v", asked, u, cost, most)
 		}
 		if cost, most := p.Cost(u), p.MaxCost(in, out); cost > most || cost < 0 {
 			t.Fatalf("%+v costs %v, at most %v", u, cost, most)

@@ -79,7 +79,7 @@ const mostSums = 4 << 30
 func skipDamage(b []byte) int {
 	left := int64(mostSums)
 	for skip := 1; skip+frameHead < len(b) && left > 0; skip++ {
-		if v := b[skip+frameHead]; v != codecVersion && v != codecRare {
+		if !isVersion(b[skip+frameHead]) {
 			continue
 		}
 		_, size, summed := checkFrame(b[skip:])

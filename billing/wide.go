@@ -46,6 +46,52 @@ func (w *wide) div(price int64) int64 {
 	return int64(min(q, math.MaxInt64))
 }
 
+// rounding is where an amount goes that is no whole Nano.
+type rounding uint8
+
+const (
+	half rounding = iota // half up
+	up
+)
+
+// of is what to add before the division by den.
+func (r rounding) of(den uint64) uint64 {
+	if r == up {
+		return den - 1
+	}
+	return den / 2
+}
+
+// femtoPerShare is how many 1e-15 dollars times millionths make a Nano.
+const femtoPerShare = femtoPerNano * uint64(Whole)
+
+// scaled is a share of the sum in Nano; an amount beyond Nano's range is the
+// largest Nano.
+func (w wide) scaled(share PPM, r rounding) Nano {
+	mid, low := bits.Mul64(w.lo, uint64(share))
+	high, more := bits.Mul64(w.hi, uint64(share))
+	mid, carry := bits.Add64(mid, more, 0)
+	high += carry
+	low, carry = bits.Add64(low, r.of(femtoPerShare), 0)
+	mid, carry = bits.Add64(mid, 0, carry)
+	high += carry
+	if high > 0 || mid >= femtoPerShare {
+		return math.MaxInt64
+	}
+	q, _ := bits.Div64(mid, low, femtoPerShare)
+	return Nano(min(q, math.MaxInt64))
+}
+
+// unscaled is the largest sum of which a share, above nothing, is no more than
+// w; w is an amount of money.
+func (w wide) unscaled(share PPM) wide {
+	hi, lo := bits.Mul64(w.lo, uint64(Whole))
+	hi += w.hi * uint64(Whole)
+	q, rest := hi/uint64(share), hi%uint64(share)
+	low, _ := bits.Div64(rest, lo, uint64(share))
+	return wide{hi: q, lo: low}
+}
+
 // nano is the sum in Nano after round (in 1e-15 dollars) is added; an amount
 // beyond Nano's range is the largest Nano.
 func (w wide) nano(round uint64) Nano {

@@ -31,6 +31,7 @@ func (c *Call) charge(t *dialect.Tally) {
 	c.money.warned = c.money.hold.Warned()
 	c.money.hold = billing.Hold{}
 	e.Cost += cost
+	e.Markup += c.target.markup(c, u, cost)
 	if p := c.target.prices(c); p != nil {
 		e.PriceVersion = p.Version
 	}

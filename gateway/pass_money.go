@@ -53,7 +53,7 @@ func (c *Call) reservePassed() error {
 	if n.pictures > 0 {
 		var most billing.Nano
 		for _, t := range c.model.Targets {
-			most = max(most, t.prices(c).ImageCost(n.pictures))
+			most = max(most, t.mayCost(c).ImageCost(n.pictures))
 		}
 		want, least = want+most, least+most
 	}

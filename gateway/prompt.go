@@ -295,7 +295,7 @@ func promptContext(team, key string, now time.Time) map[string]any {
 
 // headOf is the head of a request that was not read from a body.
 func headOf(req *schema.ChatRequest) schema.Head {
-	h := schema.Head{Model: req.Model, N: 1, User: req.User, WantsUsage: true}
+	h := schema.Head{Model: req.Model, N: 1, User: req.User, WantsUsage: true, ServiceTier: req.ServiceTier}
 	if req.MaxTokens != nil {
 		h.MaxTokens = *req.MaxTokens
 	}

@@ -98,7 +98,7 @@ func (c *Call) reserve() error {
 	}
 	if granted := c.money.hold.USD(); granted < want {
 		for _, t := range c.model.Targets {
-			c.clamp(t.prices(c).AffordableOutput(granted, in) / c.choices())
+			c.clamp(t.mayCost(c).AffordableOutput(granted, in) / c.choices())
 		}
 	}
 	return nil
@@ -140,7 +140,7 @@ func (c *Call) priced() error {
 		return nil
 	}
 	for _, t := range c.model.Targets {
-		if t.Prices == nil {
+		if t.prices(c) == nil {
 			return &schema.Error{Code: schema.CodeModelUnpriced, Status: 403, Origin: schema.OriginPolicy, Param: "model",
 				Message: "no price is known for " + t.Name + ", and this key has a budget: set its price under providers, or billing.unpriced"}
 		}
@@ -148,19 +148,11 @@ func (c *Call) priced() error {
 	return nil
 }
 
-// prices are those that the call is charged with.
-func (t *Target) prices(c *Call) *billing.Prices {
-	if t.Prices == nil && c.snap.Settings.Unpriced == billing.UnpricedEstimate {
-		return t.Provider.Dearest
-	}
-	return t.Prices // nil prices cost nothing
-}
-
 // dearest is the most that any target would charge.
 func (c *Call) dearest(in, out int64) billing.Nano {
 	var most billing.Nano
 	for _, t := range c.model.Targets {
-		most = max(most, t.prices(c).MaxCost(in, out))
+		most = max(most, t.mayCost(c).MaxCost(in, out))
 	}
 	return most
 }

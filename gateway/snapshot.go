@@ -68,6 +68,9 @@ type Caller struct {
 	Leaving *Leaving
 	// WhenSpent is likewise.
 	WhenSpent *WhenSpent
+	// Rates is what its nearest team which has any is charged; nil: what the
+	// providers charge.
+	Rates *billing.Rates
 
 	used atomic.Bool // since its last use was asked for
 }
@@ -89,6 +92,7 @@ type Provider struct {
 // Description is what is known of one provider's model.
 type Description struct {
 	Prices    *billing.Prices // nil: no price is known
+	Later     []billing.Dated // what counts in its place from a time on, oldest first
 	MaxOutput int64           // tokens; 0: not known
 	Context   int64           // tokens; 0: not known
 	Created   int64
@@ -101,7 +105,8 @@ type Target struct {
 	Name     string // provider/model
 	Provider *Provider
 	Model    string
-	Prices   *billing.Prices
+	Prices   *billing.Prices // until one of Later does
+	Later    []billing.Dated
 	Max      int64 // output tokens; 0: not known
 	// NoReasoning: it is known that the model does not reason.
 	NoReasoning bool
@@ -113,6 +118,20 @@ func (t *Target) kind() string {
 		return ""
 	}
 	return t.Provider.Kind
+}
+
+// PricesAt is the prices in force at a time; nil: none is known.
+func (t *Target) PricesAt(now time.Time) *billing.Prices {
+	p := t.Prices
+	for i := range t.Later {
+		if t.Later[i].From.After(now) {
+			break
+		}
+		if p = t.Later[i].Prices; p == nil {
+			p = t.Prices
+		}
+	}
+	return p
 }
 
 // Model is a name that callers may ask for.
@@ -244,7 +263,7 @@ func isName(s string) bool {
 // NewTarget makes the target of a provider's model.
 func NewTarget(p *Provider, model string) *Target {
 	d := p.Describe(model)
-	return &Target{Name: p.Name + "/" + model, Provider: p, Model: model, Prices: d.Prices, Max: d.MaxOutput,
+	return &Target{Name: p.Name + "/" + model, Provider: p, Model: model, Prices: d.Prices, Later: d.Later, Max: d.MaxOutput,
 		NoReasoning: d.NoReasoning}
 }
 

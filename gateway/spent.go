@@ -60,7 +60,7 @@ func (c *Call) holdSlice(in, out int64) error {
 func (c *Call) covered(in int64) int64 {
 	n := c.money.hold.Tokens() - in
 	for _, t := range c.model.Targets {
-		n = min(n, t.prices(c).AffordableOutput(c.money.hold.USD(), in))
+		n = min(n, t.mayCost(c).AffordableOutput(c.money.hold.USD(), in))
 	}
 	return max(n, 1)
 }

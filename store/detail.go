@@ -24,6 +24,7 @@ type detail struct {
 	Images       int64                `json:"images,omitempty"`
 	Tier         string               `json:"tier,omitempty"`
 	Excess       int64                `json:"excess,omitempty"`
+	Markup       int64                `json:"markup,omitempty"`
 	Code         string               `json:"code,omitempty"`
 	Origin       string               `json:"origin,omitempty"`
 	Cache        string               `json:"cache,omitempty"`
@@ -44,7 +45,7 @@ func readDetail(text string, e *billing.Entry) error {
 	u := &e.Usage
 	u.Source, u.CacheWrite1h = d.Source, d.CacheWrite1h
 	u.AudioInput, u.AudioOutput, u.Images, u.Tier = d.AudioInput, d.AudioOutput, d.Images, d.Tier
-	e.Corrects, e.Reason = d.Corrects, d.Reason
+	e.Corrects, e.Reason, e.Markup = d.Corrects, d.Reason, billing.Nano(d.Markup)
 	e.Operation, e.PriceVersion, e.Excess = d.Operation, d.PriceVersion, billing.Nano(d.Excess)
 	e.Code, e.Origin, e.Cache = d.Code, d.Origin, d.Cache
 	e.Latency, e.TTFT, e.Attempts = d.Latency, d.TTFT, d.Attempts
@@ -75,6 +76,7 @@ func detailJSON(e *billing.Entry) (string, error) {
 	w.number("images", u.Images)
 	w.text("tier", u.Tier)
 	w.number("excess", int64(e.Excess))
+	w.number("markup", int64(e.Markup))
 	w.text("code", e.Code)
 	w.text("origin", e.Origin)
 	w.text("cache", e.Cache)
@@ -108,7 +110,7 @@ func detailJSON(e *billing.Entry) (string, error) {
 func marshalDetail(e *billing.Entry) (string, error) {
 	u := &e.Usage
 	d := detail{Operation: e.Operation, Source: u.Source, PriceVersion: e.PriceVersion, CacheWrite1h: u.CacheWrite1h,
-		AudioInput: u.AudioInput, AudioOutput: u.AudioOutput, Images: u.Images, Tier: u.Tier, Excess: int64(e.Excess),
+		AudioInput: u.AudioInput, AudioOutput: u.AudioOutput, Images: u.Images, Tier: u.Tier, Excess: int64(e.Excess), Markup: int64(e.Markup),
 		Code: e.Code, Origin: e.Origin, Cache: e.Cache, Latency: e.Latency, TTFT: e.TTFT, Attempts: e.Attempts,
 		Corrects: e.Corrects, Reason: e.Reason}
 	if e.Delivered != -1 {

@@ -18,7 +18,7 @@ func TestDetail(t *testing.T) {
 		{Operation: "chat", PriceVersion: "2026-11-24", Delivered: -1, Latency: 12 * time.Millisecond, TTFT: 1,
 			Usage:    schema.Usage{Source: schema.UsageReported},
 			Attempts: []billing.AttemptLog{{Target: "openai/gpt-4o", Status: 200, LatencyMS: 12, USD: 9000}}},
-		{Operation: "chat", Excess: -1, Code: "rate_limited", Origin: "provider", Cache: "miss", Delivered: 7,
+		{Operation: "chat", Excess: -1, Markup: -5, Code: "rate_limited", Origin: "provider", Cache: "miss", Delivered: 7,
 			Usage:    schema.Usage{CacheWrite1h: 1, AudioInput: 2, AudioOutput: 3, Images: 4, Tier: "flex"},
 			Corrects: "c", Reason: "billed twice",
 			Attempts: []billing.AttemptLog{

@@ -47,6 +47,7 @@ func pricesCommand() *cobra.Command {
 			}
 			return printPrices(cmd.OutOrStdout(), list)
 		})}
+	cmd.AddCommand(pricesSetCommand(), pricesHistoryCommand())
 	f := cmd.Flags()
 	f.StringVar(&p.provider, "provider", "", "only this provider's")
 	f.StringVarP(&p.config, "config", "c", "", "a configuration whose prices stand over the catalogue's")
@@ -133,6 +134,12 @@ func userPrices(p config.Price) catalog.Prices {
 			out.Above = map[int64]catalog.Prices{}
 		}
 		out.Above[size] = userPrices(tier)
+	}
+	for name, tier := range p.Tiers {
+		if out.Service == nil {
+			out.Service = map[string]catalog.Prices{}
+		}
+		out.Service[name] = userPrices(tier)
 	}
 	return out
 }

@@ -44,6 +44,7 @@ type view struct {
 	providers []*gateway.Provider
 	models    []*gateway.Model
 	registry  *router.Registry
+	set       int    // prices that were set so far: none is ever changed
 	revision  string // digest of the configuration and of what the store adds
 }
 
@@ -55,7 +56,12 @@ func (b *builder) snapshot(ctx context.Context, s *server, cfg *config.Config) (
 	if v.teams, v.keys, err = tenants(ctx, s, cfg); err != nil {
 		return nil, err
 	}
-	if v.providers, err = b.providers(s, cfg, v.registry); err != nil {
+	set, err := s.store.Prices().SetPrices(ctx)
+	if err != nil {
+		return nil, err
+	}
+	v.set = len(set)
+	if v.providers, err = b.providers(s, cfg, v.registry, set); err != nil {
 		return nil, err
 	}
 	if v.models, err = buildModels(cfg, v.providers, v.registry); err != nil {
@@ -69,10 +75,13 @@ func (b *builder) snapshot(ctx context.Context, s *server, cfg *config.Config) (
 	}
 	s.warnings.SetWebhook(webhookOf(cfg.Billing.Webhook))
 	giveLimits(v)
+	callers, err := callersOf(cfg, v)
+	if err != nil {
+		return nil, err
+	}
 	v.revision = revisionOf(v)
 	b.registry = v.registry
 	b.current.Store(v)
-	callers := callersOf(cfg, v)
 	return gateway.NewSnapshot(gateway.Parts{
 		Settings: gateway.Settings{
 			BodyLimit: int64(cfg.Server.BodyLimit), TrustedProxies: cfg.Server.Trusted,
@@ -118,7 +127,7 @@ const sourceBuiltIn = "built-in"
 // revisionOf tells two states of the configuration apart.
 func revisionOf(v *view) string {
 	h := sha256.New()
-	fmt.Fprintln(h, v.cfg)
+	fmt.Fprintln(h, v.cfg, v.set)
 	for _, t := range v.teams {
 		fmt.Fprintf(h, "%+v %s\n", t, budgetsJSON(t.Budgets))
 	}
@@ -206,8 +215,12 @@ func fileKey(team string, k config.Key) billing.Key {
 		IPs: ips, Limits: k.Limits, Budgets: k.Budget, Expires: k.Expires, Source: "file"}
 }
 
-func callersOf(cfg *config.Config, v *view) []*gateway.Caller {
+func callersOf(cfg *config.Config, v *view) ([]*gateway.Caller, error) {
 	callers := make([]*gateway.Caller, 0, len(v.keys))
+	rates, err := ratesOf(cfg)
+	if err != nil {
+		return nil, err
+	}
 	for i := range v.keys {
 		k := &v.keys[i]
 		c := &gateway.Caller{Key: k, Label: k.Team + "/" + k.Name, Owner: v.owners.Key(k.ID)}
@@ -219,10 +232,13 @@ func callersOf(cfg *config.Config, v *view) []*gateway.Caller {
 			if c.WhenSpent == nil {
 				c.WhenSpent = whenSpentOf(team.WhenSpent)
 			}
+			if c.Rates == nil {
+				c.Rates = rates[t.Name]
+			}
 		}
 		callers = append(callers, c)
 	}
-	return callers
+	return callers, nil
 }
 
 // leavingOf is the gateway's form of on_disconnect; nil stays nil.

@@ -33,7 +33,7 @@ func (s *server) adminPlane(addr string) (*http.Server, string, error) {
 	o := admin.Options{
 		Tokens: tokens, View: s.adminView,
 		Tenants: s.store.Tenants(), Ledger: s.store.Ledger(), Prompts: s.store.Prompts(), Splits: s.store.Prompts(),
-		Publish: s.publish, Review: s.review, Test: s.testPrompt, Live: s.livePrompt, Changed: s.changed, Reload: s.reload, Flush: s.flush,
+		Publish: s.publish, Review: s.review, Test: s.testPrompt, Live: s.livePrompt, Prices: s.store.Prices(), Changed: s.changed, Reload: s.reload, Flush: s.flush,
 		SetBreaker: s.setBreaker, Explain: s.explain, Health: s.health,
 		Console: pages, Location: s.location, Log: s.log,
 	}
@@ -97,7 +97,7 @@ func (s *server) adminView() admin.View {
 		am := admin.Model{ID: m.Name, OwnedBy: "sluice", Balance: string(m.Route.Balance)}
 		for _, t := range m.Targets {
 			am.Targets = append(am.Targets, t.Name)
-			am.Unpriced = am.Unpriced || t.Prices == nil
+			am.Unpriced = am.Unpriced || t.PricesAt(now) == nil
 		}
 		out.Models = append(out.Models, am)
 	}

@@ -11,8 +11,12 @@ import (
 )
 
 // describe tells the gateway what is known of a provider's models: the user's
-// prices over the catalogue's.
-func describe(g *gateway.Provider, p config.Provider, entry catalog.Provider) error {
+// prices over the catalogue's, and what was set over both, from its time on.
+func describe(g *gateway.Provider, p config.Provider, entry catalog.Provider, set []billing.SetPrice) error {
+	later, err := billing.NewSchedule(g.Name, set)
+	if err != nil {
+		return err
+	}
 	own := make(map[string]*billing.Prices, len(p.Prices))
 	for pattern, price := range p.Prices {
 		prices, err := billing.ParsePrices(configPrices(price))
@@ -29,16 +33,20 @@ func describe(g *gateway.Provider, p config.Provider, entry catalog.Provider) er
 		}
 		known[m.ID] = gateway.Description{Prices: prices, MaxOutput: m.MaxOutput, Context: m.ContextWindow, NoReasoning: plain(entry.Kind, &m)}
 		g.Models = append(g.Models, m.ID)
-		if prices != nil && (g.Dearest == nil || prices.MaxCost(1e6, 1e6) > g.Dearest.MaxCost(1e6, 1e6)) {
-			g.Dearest = prices
-		}
+		g.Dearest = dearer(g.Dearest, prices)
 	}
 	for _, pattern := range sortedKeys(own) {
 		if _, ok := known[pattern]; !ok && !isPattern(pattern) {
 			g.Models = append(g.Models, pattern)
 		}
-		if g.Dearest == nil || own[pattern].MaxCost(1e6, 1e6) > g.Dearest.MaxCost(1e6, 1e6) {
-			g.Dearest = own[pattern]
+		g.Dearest = dearer(g.Dearest, own[pattern])
+	}
+	for _, name := range later.Names() {
+		if _, ok := known[name]; !ok && own[name] == nil && !isPattern(name) {
+			g.Models = append(g.Models, name)
+		}
+		for _, d := range later.For(name) {
+			g.Dearest = dearer(g.Dearest, d.Prices)
 		}
 	}
 	var standIn *billing.Prices
@@ -56,9 +64,18 @@ func describe(g *gateway.Provider, p config.Provider, entry catalog.Provider) er
 		if prices, ok := bestPrice(own, model); ok && prices != nil {
 			d.Prices = prices
 		}
+		d.Later = later.For(model)
 		return d
 	}
 	return nil
+}
+
+// dearer is the dearer of two prices, of which either may be nil.
+func dearer(a, b *billing.Prices) *billing.Prices {
+	if a == nil || b.MaxCost(1e6, 1e6) > a.MaxCost(1e6, 1e6) {
+		return b
+	}
+	return a
 }
 
 // plain tells whether a model is known not to reason. What is listed of the
@@ -97,6 +114,12 @@ func configPrices(p config.Price) billing.PriceSpec {
 		}
 		spec.Above[size] = configPrices(tier)
 	}
+	for name, tier := range p.Tiers {
+		if spec.Tiers == nil {
+			spec.Tiers = map[string]billing.PriceSpec{}
+		}
+		spec.Tiers[name] = configPrices(tier)
+	}
 	return spec
 }
 
@@ -110,5 +133,31 @@ func catalogPrices(p catalog.Prices) billing.PriceSpec {
 		}
 		spec.Above[size] = catalogPrices(tier)
 	}
+	for name, tier := range p.Service {
+		if spec.Tiers == nil {
+			spec.Tiers = map[string]billing.PriceSpec{}
+		}
+		spec.Tiers[name] = catalogPrices(tier)
+	}
 	return spec
+}
+
+// ratesOf is what each team that the file gives prices to is charged.
+func ratesOf(cfg *config.Config) (map[string]*billing.Rates, error) {
+	all := map[string]*billing.Rates{}
+	for _, team := range sortedKeys(cfg.Teams) {
+		var list []billing.Rate
+		for _, pattern := range sortedKeys(cfg.Teams[team].Prices) {
+			p := cfg.Teams[team].Prices[pattern]
+			own, err := billing.ParsePrices(configPrices(p.Price))
+			if err != nil {
+				return nil, fmt.Errorf("teams.%s.prices.%s: %w", team, pattern, err)
+			}
+			list = append(list, billing.Rate{Pattern: pattern, Own: own, Share: billing.Whole - billing.PPM(p.Discount) + billing.PPM(p.Margin)})
+		}
+		if len(list) > 0 {
+			all[team] = billing.NewRates(list)
+		}
+	}
+	return all, nil
 }

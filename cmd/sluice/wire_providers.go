@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"sluice/billing"
 	"sluice/cmd/sluice/config"
 	"sluice/gateway"
 	"sluice/providers/auth"
@@ -20,7 +21,7 @@ const ollamaAddress = "127.0.0.1:11434"
 
 // providers makes the enabled providers: those of the file, and those whose
 // keys the environment holds.
-func (b *builder) providers(s *server, cfg *config.Config, reg *router.Registry) ([]*gateway.Provider, error) {
+func (b *builder) providers(s *server, cfg *config.Config, reg *router.Registry, set []billing.SetPrice) ([]*gateway.Provider, error) {
 	known := catalog.Load()
 	all := map[string]config.Provider{}
 	for _, name := range found(known) {
@@ -43,7 +44,7 @@ func (b *builder) providers(s *server, cfg *config.Config, reg *router.Registry)
 			return nil, fmt.Errorf("providers.%s: %w", name, err)
 		}
 		g := &gateway.Provider{Name: name, Kind: client.kind, BaseURL: client.base, Client: client.client, Pool: reg.Pool(name, secrets...)}
-		if err := describe(g, p, entry); err != nil {
+		if err := describe(g, p, entry, set); err != nil {
 			return nil, fmt.Errorf("providers.%s: %w", name, err)
 		}
 		if client.kind == "ollama" {

@@ -133,7 +133,7 @@ func TestUnusableProviders(t *testing.T) {
 func TestDescribe(t *testing.T) {
 	describing := func(name string, p config.Provider) *gateway.Provider {
 		g := &gateway.Provider{Name: name}
-		if err := describe(g, p, lookUp(catalog.Load(), name, p.Kind)); err != nil {
+		if err := describe(g, p, lookUp(catalog.Load(), name, p.Kind), nil); err != nil {
 			t.Fatal(err)
 		}
 		return g

@@ -32,6 +32,7 @@ type world struct {
 	targets  []router.TargetStatus
 	fileTeam billing.Team
 	fileKey  billing.Key
+	prices   []billing.SetPrice
 
 	broken    error // what the store answers
 	changed   int
@@ -70,6 +71,14 @@ func newWorld() *world {
 func (w *world) Teams(context.Context) ([]billing.Team, error) {
 	return slices.Collect(maps.Values(w.teams)), w.broken
 }
+
+func (w *world) SetPrice(_ context.Context, p billing.SetPrice) (int64, error) {
+	p.ID = int64(len(w.prices) + 1)
+	w.prices = append(w.prices, p)
+	return p.ID, w.broken
+}
+
+func (w *world) SetPrices(context.Context) ([]billing.SetPrice, error) { return w.prices, w.broken }
 
 func (w *world) PutTeam(_ context.Context, t billing.Team) error {
 	if w.broken == nil {
@@ -203,7 +212,7 @@ func (w *world) options() Options {
 			return []Token{NewToken("admin", RoleAdmin, ""), NewToken("operator", RoleOperator, ""),
 				NewToken("viewer", RoleViewer, ""), NewToken("team-owner", RoleTeamOwner, "research")}
 		},
-		View: w.view, Tenants: w, Ledger: ledger{w}, Prompts: promptStore{w},
+		View: w.view, Tenants: w, Ledger: ledger{w}, Prompts: promptStore{w}, Prices: w,
 		Publish: func(_ context.Context, p Publication) (int, bool, error) {
 			w.published = p
 			return 3, w.publErr == nil, w.publErr

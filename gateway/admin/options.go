@@ -20,6 +20,7 @@ type Options struct {
 	View func() View
 
 	Tenants billing.Tenants
+	Prices  billing.PriceStore
 	Ledger  billing.Ledger
 	Prompts prompts.Store
 	Splits  prompts.Splits // nil: prompts cannot be split

@@ -48,6 +48,9 @@ var routes = []route{
 	{"GET", "/admin/v1/requests", everyone, (*api).listRequests},
 	{"GET", "/admin/v1/requests/{id}", everyone, (*api).showRequest},
 
+	{"GET", "/admin/v1/prices", readers, (*api).listPrices},
+	{"POST", "/admin/v1/prices", changers, (*api).setPrice},
+
 	{"GET", "/admin/v1/prompts", readers, (*api).listPrompts},
 	{"GET", "/admin/v1/prompts/{name}", readers, (*api).showPrompt},
 	{"GET", "/admin/v1/prompts/{name}/versions", readers, (*api).listVersions},

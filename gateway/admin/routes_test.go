@@ -29,6 +29,8 @@ var matrix = map[string]string{
 	"GET /admin/v1/invoices/{name}":                        "aovt",
 	"GET /admin/v1/requests":                               "aovt",
 	"GET /admin/v1/requests/{id}":                          "aovt",
+	"GET /admin/v1/prices":                                 "aov",
+	"POST /admin/v1/prices":                                "a",
 	"GET /admin/v1/prompts":                                "aov",
 	"GET /admin/v1/prompts/{name}":                         "aov",
 	"GET /admin/v1/prompts/{name}/versions":                "aov",

@@ -124,10 +124,12 @@ type outcome struct {
 // bill is what a call used and cost.
 type bill struct {
 	Tokens    tokens       `json:"tokens"`
-	Source    string       `json:"source"` // of the figures: reported, counted, estimated or none
+	Tier      string       `json:"service_tier,omitempty"` // that the provider served the call at; none: the usual one
+	Source    string       `json:"source"`                 // of the figures: reported, counted, estimated or none
 	USD       billing.Nano `json:"usd"`
 	ExcessUSD billing.Nano `json:"excess_usd"` // of usd, what went beyond the hold
 	SavedUSD  billing.Nano `json:"saved_usd"`
+	Provider  billing.Nano `json:"provider_usd"` // what the provider charges: usd, but for a team with prices of its own
 	Price     string       `json:"price_version,omitempty"`
 }
 
@@ -149,7 +151,7 @@ func showRequestOf(e *billing.Entry) requestOut {
 		outcome: outcome{Provider: e.Provider, Target: e.Target, Status: e.Status, Code: e.Code, Origin: e.Origin, Refused: e.Refused,
 			Attempts: e.Attempts, LatencyMS: e.Latency.Milliseconds(), Cache: e.Cache, Left: e.Disconnect, Delivered: e.Delivered},
 		bill: bill{Tokens: tokens{u.Input, u.CachedInput, u.CacheWrite, u.Output, u.Reasoning, u.AudioInput, u.AudioOutput, u.Images},
-			Source: u.Source.String(), USD: e.Cost, ExcessUSD: e.Excess, SavedUSD: e.Saved, Price: e.PriceVersion}}
+			Tier: u.Tier, Source: u.Source.String(), USD: e.Cost, ExcessUSD: e.Excess, SavedUSD: e.Saved, Provider: e.Cost - e.Markup, Price: e.PriceVersion}}
 	if out.Attempts == nil {
 		out.Attempts = []billing.AttemptLog{}
 	}

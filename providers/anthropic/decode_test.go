@@ -29,7 +29,7 @@ func TestDecode(t *testing.T) {
 	if len(m.ToolCalls) != 2 || m.ToolCalls[0].Function.Arguments != `{"x": 1}` || m.ToolCalls[1].Function.Arguments != "{}" || m.ToolCalls[1].Type != openai.ToolTypeFunction {
 		t.Errorf("calls are %+v", m.ToolCalls)
 	}
-	want := schema.Usage{Input: 15, CachedInput: 7, CacheWrite: 3, CacheWrite1h: 2, Output: 9, Reasoning: 4, Source: schema.UsageReported}
+	want := schema.Usage{Input: 15, CachedInput: 7, CacheWrite: 3, CacheWrite1h: 2, Output: 9, Reasoning: 4, Tier: "priority", Source: schema.UsageReported}
 	if resp.Usage != want || resp.ServiceTier != "priority" || resp.Choices[0].FinishReason != openai.FinishReasonToolCalls {
 		t.Errorf("usage %+v, tier %q, finish %q", resp.Usage, resp.ServiceTier, resp.Choices[0].FinishReason)
 	}

@@ -19,10 +19,12 @@ const (
 	atTools
 	atStream
 	atMetadata
+	atServiceTier
+	atSpeed
 )
 
 // headFields are the fields that the gateway acts on.
-var headFields = []string{"model", "max_tokens", "messages", "system", "tools", "stream", "metadata"}
+var headFields = []string{"model", "max_tokens", "messages", "system", "tools", "stream", "metadata", "service_tier", "speed"}
 
 // head is Client.Head: what the gateway must know of a request for an answer or
 // for a count, in one walk.
@@ -64,6 +66,8 @@ func head(op schema.Operation, raw []byte) (schema.Head, error) {
 			h.Stream = v.Type == gjson.True
 		case atMetadata:
 			return headMetadata(&h, v)
+		case atServiceTier, atSpeed:
+			return headTier(&h, field, v)
 		}
 		return nil
 	})
@@ -89,6 +93,21 @@ func headMaxTokens(h *schema.Head, at schema.Span, v gjson.Result) error {
 		return schema.Invalid("max_tokens", "max_tokens must be an integer of at least 1, or 0 to fill the cache only")
 	}
 	h.MaxTokens, h.MaxTokensAt, h.MaxTokensName = n, at, "max_tokens"
+	return nil
+}
+
+// headTier reads what the answer's price depends on: the tier, and fast mode,
+// which counts for one of its own.
+func headTier(h *schema.Head, field int, v gjson.Result) error {
+	if v.Type != gjson.String && v.Type != gjson.Null {
+		return schema.Invalid(headFields[field], "%s must be a string", headFields[field])
+	}
+	switch {
+	case field == atServiceTier && h.ServiceTier != speedFast:
+		h.ServiceTier = strings.Clone(v.Str)
+	case field == atSpeed && v.Str != "" && v.Str != "standard":
+		h.ServiceTier = speedFast // or a word that is not known yet, and no cheaper
+	}
 	return nil
 }
 

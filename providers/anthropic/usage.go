@@ -22,7 +22,11 @@ type usage struct {
 		Thinking int64 `json:"thinking_tokens"`
 	} `json:"output_tokens_details"`
 	ServiceTier string `json:"service_tier"`
+	Speed       string `json:"speed"` // standard or fast, which has prices of its own (page fast-mode)
 }
+
+// speedFast is the speed of fast mode.
+const speedFast = "fast"
 
 // merge takes over what v names.
 func (u *usage) merge(v *usage) {
@@ -46,6 +50,9 @@ func (u *usage) merge(v *usage) {
 	}
 	if v.ServiceTier != "" {
 		u.ServiceTier = v.ServiceTier
+	}
+	if v.Speed != "" {
+		u.Speed = v.Speed
 	}
 }
 
@@ -71,6 +78,9 @@ func (u *usage) unified() schema.Usage {
 		out.Reasoning = u.Details.Thinking
 	}
 	out.Input = value(u.InputTokens) + out.CachedInput + out.CacheWrite
+	if out.Tier = schema.Tier(u.ServiceTier); u.Speed == speedFast {
+		out.Tier = speedFast
+	}
 	if u.InputTokens != nil || u.OutputTokens != nil {
 		out.Source = schema.UsageReported
 	}

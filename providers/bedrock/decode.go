@@ -115,7 +115,7 @@ func decode(body []byte) (*schema.ChatResponse, error) {
 		choice.Message.AnswerOnly(answered)
 	}
 	choice.FinishReason = finish(a.StopReason, len(choice.Message.ToolCalls) > 0)
-	return &schema.ChatResponse{Choices: []schema.Choice{choice}, Usage: a.Usage.unified(), ServiceTier: a.ServiceTier.Type}, nil
+	return &schema.ChatResponse{Choices: []schema.Choice{choice}, Usage: a.Usage.at(a.ServiceTier), ServiceTier: a.ServiceTier.Type}, nil
 }
 
 // addBlock adds one content block to the message.

@@ -81,7 +81,7 @@ func (s *stream) Decode(f dialect.Frame, out []schema.Chunk) ([]schema.Chunk, er
 		s.done = s.stopped
 		c := schema.Chunk{ServiceTier: e.ServiceTier.Type}
 		if e.Usage != nil {
-			u := e.Usage.unified()
+			u := e.Usage.at(e.ServiceTier)
 			c.Usage = &u
 		}
 		return append(out, c), nil

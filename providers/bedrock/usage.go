@@ -37,3 +37,11 @@ func (u *usage) unified() schema.Usage {
 	out.CacheWrite1h = min(out.CacheWrite1h, out.CacheWrite)
 	return out
 }
+
+// at is the usage of an answer that was served at a tier: priority, default,
+// flex or reserved (page API_runtime_ServiceTier).
+func (u *usage) at(tier serviceTier) schema.Usage {
+	out := u.unified()
+	out.Tier = schema.Tier(tier.Type)
+	return out
+}

@@ -59,8 +59,8 @@ type Prices struct {
 	// Above are the prices of a whole call whose input is above so many
 	// tokens; what is empty in them is as below.
 	Above map[int64]Prices `json:"above,omitempty"`
-	// Service are the prices of calls in another service tier: batch, flex or
-	// priority; what is empty in them is as without. They hold no Service.
+	// Service are the prices of calls in another service tier: batch, flex,
+	// priority or (Anthropic's) fast; what is empty in them is as without. They hold no Service.
 	Service map[string]Prices `json:"service,omitempty"`
 }
 

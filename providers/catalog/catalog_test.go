@@ -126,6 +126,9 @@ func TestPricesOfServices(t *testing.T) {
 		{"anthropic", "claude-opus-4-5", "batch", Prices{Input: "2.5", Output: "12.5", CachedInput: "0.25", CacheWrite: "3.125", CacheWrite1h: "5"}},
 		{"anthropic", "claude-opus-5-5", "batch", Prices{Input: "2", Output: "10", CachedInput: "0.1", CacheWrite: "2.5", CacheWrite1h: "4"}},
 		{"anthropic", "claude-opus-4-5", "priority", Prices{}},
+		// Fast mode: twice the usual, the cache's multiples on top
+		// (platform.claude.com/docs/en/build-with-claude/fast-mode, read 2026-11-29)
+		{"anthropic", "claude-opus-5", "fast", Prices{Input: "10", Output: "50", CachedInput: "1", CacheWrite: "12.5", CacheWrite1h: "20"}},
 	} {
 		m, _ := Load().Model(tc.provider, tc.model)
 		a, _ := json.Marshal(m.Prices.Service[tc.service])
@@ -197,7 +200,7 @@ func checkPrices(t *testing.T, name string, p Prices) {
 		}
 	}
 	for service, prices := range p.Service {
-		if !slices.Contains([]string{"batch", "flex", "priority"}, service) || prices.Service != nil || !prices.Known() {
+		if !slices.Contains([]string{"batch", "flex", "priority", "fast"}, service) || prices.Service != nil || !prices.Known() {
 			t.Errorf("%s: service %s: %+v", name, service, prices)
 		}
 		checkPrices(t, name+" "+service, prices)

@@ -94,17 +94,18 @@ func finish(reason string) openai.FinishReason {
 	return openai.FinishReasonStop // COMPLETE, STOP_SEQUENCE, USER_CANCEL
 }
 
-// readUsage reads a usage object.
+// readUsage reads a usage object: what is billed. usage.tokens counts the API's
+// own preamble too, which is not, and usage.cached_tokens are of that count.
 func readUsage(v gjson.Result) schema.Usage {
-	counts := v.Get("tokens")
+	counts, cached := v.Get("billed_units"), int64(0)
 	if !counts.IsObject() {
-		counts = v.Get("billed_units")
+		counts, cached = v.Get("tokens"), v.Get("cached_tokens").Int()
 	}
 	if !counts.IsObject() {
 		return schema.Usage{}
 	}
 	u := schema.Usage{Input: max(0, counts.Get("input_tokens").Int()), Output: max(0, counts.Get("output_tokens").Int()), Source: schema.UsageReported}
-	u.CachedInput = min(max(0, v.Get("cached_tokens").Int()), u.Input)
+	u.CachedInput = min(max(0, cached), u.Input)
 	return u
 }
 

@@ -17,7 +17,7 @@ const maxChoices = 8
 // headFields are the fields that the gateway acts on, each in both of its
 // forms; together they would be two readings of one request.
 var headFields = []string{"contents", "systemInstruction", "system_instruction", "tools", "generationConfig", "generation_config",
-	"labels", "generateContentRequest", "generate_content_request", "content", "requests", "model"}
+	"labels", "generateContentRequest", "generate_content_request", "content", "requests", "model", "serviceTier", "service_tier"}
 
 var configFields = []string{"maxOutputTokens", "max_output_tokens", "candidateCount", "candidate_count"}
 
@@ -84,6 +84,15 @@ func (w *header) field(i int, v gjson.Result) error {
 			return schema.Invalid(name, "model must be a string")
 		}
 		w.h.ModelAt = at
+	case "serviceTier":
+		if v.Type != gjson.String && !null {
+			return schema.Invalid(name, "serviceTier must be a string")
+		}
+		if w.h.ServiceTier = strings.Clone(v.Str); v.Str != "" {
+			if known := tierName(strings.TrimPrefix(strings.ToLower(v.Str), "service_tier_")); known != "" {
+				w.h.ServiceTier = known
+			}
+		}
 	}
 	return nil
 }

@@ -46,6 +46,7 @@ func readUsage(root gjson.Result) (u schema.Usage, tier string) {
 		return true
 	})
 	u.Output = candidates + u.Reasoning
+	u.Tier = schema.Tier(tier)
 	if meta.Exists() && root.Get("promptFeedback.blockReason").Exists() {
 		u.Source = schema.UsageReported // nothing was read, and nothing is charged
 	}

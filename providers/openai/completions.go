@@ -135,8 +135,7 @@ func completionUsage(body []byte, t *dialect.Tally) error {
 		return err
 	}
 	t.Finish = string(finishReason(choices.Get("0.finish_reason").Str))
-	if usage.IsObject() {
-		t.Usage = wire.ReadUsage(usage)
+	if usage.read(t) {
 		return nil
 	}
 	each(choices, func(choice gjson.Result) { t.Text.Add([]byte(choice.Get("text").Str)) })

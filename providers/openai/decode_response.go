@@ -28,7 +28,7 @@ func decodeResponse(body []byte) (*schema.ChatResponse, error) {
 		SystemFingerprint: root.Get("system_fingerprint").Str,
 	}
 	if u := root.Get("usage"); u.IsObject() {
-		out.Usage = wire.ReadUsage(u)
+		out.Usage = usageOf(u, out.ServiceTier)
 	}
 	var err error
 	root.Get("choices").ForEach(func(_, v gjson.Result) bool {

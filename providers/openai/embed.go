@@ -123,8 +123,8 @@ func decodeEmbedResponse(body []byte) (*schema.EmbedResponse, error) {
 		return nil, err
 	}
 	out := &schema.EmbedResponse{Model: gjson.GetBytes(body, "model").String()}
-	if usage.IsObject() {
-		out.Usage = wire.ReadUsage(usage)
+	if usage.usage.IsObject() {
+		out.Usage = usageOf(usage.usage, usage.tier.Str)
 	}
 	data.ForEach(func(_, v gjson.Result) bool {
 		e := schema.Embedding{Index: int(v.Get("index").Int())}

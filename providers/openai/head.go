@@ -33,10 +33,11 @@ const (
 	atTools
 	atFunctions
 	atInput
+	atServiceTier
 )
 
 var headFields = []string{"model", "messages", "stream", "stream_options", fieldMaxTokens, fieldMaxCompletionTokens,
-	"n", "user", "metadata", "tools", "functions", "input"}
+	"n", "user", "metadata", "tools", "functions", "input", "service_tier"}
 
 var streamOptionFields = []string{"include_usage"}
 
@@ -74,9 +75,7 @@ func head(op schema.Operation, raw []byte) (schema.Head, error) {
 		case atN:
 			return choices(&h, v)
 		case atUser:
-			if h.User = strings.Clone(v.Str); v.Type != gjson.String && !null {
-				return schema.Invalid("user", "user must be a string")
-			}
+			return text("user", &h.User, v)
 		case atMetadata:
 			return metadata(&h, v)
 		case atTools, atFunctions:
@@ -90,6 +89,8 @@ func head(op schema.Operation, raw []byte) (schema.Head, error) {
 			}
 			h.PromptSize += len(v.Raw)
 			found.input = true
+		case atServiceTier:
+			return text("service_tier", &h.ServiceTier, v)
 		}
 		return nil
 	})
@@ -178,6 +179,13 @@ func maxTokens(h *schema.Head, name string, at schema.Span, v gjson.Result) erro
 		return schema.Invalid(name, "max_tokens and max_completion_tokens cannot both be set")
 	}
 	h.MaxTokens, h.MaxTokensAt, h.MaxTokensName = n, at, name
+	return nil
+}
+
+func text(name string, into *string, v gjson.Result) error {
+	if *into = strings.Clone(v.Str); v.Type != gjson.String && v.Type != gjson.Null {
+		return schema.Invalid(name, "%s must be a string", name)
+	}
 	return nil
 }
 

@@ -32,8 +32,7 @@ func noUsage([]byte, *dialect.Tally) error { return nil }
 func passUsage(field string) func([]byte, *dialect.Tally) error {
 	return func(body []byte, t *dialect.Tally) error {
 		usage, _, err := answerParts(body, field)
-		if err == nil && usage.IsObject() {
-			t.Usage = wire.ReadUsage(usage)
+		if err == nil && usage.read(t) {
 		}
 		return err
 	}
@@ -47,9 +46,7 @@ func imageUsage(body []byte, t *dialect.Tally) error {
 		return err
 	}
 	t.Usage.Source = schema.UsageReported
-	if usage.IsObject() {
-		t.Usage = wire.ReadUsage(usage)
-	}
+	usage.read(t)
 	each(data, func(gjson.Result) { t.Usage.Images++ })
 	return nil
 }

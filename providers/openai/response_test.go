@@ -40,6 +40,7 @@ func TestAnswer(t *testing.T) {
 	if len(m.Parts) != 3 || m.Parts[0].Signature != "s" || m.Parts[1].Data != "d" || m.ToolCalls[0].ID != "c" || again.Choices[1].Message.Refusal != "no" {
 		t.Errorf("%+v", again)
 	}
+	resp.Usage.Tier = "flex" // as the answer says beside its usage
 	if again.Usage != resp.Usage {
 		t.Errorf("usage is %+v", again.Usage)
 	}

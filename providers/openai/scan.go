@@ -59,7 +59,7 @@ func (s *scanner) usage(chunk gjson.Result, t *dialect.Tally) (keep bool) {
 			return true
 		}
 	}
-	t.Usage.Merge(wire.ReadUsage(u))
+	t.Usage.Merge(usageOf(u, chunk.Get("service_tier").Str))
 	choices := chunk.Get("choices")
 	return s.wantsUsage || !choices.IsArray() || len(choices.Array()) > 0
 }

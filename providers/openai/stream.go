@@ -64,6 +64,9 @@ func (d *decoder) Decode(f dialect.Frame, out []schema.Chunk) ([]schema.Chunk, e
 			return out, err
 		}
 	}
+	if c.Usage != nil {
+		c.Usage.Tier = schema.Tier(c.ServiceTier)
+	}
 	if len(c.Choices) == 0 && c.Usage == nil {
 		return out, nil
 	}

@@ -40,8 +40,7 @@ func chatUsage(body []byte, t *dialect.Tally) error {
 		return err
 	}
 	t.Finish = string(finishReason(firstFinish(choices.Raw)))
-	if usage.IsObject() {
-		t.Usage = wire.ReadUsage(usage)
+	if usage.read(t) {
 		return nil
 	}
 	each(choices, func(choice gjson.Result) {
@@ -73,15 +72,35 @@ func firstFinish(choices string) (reason string) {
 // embedUsage reads the usage of an embeddings answer.
 func embedUsage(body []byte, t *dialect.Tally) error {
 	usage, _, err := answerParts(body, "data")
-	if err == nil && usage.IsObject() {
-		t.Usage = wire.ReadUsage(usage)
+	if err == nil {
+		usage.read(t)
 	}
 	return err
 }
 
+// told is what an answer says of what it used: its usage, and the service tier
+// beside it.
+type told struct{ usage, tier gjson.Result }
+
+// read takes over the usage; false: there is none.
+func (u *told) read(t *dialect.Tally) bool {
+	if !u.usage.IsObject() {
+		return false
+	}
+	t.Usage = usageOf(u.usage, u.tier.Str)
+	return true
+}
+
+// usageOf is a usage that was served at a tier.
+func usageOf(v gjson.Result, tier string) schema.Usage {
+	u := wire.ReadUsage(v)
+	u.Tier = schema.Tier(tier)
+	return u
+}
+
 // answerParts finds usage and the field that makes a body an answer. A body
 // without that field is an error: the one that it holds, if it holds one.
-func answerParts(body []byte, field string) (usage, main gjson.Result, err error) {
+func answerParts(body []byte, field string) (usage told, main gjson.Result, err error) {
 	trimmed := bytes.TrimSpace(body)
 	if n := len(trimmed); n < 2 || trimmed[0] != '{' || trimmed[n-1] != '}' {
 		return usage, main, wire.NotAnswer("the provider's answer is not a JSON object")
@@ -90,7 +109,9 @@ func answerParts(body []byte, field string) (usage, main gjson.Result, err error
 	wire.Members(wire.View(trimmed), func(name, v string) bool {
 		switch name {
 		case "usage":
-			usage = gjson.Parse(v)
+			usage.usage = gjson.Parse(v)
+		case "service_tier":
+			usage.tier = gjson.Parse(v)
 		case field:
 			main = gjson.Parse(v)
 		case "error":

@@ -34,7 +34,7 @@ func decode(body []byte) (*schema.ChatResponse, error) {
 		Choices:     []schema.Choice{c},
 	}
 	if u := root.Get("usage"); u.IsObject() {
-		out.Usage = wire.ReadUsage(u)
+		out.Usage = usageOf(root)
 	}
 	return out, nil
 }
@@ -136,9 +136,16 @@ func rawUsage(body []byte, t *dialect.Tally) error {
 	})
 	t.Finish = string(finish(root, calls))
 	if measured {
-		t.Usage = wire.ReadUsage(root.Get("usage"))
+		t.Usage = usageOf(root)
 	}
 	return nil
+}
+
+// usageOf is what a response object says that it used, and at which tier.
+func usageOf(response gjson.Result) schema.Usage {
+	u := wire.ReadUsage(response.Get("usage"))
+	u.Tier = schema.Tier(response.Get("service_tier").Str)
+	return u
 }
 
 func measure(item gjson.Result, t *dialect.Tally) {

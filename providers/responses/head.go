@@ -28,10 +28,11 @@ const (
 	atPrevious
 	atConversation
 	atPrompt
+	atServiceTier
 )
 
 var headFields = []string{"model", "input", "instructions", "stream", fieldMaxTokens, "tools", "metadata", "safety_identifier",
-	"user", "store", "previous_response_id", "conversation", "prompt"}
+	"user", "store", "previous_response_id", "conversation", "prompt", "service_tier"}
 
 // head reads what the gateway must know of a request, in one walk. The API
 // always tells usage, and makes one answer.
@@ -114,6 +115,10 @@ func headField(h *schema.Head, field int, v gjson.Result) error {
 	case atSafetyIdentifier, atUser: // user, where both are there, for it comes later
 		user, err := wire.Text(name, v)
 		h.User = strings.Clone(user)
+		return err
+	case atServiceTier:
+		tier, err := wire.Text(name, v)
+		h.ServiceTier = strings.Clone(tier)
 		return err
 	}
 	return nil

@@ -49,8 +49,8 @@ func (s *scanner) Scan(frame []byte, t *dialect.Tally) (keep bool, err error) {
 }
 
 func (s *scanner) completed(response gjson.Result, t *dialect.Tally) {
-	if u := response.Get("usage"); u.IsObject() {
-		t.Usage.Merge(wire.ReadUsage(u))
+	if response.Get("usage").IsObject() {
+		t.Usage.Merge(usageOf(response))
 	}
 	t.Finish, t.Done = string(finish(response, s.calls)), true
 }

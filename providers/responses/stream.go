@@ -117,8 +117,8 @@ func (s *stream) end(response gjson.Result, out []schema.Chunk) []schema.Chunk {
 	s.done = true
 	c := s.chunk(schema.ChoiceDelta{FinishReason: finish(response, s.calls > 0)})
 	c.ServiceTier = response.Get("service_tier").Str
-	if u := response.Get("usage"); u.IsObject() {
-		usage := wire.ReadUsage(u)
+	if response.Get("usage").IsObject() {
+		usage := usageOf(response)
 		c.Usage = &usage
 	}
 	return append(out, c)

@@ -76,6 +76,9 @@ type Head struct {
 	Tags       []string // from metadata, as key:value
 	HasMedia   bool     // images, audio or documents in the messages
 	PromptSize int      // bytes of messages and tools, for cheap estimates
+	// ServiceTier is what the caller asks to be served at, in the caller's
+	// dialect's words; empty: it does not say.
+	ServiceTier string
 
 	ModelAt, MaxTokensAt, StreamOptionsAt Span
 	MaxTokensName                         string // the field that set MaxTokens

@@ -1,5 +1,7 @@
 package schema
 
+import "strings"
+
 // UsageSource tells where the figures of a Usage come from.
 type UsageSource uint8
 
@@ -44,6 +46,34 @@ type Usage struct {
 	// where its prices are others: priority, flex, batch. Empty: the usual one.
 	Tier   string
 	Source UsageSource
+}
+
+// Tier is the word for a service tier in a Usage, of a provider's or a
+// caller's. The usual tier is empty, whatever it is called, and so is one that
+// is paid for beforehand (OpenAI's scale). A word that cannot be a tier's is
+// taken for the usual one.
+func Tier(word string) string {
+	switch word {
+	case "", "auto", "default", "standard", "standard_only", "on_demand", "scale":
+		return ""
+	case "flex":
+		return "flex"
+	case "priority":
+		return "priority"
+	case "fast":
+		return "fast"
+	case "batch":
+		return "batch"
+	}
+	if len(word) > 32 {
+		return ""
+	}
+	for i := range len(word) {
+		if c := word[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' && c != '-' {
+			return ""
+		}
+	}
+	return strings.Clone(word) // it may be a view of an answer
 }
 
 // IsZero tells whether nothing was counted.

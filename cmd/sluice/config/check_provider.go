@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"sluice/billing"
 )
 
 // headerName is a token of RFC 9110, section 5.6.2.
@@ -86,9 +88,31 @@ func (k *checker) price(path []string, model string, p Price) {
 	if model == "" {
 		k.fault(path, "a price wants the name of a model, or a pattern such as *")
 	}
+	k.sizes(path, p)
+	for name, tier := range p.Tiers {
+		at := below(below(path, "tiers"), name)
+		switch {
+		case !billing.IsTier(name):
+			k.fault(at, "want the name of a service tier such as flex, priority or batch; the usual prices stand beside tiers")
+		case tier.Tiers != nil:
+			k.fault(below(at, "tiers"), "tiers cannot stand inside tiers")
+		}
+		k.sizes(at, tier)
+	}
+}
+
+// sizes checks what is below above.
+func (k *checker) sizes(path []string, p Price) {
 	for tokens, above := range p.Above {
+		at := below(below(path, "above"), strconv.FormatInt(tokens, 10))
+		if tokens == 0 {
+			k.fault(at, "want a positive number of tokens")
+		}
 		if above.Above != nil {
-			k.fault(below(below(path, "above"), strconv.FormatInt(tokens, 10)), "above cannot stand inside above")
+			k.fault(at, "above cannot stand inside above")
+		}
+		if above.Tiers != nil {
+			k.fault(at, "tiers cannot stand inside above: put above inside tiers")
 		}
 	}
 }

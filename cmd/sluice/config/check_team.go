@@ -2,6 +2,7 @@ package config
 
 import (
 	"encoding/hex"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,6 +30,9 @@ func (k *checker) teams() {
 		k.parent(below(path, "parent"), name)
 		k.onDisconnect(below(path, "on_disconnect"), team.OnDisconnect)
 		k.whenSpent(below(path, "when_spent"), team.WhenSpent)
+		for _, model := range sortedKeys(team.Prices) {
+			k.teamPrice(below(below(path, "prices"), model), model, team.Prices[model])
+		}
 		names := map[string]int{}
 		for i, key := range team.Keys {
 			at := below(below(path, "keys"), strconv.Itoa(i))
@@ -39,6 +43,33 @@ func (k *checker) teams() {
 				names[key.Name] = i
 			}
 		}
+	}
+}
+
+// teamPrice checks that one of the three ways to charge a team is given.
+func (k *checker) teamPrice(path []string, model string, p TeamPrice) {
+	k.price(path, model, p.Price)
+	var given []string
+	own := false
+	for _, name := range known(reflect.TypeFor[TeamPrice]()) {
+		if !k.origin.given(below(path, name)...) {
+			continue
+		}
+		if name == "discount" || name == "margin" {
+			given = append(given, name)
+		} else {
+			own = true
+		}
+	}
+	switch {
+	case len(given) == 2:
+		k.fault(path, "want a discount or a margin, not both")
+	case len(given) == 1 && own:
+		k.fault(path, "want a %s or prices, not both", given[0])
+	case len(given) == 0 && !own:
+		k.fault(path, "want a discount, a margin, or prices such as input and output")
+	case p.Discount > Percent(billing.Whole):
+		k.fault(below(path, "discount"), "want at most 100%%")
 	}
 }
 

@@ -235,6 +235,12 @@ func fieldOf(t reflect.Type, key string) (reflect.StructField, bool) {
 		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name == key && f.IsExported() {
 			return f, true
 		}
+		if f.Anonymous {
+			if inner, ok := fieldOf(f.Type, key); ok {
+				inner.Index = append(slices.Clone(f.Index), inner.Index...)
+				return inner, true
+			}
+		}
 	}
 	return reflect.StructField{}, false
 }
@@ -245,6 +251,9 @@ func known(t reflect.Type) []string {
 	for f := range t.Fields() {
 		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" && f.IsExported() {
 			keys = append(keys, name)
+		}
+		if f.Anonymous {
+			keys = append(keys, known(f.Type)...)
 		}
 	}
 	return keys

@@ -78,6 +78,9 @@ type Price struct {
 	// Above holds the prices of calls with more input tokens than its key; its
 	// own prices have no Above.
 	Above map[int64]Price `json:"above"`
+	// Tiers holds the prices of calls that were served at another service tier
+	// than the usual one; its own prices have no Tiers.
+	Tiers map[string]Price `json:"tiers"`
 }
 
 // Model is a name of the user's own and where its calls go.
@@ -140,6 +143,17 @@ type Team struct {
 	OnDisconnect *OnDisconnect `json:"on_disconnect"`
 	// WhenSpent is likewise.
 	WhenSpent *WhenSpent `json:"when_spent"`
+	// Prices is what the team is charged, by name or pattern; none: as the
+	// nearest team above that has any, or what the providers charge.
+	Prices map[string]TeamPrice `json:"prices"`
+}
+
+// TeamPrice is what a team is charged for a model: a discount or a margin on
+// what the provider charges, or a price of its own.
+type TeamPrice struct {
+	Discount Percent `json:"discount"`
+	Margin   Percent `json:"margin"`
+	Price
 }
 
 // Key is a caller's credential that the file declares.

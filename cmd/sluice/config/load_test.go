@@ -99,6 +99,7 @@ models:
     resume: false
     limits: {input_tpm: 1000, rpd: 50}
 teams:
+  charged: {prices: {"openai/*": {discount: 10%}, fast: {margin: 2.5%}, m: {input: 1, tiers: {flex: {input: 0.5}}}}}
   engineering:
   research:
     models: [fast, "claude/*"]
@@ -148,6 +149,8 @@ func TestEverything(t *testing.T) {
 	eq("gcp", []any{gcp.Project, gcp.Location, strings.Contains(gcp.Credentials.Reveal(), "provider-secret-6")}, []any{"p", "us-central1", true})
 	eq("az", []any{az.BaseURL, az.APIVersion, az.Tenant, az.ClientID, az.ClientSecret}, []any{"https://x.openai.azure.com", "2024-10-21", "t", "i", Secret("provider-secret-7")})
 	eq("by name", []string{c.Providers["gemini"].Kind, c.Providers["mistral"].Kind}, []string{"gemini", "mistral"})
+	eq("team prices", c.Teams["charged"].Prices, map[string]TeamPrice{"openai/*": {Discount: 100_000}, "fast": {Margin: 25_000},
+		"m": {Price: Price{Input: "1", Tiers: map[string]Price{"flex": {Input: "0.5"}}}}})
 	play := c.Providers["play"]
 	eq("play", []any{play.Latency, play.Rate, play.Fail, play.Prices["*"].Output}, []any{20 * time.Millisecond, 200.5, Fail{429, 1}, Dollars("2")})
 

@@ -55,6 +55,19 @@ func (d Dollars) Nano() billing.Nano {
 	return n
 }
 
+// Percent is a percentage, exactly.
+type Percent billing.PPM
+
+// UnmarshalText reads such as 12.5%.
+func (p *Percent) UnmarshalText(text []byte) error {
+	n, err := billing.ParsePercent(string(text))
+	*p = Percent(n)
+	return err
+}
+
+// MarshalText writes it back.
+func (p Percent) MarshalText() ([]byte, error) { return []byte(billing.PPM(p).String()), nil }
+
 var errMoney = errors.New("want an amount of dollars such as 0.15")
 
 // readers turn text into the types that no kind of Go's describes well enough.

@@ -23,7 +23,7 @@ CREATE TABLE new_entries (
     request_id TEXT NOT NULL DEFAULT '', -- empty: the call's own
     -- operation, source, price_version, cache_write_1h, audio_input,
     -- audio_output, images, excess, code, origin, cache, delivered, latency,
-    -- ttft, attempts, tier, corrects, reason; what is 0 or empty, and -1 of delivered, is left out
+    -- ttft, attempts, tier, corrects, reason, markup; what is 0 or empty, and -1 of delivered, is left out
     detail TEXT NOT NULL,
     UNIQUE (call, attempt)
 );
