@@ -136,17 +136,10 @@ func (r *restoration) spent(ctx context.Context, since time.Time) (Nano, error) 
 	return sum, nil
 }
 
-// hours fills a rolling meter hour by hour. The ledger only tells what was
-// spent since a time, so a span of hours is halved until nothing was spent in
-// it or it is one hour.
+// hours fills a rolling meter hour by hour.
 func (r *restoration) hours(ctx context.Context, first int64) error {
-	last := first + int64(len(r.meter.hours)) - 1
-	all, err := r.spent(ctx, time.Unix(first*3600, 0).UTC())
+	sums, err := r.hourly(ctx, first)
 	if err != nil {
-		return err
-	}
-	sums := map[int64]Nano{}
-	if err := r.halve(ctx, span{first, last + 1, all, 0}, sums); err != nil {
 		return err
 	}
 	m := r.meter
@@ -160,6 +153,48 @@ func (r *restoration) hours(ctx context.Context, first int64) error {
 	}
 	m.restored = true
 	return nil
+}
+
+// HourlyLedger is a Ledger that tells what was spent in each hour (since 1970)
+// from a time on. Of one that cannot, rolling budgets are restored with many
+// more questions.
+type HourlyLedger interface {
+	SpentByHour(ctx context.Context, team, keyID string, from time.Time) (map[int64]Nano, error)
+}
+
+// hourly is what was spent in each hour from first on.
+func (r *restoration) hourly(ctx context.Context, first int64) (map[int64]Nano, error) {
+	sums, from := map[int64]Nano{}, time.Unix(first*3600, 0).UTC()
+	l, ok := r.ledger.(HourlyLedger)
+	if !ok {
+		// It only tells what was spent since a time: a span of hours is halved
+		// until nothing was spent in it or it is one hour.
+		all, err := r.spent(ctx, from)
+		if err != nil {
+			return nil, err
+		}
+		return sums, r.halve(ctx, span{first, first + int64(len(r.meter.hours)), all, 0}, sums)
+	}
+	add := func(team, keyID string) error {
+		hours, err := l.SpentByHour(ctx, team, keyID, from)
+		for hour, spent := range hours {
+			sums[hour] += spent
+		}
+		return err
+	}
+	if key := r.owner.Key; key != nil {
+		for _, id := range append([]string{key.account()}, r.view.rotated[key.account()]...) {
+			if err := add("", id); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for _, team := range r.teams {
+		if err := add(team, ""); err != nil {
+			return nil, err
+		}
+	}
+	return sums, nil
 }
 
 // span is the hours from first to before end, with what was spent since each.

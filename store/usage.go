@@ -82,6 +82,31 @@ func (l *Ledger) Spent(ctx context.Context, team, keyID string, since time.Time)
 	return billing.Nano(total(groups)[iUSD]), nil
 }
 
+var _ billing.HourlyLedger = (*Ledger)(nil)
+
+// SpentByHour is the cost of a team (descendants not included), of a key (by
+// id), or of both together, in each hour since 1970 from a time on.
+func (l *Ledger) SpentByHour(ctx context.Context, team, keyID string, from time.Time) (map[int64]billing.Nano, error) {
+	tx, err := l.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return nil, fmt.Errorf("cannot sum what was spent: %w", err)
+	}
+	defer func() { _ = tx.Rollback() }() // it wrote nothing
+	groups, err := usage(ctx, tx, billing.Query{From: from, Team: team, KeyID: keyID, GroupBy: []string{"hour"}})
+	if err != nil {
+		return nil, fmt.Errorf("cannot sum what was spent: %w", err)
+	}
+	hours := make(map[int64]billing.Nano, len(groups))
+	for i := range groups {
+		at, err := time.Parse(time.RFC3339, groups[i].values[0])
+		if err != nil {
+			return nil, fmt.Errorf("cannot sum what was spent: %w", err)
+		}
+		hours[at.Unix()/3600] = billing.Nano(groups[i].sums[iUSD])
+	}
+	return hours, nil
+}
+
 // sortRows orders rows by their dimensions, numbers as numbers.
 func sortRows(rows []billing.Row, groupBy []string) {
 	slices.SortFunc(rows, func(a, b billing.Row) int {

@@ -208,6 +208,15 @@ func checkUsage(t *rapid.T, l *Ledger, entries []billing.Entry, q billing.Query)
 	if _, since := naive(entries, billing.Query{From: q.From, Team: q.Team, KeyID: q.KeyID}); err != nil || spent != since.USD {
 		t.Fatalf("Spent(%q, %q, %v) = %v, %v, want %v", q.Team, q.KeyID, q.From, spent, err, since.USD)
 	}
+	byHour := map[int64]billing.Nano{}
+	for _, e := range entries {
+		if !e.Time.Before(q.From) && (q.Team == "" || q.Team == e.Team) && (q.KeyID == "" || q.KeyID == e.KeyID) {
+			byHour[e.Time.Unix()/3600] += e.Cost
+		}
+	}
+	if hours, err := l.SpentByHour(context.Background(), q.Team, q.KeyID, q.From); err != nil || !reflect.DeepEqual(hours, byHour) {
+		t.Fatalf("SpentByHour(%q, %q, %v) = %v, %v, want %v", q.Team, q.KeyID, q.From, hours, err, byHour)
+	}
 }
 
 func TestUsageByTag(t *testing.T) {
