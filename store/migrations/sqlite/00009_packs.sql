@@ -14,6 +14,10 @@ CREATE TABLE packs (
 );
 CREATE INDEX packs_day ON packs (kind, day, level);
 
+-- What cost money by how many digits it has and the first of them: the newest
+-- of those above an amount are the newest of each of a few dozen classes.
+CREATE INDEX entries_cost ON entries (length(cost) * 10 + substr(cost, 1, 1), time) WHERE cost > 0;
+
 DROP VIEW entry_sums;
 DROP TABLE user_day;
 DROP TABLE user_hour;
