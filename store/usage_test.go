@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -296,4 +297,18 @@ func uniform(n int) (out []time.Duration) {
 		out = append(out, time.Duration(i+1)*time.Millisecond)
 	}
 	return out
+}
+
+func TestUsageIsBounded(t *testing.T) {
+	l := testStore(t).Ledger()
+	for i := range 5 {
+		add(t, l, entry(fmt.Sprint("c", i), noon, func(e *billing.Entry) { e.User = fmt.Sprint("u", i) }))
+	}
+	for most, refused := range map[int]bool{0: false, 4: true, 5: false} {
+		_, err := l.Usage(context.Background(), billing.Query{GroupBy: []string{"user"}, MostRows: most})
+		var bad billing.BadQuery
+		if errors.As(err, &bad) != refused || !refused && err != nil {
+			t.Errorf("at most %d rows: %v", most, err)
+		}
+	}
 }

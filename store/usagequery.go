@@ -252,6 +252,14 @@ func (u *usageQuery) group(id groupID) *sums {
 	return &u.groups[i]
 }
 
+// tooMany is an error once there are more groups than there may be rows.
+func (u *usageQuery) tooMany() error {
+	if u.MostRows == 0 || len(u.groups) <= u.MostRows {
+		return nil
+	}
+	return billing.BadQuery{Err: fmt.Errorf("the report would have more than %d rows: narrow the span or the selection, or group by less", u.MostRows)}
+}
+
 // tagged gives the tags that a tagset counts under.
 func (u *usageQuery) tagged(tagset int64) []int32 {
 	switch {
@@ -388,7 +396,10 @@ func (u *usageQuery) addPack(pack []byte, parts *[24]int32) error {
 			}
 		}
 	}
-	return p.err
+	if p.err != nil {
+		return p.err
+	}
+	return u.tooMany()
 }
 
 // usersOf are the numbers of a pack's users, -1: not selected. Nil: it does not
