@@ -5,7 +5,7 @@ COMMIT  ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.revision=$(COMMIT)
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test e2e race lint fuzz bench check
+.PHONY: help build run test e2e race lint fuzz bench bench-ledger check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,5 +39,9 @@ fuzz: ## fuzz every decoder for FUZZTIME each (default 60s)
 
 bench: build ## compare with nginx and a bare proxy on the same work, in one run
 	$(GO) run ./bench/cmd/bench -binary bin/sluice
+
+N ?= 10000000
+bench-ledger: build ## write N records (default 10 million), then time every report and list of the admin API
+	$(GO) run ./bench/cmd/ledger -n $(N) -binary bin/sluice
 
 check: lint test ## what a change must pass before it is pushed

@@ -98,6 +98,7 @@ type Query struct {
 	KeyID    string   // only this key
 	Only     Filter
 	Location *time.Location
+	MostRows int // a report of more is BadQuery; 0: of any length
 }
 
 // Filter narrows a query further; an empty field selects everything.

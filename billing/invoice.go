@@ -152,9 +152,11 @@ func NewInvoice(ctx context.Context, l Ledger, q InvoiceQuery) (*Invoice, error)
 }
 
 // BadQuery is an error about what was asked, not about the ledger.
-type BadQuery struct{ error }
+type BadQuery struct{ Err error }
 
-func (e BadQuery) Unwrap() error { return e.error }
+func (e BadQuery) Error() string { return e.Err.Error() }
+
+func (e BadQuery) Unwrap() error { return e.Err }
 
 // below is a team and all below it, each after its parent, by name. The team
 // itself may be one that is gone: then it has no Source.

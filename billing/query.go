@@ -33,6 +33,10 @@ func ParseQuery(from, to, by string, now time.Time, loc *time.Location) (Query, 
 	return q, err
 }
 
+// LongestReport is the most rows that a report over HTTP has: more take long to
+// make and to read, and much memory.
+const LongestReport = 100_000
+
 // Filters are the names that Select takes, beside from, to and team.
 var Filters = []string{"key", "model", "provider", "target", "prompt", "user", "tag"}
 

@@ -16,25 +16,34 @@ import (
 // ReportFormats are what Render writes.
 var ReportFormats = []string{"table", "csv", "json", "jsonl"}
 
-// sumColumns are the figures of a row in the order they are written.
+// sumColumns are the figures of a row in the order they are written: whole
+// numbers, or money.
 var sumColumns = []struct {
-	name string
-	text func(*Sums) string
-	json bool // the text is a JSON number as it is
+	name   string
+	number func(*Sums) int64
+	money  func(*Sums) Nano
 }{
-	{"calls", func(s *Sums) string { return strconv.FormatInt(s.Calls, 10) }, true},
-	{"refused", func(s *Sums) string { return strconv.FormatInt(s.Refused, 10) }, true},
-	{"errors", func(s *Sums) string { return strconv.FormatInt(s.Errors, 10) }, true},
-	{"cached", func(s *Sums) string { return strconv.FormatInt(s.Cached, 10) }, true},
-	{"input_tokens", func(s *Sums) string { return strconv.FormatInt(s.InputTokens, 10) }, true},
-	{"cached_input_tokens", func(s *Sums) string { return strconv.FormatInt(s.CachedInputTokens, 10) }, true},
-	{"cache_write_tokens", func(s *Sums) string { return strconv.FormatInt(s.CacheWriteTokens, 10) }, true},
-	{"output_tokens", func(s *Sums) string { return strconv.FormatInt(s.OutputTokens, 10) }, true},
-	{"reasoning_tokens", func(s *Sums) string { return strconv.FormatInt(s.ReasoningTokens, 10) }, true},
-	{"usd", func(s *Sums) string { return s.USD.String() }, false},
-	{"saved_usd", func(s *Sums) string { return s.SavedUSD.String() }, false},
-	{"latency_p50_ms", func(s *Sums) string { return strconv.FormatInt(s.LatencyP50MS, 10) }, true},
-	{"latency_p95_ms", func(s *Sums) string { return strconv.FormatInt(s.LatencyP95MS, 10) }, true},
+	{"calls", func(s *Sums) int64 { return s.Calls }, nil},
+	{"refused", func(s *Sums) int64 { return s.Refused }, nil},
+	{"errors", func(s *Sums) int64 { return s.Errors }, nil},
+	{"cached", func(s *Sums) int64 { return s.Cached }, nil},
+	{"input_tokens", func(s *Sums) int64 { return s.InputTokens }, nil},
+	{"cached_input_tokens", func(s *Sums) int64 { return s.CachedInputTokens }, nil},
+	{"cache_write_tokens", func(s *Sums) int64 { return s.CacheWriteTokens }, nil},
+	{"output_tokens", func(s *Sums) int64 { return s.OutputTokens }, nil},
+	{"reasoning_tokens", func(s *Sums) int64 { return s.ReasoningTokens }, nil},
+	{"usd", nil, func(s *Sums) Nano { return s.USD }},
+	{"saved_usd", nil, func(s *Sums) Nano { return s.SavedUSD }},
+	{"latency_p50_ms", func(s *Sums) int64 { return s.LatencyP50MS }, nil},
+	{"latency_p95_ms", func(s *Sums) int64 { return s.LatencyP95MS }, nil},
+}
+
+// appendSum appends a figure as text.
+func appendSum(dst []byte, column int, s *Sums) []byte {
+	if c := &sumColumns[column]; c.number != nil {
+		return strconv.AppendInt(dst, c.number(s), 10)
+	}
+	return sumColumns[column].money(s).AppendTo(dst)
 }
 
 // Render writes the report in one of ReportFormats. Money is decimal dollars,
@@ -67,8 +76,8 @@ func (r *Report) Render(w io.Writer, format string) error {
 // cells are a row's texts: its dimensions, then its figures.
 func cells(values []string, s *Sums) []string {
 	out := slices.Clone(values)
-	for _, c := range sumColumns {
-		out = append(out, c.text(s))
+	for i := range sumColumns {
+		out = append(out, string(appendSum(nil, i, s)))
 	}
 	return out
 }
@@ -173,8 +182,7 @@ func (r *Report) appendRow(dst []byte, row *Row) []byte {
 		if n, err := strconv.ParseInt(value, 10, 64); err == nil && (name == "version" || name == "status") {
 			dst = strconv.AppendInt(dst, n, 10)
 		} else {
-			text, _ := json.Marshal(value) // a string always marshals
-			dst = append(dst, text...)
+			dst = appendString(dst, value)
 		}
 		dst = append(dst, ',')
 	}
@@ -182,18 +190,27 @@ func (r *Report) appendRow(dst []byte, row *Row) []byte {
 	return append(dst, '}')
 }
 
+// appendString appends a text as JSON writes it; most need no escaping.
+func appendString(dst []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+			text, _ := json.Marshal(s) // a string always marshals
+			return append(dst, text...)
+		}
+	}
+	return append(append(append(dst, '"'), s...), '"')
+}
+
 func appendSums(dst []byte, s *Sums) []byte {
-	for i, c := range sumColumns {
+	for i := range sumColumns {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = append(dst, '"')
-		dst = append(dst, c.name...)
-		dst = append(dst, '"', ':')
-		if c.json {
-			dst = append(dst, c.text(s)...)
+		dst = append(append(append(dst, '"'), sumColumns[i].name...), `":`...)
+		if sumColumns[i].number != nil {
+			dst = appendSum(dst, i, s)
 		} else {
-			dst = append(append(append(dst, '"'), c.text(s)...), '"')
+			dst = append(appendSum(append(dst, '"'), i, s), '"')
 		}
 	}
 	return dst

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"sluice/billing"
@@ -34,6 +35,7 @@ func (c *Call) serveUsage() error {
 	if err != nil {
 		return schema.Invalid("", "%v", err)
 	}
+	q.MostRows = billing.LongestReport
 	ctx, cancel := context.WithTimeout(c.g.ctx, 10*time.Second)
 	defer cancel()
 	_ = c.g.spool.Flush(ctx) // what cannot be read yet is missing, not wrong
@@ -43,6 +45,10 @@ func (c *Call) serveUsage() error {
 	if a.Key.Usage, err = c.g.ledger.Usage(ctx, q); err == nil {
 		q.KeyID, q.Team = "", c.caller.Key.Team
 		a.Team.Usage, err = c.g.ledger.Usage(ctx, q)
+	}
+	var bad billing.BadQuery
+	if errors.As(err, &bad) {
+		return schema.Invalid("", "%v", bad)
 	}
 	if err != nil {
 		return &schema.Error{Code: schema.CodeUnavailable, Status: 503, Origin: schema.OriginGateway,

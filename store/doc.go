@@ -10,18 +10,18 @@
 // # The ledger
 //
 // An entry is inserted once, by (call, attempt). What repeats (team, key,
-// model, …, status) is interned in dims, tags in tagsets. In the transaction
-// that inserts it, and only if it is new, an entry is added to the rollups by
-// hour and by UTC day: usage_* by dims alone, tagged_* by tags too if it has
-// any, user_* by user and tags if it has a user. What is only shown of an entry
-// is in its column detail, JSON. So a flood of different users
-// makes only reports by user slower.
+// model, …, status) is interned in dims, tags in tagsets. What is only shown of
+// an entry is in its column detail, JSON. In the transaction that inserts
+// entries, their sums go into packs: bytes that hold the sums of a UTC day and
+// of its hours, by dims, once more by tagsets too, and once more by users too.
+// Packs are only added; sixteen become one of the next level, and those of a
+// day that is over become one, as a log-structured tree does it. So writing
+// costs little, whatever is in the table, and a report reads a few packs.
 //
 // A report over [From, To) in any time zone is put together of whole days,
-// whole hours and, at what is left at the ends, entries. Grouped by tag it is
-// usage_* with no tag, minus tagged_* with no tag, plus tagged_*; by user
-// likewise: exact, as all figures are sums of integers. Latencies are counted
-// in buckets, from which the percentiles are read.
+// whole hours and, at what is left at the ends, entries: exact, as all figures
+// are sums of integers. Latencies are counted in buckets, from which the
+// percentiles are read.
 //
-// Verify proves entries = hours = days.
+// Verify proves entries = hours = days, of every kind.
 package store

@@ -20,11 +20,11 @@ type Ledger struct {
 	inserts           [2]insert // of entries with the usual columns, and with all
 	dimFind, dimAdd   *sql.Stmt
 	tagsFind, tagsAdd *sql.Stmt
-	upserts           []*sql.Stmt // in the order of rollups
 
-	mu      sync.Mutex // guards the two below, which only a writer uses
+	mu      sync.Mutex // guards the three below, which only a writer uses
 	dims    map[dimKey]int64
 	tagsets map[string]int64
+	tidier  tidier
 }
 
 var _ billing.Ledger = (*Ledger)(nil)
@@ -55,15 +55,11 @@ const (
 
 func newLedger(ctx context.Context, s *Store) (*Ledger, error) {
 	l := &Ledger{Store: s, dims: map[dimKey]int64{}, tagsets: map[string]int64{}}
-	l.upserts = make([]*sql.Stmt, len(rollups))
 	statements := map[**sql.Stmt]string{
 		&l.dimFind:  "SELECT id FROM dims WHERE (" + dimColumns + ") = (?, ?, ?, ?, ?, ?, ?, ?, ?)",
 		&l.dimAdd:   "INSERT INTO dims (" + dimColumns + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
 		&l.tagsFind: "SELECT id FROM tagsets WHERE tags = ?",
 		&l.tagsAdd:  "INSERT INTO tagsets (tags) VALUES (?) RETURNING id",
-	}
-	for i, r := range rollups {
-		statements[&l.upserts[i]] = r.upsert()
 	}
 	for i, columns := range []string{usualColumns, usualColumns + ", " + rareColumns} {
 		in := &l.inserts[i]
@@ -76,6 +72,9 @@ func newLedger(ctx context.Context, s *Store) (*Ledger, error) {
 			return nil, fmt.Errorf("cannot prepare %q: %w", text, err)
 		}
 		*to = stmt
+	}
+	if err := l.rebuild(ctx); err != nil {
+		return nil, fmt.Errorf("cannot sum the entries: %w", err)
 	}
 	return l, nil
 }
@@ -100,7 +99,7 @@ func insertEntries(columns string, n int) string {
 // errKnown is what a run gives of which not every entry is new.
 var errKnown = errors.New("some entries are in the ledger already")
 
-// Append writes entries and their rollups in one transaction. Batches of a few
+// Append writes entries and their sums in one transaction. Batches of a few
 // hundred to a few thousand are the fastest. An entry that is there already,
 // by (Call, Attempt), changes nothing.
 func (l *Ledger) Append(ctx context.Context, entries []billing.Entry) error {
@@ -120,6 +119,7 @@ func (l *Ledger) Append(ctx context.Context, entries []billing.Entry) error {
 }
 
 func (l *Ledger) appendAll(ctx context.Context, entries []billing.Entry, runs bool) error {
+	var days tally
 	err := l.inTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		a := appender{Ledger: l, tx: tx, tally: tally{}, runs: runs}
 		for i, in := range l.inserts {
@@ -135,19 +135,19 @@ func (l *Ledger) appendAll(ctx context.Context, entries []billing.Entry, runs bo
 				return err
 			}
 		}
-		for i, r := range rollups {
-			if err := a.tally.write(ctx, r, tx.StmtContext(ctx, l.upserts[i])); err != nil {
-				return err
-			}
-		}
-		return nil
+		days = a.tally
+		return a.tally.write(ctx, tx)
 	})
 	if err != nil {
 		// Ids that were made in the failed transaction are void.
 		clear(l.dims)
 		clear(l.tagsets)
+		return err
 	}
-	return err
+	// The entries and their sums are in. That packs could not be merged makes
+	// reports slower, not wrong, and is tried again; Verify finds what is damaged.
+	_ = l.tidy(ctx, days)
+	return nil
 }
 
 // appender is one transaction of Append.
@@ -196,7 +196,8 @@ func (a *appender) add(ctx context.Context, e *billing.Entry) error {
 			return err
 		}
 	}
-	a.tally.add(e, dim, tagset)
+	s := sumsOf(e)
+	a.tally.add(e.Time.UnixNano(), packKey{dim: dim, tagset: tagset, user: e.User}, &s)
 	return nil
 }
 

@@ -150,29 +150,73 @@ func TestReadersSeeWholeBatches(t *testing.T) {
 	verified(t, l, batches*size)
 }
 
+// alter rewrites the packs of a kind as change makes their rows.
+func alter(t *testing.T, l *Ledger, k kind, column string, change func(rows []packRow) []packRow) {
+	t.Helper()
+	var pack []byte
+	if err := l.write.QueryRow("SELECT "+column+" FROM packs WHERE kind = ?", k).Scan(&pack); err != nil {
+		t.Fatal(err)
+	}
+	p := newPacker()
+	for _, row := range change(rowsOf(t, pack)) {
+		p.add(&row.packKey, &row.sums)
+	}
+	if _, err := l.write.Exec("UPDATE packs SET "+column+" = ? WHERE kind = ?", p.bytes(), k); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func rowsOf(t *testing.T, packs ...[]byte) (rows []packRow) {
+	t.Helper()
+	m, err := mergePacks(packs)
+	for ok := true; err == nil; {
+		if ok, err = m.next(); !ok {
+			break
+		}
+		rows = append(rows, m.row)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rows
+}
+
 func TestVerifyFindsEveryDamage(t *testing.T) {
-	for _, damage := range []string{
-		"UPDATE usage_hour SET usd = usd + 1",
-		"UPDATE usage_day SET calls = calls - 1",
-		"UPDATE user_hour SET input = 0",
-		"UPDATE tagged_day SET l3 = 7",
-		"UPDATE tagged_hour SET tagset = 2",
-		"DELETE FROM usage_hour",
-		"DELETE FROM user_day",
-		"DELETE FROM entries WHERE call = 'c2'",
-		"UPDATE entries SET cost = 0 WHERE call = 'c1'",
-		"INSERT INTO usage_day SELECT day + 1, dim, calls, refused, errors, cached, input, cached_input, cache_write, output, reasoning, usd, saved, " +
-			strings.Join(sumColumns[iLatency:], ", ") + " FROM usage_day",
-	} {
+	dearer := func(rows []packRow) []packRow { rows[0].sums[iUSD]++; return rows }
+	damages := map[string]func(l *Ledger){
+		"DELETE FROM packs WHERE kind = 0":                nil,
+		"DELETE FROM packs WHERE kind = 1":                nil,
+		"DELETE FROM packs WHERE kind = 2":                nil,
+		"DELETE FROM packs":                               nil,
+		"DELETE FROM entries WHERE call = 'c2'":           nil,
+		"UPDATE entries SET cost = 0 WHERE call = 'c1'":   nil,
+		"UPDATE entries SET user = '' WHERE call = 'c1'":  nil,
+		"UPDATE entries SET time = time + 86400000000000": nil,
+		"INSERT INTO packs (day, kind, level, days, hours) SELECT day + 1, kind, level, days, hours FROM packs": nil,
+		"a tagset": func(l *Ledger) {
+			alter(t, l, byTagset, "days", func(rows []packRow) []packRow { rows[0].tagset += 3; return rows[:1] })
+		},
+		"an hour": func(l *Ledger) {
+			alter(t, l, byDim, "hours", func(rows []packRow) []packRow { rows[1].hour++; return rows })
+		},
+	}
+	for k := range kinds {
+		for _, column := range []string{"days", "hours"} {
+			damages[fmt.Sprint("usd of ", column, " of kind ", k)] = func(l *Ledger) { alter(t, l, k, column, dearer) }
+		}
+	}
+	for name, damage := range damages {
 		l := testStore(t).Ledger()
 		add(t, l, entry("c1", noon, func(e *billing.Entry) { e.User, e.Tags = "ann", []string{"a"} }), entry("c2", noon.Add(time.Hour)))
 		verified(t, l, 2)
-		if _, err := l.write.Exec(damage); err != nil {
+		if damage != nil {
+			damage(l)
+		} else if _, err := l.write.Exec(name); err != nil {
 			t.Fatal(err)
 		}
 		_, differences, err := l.Verify(context.Background())
 		if err != nil || len(differences) == 0 {
-			t.Errorf("after %q Verify = %v, %v", damage, differences, err)
+			t.Errorf("after %q Verify = %v, %v", name, differences, err)
 		}
 	}
 }
@@ -180,11 +224,15 @@ func TestVerifyFindsEveryDamage(t *testing.T) {
 func TestVerifyTellsWhatDiffers(t *testing.T) {
 	l := testStore(t).Ledger()
 	add(t, l, entry("c1", noon))
-	if _, err := l.write.Exec("UPDATE usage_hour SET usd = 44000"); err != nil {
+	alter(t, l, byDim, "hours", func(rows []packRow) []packRow { rows[0].sums[iUSD] = 44_000; return rows })
+	_, differences, err := l.Verify(context.Background())
+	if err != nil || len(differences) != 2 || differences[0] != "2026-03-14T12Z dim 1: usd 44000 should be 45000" {
+		t.Errorf("differences = %q, %v", differences, err)
+	}
+	if _, err := l.write.Exec("UPDATE packs SET days = x'0102'"); err != nil {
 		t.Fatal(err)
 	}
-	_, differences, err := l.Verify(context.Background())
-	if err != nil || len(differences) != 2 || differences[0] != "usage_hour 2026-03-14T12Z dim 1: usd 44000 should be 45000" {
-		t.Errorf("differences = %q, %v", differences, err)
+	if _, _, err := l.Verify(context.Background()); err == nil || !strings.Contains(err.Error(), "2026-03-14") {
+		t.Errorf("Verify of what is no pack = %v", err)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"sluice/billing"
@@ -19,31 +18,35 @@ const (
 
 // Requests lists calls, newest first, and the cursor of the next page: empty
 // after the last. Key is a key's name (team/name) or id. A limit of 0 is 50,
-// and none is above 1000. An unreadable cursor is an error.
+// and none is above 1000. A page may be shorter than its limit, or empty, and
+// have a cursor still: a search for what is rare is continued in pieces that
+// take bounded time. Text is part of an id; one of eight characters or more that
+// begins few ids selects these alone. An unreadable cursor is an error.
 func (l *Ledger) Requests(ctx context.Context, q billing.RequestQuery) ([]billing.Entry, string, error) {
-	limit := q.Limit
-	if limit <= 0 {
-		limit = defaultPage
+	if q.Limit <= 0 {
+		q.Limit = defaultPage
 	}
-	limit = min(limit, longestPage)
-	text, args, err := requestsSQL(q, limit+1)
-	if err != nil {
-		return nil, "", err
-	}
-	out, cursors, err := l.entries(ctx, text, args)
+	q.Limit = min(q.Limit, longestPage)
+	out, next, err := l.requests(ctx, q)
 	if err != nil {
 		return nil, "", fmt.Errorf("cannot list requests: %w", err)
 	}
-	if len(out) > limit {
-		return out[:limit], cursors[limit-1], nil
-	}
-	return out, "", nil
+	return out, next, nil
 }
 
 // entries runs a query that begins with entrySelect; each entry comes with the
 // cursor that continues after it.
-func (l *Ledger) entries(ctx context.Context, text string, args []any) (out []billing.Entry, cursors []string, err error) {
-	rows, err := l.read.QueryContext(ctx, text, args...)
+func (l *Ledger) entries(ctx context.Context, text string, args []any) ([]billing.Entry, []string, error) {
+	return entriesOf(ctx, l.read, text, args)
+}
+
+// querier is a database or a transaction.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+func entriesOf(ctx context.Context, db querier, text string, args []any) (out []billing.Entry, cursors []string, err error) {
+	rows, err := db.QueryContext(ctx, text, args...)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -95,38 +98,6 @@ func (w *where) String() string {
 	return " WHERE " + strings.Join(w.terms, " AND ")
 }
 
-// requestsSQL lists the newest entries that a query selects. What dims or tags
-// decide is answered by walking, for each of the dims (or sets of tags) that
-// fit, its own index from the newest on: at most limit rows of each are read.
-func requestsSQL(q billing.RequestQuery, limit int) (string, []any, error) {
-	row, err := rowTerms(q)
-	if err != nil {
-		return "", nil, err
-	}
-	dims := dimTerms(q)
-	newest := func(w where) string {
-		return "SELECT id FROM entries" + w.String() + " ORDER BY time DESC, id DESC LIMIT " + strconv.Itoa(limit)
-	}
-	var from string
-	var args []any
-	switch {
-	case q.Tag != "":
-		if len(dims.terms) > 0 {
-			row.and("dim IN (SELECT id FROM dims"+dims.String()+")", dims.args...)
-		}
-		inner := where{append([]string{"tagset = g.tagset AND tagset <> 0"}, row.terms...), row.args}
-		from = "WHERE e.id IN (SELECT n.id FROM tags g JOIN entries n ON n.id IN (" + newest(inner) + ") WHERE g.tag = ?)"
-		args = append(inner.args, q.Tag)
-	case len(dims.terms) > 0:
-		inner := where{append([]string{"dim = m.id"}, row.terms...), row.args}
-		from = "WHERE e.id IN (SELECT n.id FROM dims m JOIN entries n ON n.id IN (" + newest(inner) + ")" + dims.String() + ")"
-		args = append(inner.args, dims.args...)
-	default:
-		from, args = "WHERE e.id IN ("+newest(row)+")", row.args
-	}
-	return entrySelect + from + " ORDER BY e.time DESC, e.id DESC LIMIT " + strconv.Itoa(limit), args, nil
-}
-
 // dimTerms are the conditions that dims decide.
 func dimTerms(q billing.RequestQuery) (w where) {
 	if q.Team != "" {
@@ -145,31 +116,4 @@ func dimTerms(q billing.RequestQuery) (w where) {
 		w.and("status = ?", q.Status)
 	}
 	return w
-}
-
-// rowTerms are the conditions that an entry's own columns decide.
-func rowTerms(q billing.RequestQuery) (w where, err error) {
-	w.and("attempt = 0")
-	if !q.From.IsZero() {
-		w.and("time >= ?", q.From.UnixNano())
-	}
-	if !q.To.IsZero() {
-		w.and("time < ?", q.To.UnixNano())
-	}
-	if q.MinUSD > 0 {
-		w.and("cost >= ?", int64(q.MinUSD))
-	}
-	if q.Text != "" {
-		w.and("(instr(call, ?) > 0 OR instr(request_id, ?) > 0)", q.Text, q.Text)
-	}
-	if q.After != "" {
-		at, id, ok := strings.Cut(q.After, ".")
-		time, err1 := strconv.ParseInt(at, 10, 64)
-		row, err2 := strconv.ParseInt(id, 10, 64)
-		if !ok || err1 != nil || err2 != nil {
-			return w, fmt.Errorf("%q is not a cursor", q.After)
-		}
-		w.and("(time, id) < (?, ?)", time, row)
-	}
-	return w, nil
 }

@@ -96,7 +96,7 @@ func TestRequestsPages(t *testing.T) {
 	var entries []billing.Entry
 	for i := range 60 {
 		entries = append(entries, entry(fmt.Sprintf("c%02d", i), noon.Add(time.Duration(i/7)*time.Second), func(e *billing.Entry) {
-			e.Status = 200 + i%3
+			e.Status, e.Cost = 200+i%3, billing.Nano(i*i*i)
 			if i%2 == 0 {
 				e.Tags = []string{"even", fmt.Sprint(i % 4)}
 			}
@@ -110,11 +110,14 @@ func TestRequestsPages(t *testing.T) {
 			Tag:    rapid.SampledFrom([]string{"", "even"}).Draw(t, "tag"),
 			Status: rapid.SampledFrom([]int{0, 201}).Draw(t, "status"),
 			Team:   rapid.SampledFrom([]string{"", "research"}).Draw(t, "team"),
+			Text:   rapid.SampledFrom([]string{"", "c0", "3"}).Draw(t, "text"),
+			MinUSD: billing.Nano(rapid.SampledFrom([]int64{0, 1, 999, 20_000, 100_000, 500_000}).Draw(t, "min usd")),
 			To:     noon.Add(time.Hour),
 		}
 		var want []string
 		for i := range 60 {
-			if e := entries[59-i]; (q.Tag == "" || len(e.Tags) > 0) && (q.Status == 0 || e.Status == q.Status) {
+			if e := entries[59-i]; (q.Tag == "" || len(e.Tags) > 0) && (q.Status == 0 || e.Status == q.Status) &&
+				e.Cost >= q.MinUSD && strings.Contains(e.Call, q.Text) {
 				want = append(want, e.Call)
 			}
 		}
@@ -139,4 +142,27 @@ func TestRequestsPages(t *testing.T) {
 			t.Fatalf("%+v gave %v, want %v", q, got, want)
 		}
 	})
+}
+
+// What begins an id selects the calls that it begins, at once.
+func TestRequestsByID(t *testing.T) {
+	l := testStore(t).Ledger()
+	add(t, l, entry("038gdv-one", noon), entry("038gdv-two", noon.Add(time.Second)),
+		entry("x", noon.Add(time.Hour), func(e *billing.Entry) { e.RequestID = "038gdv-two-of-mine" }),
+		entry("y", noon, func(e *billing.Entry) { e.RequestID, e.Team = "not 038gdv-two", "ops" }))
+	for _, c := range []struct {
+		q    billing.RequestQuery
+		want []string
+	}{
+		{billing.RequestQuery{Text: "038gdv-two"}, []string{"x", "038gdv-two"}},
+		{billing.RequestQuery{Text: "038gdv-two", To: noon.Add(time.Minute)}, []string{"038gdv-two"}},
+		{billing.RequestQuery{Text: "038gdv-two", Team: "ops"}, nil},
+		{billing.RequestQuery{Text: "ot 038gdv-two"}, []string{"y"}},
+		{billing.RequestQuery{Text: "038gdv-none"}, nil},
+	} {
+		got, _, err := l.Requests(context.Background(), c.q)
+		if err != nil || !slices.Equal(calls(got), c.want) {
+			t.Errorf("%+v: %v, %v; want %v", c.q, calls(got), err, c.want)
+		}
+	}
 }

@@ -1,9 +1,6 @@
 package store
 
-import (
-	"encoding/json"
-	"time"
-)
+import "time"
 
 // interval is a stretch of time that a report keeps apart: [from, to) in Unix
 // nanoseconds, with what it is called when grouped by hour, day and month.
@@ -61,7 +58,7 @@ func midnight(t time.Time, months, days int) time.Time {
 	return time.Date(t.Year(), t.Month()+time.Month(months), t.Day()+days, 0, 0, 0, 0, t.Location())
 }
 
-// span is a stretch of one table: periods [lo, hi), for interval n.
+// span is a stretch of days, hours or nanoseconds [lo, hi), for interval n.
 type span struct {
 	lo, hi int64
 	n      int
@@ -104,13 +101,3 @@ func addSpan(to []span, lo, hi int64, n int) []span {
 
 // ceilDiv is a/b rounded up, for a ≥ 0 and b > 0.
 func ceilDiv(a, b int64) int64 { return (a + b - 1) / b }
-
-// spansJSON is the spans as an SQL argument, an array of [lo, hi, n].
-func spansJSON(spans []span) string {
-	rows := make([][3]int64, len(spans))
-	for i, s := range spans {
-		rows[i] = [3]int64{s.lo, s.hi, int64(s.n)}
-	}
-	text, _ := json.Marshal(rows) // of integers alone: cannot fail
-	return string(text)
-}

@@ -179,6 +179,7 @@ func TestMigrateEntries(t *testing.T) {
 	if err != nil || len(got) != 1 || got[0].Delivered != 0 || got[0].Operation != "embed" || got[0].Attempts != nil || !got[0].Stream {
 		t.Errorf("c2 is %+v, %v", got, err)
 	}
+	verified(t, s.Ledger(), 2) // the sums were made anew
 }
 
 // copyFiles copies the database as a crash would leave it: without Close.
@@ -210,7 +211,7 @@ func TestReopenAfterCrash(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tx.Exec("DELETE FROM usage_hour"); err != nil {
+	if _, err := tx.Exec("DELETE FROM packs"); err != nil {
 		t.Fatal(err)
 	}
 	copyFiles(t, filepath.Join(dir, "a.db"), filepath.Join(dir, "b.db"))

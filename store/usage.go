@@ -6,7 +6,6 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"sluice/billing"
@@ -40,8 +39,8 @@ func (l *Ledger) report(ctx context.Context, q billing.Query) (*billing.Report, 
 		return nil, err
 	}
 	out := &billing.Report{From: q.From, To: q.To, GroupBy: q.GroupBy, Rows: []billing.Row{}}
-	for _, g := range groups {
-		if g.sums != (sums{}) {
+	for i := range groups {
+		if g := &groups[i]; g.sums != (sums{}) {
 			out.Rows = append(out.Rows, billing.Row{Values: g.values, Sums: g.sums.report()})
 		}
 	}
@@ -59,10 +58,10 @@ func (l *Ledger) report(ctx context.Context, q billing.Query) (*billing.Report, 
 	return out, nil
 }
 
-func total(groups map[string]*grouped) *sums {
+func total(groups []grouped) *sums {
 	var all sums
-	for _, g := range groups {
-		all.add(&g.sums, 1)
+	for i := range groups {
+		all.add(&groups[i].sums, 1)
 	}
 	return &all
 }
@@ -73,9 +72,7 @@ func sortRows(rows []billing.Row, groupBy []string) {
 		for i, g := range groupBy {
 			c := cmp.Compare(a.Values[i], b.Values[i])
 			if g == "version" || g == "status" {
-				x, _ := strconv.Atoi(a.Values[i]) // "" is 0
-				y, _ := strconv.Atoi(b.Values[i])
-				c = cmp.Compare(x, y)
+				c = cmp.Compare(atoi(a.Values[i]), atoi(b.Values[i]))
 			}
 			if c != 0 {
 				return c

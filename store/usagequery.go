@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,17 +18,50 @@ type grouped struct {
 	sums   sums
 }
 
+// groupID tells groups apart: an interval, the dims' values, tag and user, each
+// by its number.
+type groupID struct{ part, class, tag, user int32 }
+
 // usageQuery is a report under way: one snapshot of the database.
 type usageQuery struct {
 	billing.Query
-	tx     *sql.Tx
-	parts  []interval
-	tags   map[int64][]string // of each tagset, if grouped by tag
-	groups map[string]*grouped
+	tx    *sql.Tx
+	kind  kind // of the packs that tell apart what is asked for
+	parts []interval
+
+	classes []int32    // by dim; -1: not selected
+	values  [][]string // of each class: the values of the dimensions that dims have
+	tags    numbering
+	users   numbering
+	tagsOf  map[int64][]int32 // of each tagset, if grouped by tag
+	with    map[int64]bool    // tagsets that have the tag asked for
+
+	at     map[groupID]int32
+	ids    []groupID
+	groups []sums
+}
+
+// numbering gives texts numbers.
+type numbering struct {
+	of   map[string]int32
+	text []string
+}
+
+func (n *numbering) number(text string) int32 {
+	i, ok := n.of[text]
+	if !ok {
+		if n.of == nil {
+			n.of = map[string]int32{}
+		}
+		i = int32(len(n.text))
+		n.of[text] = i
+		n.text = append(n.text, text)
+	}
+	return i
 }
 
 // usage sums what a query selects into its groups.
-func usage(ctx context.Context, tx *sql.Tx, q billing.Query) (map[string]*grouped, error) {
+func usage(ctx context.Context, tx *sql.Tx, q billing.Query) ([]grouped, error) {
 	if q.Location == nil {
 		q.Location = time.UTC
 	}
@@ -35,53 +69,34 @@ func usage(ctx context.Context, tx *sql.Tx, q billing.Query) (map[string]*groupe
 	if err != nil || from >= to {
 		return nil, err
 	}
-	u := &usageQuery{Query: q, tx: tx, groups: map[string]*grouped{}}
+	u := &usageQuery{Query: q, tx: tx, at: map[groupID]int32{}}
+	switch {
+	case slices.Contains(q.GroupBy, "user") || q.Only.User != "":
+		u.kind = byUser
+	case slices.Contains(q.GroupBy, "tag") || q.Only.Tag != "":
+		u.kind = byTagset
+	}
 	u.parts = intervals(from, to, q.GroupBy, q.Location)
-	c := coverOf(u.parts)
+	if err := u.readDims(ctx); err != nil {
+		return nil, err
+	}
 	if err := u.readTags(ctx); err != nil {
 		return nil, err
 	}
-	if err := u.add(ctx, source{"entry_sums", "time", true, true}, c.entries, u.place); err != nil {
-		return nil, err
-	}
-	for _, r := range rollups {
-		spans, put := c.days, u.place
-		if r.size == hour {
-			spans = c.hours
-		}
-		switch role := u.role(r); {
-		case role == unread:
-			continue
-		case role == moving:
-			put = u.move
-		}
-		if err := u.add(ctx, source{r.name, r.period, r.tags, r.user}, spans, put); err != nil {
+	c := coverOf(u.parts)
+	u.joinParts(&c)
+	for _, s := range c.entries {
+		if err := u.addEntries(ctx, s); err != nil {
 			return nil, err
 		}
 	}
-	return u.groups, nil
-}
-
-// role is what a rollup does in a report.
-type role int
-
-const (
-	unread role = iota
-	basic       // it holds everything that is selected
-	moving      // its lines are moved from where the basic one has put them
-)
-
-// role tells what a rollup does. Everything is in usage_*, unless the report is
-// of one tag: then tagged_* has it all, and of one user, user_*.
-func (u *usageQuery) role(r rollup) role {
-	byTag, byUser := slices.Contains(u.GroupBy, "tag"), slices.Contains(u.GroupBy, "user")
-	switch {
-	case r.user && u.Only.User != "", r.tags && !r.user && u.Only.Tag != "" && u.Only.User == "", !r.tags && u.Only.Tag+u.Only.User == "":
-		return basic
-	case r.user && byUser, r.tags && !r.user && byTag && u.Only.Tag+u.Only.User == "":
-		return moving
+	if err := u.addHours(ctx, c.hours); err != nil {
+		return nil, err
 	}
-	return unread
+	if err := u.addDays(ctx, c.days); err != nil {
+		return nil, err
+	}
+	return u.rows(), nil
 }
 
 // bounds puts what there is in place of open ends.
@@ -103,119 +118,107 @@ func bounds(ctx context.Context, tx *sql.Tx, from, to time.Time) (lo, hi int64, 
 	return lo, hi, nil
 }
 
-// source is a table with sums by period and dim, and whether its tags and users
-// are looked at; if not, its rows count as having none.
-type source struct {
-	table, period string
-	tags, user    bool
+func isTime(dimension string) bool {
+	return dimension == "hour" || dimension == "day" || dimension == "month"
 }
 
-// line is a row of a source: figures of an interval, the values of the other
-// dimensions in their places, and the tagset.
-type line struct {
-	n      int
-	cells  []string
-	tagset int64
-	sums   sums
+// ofDims tells whether a dimension is in dims.
+func ofDims(dimension string) bool {
+	return !isTime(dimension) && dimension != "tag" && dimension != "user"
 }
 
-// add sums the spans of a source and puts each line into the groups.
-func (u *usageQuery) add(ctx context.Context, s source, spans []span, put func(*line, *source)) error {
-	if len(spans) == 0 {
-		return nil
+// readDims finds the dims that are selected, and the class of each: dims that
+// the report does not tell apart share one.
+func (u *usageQuery) readDims(ctx context.Context) error {
+	columns := []string{"id"}
+	for _, g := range u.GroupBy {
+		switch {
+		case g == "version":
+			columns = append(columns, "iif(version = 0, '', version)")
+		case ofDims(g):
+			columns = append(columns, g)
+		}
 	}
-	text, args := u.sql(s, spans)
-	rows, err := u.tx.QueryContext(ctx, text, args...)
+	var w where
+	for _, f := range [...]struct{ column, only string }{{"team", u.Team}, {"key_id", u.KeyID}, {"key", u.Only.Key}, {"model", u.Only.Model},
+		{"provider", u.Only.Provider}, {"target", u.Only.Target}, {"prompt", u.Only.Prompt}} {
+		if f.only != "" {
+			w.and(f.column+" = ?", f.only)
+		}
+	}
+	rows, err := u.tx.QueryContext(ctx, "SELECT "+strings.Join(columns, ", ")+" FROM dims"+w.String(), w.args...)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = rows.Close() }()
-	l := line{cells: make([]string, len(u.GroupBy))}
-	to := []any{&l.n}
-	for i, g := range u.GroupBy {
-		switch {
-		case g == "tag":
-			to = append(to, &l.tagset)
-		case !isTime(g):
-			to = append(to, &l.cells[i])
-		}
+	var dim int64
+	to := []any{&dim}
+	cells := make([]string, len(columns)-1)
+	for i := range cells {
+		to = append(to, &cells[i])
 	}
-	var found packed
-	to = found.pointers(to)
+	var known numbering
 	for rows.Next() {
 		if err := rows.Scan(to...); err != nil {
 			return err
 		}
-		l.sums = found.unpack()
-		put(&l, &s)
+		class := known.number(strings.Join(cells, "\x00"))
+		if int(class) == len(u.values) {
+			u.values = append(u.values, slices.Clone(cells))
+		}
+		for int64(len(u.classes)) <= dim {
+			u.classes = append(u.classes, -1)
+		}
+		u.classes[dim] = class
 	}
 	return rows.Err()
 }
 
-// place adds a line where it belongs: under each of its tags, if grouped by tag.
-func (u *usageQuery) place(l *line, _ *source) { u.put(l, l.tagset, 1) }
-
-// move takes a line of tagged_* or user_* from where the line before it has
-// put it to where it belongs. Every entry is in usage_*, where it counts as if
-// it had neither user nor tags; what has tags is moved under them by tagged_*;
-// and what has a user is moved, under the same tags, by user_*.
-func (u *usageQuery) move(l *line, s *source) {
-	u.put(l, l.tagset, 1)
-	from := *l
-	if s.user {
-		from.cells = slices.Clone(l.cells)
-		from.cells[slices.Index(u.GroupBy, "user")] = ""
-	} else {
-		from.tagset = 0
+// joinParts makes one of the intervals that are called the same: clocks that are
+// set back make two of an hour or a day.
+func (u *usageQuery) joinParts(c *cover) {
+	var names numbering
+	first := make([]int, 0, len(u.parts))
+	same := make([]int, len(u.parts))
+	for i, p := range u.parts {
+		name := p.month
+		if slices.Contains(u.GroupBy, "day") {
+			name = p.day
+		}
+		if slices.Contains(u.GroupBy, "hour") {
+			name += p.hour
+		}
+		n := names.number(name)
+		if int(n) == len(first) {
+			first = append(first, i)
+		}
+		same[i] = first[n]
 	}
-	u.put(&from, from.tagset, -1)
-}
-
-// put adds a line's figures, times sign, to the groups of a tagset.
-func (u *usageQuery) put(l *line, tagset, sign int64) {
-	at := slices.Index(u.GroupBy, "tag")
-	p := &u.parts[l.n]
-	for i, g := range u.GroupBy {
-		switch g {
-		case "hour":
-			l.cells[i] = p.hour
-		case "day":
-			l.cells[i] = p.day
-		case "month":
-			l.cells[i] = p.month
+	for _, spans := range [][]span{c.days, c.hours, c.entries} {
+		for i := range spans {
+			spans[i].n = same[spans[i].n]
 		}
 	}
-	if at < 0 {
-		u.group(l.cells).add(&l.sums, sign)
-		return
-	}
-	tags := u.tags[tagset]
-	if tagset == 0 {
-		tags = []string{""}
-	}
-	for _, tag := range tags {
-		l.cells[at] = tag
-		u.group(l.cells).add(&l.sums, sign)
-	}
 }
 
-// group is the group of these values, made at its first use.
-func (u *usageQuery) group(values []string) *sums {
-	key := strings.Join(values, "\x00")
-	g := u.groups[key]
-	if g == nil {
-		g = &grouped{values: slices.Clone(values)}
-		u.groups[key] = g
+// class is the class of a dim; -1: it is not selected.
+func (u *usageQuery) class(dim int64) int32 {
+	if dim < 0 || dim >= int64(len(u.classes)) {
+		return -1
 	}
-	return &g.sums
+	return u.classes[dim]
 }
 
-// readTags reads what tags each tagset has.
+// readTags reads what tags each tagset has, if that matters.
 func (u *usageQuery) readTags(ctx context.Context) error {
-	if !slices.Contains(u.GroupBy, "tag") {
+	by := slices.Contains(u.GroupBy, "tag")
+	if !by && u.Only.Tag == "" {
 		return nil
 	}
-	u.tags = map[int64][]string{}
+	u.with = map[int64]bool{}
+	if by {
+		u.tagsOf = map[int64][]int32{0: {u.tags.number("")}}
+	}
 	rows, err := u.tx.QueryContext(ctx, "SELECT tagset, tag FROM tags")
 	if err != nil {
 		return err
@@ -227,63 +230,227 @@ func (u *usageQuery) readTags(ctx context.Context) error {
 		if err := rows.Scan(&set, &tag); err != nil {
 			return err
 		}
-		u.tags[set] = append(u.tags[set], tag)
+		if tag == u.Only.Tag {
+			u.with[set] = true
+		}
+		if by {
+			u.tagsOf[set] = append(u.tagsOf[set], u.tags.number(tag))
+		}
 	}
 	return rows.Err()
 }
 
-func isTime(dimension string) bool {
-	return dimension == "hour" || dimension == "day" || dimension == "month"
+// group is the sums of a group, made at its first use. What it points to may
+// move when the next group is made.
+func (u *usageQuery) group(id groupID) *sums {
+	i, ok := u.at[id]
+	if !ok {
+		i = int32(len(u.groups))
+		u.at[id] = i
+		u.ids, u.groups = append(u.ids, id), append(u.groups, sums{})
+	}
+	return &u.groups[i]
 }
 
-// sql is the statement that sums the spans of a source by interval and the
-// dimensions that are not times. The joins are CROSS JOINs because SQLite
-// keeps to their order: a few dims first if few are asked for, else by time.
-func (u *usageQuery) sql(s source, spans []span) (string, []any) {
-	columns := []string{"p.n"}
-	for _, g := range u.GroupBy {
+// tooMany is an error once there are more groups than there may be rows.
+func (u *usageQuery) tooMany() error {
+	if u.MostRows == 0 || len(u.groups) <= u.MostRows {
+		return nil
+	}
+	return billing.BadQuery{Err: fmt.Errorf("the report would have more than %d rows: narrow the span or the selection, or group by less", u.MostRows)}
+}
+
+// tagged gives the tags that a tagset counts under.
+func (u *usageQuery) tagged(tagset int64) []int32 {
+	switch {
+	case u.Only.Tag != "" && !u.with[tagset]:
+		return nil
+	case u.tagsOf != nil:
+		return u.tagsOf[tagset]
+	}
+	return onlyTag
+}
+
+var onlyTag = []int32{0}
+
+// addEntries sums the entries of a span, which is shorter than an hour.
+func (u *usageQuery) addEntries(ctx context.Context, s span) error {
+	rows, err := u.tx.QueryContext(ctx, sumsQuery+"WHERE time >= ? AND time < ?", s.lo, s.hi)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	byUser := slices.Contains(u.GroupBy, "user")
+	for rows.Next() {
+		_, row, err := scanSums(rows.Scan)
+		if err != nil {
+			return err
+		}
+		id := groupID{part: int32(s.n), class: u.class(row.dim)}
+		if id.class < 0 || u.Only.User != "" && row.user != u.Only.User {
+			continue
+		}
+		if byUser {
+			id.user = u.users.number(row.user)
+		}
+		for _, id.tag = range u.tagged(row.tagset) {
+			u.group(id).add(&row.sums, 1)
+		}
+	}
+	return rows.Err()
+}
+
+// addDays sums whole days.
+func (u *usageQuery) addDays(ctx context.Context, spans []span) error {
+	for _, s := range spans {
+		err := u.eachPack(ctx, "days", s.lo, s.hi, func(_ int64, pack []byte) error {
+			return u.addPack(pack, &[24]int32{int32(s.n)})
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addHours sums whole hours. Spans come in the order of time, several of a day.
+func (u *usageQuery) addHours(ctx context.Context, spans []span) error {
+	parts := map[int64]*[24]int32{}
+	for _, s := range spans {
+		for h := s.lo; h < s.hi; h++ {
+			at := parts[h/24]
+			if at == nil {
+				at = new([24]int32)
+				for i := range at {
+					at[i] = -1
+				}
+				parts[h/24] = at
+			}
+			at[h%24] = int32(s.n)
+		}
+	}
+	// Neighbouring days are read by one statement.
+	for i := 0; i < len(spans); {
+		lo, hi := spans[i].lo/24, ceilDiv(spans[i].hi, 24)
+		for i++; i < len(spans) && spans[i].lo/24 <= hi; i++ {
+			hi = max(hi, ceilDiv(spans[i].hi, 24))
+		}
+		err := u.eachPack(ctx, "hours", lo, hi, func(day int64, pack []byte) error {
+			if parts[day] == nil {
+				return nil
+			}
+			return u.addPack(pack, parts[day])
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eachPack reads the packs of days [lo, hi).
+func (u *usageQuery) eachPack(ctx context.Context, column string, lo, hi int64, use func(day int64, pack []byte) error) error {
+	rows, err := u.tx.QueryContext(ctx, "SELECT day, "+column+" FROM packs WHERE kind = ? AND day >= ? AND day < ?", u.kind, lo, hi)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	var day int64
+	var pack sql.RawBytes
+	for rows.Next() {
+		if err := rows.Scan(&day, &pack); err != nil {
+			return err
+		}
+		if err := use(day, pack); err != nil {
+			return fmt.Errorf("sums of day %d: %w", day, err)
+		}
+	}
+	return rows.Err()
+}
+
+// addPack sums what is selected of a pack; parts are the intervals of its hours,
+// -1: the hour is in none.
+func (u *usageQuery) addPack(pack []byte, parts *[24]int32) error {
+	p, err := unpack(pack)
+	if err != nil {
+		return err
+	}
+	users := u.usersOf(p)
+	for p.nextDim() {
+		id := groupID{class: u.class(p.dim)}
+		if id.class < 0 {
+			continue
+		}
+		for p.nextRow() {
+			id.part = parts[p.hour]
+			if id.part < 0 {
+				continue
+			}
+			if users != nil {
+				if id.user = users[p.user]; id.user < 0 {
+					continue
+				}
+			}
+			for _, id.tag = range u.tagged(p.tagset) {
+				p.addTo(u.group(id))
+			}
+		}
+	}
+	if p.err != nil {
+		return p.err
+	}
+	return u.tooMany()
+}
+
+// usersOf are the numbers of a pack's users, -1: not selected. Nil: it does not
+// matter who they are.
+func (u *usageQuery) usersOf(p *unpacker) []int32 {
+	byUser := slices.Contains(u.GroupBy, "user")
+	if !byUser && u.Only.User == "" {
+		return nil
+	}
+	out := make([]int32, len(p.users))
+	for i, name := range p.users {
 		switch {
-		case isTime(g):
-		case g == "user" && !s.user:
-			columns = append(columns, "''")
-		case g == "user":
-			columns = append(columns, "u.user")
-		case g == "tag" && !s.tags:
-			columns = append(columns, "0")
-		case g == "tag":
-			columns = append(columns, "u.tagset")
-		case g == "version":
-			columns = append(columns, "iif(d.version = 0, '', d.version)")
-		default:
-			columns = append(columns, "d."+g)
+		case u.Only.User != "" && name != u.Only.User:
+			out[i] = -1
+		case byUser:
+			out[i] = u.users.number(name)
 		}
 	}
-	by := make([]string, len(columns))
-	for i := range columns {
-		by[i] = strconv.Itoa(i + 1)
-	}
-	for _, c := range sumColumns {
-		columns = append(columns, "sum(u."+c+")")
-	}
-	var w where
-	w.and("u." + s.period + " >= p.lo AND u." + s.period + " < p.hi")
-	for _, f := range [...]struct{ column, only string }{{"team", u.Team}, {"key_id", u.KeyID}, {"key", u.Only.Key}, {"model", u.Only.Model},
-		{"provider", u.Only.Provider}, {"target", u.Only.Target}, {"prompt", u.Only.Prompt}} {
-		if f.only != "" {
-			w.and("d."+f.column+" = ?", f.only)
+	return out
+}
+
+// rows names the groups. A class, a tag or a user may stand for others of the
+// same values.
+func (u *usageQuery) rows() []grouped {
+	out := make([]grouped, len(u.groups))
+	for i, id := range u.ids {
+		p, values, next := &u.parts[id.part], make([]string, len(u.GroupBy)), 0
+		for j, g := range u.GroupBy {
+			switch {
+			case g == "hour":
+				values[j] = p.hour
+			case g == "day":
+				values[j] = p.day
+			case g == "month":
+				values[j] = p.month
+			case g == "tag":
+				values[j] = u.tags.text[id.tag]
+			case g == "user":
+				values[j] = u.users.text[id.user]
+			default:
+				values[j] = u.values[id.class][next]
+				next++
+			}
 		}
+		out[i] = grouped{values, u.groups[i]}
 	}
-	from := "p CROSS JOIN " + s.table + " u CROSS JOIN dims d ON d.id = u.dim"
-	if len(w.args) > 0 {
-		from = "dims d CROSS JOIN p CROSS JOIN " + s.table + " u ON u.dim = d.id"
-	}
-	if u.Only.Tag != "" {
-		w.and("u.tagset IN (SELECT tagset FROM tags WHERE tag = ?)", u.Only.Tag)
-	}
-	if u.Only.User != "" {
-		w.and("u.user = ?", u.Only.User)
-	}
-	text := "WITH p (lo, hi, n) AS MATERIALIZED (SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?)) SELECT " +
-		strings.Join(columns, ", ") + " FROM " + from + w.String() + " GROUP BY " + strings.Join(by, ", ")
-	return text, append([]any{spansJSON(spans)}, w.args...)
+	return out
+}
+
+// atoi is a number of a report's cell; an empty one is 0.
+func atoi(text string) int {
+	n, _ := strconv.Atoi(text)
+	return n
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -11,10 +12,10 @@ import (
 // mostDifferences bounds what Verify tells.
 const mostDifferences = 100
 
-// Verify compares, in one snapshot, the rollups by hour with the entries and
-// those by day with those by hour. It returns the number of entries and a line
-// for each sum that differs, at most a hundred. It reads everything: seconds
-// for each million entries.
+// Verify compares, in one snapshot, the sums of every hour and day with the
+// entries, by user and tags, by tags, and without. It returns the number of
+// entries and a line for each sum that differs, at most a hundred. It reads
+// everything: seconds for each million entries.
 func (l *Ledger) Verify(ctx context.Context) (entries int64, differences []string, err error) {
 	tx, err := l.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
@@ -24,137 +25,242 @@ func (l *Ledger) Verify(ctx context.Context) (entries int64, differences []strin
 	if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM entries").Scan(&entries); err != nil {
 		return 0, nil, fmt.Errorf("cannot verify the ledger: %w", err)
 	}
-	for _, r := range rollups {
-		from, period := "entry_sums", "hour"
-		if r.size == day {
-			from, period = strings.Replace(r.name, "_day", "_hour", 1), "hour / 24"
-		} else if r.user {
-			from += " WHERE user <> ''"
-		} else if r.tags {
-			from += " WHERE tagset <> 0"
-		}
-		found, err := compare(ctx, tx, from, period, r)
+	days, err := daysOf(ctx, tx)
+	if err != nil {
+		return entries, nil, fmt.Errorf("cannot verify the ledger: %w", err)
+	}
+	for _, d := range days {
+		found, err := verifyDay(ctx, tx, d)
 		if err != nil {
-			return entries, nil, fmt.Errorf("cannot verify %s: %w", r.name, err)
+			return entries, nil, fmt.Errorf("cannot verify %s: %w", nameOfDay(d), err)
 		}
-		differences = append(differences, found...)
+		if differences = append(differences, found...); len(differences) >= mostDifferences {
+			break
+		}
 	}
 	return entries, differences[:min(len(differences), mostDifferences)], nil
 }
 
-// compare walks what a rollup should hold and what it holds side by side.
-func compare(ctx context.Context, tx *sql.Tx, from, period string, r rollup) (out []string, err error) {
-	keys := r.keys()
-	want := append([]string{period}, keys[1:]...)
-	should, err := openRows(ctx, tx, r, "SELECT "+strings.Join(want, ", ")+summed()+" FROM "+from+
-		" GROUP BY "+strings.Join(want, ", ")+" ORDER BY "+strings.Join(want, ", "))
+func nameOfDay(d int64) string { return time.Unix(0, d*day).UTC().Format(time.DateOnly) }
+
+// daysOf are the days of which there are entries or sums. SQLite finds the next
+// of each in its index.
+func daysOf(ctx context.Context, tx *sql.Tx) ([]int64, error) {
+	rows, err := tx.QueryContext(ctx, `WITH RECURSIVE
+		e (d) AS (SELECT min(time) / ?1 FROM entries UNION ALL
+			SELECT (SELECT min(time) / ?1 FROM entries WHERE time >= (d + 1) * ?1) FROM e WHERE d IS NOT NULL)
+		SELECT d FROM e WHERE d IS NOT NULL UNION SELECT DISTINCT day FROM packs ORDER BY 1`, day)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = should.rows.Close() }()
-	has, err := openRows(ctx, tx, r, "SELECT "+strings.Join(keys, ", ")+", "+strings.Join(sumColumns, ", ")+
-		" FROM "+r.name+" ORDER BY "+strings.Join(keys, ", "))
-	if err != nil {
-		return nil, err
+	defer func() { _ = rows.Close() }()
+	var days []int64
+	for rows.Next() {
+		var d int64
+		if err := rows.Scan(&d); err != nil {
+			return nil, err
+		}
+		days = append(days, d)
 	}
-	defer func() { _ = has.rows.Close() }()
-	should.next()
-	has.next()
-	for (should.ok || has.ok) && len(out) < mostDifferences {
-		c := should.group.compare(has.group)
-		switch {
-		case !has.ok || should.ok && c < 0:
-			out = append(out, r.describe(should.group, &should.sums, &packed{}))
-			should.next()
-		case !should.ok || c > 0:
-			out = append(out, r.describe(has.group, &packed{}, &has.sums))
-			has.next()
-		default:
-			if should.sums != has.sums {
-				out = append(out, r.describe(has.group, &should.sums, &has.sums))
-			}
-			should.next()
-			has.next()
+	return days, rows.Err()
+}
+
+// verifyDay proves that the entries of a day are its sums by user and hour, that
+// these make its sums by tags and without, and those of hours those of the day.
+func verifyDay(ctx context.Context, tx *sql.Tx, d int64) (differences []string, err error) {
+	var packs [kinds]packsRead
+	for k := range kinds {
+		if packs[k], err = readPacks(ctx, tx, "kind = ? AND day = ?", k, d); err != nil {
+			return nil, err
 		}
 	}
-	if should.err != nil {
-		return nil, should.err
+	rows, err := tx.QueryContext(ctx, sumsQuery+"WHERE time >= ? AND time < ? ORDER BY dim, tagset, user, time", d*day, (d+1)*day)
+	if err != nil {
+		return nil, err
 	}
-	return out, has.err
+	defer func() { _ = rows.Close() }()
+	finest, err := mergePacks(packs[byUser].hours)
+	if err != nil {
+		return nil, err
+	}
+	found, err := compare(&entrySums{rows: rows}, finest, d, byUser, true)
+	if err != nil {
+		return nil, err
+	}
+	for k := range kinds {
+		for _, hours := range []bool{true, false} {
+			if k == byUser && hours {
+				continue
+			}
+			more, err := compareKinds(packs, k, hours, d)
+			if err != nil {
+				return nil, err
+			}
+			found = append(found, more...)
+		}
+	}
+	return found, nil
 }
 
-func summed() string {
-	var b strings.Builder
-	for _, c := range sumColumns {
-		b.WriteString(", sum(" + c + ")")
+// compareKinds compares the sums of a kind with those that tell more apart.
+func compareKinds(packs [kinds]packsRead, k kind, hours bool, d int64) ([]string, error) {
+	from, have := packs[byUser].hours, packs[k].hours
+	if !hours {
+		from, have = packs[k].hours, packs[k].days
 	}
-	return b.String()
+	finer, err := mergePacks(from)
+	if err != nil {
+		return nil, err
+	}
+	own, err := mergePacks(have)
+	if err != nil {
+		return nil, err
+	}
+	return compare(&coarser{from: finer, kind: k, hours: hours}, own, d, k, hours)
 }
 
-// groupRows reads rows of a group and its sums.
-type groupRows struct {
+// sumRows gives rows in their order; false: there are no more.
+type sumRows interface {
+	next() (bool, error)
+	current() *packRow
+}
+
+func (m *merged) current() *packRow { return &m.row }
+
+// compare walks what sums should be and what they are side by side.
+func compare(should, has sumRows, d int64, k kind, hours bool) (out []string, err error) {
+	more, err := should.next()
+	if err != nil {
+		return nil, err
+	}
+	left, err := has.next()
+	for err == nil && (more || left) && len(out) < mostDifferences {
+		want, have := should.current(), has.current()
+		c := want.compare(&have.packKey)
+		takeWant, takeHave := more && (!left || c <= 0), left && (!more || c >= 0)
+		row := packRow{packKey: have.packKey}
+		var haveSums sums
+		if takeWant {
+			row = *want
+		}
+		if takeHave {
+			haveSums = have.sums
+		}
+		if row.sums != haveSums {
+			out = append(out, describe(d, k, hours, &row, &haveSums))
+		}
+		if takeWant {
+			more, err = should.next()
+		}
+		if takeHave && err == nil {
+			left, err = has.next()
+		}
+	}
+	return out, err
+}
+
+// entrySums adds up entries that come in the order of packs.
+type entrySums struct {
 	rows  *sql.Rows
-	to    []any
-	ok    bool
-	err   error
-	group group
-	sums  packed
+	row   packRow
+	ahead *packRow // the first entry of the next row
 }
 
-func openRows(ctx context.Context, tx *sql.Tx, r rollup, text string) (*groupRows, error) {
-	rows, err := tx.QueryContext(ctx, text)
-	if err != nil {
-		return nil, err
-	}
-	g := &groupRows{rows: rows}
-	g.to = []any{&g.group.period, &g.group.dim}
-	if r.tags {
-		g.to = append(g.to, &g.group.tagset)
-	}
-	if r.user {
-		g.to = append(g.to, &g.group.user)
-	}
-	g.to = g.sums.pointers(g.to)
-	return g, nil
-}
+func (e *entrySums) current() *packRow { return &e.row }
 
-func (g *groupRows) next() {
-	if g.ok = g.rows.Next(); !g.ok {
-		g.err = g.rows.Err()
-		return
+func (e *entrySums) next() (bool, error) {
+	have := e.ahead != nil
+	if have {
+		e.row, e.ahead = *e.ahead, nil
 	}
-	if g.err = g.rows.Scan(g.to...); g.err != nil {
-		g.ok = false
-	}
-}
-
-// compare orders groups as their rollup's key does.
-func (g group) compare(h group) int {
-	for _, c := range [][2]int64{{g.period, h.period}, {g.dim, h.dim}, {g.tagset, h.tagset}} {
-		if c[0] != c[1] {
-			if c[0] < c[1] {
-				return -1
-			}
-			return 1
+	for e.rows.Next() {
+		_, row, err := scanSums(e.rows.Scan)
+		switch {
+		case err != nil:
+			return false, err
+		case !have:
+			e.row, have = row, true
+		case row.packKey == e.row.packKey:
+			e.row.sums.add(&row.sums, 1)
+		default:
+			e.ahead = &row
+			return true, nil
 		}
 	}
-	return strings.Compare(g.user, h.user)
+	return have, e.rows.Err()
+}
+
+// coarser adds up the rows of finer packs, a dim at a time.
+type coarser struct {
+	from  *merged
+	kind  kind
+	hours bool
+	more  bool // from has a row that was not taken
+	begun bool
+	dim   []packRow // the rest of the dim, in order
+	row   packRow
+}
+
+func (c *coarser) current() *packRow { return &c.row }
+
+func (c *coarser) next() (bool, error) {
+	if len(c.dim) == 0 {
+		if err := c.read(); err != nil || len(c.dim) == 0 {
+			return false, err
+		}
+	}
+	c.row, c.dim = c.dim[0], c.dim[1:]
+	return true, nil
+}
+
+// read adds up the next dim.
+func (c *coarser) read() (err error) {
+	if !c.begun {
+		c.begun = true
+		if c.more, err = c.from.next(); err != nil {
+			return err
+		}
+	}
+	sums := map[packKey]*packRow{}
+	for first := c.from.row.dim; c.more && c.from.row.dim == first; {
+		key := c.kind.of(c.from.row.packKey)
+		if !c.hours {
+			key.hour = 0
+		}
+		if sums[key] == nil {
+			sums[key] = &packRow{packKey: key}
+		}
+		sums[key].sums.add(&c.from.row.sums, 1)
+		if c.more, err = c.from.next(); err != nil {
+			return err
+		}
+	}
+	c.dim = c.dim[:0]
+	for _, row := range sums {
+		c.dim = append(c.dim, *row)
+	}
+	slices.SortFunc(c.dim, func(a, b packRow) int { return a.compare(&b.packKey) })
+	return nil
 }
 
 // describe tells the figures that differ in one row.
-func (r rollup) describe(g group, want, have *packed) string {
+func describe(d int64, k kind, hours bool, want *packRow, have *sums) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s dim %d", r.name, time.Unix(0, g.period*r.size).UTC().Format("2006-01-02T15Z"), g.dim)
-	if r.tags {
-		fmt.Fprintf(&b, " tagset %d", g.tagset)
+	b.WriteString(nameOfDay(d))
+	if hours {
+		fmt.Fprintf(&b, "T%02dZ", want.hour)
 	}
-	if r.user {
-		fmt.Fprintf(&b, " user %q", g.user)
+	fmt.Fprintf(&b, " dim %d", want.dim)
+	if k >= byTagset {
+		fmt.Fprintf(&b, " tagset %d", want.tagset)
+	}
+	if k == byUser {
+		fmt.Fprintf(&b, " user %q", want.user)
 	}
 	b.WriteString(":")
-	for i, c := range sumColumns {
-		if want[i] != have[i] {
-			fmt.Fprintf(&b, " %s %d should be %d", c, have[i], want[i])
+	for i := range want.sums {
+		if want.sums[i] != have[i] {
+			fmt.Fprintf(&b, " %s %d should be %d", sumName(i), have[i], want.sums[i])
 		}
 	}
 	return b.String()

@@ -87,6 +87,7 @@ func (a *api) fail(q *request, err error) {
 func (a *api) asError(q *request, err error) *schema.Error {
 	var e *schema.Error
 	var large *http.MaxBytesError
+	var bad billing.BadQuery
 	switch {
 	case errors.As(err, &e):
 		return e
@@ -95,6 +96,8 @@ func (a *api) asError(q *request, err error) *schema.Error {
 			Origin: schema.OriginGateway, Message: "the body is larger than " + strconv.FormatInt(large.Limit, 10) + " bytes"}
 	case errors.Is(err, billing.ErrNotFound):
 		return errNotFound("%s", err.Error())
+	case errors.As(err, &bad):
+		return schema.Invalid("", "%v", bad)
 	case errors.Is(err, billing.ErrConflict):
 		return errConflict("%s", err.Error())
 	case errors.Is(err, context.Canceled) && q.Context().Err() != nil: // nobody reads the answer

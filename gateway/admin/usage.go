@@ -31,6 +31,7 @@ func (a *api) usage(q *request) error {
 		return err
 	}
 	query.Select(values.Get)
+	query.MostRows = billing.LongestReport
 	format := values.Get("format")
 	types := map[string]string{"": "application/json", "json": "application/json", "csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
 	if types[format] == "" {
@@ -41,15 +42,20 @@ func (a *api) usage(q *request) error {
 	if err != nil {
 		return err
 	}
+	q.w.Header().Set("Content-Type", types[format])
 	if format == "" || format == "json" {
-		return q.answer(http.StatusOK, report)
+		body, err := report.MarshalJSON() // json.Marshal would read it all once more
+		if err != nil {
+			return err
+		}
+		_, _ = q.w.Write(append(body, '\n')) // the client may have left
+		return nil
 	}
 	var body bytes.Buffer
 	if err := report.Render(&body, format); err != nil {
 		return err
 	}
-	q.w.Header().Set("Content-Type", types[format])
-	_, _ = q.w.Write(body.Bytes()) // the client may have left
+	_, _ = q.w.Write(body.Bytes())
 	return nil
 }
 

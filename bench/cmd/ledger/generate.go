@@ -1,0 +1,230 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	"sluice/billing"
+	"sluice/providers/schema"
+	"sluice/store"
+)
+
+// world is who makes the calls of a busy company: some teams and keys make most
+// of them, most calls are of office hours, a few fail.
+type world struct {
+	start time.Time
+	days  int
+	keys  []caller
+}
+
+// caller is a key and what it is used for.
+type caller struct {
+	team, id, name string
+	weight         float64
+	models         []model
+	prompt         string
+	versions       int
+	tagged         bool
+	users          int // 0: it names none
+}
+
+type model struct{ name, provider, target string }
+
+const (
+	teams    = 40
+	keyCount = 400
+	models   = 25
+	users    = 20_000
+)
+
+// newWorld makes the same world every time.
+func newWorld(start time.Time, days int) *world {
+	rng := rand.New(rand.NewPCG(7, 11))
+	w := &world{start: start, days: days}
+	for i := range keyCount {
+		c := caller{team: fmt.Sprintf("team-%02d", i%teams), id: fmt.Sprintf("key_%012d", i), name: fmt.Sprintf("app-%d", i/teams),
+			weight: 1 / math.Pow(float64(i+1), 0.8), tagged: rng.IntN(5) < 2}
+		for range 1 + rng.IntN(4) {
+			n := rng.IntN(models)
+			provider := []string{"openai", "anthropic", "gemini", "bedrock", "lab"}[n%5]
+			c.models = append(c.models, model{fmt.Sprintf("model-%02d", n), provider, fmt.Sprintf("%s/upstream-%02d", provider, n)})
+		}
+		if rng.IntN(10) < 3 {
+			c.prompt, c.versions = fmt.Sprintf("prompt-%d", i%12), 1+rng.IntN(5)
+		}
+		if rng.IntN(2) == 0 {
+			c.users = 10 + rng.IntN(users)
+		}
+		w.keys = append(w.keys, c)
+	}
+	return w
+}
+
+// stream makes records in the order of their times.
+type stream struct {
+	*world
+	rng   *rand.Rand
+	sums  []float64 // of the callers' weights
+	n, of int
+}
+
+func (w *world) stream(of int) *stream {
+	s := &stream{world: w, rng: rand.New(rand.NewPCG(3, 5)), of: of}
+	sum := 0.0
+	for _, c := range w.keys {
+		sum += c.weight
+		s.sums = append(s.sums, sum)
+	}
+	return s
+}
+
+// rhythm is how much of a day's calls each hour has.
+var rhythm = [24]float64{1, 1, 1, 1, 1, 1, 2, 4, 7, 9, 9, 8, 7, 9, 9, 8, 7, 5, 3, 3, 2, 2, 2, 1}
+
+// at is when a share of all calls has been made.
+func (w *world) at(share float64) time.Time {
+	whole, part := math.Modf(share * float64(w.days))
+	sum := 0.0
+	for _, r := range rhythm {
+		sum += r
+	}
+	left := part * sum
+	h := 0
+	for h < 23 && left > rhythm[h] {
+		left -= rhythm[h]
+		h++
+	}
+	hours := whole*24 + float64(h) + left/rhythm[h]
+	return w.start.Add(time.Duration(hours * float64(time.Hour)))
+}
+
+// next makes the next record.
+func (s *stream) next() billing.Entry {
+	rng := s.rng
+	c := &s.keys[min(sort.SearchFloat64s(s.sums, rng.Float64()*s.sums[len(s.sums)-1]), len(s.keys)-1)]
+	m := c.models[min(int(rng.ExpFloat64()), len(c.models)-1)]
+	at := s.at(float64(s.n) / float64(s.of))
+	e := billing.Entry{
+		Call: callID(s.n), Time: at, Team: c.team, KeyID: c.id, Key: c.team + "/" + c.name,
+		Operation: "chat", Model: m.name, Provider: m.provider, Target: m.target, Status: 200, Delivered: -1,
+		Stream: rng.IntN(2) == 0, PriceVersion: "2026-11-01", Latency: time.Duration(math.Exp(rng.NormFloat64()*0.9+6.8) * 1e6),
+		Usage: schema.Usage{Source: schema.UsageReported, Input: int64(20 + rng.ExpFloat64()*900), Output: int64(1 + rng.ExpFloat64()*250)},
+	}
+	e.RequestID, e.TTFT = e.Call, e.Latency/4
+	if rng.IntN(5) == 0 {
+		e.Usage.CachedInput = e.Usage.Input / 2
+	}
+	e.Cost = billing.Nano(e.Usage.Input*150 + e.Usage.Output*600)
+	if c.prompt != "" {
+		e.Prompt, e.Version = c.prompt, 1+(s.n*c.versions)/s.of
+	}
+	if c.tagged {
+		e.Tags = []string{"prod", fmt.Sprintf("feature-%d", rng.IntN(8))}
+	}
+	if c.users > 0 {
+		e.User = fmt.Sprintf("user-%05d", int(math.Pow(rng.Float64(), 3)*float64(c.users)))
+	}
+	e.Attempts = []billing.AttemptLog{{Target: m.target, Key: "…4f2a", Status: 200, LatencyMS: e.Latency.Milliseconds(), USD: e.Cost}}
+	s.fail(&e)
+	s.n++
+	return e
+}
+
+// fail makes one call in twenty-five end badly.
+func (s *stream) fail(e *billing.Entry) {
+	if s.rng.IntN(25) > 0 {
+		return
+	}
+	switch s.rng.IntN(4) {
+	case 0:
+		e.Status, e.Code, e.Origin = 502, "upstream_error", "provider"
+	case 1:
+		e.Status, e.Code, e.Origin = 400, "invalid_request", "provider"
+	case 2:
+		e.Status, e.Code, e.Origin, e.Disconnect, e.Delivered = 499, "cancelled", "gateway", true, e.Usage.Output/2
+		return
+	default:
+		e.Status, e.Code, e.Origin, e.Refused, e.Target, e.Provider, e.Attempts = 429, "rate_limit_exceeded", "policy", true, "", "", nil
+	}
+	e.Usage, e.Cost, e.Latency, e.TTFT = schema.Usage{}, 0, e.Latency/20, 0
+	if len(e.Attempts) > 0 {
+		e.Attempts[0].Status, e.Attempts[0].Code, e.Attempts[0].USD = e.Status, e.Code, 0
+	}
+}
+
+// callID is an id like those of the gateway, which grow with time.
+func callID(n int) string {
+	text := strconv.FormatUint(uint64(n), 36)
+	return "038gdv" + strings.Repeat("0", 12-len(text)) + text + "rbyp5zmf"
+}
+
+// batch is how many records the spool's writer hands over at once.
+const batch = 2000
+
+// fill writes the records through the store's ledger, as the spool's writer
+// does, and tells the rate of the writing alone.
+func fill(ctx context.Context, path string, w *world, n int) (err error) {
+	s, err := store.Open(ctx, "sqlite:"+path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	if err := declare(ctx, s, w); err != nil {
+		return err
+	}
+	from := w.stream(n)
+	entries := make([]billing.Entry, 0, batch)
+	var all, part time.Duration
+	slowest := math.Inf(1)
+	step := max(n/10/batch, 1) * batch
+	for done := 0; done < n; {
+		entries = entries[:0]
+		for len(entries) < min(batch, n-done) {
+			entries = append(entries, from.next())
+		}
+		begin := time.Now()
+		if err := s.Ledger().Append(ctx, entries); err != nil {
+			return err
+		}
+		took := time.Since(begin)
+		all, part, done = all+took, part+took, done+len(entries)
+		if done%step == 0 {
+			rate := float64(step) / part.Seconds()
+			slowest, part = min(slowest, rate), 0
+			fmt.Printf("%9d records, %.0f/s\n", done, rate)
+		}
+	}
+	fmt.Printf("ingest: %d records in %v of writing, %.0f/s; the slowest tenth %.0f/s\n", n, all.Round(time.Millisecond), float64(n)/all.Seconds(), slowest)
+	return nil
+}
+
+// declare makes the teams and keys, so that lists and budgets have them.
+func declare(ctx context.Context, s *store.Store, w *world) error {
+	for i := range teams {
+		t := billing.Team{Name: fmt.Sprintf("team-%02d", i), Source: "store", Created: w.start,
+			Budgets: billing.Budgets{{USD: 1_000_000 * billing.Dollar, Per: billing.PeriodMonth, Hard: true}}}
+		if i >= 8 {
+			t.Parent = fmt.Sprintf("team-%02d", i%8)
+		}
+		if err := s.Tenants().PutTeam(ctx, t); err != nil {
+			return err
+		}
+	}
+	for i, c := range w.keys {
+		k := billing.Key{ID: c.id, Hash: billing.HashKey("sk-ledger-" + c.id), Prefix: "sk-led…", Team: c.team, Name: c.name, Created: w.start, Source: "store"}
+		if i%4 == 0 {
+			k.Budgets = billing.Budgets{{USD: 100_000 * billing.Dollar, Per: "30d"}}
+		}
+		if err := s.Tenants().PutKey(ctx, k); err != nil {
+			return err
+		}
+	}
+	return nil
+}

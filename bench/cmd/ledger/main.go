@@ -1,0 +1,98 @@
+// Command ledger measures what a large ledger costs: it writes records through
+// the store's own writer and tells how fast that is, starts the gateway on that
+// database, asks for every report and list of the admin API, and compares what
+// a call costs with an empty table and with the full one.
+//
+//	ledger -n 10000000 [-dir DIR] [-binary bin/sluice]
+//
+// A directory that holds a database of an earlier run is measured as it is.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := run(ctx, os.Args[1:])
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "ledger:", err)
+		os.Exit(1)
+	}
+}
+
+// options of a run.
+type options struct {
+	records int
+	days    int
+	dir     string
+	binary  string
+	rounds  int
+	limit   time.Duration
+	check   bool
+	calls   bool
+}
+
+func readOptions(args []string) (o options, err error) {
+	fs := flag.NewFlagSet("ledger", flag.ContinueOnError)
+	fs.IntVar(&o.records, "n", 1_000_000, "records to write")
+	fs.IntVar(&o.days, "days", 90, "over how many days")
+	fs.StringVar(&o.dir, "dir", "", "where to keep the database (default: a temporary directory that is removed)")
+	fs.StringVar(&o.binary, "binary", "bin/sluice", "the gateway's binary")
+	fs.IntVar(&o.rounds, "rounds", 3, "how often each question is asked; the slowest counts")
+	fs.DurationVar(&o.limit, "limit", 300*time.Millisecond, "what a report or list may take")
+	fs.BoolVar(&o.check, "check", false, "fail if a report or list takes longer")
+	fs.BoolVar(&o.calls, "calls", true, "compare the cost of calls too")
+	if err = fs.Parse(args); err == nil && (o.records < 1 || o.days < 1 || o.rounds < 1 || fs.NArg() > 0) {
+		err = errors.New("-n, -days and -rounds must be positive, and nothing else is taken")
+	}
+	return o, err
+}
+
+func run(ctx context.Context, args []string) error {
+	o, err := readOptions(args)
+	if err != nil {
+		return err
+	}
+	if o.dir == "" {
+		if o.dir, err = os.MkdirTemp("", "sluice-ledger-"); err != nil {
+			return err
+		}
+		defer os.RemoveAll(o.dir) //nolint:errcheck // a temporary directory
+	}
+	// The last record is from this hour, so that "this month" holds some.
+	w := newWorld(time.Now().UTC().Truncate(time.Hour).Add(-time.Duration(o.days)*24*time.Hour), o.days)
+	path := filepath.Join(o.dir, "data", "sluice.db")
+	if _, err := os.Stat(path); err != nil {
+		if err := fill(ctx, path, w, o.records); err != nil {
+			return err
+		}
+	}
+	if info, err := os.Stat(path); err == nil {
+		fmt.Printf("database: %.1f GiB\n", float64(info.Size())/(1<<30))
+	}
+	slow, err := askAll(ctx, &o, w)
+	if err != nil {
+		return err
+	}
+	if o.calls {
+		if err := compareCalls(ctx, &o); err != nil {
+			return err
+		}
+	}
+	if o.check && slow > 0 {
+		return fmt.Errorf("%d questions took longer than %v", slow, o.limit)
+	}
+	return nil
+}

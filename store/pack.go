@@ -1,0 +1,300 @@
+package store
+
+import (
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"math/bits"
+	"slices"
+	"strings"
+)
+
+// A pack is sums of one UTC day in a compact form, sorted by dim, tagset, user
+// and hour:
+//
+//	version, runs…, users…, where the users begin (4 bytes)
+//
+// A run is all rows of a dim: the difference from the dim before, the run's
+// length, and its rows, so that a report passes over dims that it does not ask
+// for. A row is its tagset, the number of its user, its hour of the day, a mask
+// that tells which sums are not zero, and these. Numbers are varints, sums
+// zigzag ones; users are texts with their length before them, in the order of
+// their first use.
+const packVersion = 1
+
+// packRow is one row of a pack; what the pack does not tell apart is zero.
+type packRow struct {
+	packKey
+	sums sums
+}
+
+type packKey struct {
+	dim, tagset int64
+	user        string
+	hour        int64 // of the day
+}
+
+// compare orders rows as packs have them.
+func (k *packKey) compare(o *packKey) int {
+	switch {
+	case k.dim != o.dim:
+		return cmp.Compare(k.dim, o.dim)
+	case k.tagset != o.tagset:
+		return cmp.Compare(k.tagset, o.tagset)
+	case k.user != o.user:
+		return strings.Compare(k.user, o.user)
+	}
+	return cmp.Compare(k.hour, o.hour)
+}
+
+// packer writes a pack. Rows must come in order, none twice.
+type packer struct {
+	out   []byte
+	run   []byte // the rows of dim
+	dim   int64
+	last  int64 // dim before
+	users map[string]uint64
+	names []string
+}
+
+func newPacker() *packer {
+	return &packer{out: []byte{packVersion}, users: map[string]uint64{}}
+}
+
+func (p *packer) add(k *packKey, s *sums) {
+	if k.dim != p.dim {
+		p.endRun()
+		p.dim = k.dim
+	}
+	user, ok := p.users[k.user]
+	if !ok {
+		user = uint64(len(p.names))
+		p.users[k.user] = user
+		p.names = append(p.names, k.user)
+	}
+	p.run = binary.AppendUvarint(p.run, uint64(k.tagset))
+	p.run = binary.AppendUvarint(p.run, user)
+	p.run = append(p.run, byte(k.hour))
+	var mask uint64
+	for i, n := range s {
+		if n != 0 {
+			mask |= 1 << i
+		}
+	}
+	p.run = binary.AppendUvarint(p.run, mask)
+	for ; mask != 0; mask &= mask - 1 {
+		p.run = binary.AppendVarint(p.run, s[bits.TrailingZeros64(mask)])
+	}
+}
+
+func (p *packer) endRun() {
+	if len(p.run) == 0 {
+		return
+	}
+	p.out = binary.AppendUvarint(p.out, uint64(p.dim-p.last))
+	p.out = binary.AppendUvarint(p.out, uint64(len(p.run)))
+	p.out = append(p.out, p.run...)
+	p.run, p.last = p.run[:0], p.dim
+}
+
+// bytes is the pack.
+func (p *packer) bytes() []byte {
+	p.endRun()
+	at := len(p.out)
+	for _, name := range p.names {
+		p.out = binary.AppendUvarint(p.out, uint64(len(name)))
+		p.out = append(p.out, name...)
+	}
+	return binary.LittleEndian.AppendUint32(p.out, uint32(at))
+}
+
+// errPack is what bytes that are no pack give.
+var errPack = errors.New("not a pack of sums")
+
+// unpacker reads a pack: nextDim, then nextRow until that is false, and so on.
+type unpacker struct {
+	rest  []byte
+	run   []byte
+	users []string
+
+	dim, tagset, hour int64
+	user              uint32 // in users
+	n                 int    // of the row's sums that are not zero
+	at                [nSums]uint8
+	values            [nSums]int64
+	err               error
+}
+
+func unpack(pack []byte) (*unpacker, error) {
+	if len(pack) < 5 || pack[0] != packVersion {
+		return nil, errPack
+	}
+	end := len(pack) - 4
+	at := int(binary.LittleEndian.Uint32(pack[end:]))
+	if at < 1 || at > end {
+		return nil, errPack
+	}
+	u := &unpacker{rest: pack[1:at]}
+	for names := pack[at:end]; len(names) > 0; {
+		n, size := binary.Uvarint(names)
+		if size <= 0 || n > uint64(len(names)-size) {
+			return nil, errPack
+		}
+		u.users = append(u.users, string(names[size:size+int(n)]))
+		names = names[size+int(n):]
+	}
+	return u, nil
+}
+
+// nextDim goes to the next dim, past what is left of this one; false: there is
+// none, or err is set.
+func (u *unpacker) nextDim() bool {
+	if len(u.rest) == 0 || u.err != nil {
+		return false
+	}
+	delta, a := binary.Uvarint(u.rest)
+	if a <= 0 {
+		return u.fail()
+	}
+	length, b := binary.Uvarint(u.rest[a:])
+	if b <= 0 || length > uint64(len(u.rest)-a-b) {
+		return u.fail()
+	}
+	u.dim += int64(delta)
+	u.run = u.rest[a+b : a+b+int(length)]
+	u.rest = u.rest[a+b+int(length):]
+	return true
+}
+
+func (u *unpacker) fail() bool {
+	u.err, u.run = errPack, nil
+	return false
+}
+
+// nextRow reads the next row of the dim.
+func (u *unpacker) nextRow() bool {
+	b := u.run
+	if len(b) == 0 {
+		return false
+	}
+	tagset, i := binary.Uvarint(b)
+	if i <= 0 {
+		return u.fail()
+	}
+	user, size := binary.Uvarint(b[i:])
+	i += size
+	if size <= 0 || i >= len(b) || user >= uint64(len(u.users)) {
+		return u.fail()
+	}
+	u.tagset, u.user, u.hour = int64(tagset), uint32(user), int64(b[i])
+	i++
+	mask, size := binary.Uvarint(b[i:])
+	if size <= 0 || mask >= 1<<nSums || u.hour > 23 {
+		return u.fail()
+	}
+	i += size
+	n := 0
+	for ; mask != 0; mask &= mask - 1 {
+		v, size := binary.Varint(b[i:])
+		if size <= 0 {
+			return u.fail()
+		}
+		i += size
+		u.at[n], u.values[n] = uint8(bits.TrailingZeros64(mask)), v
+		n++
+	}
+	u.n, u.run = n, b[i:]
+	return true
+}
+
+// addTo adds the row's sums.
+func (u *unpacker) addTo(s *sums) {
+	for i := range u.n {
+		s[u.at[i]] += u.values[i]
+	}
+}
+
+// next goes to the next row of whatever dim.
+func (u *unpacker) next() bool {
+	for !u.nextRow() {
+		if !u.nextDim() {
+			return false
+		}
+	}
+	return true
+}
+
+func (u *unpacker) key() packKey { return packKey{u.dim, u.tagset, u.users[u.user], u.hour} }
+
+// merged goes through the rows of some packs, in order; rows with the same key
+// are added up.
+type merged struct {
+	from []*unpacker // those with a row
+	keys []packKey   // of these
+	row  packRow
+}
+
+func mergePacks(packs [][]byte) (*merged, error) {
+	m := &merged{}
+	for _, p := range packs {
+		u, err := unpack(p)
+		if err != nil {
+			return nil, err
+		}
+		if u.next() {
+			m.from, m.keys = append(m.from, u), append(m.keys, u.key())
+		}
+		if u.err != nil {
+			return nil, u.err
+		}
+	}
+	return m, nil
+}
+
+// next makes row the next one; false: there is none.
+func (m *merged) next() (bool, error) {
+	if len(m.from) == 0 {
+		return false, nil
+	}
+	least := 0
+	for i := range m.keys {
+		if m.keys[i].compare(&m.keys[least]) < 0 {
+			least = i
+		}
+	}
+	m.row = packRow{packKey: m.keys[least]}
+	for i := 0; i < len(m.from); i++ {
+		for u := m.from[i]; m.keys[i] == m.row.packKey; m.keys[i] = u.key() {
+			u.addTo(&m.row.sums)
+			if u.next() {
+				continue
+			}
+			if u.err != nil {
+				return false, u.err
+			}
+			m.from, m.keys = slices.Delete(m.from, i, i+1), slices.Delete(m.keys, i, i+1)
+			i--
+			break
+		}
+	}
+	return true, nil
+}
+
+// repack makes one pack of some.
+func repack(packs [][]byte) ([]byte, error) {
+	m, err := mergePacks(packs)
+	if err != nil {
+		return nil, err
+	}
+	p := newPacker()
+	for {
+		ok, err := m.next()
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			return p.bytes(), nil
+		}
+		p.add(&m.row.packKey, &m.row.sums)
+	}
+}

@@ -1,0 +1,213 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"sluice/billing"
+)
+
+// A list of requests is found by walking back in time, window by window, each
+// three times as long as the one after it, until the page is full, the oldest
+// entry is reached, or searchTime is over: then the cursor goes on from there.
+// In a window, the index that selects most is followed.
+const (
+	searchTime = 70 * time.Millisecond
+	wider      = 3
+)
+
+// search is a list under way.
+type search struct {
+	billing.RequestQuery
+	tx     *sql.Tx
+	lo, hi int64  // what is left of the time, hi exclusive
+	index  string // that is followed
+	terms  where
+}
+
+func (l *Ledger) requests(ctx context.Context, q billing.RequestQuery) ([]billing.Entry, string, error) {
+	tx, err := l.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return nil, "", err
+	}
+	defer func() { _ = tx.Rollback() }() // it wrote nothing
+	s := &search{RequestQuery: q, tx: tx}
+	if err := s.span(ctx); err != nil || s.lo >= s.hi {
+		return nil, "", err
+	}
+	window, err := s.choose(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	return s.walk(ctx, window)
+}
+
+// walk gathers a page, and one entry more, which tells that there is a next one.
+func (s *search) walk(ctx context.Context, window int64) (out []billing.Entry, next string, err error) {
+	var cursors []string
+	for begun := time.Now(); ; window *= wider {
+		from := s.lo
+		if window < s.hi-s.lo {
+			from = s.hi - window
+		}
+		found, after, err := s.within(ctx, from, s.Limit+1-len(out))
+		if err != nil {
+			return nil, "", err
+		}
+		out, cursors = append(out, found...), append(cursors, after...)
+		switch {
+		case len(out) > s.Limit:
+			return out[:s.Limit], cursors[s.Limit-1], nil
+		case from == s.lo:
+			return out, "", nil
+		case time.Since(begun) > searchTime:
+			return out, fmt.Sprintf("%d.0", from), nil
+		}
+		s.hi = from
+	}
+}
+
+// within lists the newest entries of the window that ends at hi.
+func (s *search) within(ctx context.Context, from int64, limit int) ([]billing.Entry, []string, error) {
+	w := where{append([]string{"time >= ?", "time < ?"}, s.terms.terms...), append([]any{from, s.hi}, s.terms.args...)}
+	const order = "time DESC, e.id DESC"
+	text := entrySelect + "WHERE e.id IN (SELECT id FROM entries" + s.index + w.String() + " ORDER BY time DESC, id DESC LIMIT " + strconv.Itoa(limit) +
+		") ORDER BY e." + order
+	return entriesOf(ctx, s.tx, text, w.args)
+}
+
+// span reads the ends of the time, and the conditions that no index decides.
+func (s *search) span(ctx context.Context) (err error) {
+	w := &s.terms
+	w.and("attempt = 0")
+	if s.MinUSD > 0 {
+		w.and("cost >= ?", int64(s.MinUSD))
+	}
+	if s.Text != "" {
+		w.and("(instr(call, ?) > 0 OR instr(request_id, ?) > 0)", s.Text, s.Text)
+	}
+	var newest int64
+	if s.After != "" {
+		at, id, ok := strings.Cut(s.After, ".")
+		time, err1 := strconv.ParseInt(at, 10, 64)
+		row, err2 := strconv.ParseInt(id, 10, 64)
+		if !ok || err1 != nil || err2 != nil {
+			return fmt.Errorf("%q is not a cursor", s.After)
+		}
+		w.and("(time, id) < (?, ?)", time, row)
+		newest = time
+	}
+	if s.lo, s.hi, err = bounds(ctx, s.tx, s.From, s.To); s.After != "" && newest < s.hi {
+		s.hi = newest + 1
+	}
+	return err
+}
+
+const (
+	// manySets of tags are not looked up one by one.
+	manySets = 5000
+	// fewDear entries above an amount are gone through whole.
+	fewDear = 20_000
+)
+
+// choose finds the index to follow, and how long the first window is.
+func (s *search) choose(ctx context.Context) (window int64, err error) {
+	if found, err := s.byID(ctx); err != nil || found {
+		return s.hi - s.lo, err
+	}
+	dims, sets, dear := dimTerms(s.RequestQuery), 0, 0
+	if s.Tag != "" {
+		if err := s.count(ctx, &sets, manySets, "SELECT 1 FROM tags WHERE tag = ?", s.Tag); err != nil {
+			return 0, err
+		}
+	}
+	class := classTerm(s.MinUSD)
+	if s.MinUSD > 0 && len(dims.terms) > 0 {
+		err := s.count(ctx, &dear, fewDear, "SELECT 1 FROM entries INDEXED BY entries_cost WHERE "+class+" AND time >= ? AND time < ?", s.lo, s.hi)
+		if err != nil {
+			return 0, err
+		}
+	}
+	switch {
+	case s.Tag != "" && sets < manySets:
+		s.index = " INDEXED BY entries_tagset"
+	case s.MinUSD > 0 && dear < fewDear:
+		s.index = " INDEXED BY entries_cost"
+		s.terms.and(class)
+		if len(dims.terms) > 0 {
+			window = s.hi - s.lo
+		}
+	case len(dims.terms) > 0:
+		s.index = " INDEXED BY entries_dim"
+	default:
+		s.index = " INDEXED BY entries_time"
+	}
+	if s.Tag != "" {
+		s.terms.and("tagset <> 0 AND tagset IN (SELECT tagset FROM tags WHERE tag = ?)", s.Tag)
+	}
+	if len(dims.terms) > 0 {
+		s.terms.and("dim IN (SELECT id FROM dims"+dims.String()+")", dims.args...)
+	}
+	if window > 0 {
+		return window, nil
+	}
+	return s.firstWindow(ctx)
+}
+
+// count counts the rows of a query, up to most.
+func (s *search) count(ctx context.Context, n *int, most int, query string, args ...any) error {
+	return s.tx.QueryRowContext(ctx, "SELECT count(*) FROM ("+query+" LIMIT "+strconv.Itoa(most)+")", args...).Scan(n)
+}
+
+// classTerm selects the classes of entries_cost that hold an amount or more; all
+// but the first of them hold nothing below it.
+func classTerm(usd billing.Nano) string {
+	digits := strconv.FormatInt(int64(max(usd, 1)), 10)
+	var classes []string
+	for class := len(digits)*10 + int(digits[0]-'0'); class <= 199; class++ {
+		classes = append(classes, strconv.Itoa(class))
+	}
+	return "cost > 0 AND length(cost) * 10 + substr(cost, 1, 1) IN (" + strings.Join(classes, ", ") + ")"
+}
+
+// firstWindow is as long as the newest entries of a page take, of all callers.
+func (s *search) firstWindow(ctx context.Context) (int64, error) {
+	var at int64
+	err := s.tx.QueryRowContext(ctx, "SELECT time FROM entries WHERE time < ? ORDER BY time DESC LIMIT 1 OFFSET ?", s.hi, s.Limit).Scan(&at)
+	if errors.Is(err, sql.ErrNoRows) {
+		return s.hi - s.lo, nil
+	}
+	return max(s.hi-at, 1), err
+}
+
+// shortestID is how much of an id is looked up as its beginning.
+const shortestID = 8
+
+// byID finds the few entries whose id begins with the text.
+func (s *search) byID(ctx context.Context) (bool, error) {
+	if len(s.Text) < shortestID {
+		return false, nil
+	}
+	var n int
+	const calls = "SELECT id FROM entries WHERE call >= ? AND call < ?"
+	const ids = "SELECT id FROM entries WHERE request_id <> '' AND request_id >= ? AND request_id < ?"
+	end := s.Text + "\U0010ffff"
+	found := []any{s.Text, end, s.Text, end}
+	if err := s.count(ctx, &n, s.Limit+1, "SELECT * FROM ("+calls+") UNION ALL SELECT * FROM ("+ids+")", found...); err != nil || n == 0 || n > s.Limit {
+		return false, err
+	}
+	s.terms.and("id IN ("+calls+" UNION ALL "+ids+")", found...)
+	dims := dimTerms(s.RequestQuery)
+	if len(dims.terms) > 0 {
+		s.terms.and("dim IN (SELECT id FROM dims"+dims.String()+")", dims.args...)
+	}
+	if s.Tag != "" {
+		s.terms.and("tagset IN (SELECT tagset FROM tags WHERE tag = ?)", s.Tag)
+	}
+	return true, nil
+}
