@@ -20,8 +20,10 @@ type Book struct {
 	warned func(BudgetStatus)
 
 	mu       sync.Mutex
-	view     uint64 // counts Rebuilds
+	view     uint32 // counts Rebuilds
 	accounts map[accountName]*account
+	people   map[personName]*account
+	filled   map[fillKey]bool
 	nextID   uint64
 	latest   *Owners
 
@@ -37,7 +39,7 @@ func NewBook(loc *time.Location, now func() time.Time) *Book {
 	if now == nil {
 		now = time.Now
 	}
-	return &Book{loc: loc, now: now, start: now(), accounts: map[accountName]*account{}, latest: &Owners{}}
+	return &Book{loc: loc, now: now, start: now(), accounts: map[accountName]*account{}, people: map[personName]*account{}, filled: map[fillKey]bool{}, latest: &Owners{}}
 }
 
 // OnWarn has a function called whenever a budget reaches a level to warn at. It
@@ -75,6 +77,9 @@ func (b *Book) Rebuild(teams []Team, keys []Key) (*Owners, error) {
 		if t.Weight < 0 || t.Weight > MaxWeight {
 			return nil, fmt.Errorf("team %q: weight: %d is not between 1 and %d", t.Name, t.Weight, MaxWeight)
 		}
+		if err := cmp.Or(t.Users.check("users"), t.Tags.check("tags")); err != nil {
+			return nil, fmt.Errorf("team %q: %w", t.Name, err)
+		}
 		declared[t.Name] = t
 	}
 	order, err := parentsFirst(declared)
@@ -98,20 +103,23 @@ func (b *Book) Rebuild(teams []Team, keys []Key) (*Owners, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.view++
+	all := &people{}
 	for _, t := range order {
-		o := &Owner{Name: t.Name, Team: t.Name, parent: v.teams[t.Parent], weight: max(t.Weight, 1)}
-		b.join(o, accountName{team: t.Name}, terms{t.Models, t.Limits, t.Budgets})
+		o := &Owner{Name: t.Name, Team: t.Name, parent: v.teams[t.Parent]}
+		o.more = moreOf(t, o.parent, all)
+		b.join(o, accountOf(b, b.accounts, accountName{team: t.Name}), terms{t.Models, t.Limits, t.Budgets})
 		v.teams[t.Name] = o
 	}
 	for i := range keys {
 		k := &keys[i]
 		o := &Owner{Name: k.Team + "/" + k.Name, Team: k.Team, Key: k, parent: v.teams[k.Team]}
-		b.join(o, accountName{key: k.account()}, terms{k.Models, k.Limits, k.Budgets})
+		b.join(o, accountOf(b, b.accounts, accountName{key: k.account()}), terms{k.Models, k.Limits, k.Budgets})
 		v.keys[k.ID] = o
 		if k.Account != "" {
 			v.rotated[k.Account] = append(v.rotated[k.Account], k.ID)
 		}
 	}
+	b.keepPeople(v)
 	b.forget()
 	b.latest = v
 	return v, nil
@@ -124,14 +132,19 @@ type terms struct {
 	budgets Budgets
 }
 
-// join ties an owner to its account and to everything above it.
-func (b *Book) join(o *Owner, name accountName, t terms) {
-	a := b.accounts[name]
+// accountOf finds the account of a name, or makes it.
+func accountOf[Name comparable](b *Book, all map[Name]*account, name Name) *account {
+	a := all[name]
 	if a == nil {
 		b.nextID++
 		a = &account{id: b.nextID}
-		b.accounts[name] = a
+		all[name] = a
 	}
+	return a
+}
+
+// join ties an owner to its account and to everything above it.
+func (b *Book) join(o *Owner, a *account, t terms) {
 	a.seen = b.view
 	o.book = b
 	own := link{account: a, owner: o}
@@ -164,14 +177,13 @@ func (b *Book) join(o *Owner, name accountName, t terms) {
 		o.grants = append(o.grants, p.grants...)
 		o.hard, o.budgeted = o.hard || p.hard, o.budgeted || p.budgeted
 	}
-	slices.SortFunc(o.links, func(x, y link) int { return cmp.Compare(x.account.id, y.account.id) })
-	slices.SortFunc(o.limits, func(x, y limitLink) int { return cmp.Compare(x.owner.id(), y.owner.id()) })
+	o.sort()
 }
 
 // id is the id of the owner's own account.
 func (o *Owner) id() uint64 {
 	for _, l := range o.links {
-		if l.owner == o {
+		if l.owner == o.self() {
 			return l.account.id
 		}
 	}
@@ -199,14 +211,17 @@ func (a *account) meterOf(budget *Budget, b *Book) *meter {
 // this view nor the one before it has, unless calls are still running on them.
 // One that comes back later is restored from the ledger.
 func (b *Book) forget() {
-	for _, a := range b.accounts {
+	forget(b, b.accounts)
+	forget(b, b.people)
+}
+
+func forget[Name comparable](b *Book, all map[Name]*account) {
+	for _, a := range all {
 		a.mu.Lock()
 		a.meters = slices.DeleteFunc(a.meters, func(m *meter) bool { return m.seen+1 < b.view && m.held == 0 })
 		a.mu.Unlock()
 	}
-	maps.DeleteFunc(b.accounts, func(_ accountName, a *account) bool {
-		return a.seen+1 < b.view && a.idle()
-	})
+	maps.DeleteFunc(all, func(_ Name, a *account) bool { return a.seen+1 < b.view && a.idle() })
 }
 
 func (a *account) idle() bool {

@@ -24,7 +24,7 @@ type meter struct {
 	meterKey
 	patterns []string // of models; none: all
 	loc      *time.Location
-	seen     uint64 // the last view that had it; the Book's lock guards it
+	seen     uint32 // the last view that had it; the Book's lock guards it
 
 	since    int64 // unix ns: the window's first instant
 	until    int64 // and the first one after it; rolling periods use neither

@@ -16,18 +16,40 @@ import (
 type Owner struct {
 	Name string // the team's, or team/name of a key
 	Team string
-	Key  *Key // nil: the owner is a team
+	Key  *Key // nil: the owner is a team, or a person of it
 
 	book   *Book
 	parent *Owner
 	grants [][]string  // the lists of model patterns, its own and those above
 	links  []link      // its account and those above it, in the order of their ids
 	limits []limitLink // of these, those with limits
-	weight int64       // a team's, against others
 	hard   bool        // a hard budget is among the links
 	// budgeted: any budget is.
 	budgeted bool
+
+	more *more // nil: nothing, as of nearly all keys
 }
+
+// more is what few owners have.
+type more struct {
+	weight int64   // of a team, against others; 0 is 1
+	person         // that it is
+	base   *Owner  // that it was made from: see For; nil: it was not
+	users  People  // of a team
+	tags   People  // likewise
+	people *people // nil: neither the team nor one above it has users or tags
+}
+
+// self is the owner that its links know it by.
+func (o *Owner) self() *Owner {
+	if o.more != nil && o.more.base != nil {
+		return o.more.base
+	}
+	return o
+}
+
+// isPerson tells whether it is a user or tag of a team.
+func (o *Owner) isPerson() bool { return o.more != nil && o.more.person != person{} }
 
 // link is one account above an owner, with the budgets it has there.
 type link struct {
@@ -53,7 +75,7 @@ type limitLink struct {
 // account is the state of one team or key. It outlives every view.
 type account struct {
 	id   uint64 // locks are taken in the order of ids
-	seen uint64 // the last view that had it; the Book's lock guards it
+	seen uint32 // the last view that had it; the Book's lock guards it
 
 	metered atomic.Bool // there are meters
 	mu      sync.Mutex
@@ -63,7 +85,7 @@ type account struct {
 	share   *share   // of a provider's limits; the limiter's lock guards it
 }
 
-// accountName tells accounts apart; one of the two is set.
+// accountName tells the accounts of teams and keys apart; one of the two is set.
 type accountName struct{ team, key string }
 
 // HasHardBudget tells whether a hard budget, of the owner or above it, bounds
@@ -75,6 +97,12 @@ func (o *Owner) HasBudget() bool { return o.budgeted }
 
 // Parent is the team that the owner belongs to; nil: none.
 func (o *Owner) Parent() *Owner { return o.parent }
+
+// sort puts the links in the order of their accounts' ids.
+func (o *Owner) sort() {
+	slices.SortFunc(o.links, func(x, y link) int { return cmp.Compare(x.account.id, y.account.id) })
+	slices.SortFunc(o.limits, func(x, y limitLink) int { return cmp.Compare(x.owner.id(), y.owner.id()) })
+}
 
 // AllowsModel tells whether a model's name is granted: by the key, its team and
 // every team above, each of which grants all that its patterns match, or

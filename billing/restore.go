@@ -25,7 +25,7 @@ func (b *Book) Restore(ctx context.Context, ledger Ledger) error {
 			return fmt.Errorf("cannot restore the budget of %v: %w", b.owner.ownerName(), err)
 		}
 	}
-	return nil
+	return b.fillPeople(ctx, ledger, view)
 }
 
 // Restored tells whether Restore has nothing to do: then the ledger is not
@@ -39,7 +39,8 @@ func (b *Book) Restored() bool {
 			return false
 		}
 	}
-	return true
+	missing, _ := b.unfilled(view)
+	return len(missing) == 0
 }
 
 // ownBudget is a budget, where its owner has it.
@@ -55,7 +56,7 @@ func (v *Owners) ownBudgets() iter.Seq[ownBudget] {
 		for o := range v.All() {
 			for i := range o.links {
 				l := &o.links[i]
-				if l.owner != o {
+				if l.owner != o.self() {
 					continue
 				}
 				for j := range l.budgets {
@@ -154,8 +155,8 @@ func (r *restoration) filled() {
 // hours fills a rolling meter hour by hour.
 func (r *restoration) hours(ctx context.Context, start time.Time) error {
 	hours := map[int64]int64{}
-	err := r.rows(ctx, Query{From: start, GroupBy: []string{"hour"}}, func(hour string, u used) error {
-		at, err := time.Parse(time.RFC3339, hour)
+	err := r.rows(ctx, Query{From: start, GroupBy: []string{"hour"}}, func(values []string, u used) error {
+		at, err := time.Parse(time.RFC3339, values[0])
 		hours[hourOf(at)] += u.amount
 		return err
 	})
@@ -180,7 +181,7 @@ type used struct{ amount, calls int64 }
 
 // used sums what a query selects of the owner's calls.
 func (r *restoration) used(ctx context.Context, q Query) (sum used, err error) {
-	err = r.rows(ctx, q, func(_ string, u used) error {
+	err = r.rows(ctx, q, func(_ []string, u used) error {
 		sum.amount += u.amount
 		sum.calls += u.calls
 		return nil
@@ -189,9 +190,9 @@ func (r *restoration) used(ctx context.Context, q Query) (sum used, err error) {
 }
 
 // rows goes through what the ledger has of a query, for all whose calls count
-// for the owner: keys of a rotation, teams below. The first value is the hour,
-// if it groups by it.
-func (r *restoration) rows(ctx context.Context, q Query, each func(first string, u used) error) error {
+// for the owner: keys of a rotation, teams below. The
+// values are those that it groups by.
+func (r *restoration) rows(ctx context.Context, q Query, each func(values []string, u used) error) error {
 	if len(r.meter.patterns) > 0 {
 		q.GroupBy = append(q.GroupBy, "model", "target")
 	}
@@ -215,12 +216,8 @@ func (r *restoration) rows(ctx context.Context, q Query, each func(first string,
 			if n := len(row.Values); len(r.meter.patterns) > 0 && !r.meter.counts(calledAs(row.Values[n-2], row.Values[n-1])) {
 				continue
 			}
-			first := ""
-			if len(row.Values) > 0 {
-				first = row.Values[0]
-			}
 			amount := [...]int64{int64(row.USD), row.InputTokens + row.OutputTokens, row.Calls}[r.meter.unit]
-			if err := each(first, used{amount, row.Calls}); err != nil {
+			if err := each(row.Values, used{amount, row.Calls}); err != nil {
 				return err
 			}
 		}

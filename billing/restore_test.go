@@ -29,23 +29,37 @@ func (l *memory) Usage(_ context.Context, q Query) (*Report, error) {
 			q.Only.User != "" && e.User != q.Only.User || q.Only.Tag != "" && !slices.Contains(e.Tags, q.Only.Tag) {
 			continue
 		}
-		row := Row{Sums: Sums{Calls: 1, USD: e.Cost, InputTokens: e.Usage.Input, OutputTokens: e.Usage.Output}}
-		for _, dimension := range q.GroupBy {
-			switch dimension {
-			case "hour":
-				row.Values = append(row.Values, e.Time.In(q.Location).Truncate(time.Hour).Format(time.RFC3339))
-			case "model":
-				row.Values = append(row.Values, e.Model)
-			case "target":
-				row.Values = append(row.Values, e.Target)
-			}
+		tags := []string{""}
+		if slices.Contains(q.GroupBy, "tag") && len(e.Tags) > 0 {
+			tags = e.Tags
 		}
-		report.Rows = append(report.Rows, row)
+		for _, tag := range tags {
+			report.Rows = append(report.Rows, row(&e, q, tag))
+		}
 	}
 	if l.onSpent != nil {
 		l.onSpent()
 	}
 	return report, nil
+}
+
+func row(e *Entry, q Query, tag string) Row {
+	row := Row{Sums: Sums{Calls: 1, USD: e.Cost, InputTokens: e.Usage.Input, OutputTokens: e.Usage.Output}}
+	for _, dimension := range q.GroupBy {
+		switch dimension {
+		case "hour":
+			row.Values = append(row.Values, e.Time.In(q.Location).Truncate(time.Hour).Format(time.RFC3339))
+		case "model":
+			row.Values = append(row.Values, e.Model)
+		case "target":
+			row.Values = append(row.Values, e.Target)
+		case "user":
+			row.Values = append(row.Values, e.User)
+		case "tag":
+			row.Values = append(row.Values, tag)
+		}
+	}
+	return row
 }
 
 func TestRestore(t *testing.T) {

@@ -137,10 +137,9 @@ func (s *share) portion(caller *Owner, limits *Limits) *portion {
 		s.byTeam[p.team] = p
 		s.portions = append(s.portions, p)
 	}
-	if p.weight = 1; caller.Key == nil {
-		p.weight = caller.weight
-	} else if caller.parent != nil {
-		p.weight = caller.parent.weight
+	p.weight = 1
+	if team := caller.team(); team != nil && team.more != nil {
+		p.weight = max(team.more.weight, 1)
 	}
 	p.used.ready(*limits)
 	return p

@@ -10,17 +10,25 @@ import (
 	"sluice/providers/schema"
 )
 
-// OwnerName says whose a budget is; one of the two is set.
+// OwnerName says whose a budget is: a team's, a key's, or that of a user or tag
+// of a team.
 type OwnerName struct {
 	Team string `json:"team,omitempty"`
-	Key  string `json:"key,omitempty"` // team/name
+	Key  string `json:"key,omitempty"`  // team/name
+	User string `json:"user,omitempty"` // of the team
+	Tag  string `json:"tag,omitempty"`  // of the team
 }
 
 // String is the owner for messages: team "a", or key "a/b". A name with a space
 // is that of no team, but tells what it is: model a.
 func (n OwnerName) String() string {
-	if n.Key != "" {
+	switch {
+	case n.Key != "":
 		return fmt.Sprintf("key %q", n.Key)
+	case n.User != "":
+		return fmt.Sprintf("user %q of team %q", n.User, n.Team)
+	case n.Tag != "":
+		return fmt.Sprintf("tag %q of team %q", n.Tag, n.Team)
 	}
 	if what, name, ok := strings.Cut(n.Team, " "); ok {
 		return fmt.Sprintf("%s %q", what, name)
@@ -111,9 +119,14 @@ func (s BudgetStatus) MarshalJSON() ([]byte, error) {
 }
 
 // Budgets is how the owner's own budgets and those above it stand, the owner's
-// first.
+// first, and before them those of the user and the tags that it is for.
 func (o *Owner) Budgets(now time.Time) []BudgetStatus {
 	var all []BudgetStatus
+	for i := range o.links {
+		if p := o.links[i].owner; p.isPerson() && p != o {
+			all = append(all, p.OwnBudgets(now)...)
+		}
+	}
 	for at := o; at != nil; at = at.parent {
 		all = append(all, at.OwnBudgets(now)...)
 	}
@@ -126,7 +139,7 @@ func (o *Owner) OwnBudgets(now time.Time) []BudgetStatus {
 	var all []BudgetStatus
 	for i := range o.links {
 		l := &o.links[i]
-		if l.owner != o || len(l.budgets) == 0 {
+		if l.owner != o.self() || len(l.budgets) == 0 {
 			continue
 		}
 		l.account.mu.Lock()
@@ -165,6 +178,9 @@ func reached(spent, limit int64, share float64) bool {
 func (o *Owner) ownerName() OwnerName {
 	if o.Key != nil {
 		return OwnerName{Key: o.Name}
+	}
+	if o.isPerson() {
+		return OwnerName{Team: o.Team, User: o.more.user, Tag: o.more.tag}
 	}
 	return OwnerName{Team: o.Name}
 }

@@ -15,7 +15,9 @@ type Team struct {
 	Limits  Limits   `json:"limits"`
 	Weight  int64    `json:"weight,omitempty"` // its share of a provider's limits, against other teams; 0 is 1
 	Budgets Budgets  `json:"budget,omitempty"`
-	Source  string   `json:"source"` // file, or store
+	Users   People   `json:"users,omitempty"` // by the user that a key is of, or that a request names
+	Tags    People   `json:"tags,omitempty"`  // by the tags of a request
+	Source  string   `json:"source"`          // file, or store
 	Created time.Time
 }
 
@@ -27,6 +29,7 @@ type Key struct {
 	Prefix   string    `json:"prefix"` // what may be shown of it
 	Team     string    `json:"team"`
 	Name     string    `json:"name"`
+	User     string    `json:"user,omitempty"`   // whose it is; empty: requests say whose they are
 	Models   []string  `json:"models,omitempty"` // patterns; none: all that the team has
 	Prompts  []string  `json:"prompts,omitempty"`
 	Roles    []string  `json:"roles,omitempty"`
