@@ -65,22 +65,9 @@ func (b *Book) steady(now time.Time) int64 { return b.start.UnixNano() + int64(n
 // Restore before using the view: it may have budgets that are new.
 func (b *Book) Rebuild(teams []Team, keys []Key) (*Owners, error) {
 	v := &Owners{teams: make(map[string]*Owner, len(teams)), keys: make(map[string]*Owner, len(keys)), rotated: map[string][]string{}}
-	declared := make(map[string]*Team, len(teams))
-	for i := range teams {
-		t := &teams[i]
-		if declared[t.Name] != nil {
-			return nil, fmt.Errorf("team %q is declared twice", t.Name)
-		}
-		if err := checkTerms(t.Budgets, t.Limits); err != nil {
-			return nil, fmt.Errorf("team %q: %w", t.Name, err)
-		}
-		if t.Weight < 0 || t.Weight > MaxWeight {
-			return nil, fmt.Errorf("team %q: weight: %d is not between 1 and %d", t.Name, t.Weight, MaxWeight)
-		}
-		if err := cmp.Or(t.Users.check("users"), t.Tags.check("tags")); err != nil {
-			return nil, fmt.Errorf("team %q: %w", t.Name, err)
-		}
-		declared[t.Name] = t
+	declared, err := declare(teams)
+	if err != nil {
+		return nil, err
 	}
 	order, err := parentsFirst(declared)
 	if err != nil {
@@ -123,6 +110,28 @@ func (b *Book) Rebuild(teams []Team, keys []Key) (*Owners, error) {
 	b.forget()
 	b.latest = v
 	return v, nil
+}
+
+// declare finds teams by name, and what cannot be in one.
+func declare(teams []Team) (map[string]*Team, error) {
+	declared := make(map[string]*Team, len(teams))
+	for i := range teams {
+		t := &teams[i]
+		if declared[t.Name] != nil {
+			return nil, fmt.Errorf("team %q is declared twice", t.Name)
+		}
+		if err := checkTerms(t.Budgets, t.Limits); err != nil {
+			return nil, fmt.Errorf("team %q: %w", t.Name, err)
+		}
+		if t.Weight < 0 || t.Weight > MaxWeight {
+			return nil, fmt.Errorf("team %q: weight: %d is not between 1 and %d", t.Name, t.Weight, MaxWeight)
+		}
+		if err := cmp.Or(t.Users.check("users"), t.Tags.check("tags")); err != nil {
+			return nil, fmt.Errorf("team %q: %w", t.Name, err)
+		}
+		declared[t.Name] = t
+	}
+	return declared, nil
 }
 
 // terms is what a team and a key may both have.

@@ -294,6 +294,31 @@ func (h *Hold) Settle(used Charge, at time.Time) (excess Nano) {
 	return excess
 }
 
+// Release gives the hold back for a call that was refused after all: not even
+// the request counts.
+func (h *Hold) Release(at time.Time) {
+	if h.owner != nil {
+		h.owner.unrequest(h)
+	}
+	h.Settle(Charge{}, at)
+}
+
+// unrequest takes the request out of what is held.
+func (o *Owner) unrequest(h *Hold) {
+	if h.held && h.requests > 0 {
+		o.lock()
+		for i := range o.links {
+			for j := range o.links[i].budgets {
+				if b := &o.links[i].budgets[j]; b.meter.unit == UnitRequests && b.meter.counts(h.called) {
+					b.meter.held -= h.requests
+				}
+			}
+		}
+		o.unlock()
+	}
+	h.requests = 0
+}
+
 // passesLevel notes the highest level to warn at that is reached, and tells
 // whether it is a new one.
 func (b *budgetLink) passesLevel(now time.Time) bool {

@@ -21,13 +21,31 @@ func (c *Call) authenticate() error {
 	}
 	c.caller = caller
 	e := &c.entry
-	e.Team, e.KeyID, e.Key = caller.Key.Team, caller.Key.ID, caller.Label
+	e.Team, e.KeyID, e.Key, e.User = caller.Key.Team, caller.Key.ID, caller.Label, caller.Key.User
 	if len(caller.Key.IPs) > 0 && !allowsIP(caller.Key, c.from.ip) {
 		return &schema.Error{Code: schema.CodePermissionDenied, Status: 403, Origin: schema.OriginPolicy,
 			Message: "this key may not be used from " + c.from.ip}
 	}
 	c.g.touch(caller)
 	return nil
+}
+
+// userOf is whose call it is: the key's own user, else the one that the request
+// names.
+func (c *Call) userOf(said string) string {
+	if c.caller != nil && c.caller.Key.User != "" {
+		return c.caller.Key.User
+	}
+	return label(said)
+}
+
+// owner is whose budgets and limits the call counts in: the key's, and those of
+// its user and tags, once these are known.
+func (c *Call) owner() *billing.Owner {
+	if c.money.owner != nil {
+		return c.money.owner
+	}
+	return c.caller.Owner
 }
 
 // credential is the key as sent; it is valid until the call is over.

@@ -62,6 +62,7 @@ type origin struct {
 
 // money is what a call may cost.
 type money struct {
+	owner   *billing.Owner // nil: the caller's
 	hold    billing.Hold
 	clamped int64 // output limit that the budget allows; 0: the caller's stands
 	counted int64 // input tokens, once counted

@@ -34,7 +34,7 @@ func (c *Call) serveBody(op schema.Operation, model string, raw []byte) error {
 	}
 	c.req = providers.Request{Op: op, Client: c.speaks, Raw: raw, Head: head, Continues: c.from.continues}
 	e := &c.entry
-	e.Operation, e.Model, e.Stream, e.User = op.String(), label(head.Model), head.Stream, label(head.User)
+	e.Operation, e.Model, e.Stream, e.User = op.String(), label(head.Model), head.Stream, c.userOf(head.User)
 	e.Tags = labels(append(head.Tags, splitTags(c.rc.Request.Header.Peek("X-Sluice-Tags"))...))
 	if name, ok := strings.CutPrefix(head.Model, promptModel); ok && op == schema.OpChat {
 		return c.serveAsModel(name)

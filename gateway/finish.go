@@ -99,7 +99,11 @@ func (c *Call) record() {
 		c.attempt = nil
 	}
 	e := &c.entry
-	e.Excess += c.money.hold.Settle(billing.Charge{}, c.now) // nothing was produced: all of it comes back
+	if c.done.admitted {
+		e.Excess += c.money.hold.Settle(billing.Charge{}, c.now) // nothing was produced: all of it comes back
+	} else {
+		c.money.hold.Release(c.now)
+	}
 	c.money.hold = billing.Hold{}
 	c.tickets.done(&e.Usage)
 	e.Latency = time.Since(c.now)

@@ -68,7 +68,7 @@ func (c *Call) answerHeaders(dropped []string) {
 // at: team research 0.8 of 500 USD per month.
 func (c *Call) budgetWarning() string {
 	var told []string
-	for _, s := range c.caller.Owner.Budgets(c.now) {
+	for _, s := range c.owner().Budgets(c.now) {
 		if s.Warned == 0 {
 			continue
 		}

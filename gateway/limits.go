@@ -40,7 +40,7 @@ func (c *Call) takeTickets() error {
 	for _, l := range [...]struct {
 		owner *billing.Owner
 		into  *billing.Ticket
-	}{{c.caller.Owner, &t.key}, {c.promptLimits(), &t.prompt}, {c.model.Limits, &t.model}} {
+	}{{c.owner(), &t.key}, {c.promptLimits(), &t.prompt}, {c.model.Limits, &t.model}} {
 		if l.owner == nil {
 			continue
 		}
@@ -90,7 +90,7 @@ func (c *Call) admitAt(a *router.Candidate) *schema.Error {
 	if owner == nil {
 		return nil
 	}
-	ticket, err := owner.AdmitFor(c.caller.Owner, time.Now(), c.tokensNeeded(owner))
+	ticket, err := owner.AdmitFor(c.owner(), time.Now(), c.tokensNeeded(owner))
 	if err != nil {
 		err.Class = schema.ClassRateLimited // for what fallbacks serve
 		return err
@@ -137,7 +137,7 @@ func (c *Call) limitHeaders() {
 		c.showLimits(requests, tokens, hasRequests, hasTokens)
 		return
 	}
-	requests, tokens, hasRequests, hasTokens := c.caller.Owner.LimitState(now)
+	requests, tokens, hasRequests, hasTokens := c.owner().LimitState(now)
 	for _, t := range [...]*billing.Ticket{&c.tickets.prompt, &c.tickets.model} {
 		r, n, hasR, hasN := t.State(now)
 		if hasR && (!hasRequests || r.Remaining < requests.Remaining) {

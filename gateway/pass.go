@@ -105,7 +105,7 @@ func (c *Call) readPassed(p passing) error {
 	c.passed = b
 	c.req = providers.Request{Op: p.op, Client: c.speaks, Raw: b.raw, Head: b.head}
 	e := &c.entry
-	e.Operation, e.Model, e.Stream, e.User = p.op.String(), label(b.head.Model), b.head.Stream, label(b.head.User)
+	e.Operation, e.Model, e.Stream, e.User = p.op.String(), label(b.head.Model), b.head.Stream, c.userOf(b.head.User)
 	e.Tags = labels(splitTags(c.rc.Request.Header.Peek("X-Sluice-Tags")))
 	return nil
 }

@@ -10,6 +10,7 @@ func (c *Call) admit() error {
 	if err := c.recordable(); err != nil {
 		return err
 	}
+	c.money.owner = c.caller.Owner.For(c.entry.User, c.entry.Tags)
 	if err := c.takeTickets(); err != nil {
 		return err
 	}
@@ -62,7 +63,7 @@ func (c *Call) reserve() error {
 	if c.req.Op == schema.OpCount {
 		return nil
 	}
-	owner := c.caller.Owner
+	owner := c.owner()
 	bound := owner.Bound(c.called())
 	if bound.USD {
 		if err := c.priced(); err != nil {
@@ -110,7 +111,7 @@ func (c *Call) hold(n billing.Need) error {
 	if !c.done.admitted {
 		n.Requests = 1
 	}
-	hold, err := c.caller.Owner.Hold(n)
+	hold, err := c.owner().Hold(n)
 	if err != nil {
 		return err
 	}
@@ -191,7 +192,7 @@ func (c *Call) outputLimit(t *Target) int64 {
 	}
 	own := c.req.Head.MaxTokens
 	limit := own
-	if limit == 0 && c.caller.Owner.Bound(c.called()).Hard {
+	if limit == 0 && c.owner().Bound(c.called()).Hard {
 		limit = c.unlimited(t)
 	}
 	if t.Max > 0 && limit > t.Max && !t.Provider.Client.Raw(&c.req, t.Model) {

@@ -103,7 +103,7 @@ func keyShowCommand() *cobra.Command {
 func keyCreateCommand() *cobra.Command {
 	var c adminClient
 	var t terms
-	var team, name, expires, hash string
+	var team, name, user, expires, hash string
 	var prompts, ips []string
 	cmd := &cobra.Command{Use: "create --team TEAM", Short: "Create a key and print it, once", Args: cobra.NoArgs,
 		RunE: command(func(cmd *cobra.Command, _ []string) error {
@@ -116,6 +116,9 @@ func keyCreateCommand() *cobra.Command {
 			}
 			body["team"], body["name"], body["expires"], body["hash"] = team, name, expires, hash
 			body["prompts"], body["ips"] = prompts, ips
+			if user != "" {
+				body["user"] = user
+			}
 			b, err := c.call(cmd.Context(), http.MethodPost, "keys", nil, body)
 			if err != nil {
 				return err
@@ -127,6 +130,7 @@ func keyCreateCommand() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&team, "team", "", "team that the key belongs to")
 	f.StringVar(&name, "name", "", "name within the team (default: one is made up)")
+	f.StringVar(&user, "user", "", "whose the key is (default: requests say whose they are)")
 	f.StringVar(&expires, "expires", "", "when it ends: a date or an RFC 3339 time (default never)")
 	f.StringSliceVar(&prompts, "prompts", nil, "prompts granted (default all that the team has)")
 	f.StringSliceVar(&ips, "ips", nil, "addresses or networks it may be used from (default everywhere)")

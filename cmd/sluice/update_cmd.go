@@ -103,7 +103,7 @@ func teamUpdateCommand() *cobra.Command {
 func keyUpdateCommand() *cobra.Command {
 	var c adminClient
 	var t terms
-	var expires string
+	var expires, user string
 	var prompts, ips []string
 	cmd := &cobra.Command{Use: "update ID", Short: "Change a key, by its id or as TEAM/NAME: what the flags say, and nothing else", Args: cobra.ExactArgs(1),
 		RunE: command(func(cmd *cobra.Command, args []string) error {
@@ -112,7 +112,7 @@ func keyUpdateCommand() *cobra.Command {
 				return err
 			}
 			b, err := c.update(cmd.Context(), path, func(now map[string]any) error {
-				for name, value := range map[string]any{"expires": expires, "prompts": prompts, "ips": ips} {
+				for name, value := range map[string]any{"user": user, "expires": expires, "prompts": prompts, "ips": ips} {
 					if cmd.Flags().Changed(name) {
 						now[name] = value
 					}
@@ -128,6 +128,7 @@ func keyUpdateCommand() *cobra.Command {
 	t.flags(cmd)
 	f := cmd.Flags()
 	f.StringVar(&expires, "expires", "", `when it ends: a date or an RFC 3339 time; "" is never`)
+	f.StringVar(&user, "user", "", `whose the key is; "": requests say whose they are`)
 	f.StringSliceVar(&prompts, "prompts", nil, `prompts granted; "" grants all that the team has`)
 	f.StringSliceVar(&ips, "ips", nil, `addresses or networks it may be used from; "" is everywhere`)
 	f.Lookup("budget").Usage = "budget in dollars, such as 20 or 0.5; none takes it away"

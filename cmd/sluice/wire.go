@@ -152,7 +152,7 @@ func tenants(ctx context.Context, s *server, cfg *config.Config) ([]billing.Team
 	for _, name := range sortedKeys(cfg.Teams) {
 		t := cfg.Teams[name]
 		teams = append(teams, billing.Team{Name: name, Parent: t.Parent, Models: t.Models, Limits: t.Limits, Weight: t.Weight,
-			Budgets: t.Budget, Source: "file"})
+			Budgets: t.Budget, Users: t.Users, Tags: t.Tags, Source: "file"})
 		for _, k := range t.Keys {
 			keys = append(keys, fileKey(name, k))
 		}
@@ -212,7 +212,7 @@ func fileKey(team string, k config.Key) billing.Key {
 	}
 	return billing.Key{ID: "key_" + hex.EncodeToString(sum[:8]), Hash: hash,
 		Prefix: prefix, Team: team, Name: k.Name, Models: k.Models, Prompts: k.Prompts,
-		IPs: ips, Limits: k.Limits, Budgets: k.Budget, Expires: k.Expires, Source: "file"}
+		User: k.User, IPs: ips, Limits: k.Limits, Budgets: k.Budget, Expires: k.Expires, Source: "file"}
 }
 
 func callersOf(cfg *config.Config, v *view) ([]*gateway.Caller, error) {

@@ -83,6 +83,7 @@ func (s *server) adminView() admin.View {
 	for o := range v.owners.All() {
 		out.Budgets = append(out.Budgets, o.OwnBudgets(now)...)
 	}
+	out.Budgets = append(out.Budgets, v.owners.People(now)...)
 	targets := v.registry.Targets(now)
 	for _, p := range v.providers {
 		ap := admin.Provider{Name: p.Name, Kind: p.Kind, BaseURL: p.BaseURL, Keys: v.registry.Secrets(p.Name, now)}

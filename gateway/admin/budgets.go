@@ -53,7 +53,7 @@ func (a *api) listBudgets(q *request) error {
 // BudgetID tells budgets apart: by their owner, and what they count.
 func BudgetID(s *billing.BudgetStatus) string {
 	b := &s.Budget
-	return cmp.Or(s.Owner.Key, s.Owner.Team) + " " + b.Unit().Name() + " " + string(b.Per) + " " + b.TimeZone + " " + strings.Join(b.Models, ",")
+	return cmp.Or(s.Owner.Key, s.Owner.Team) + " " + s.Owner.User + " " + s.Owner.Tag + " " + b.Unit().Name() + " " + string(b.Per) + " " + b.TimeZone + " " + strings.Join(b.Models, ",")
 }
 
 // mayAsk refuses a team-owner's question about another team; an empty name

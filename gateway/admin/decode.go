@@ -52,6 +52,14 @@ func checkFields(object gjson.Result, t reflect.Type, path string) error {
 		}
 		return nil
 	}
+	if t.Kind() == reflect.Map && object.IsObject() {
+		var err error
+		object.ForEach(func(key, value gjson.Result) bool {
+			err = checkFields(value, t.Elem(), path+key.String()+".")
+			return err == nil
+		})
+		return err
+	}
 	if t.Kind() != reflect.Struct || !object.IsObject() {
 		return nil
 	}

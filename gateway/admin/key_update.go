@@ -17,6 +17,7 @@ type termsIn struct {
 	Name    string         `json:"name"` // likewise
 	Budget  budgetsIn      `json:"budget"`
 	Limits  billing.Limits `json:"limits"`
+	User    string         `json:"user"`
 	Models  []string       `json:"models"`
 	Prompts []string       `json:"prompts"`
 	IPs     []string       `json:"ips"`
@@ -73,13 +74,13 @@ func (in *termsIn) applied(k billing.Key, a *api) (billing.Key, error) {
 			return k, schema.Invalid(fixed.field, "%s %.80q is not the key's: a key stays what it is called and in its team", fixed.field, fixed.sent)
 		}
 	}
-	sent := keyIn{Team: k.Team, Models: in.Models, Prompts: in.Prompts, IPs: in.IPs}
+	sent := keyIn{Team: k.Team, User: in.User, Models: in.Models, Prompts: in.Prompts, IPs: in.IPs}
 	err := sent.check()
 	if err != nil {
 		return k, err
 	}
-	k.Models, k.Prompts, k.IPs, k.Limits = in.Models, in.Prompts, in.IPs, in.Limits
-	if k.Budgets, err = in.Budget.budgets(); err != nil {
+	k.User, k.Models, k.Prompts, k.IPs, k.Limits = in.User, in.Models, in.Prompts, in.IPs, in.Limits
+	if k.Budgets, err = in.Budget.budgets("budget"); err != nil {
 		return k, err
 	}
 	k.Expires, err = expiry(in.Expires, a.Now(), a.Location())

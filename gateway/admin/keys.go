@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"sluice/billing"
 	"sluice/providers/schema"
@@ -21,6 +22,7 @@ type keyOut struct {
 	Prefix   string          `json:"prefix"`
 	Team     string          `json:"team"`
 	Name     string          `json:"name"`
+	User     string          `json:"user,omitempty"`
 	Models   []string        `json:"models"`
 	Prompts  []string        `json:"prompts"`
 	IPs      []string        `json:"ips"`
@@ -34,7 +36,7 @@ type keyOut struct {
 }
 
 func showKeyOf(k *billing.Key, secret string) keyOut {
-	return keyOut{ID: k.ID, Key: secret, Prefix: k.Prefix, Team: k.Team, Name: k.Name, Models: notNil(k.Models),
+	return keyOut{ID: k.ID, Key: secret, Prefix: k.Prefix, Team: k.Team, Name: k.Name, User: k.User, Models: notNil(k.Models),
 		Prompts: notNil(k.Prompts), IPs: notNil(k.IPs), Limits: k.Limits, Budget: k.Budgets, Created: k.Created,
 		Expires: timeOrNil(k.Expires), LastUsed: timeOrNil(k.LastUsed), Revoked: timeOrNil(k.Revoked), Source: k.Source}
 }
@@ -50,6 +52,7 @@ func timeOrNil(t time.Time) *time.Time {
 type keyIn struct {
 	Team    string         `json:"team"`
 	Name    string         `json:"name"` // empty: one is made up
+	User    string         `json:"user"` // whose it is; empty: requests say whose they are
 	Budget  budgetsIn      `json:"budget"`
 	Limits  billing.Limits `json:"limits"`
 	Models  []string       `json:"models"`
@@ -61,7 +64,7 @@ type keyIn struct {
 
 // key is the key asked for, and its secret unless it was made elsewhere.
 func (in *keyIn) key(now time.Time, loc *time.Location) (k billing.Key, secret string, err error) {
-	k = billing.Key{ID: NewKeyID(), Team: in.Team, Name: in.Name, Models: in.Models, Prompts: in.Prompts, IPs: in.IPs,
+	k = billing.Key{ID: NewKeyID(), Team: in.Team, Name: in.Name, User: in.User, Models: in.Models, Prompts: in.Prompts, IPs: in.IPs,
 		Limits: in.Limits, Created: now.UTC(), Source: "store"}
 	if k.Name == "" {
 		k.Name = "key-" + strings.TrimPrefix(k.ID, idPrefix)[:8]
@@ -69,7 +72,7 @@ func (in *keyIn) key(now time.Time, loc *time.Location) (k billing.Key, secret s
 	if err = in.check(); err != nil {
 		return k, "", err
 	}
-	if k.Budgets, err = in.Budget.budgets(); err != nil {
+	if k.Budgets, err = in.Budget.budgets("budget"); err != nil {
 		return k, "", err
 	}
 	if k.Expires, err = expiry(in.Expires, now, loc); err != nil {
@@ -92,6 +95,9 @@ func (in *keyIn) check() error {
 	if err := checkName("team", in.Team); err != nil {
 		return err
 	}
+	if err := checkUser(in.User); err != nil {
+		return err
+	}
 	if err := checkPatterns("models", in.Models); err != nil {
 		return err
 	}
@@ -104,6 +110,13 @@ func (in *keyIn) check() error {
 		if errNet != nil && errOne != nil {
 			return schema.Invalid("ips", "ips: %.80q is neither an address nor a network such as 10.0.0.0/8", text)
 		}
+	}
+	return nil
+}
+
+func checkUser(name string) error {
+	if len(name) > 200 || strings.ContainsFunc(name, unicode.IsControl) {
+		return schema.Invalid("user", "user must be at most 200 bytes, without control characters")
 	}
 	return nil
 }

@@ -20,6 +20,8 @@ type teamOut struct {
 	Limits  billing.Limits         `json:"limits"`
 	Weight  int64                  `json:"weight"`
 	Budget  billing.Budgets        `json:"budget"`
+	Users   billing.People         `json:"users,omitempty"`
+	Tags    billing.People         `json:"tags,omitempty"`
 	Budgets []billing.BudgetStatus `json:"budgets"` // its own and those above it
 	Spent   spent                  `json:"spent"`
 	Created time.Time              `json:"created,omitzero"`
@@ -43,6 +45,8 @@ type teamIn struct {
 	Limits billing.Limits `json:"limits"`
 	Weight int64          `json:"weight"` // 0: 1
 	Budget budgetsIn      `json:"budget"`
+	Users  peopleIn       `json:"users"`
+	Tags   peopleIn       `json:"tags"`
 
 	Budgets json.RawMessage `json:"budgets"`
 	Spent   json.RawMessage `json:"spent"`
@@ -62,7 +66,13 @@ func (in *teamIn) team() (billing.Team, error) {
 		return t, err
 	}
 	var err error
-	t.Budgets, err = in.Budget.budgets()
+	if t.Budgets, err = in.Budget.budgets("budget"); err != nil {
+		return t, err
+	}
+	if t.Users, err = in.Users.people("users"); err != nil {
+		return t, err
+	}
+	t.Tags, err = in.Tags.people("tags")
 	return t, err
 }
 
@@ -156,7 +166,7 @@ func (a *api) monthByTeam(ctx context.Context) (map[string]billing.Nano, error) 
 }
 
 func (a *api) showTeamOf(view *View, t *billing.Team, month map[string]billing.Nano) teamOut {
-	out := teamOut{Name: t.Name, Parent: t.Parent, Models: notNil(t.Models), Limits: t.Limits, Weight: max(t.Weight, 1), Budget: t.Budgets,
+	out := teamOut{Name: t.Name, Parent: t.Parent, Models: notNil(t.Models), Limits: t.Limits, Weight: max(t.Weight, 1), Budget: t.Budgets, Users: t.Users, Tags: t.Tags,
 		Budgets: []billing.BudgetStatus{}, Created: t.Created, Source: t.Source}
 	for at := t; at != nil; at = view.Team(at.Parent) {
 		out.Budgets = append(out.Budgets, budgetsOf(view, billing.OwnerName{Team: at.Name})...)

@@ -100,12 +100,12 @@ type budgetIn struct {
 }
 
 // budgets is none where none was sent.
-func (l budgetsIn) budgets() (billing.Budgets, error) {
+func (l budgetsIn) budgets(path string) (billing.Budgets, error) {
 	var out billing.Budgets
 	for i := range l {
-		field := "budget."
+		field := path + "."
 		if len(l) > 1 {
-			field = fmt.Sprintf("budget.%d.", i)
+			field = fmt.Sprintf("%s.%d.", path, i)
 		}
 		in := &l[i]
 		if in.USD == nil && in.Tokens == 0 && in.Requests == 0 {
@@ -121,6 +121,29 @@ func (l budgetsIn) budgets() (billing.Budgets, error) {
 			return nil, schema.Invalid(field+name, "%s%v", field, err)
 		}
 		out = append(out, b)
+	}
+	return out, nil
+}
+
+// peopleIn are the terms of users or tags as they are sent.
+type peopleIn map[string]personIn
+
+type personIn struct {
+	Budget budgetsIn      `json:"budget"`
+	Limits billing.Limits `json:"limits"`
+}
+
+func (in peopleIn) people(path string) (billing.People, error) {
+	if len(in) == 0 {
+		return nil, nil
+	}
+	out := make(billing.People, len(in))
+	for name, p := range in {
+		budgets, err := p.Budget.budgets(path + "." + name + ".budget")
+		if err != nil {
+			return nil, err
+		}
+		out[name] = billing.Terms{Budgets: budgets, Limits: p.Limits}
 	}
 	return out, nil
 }

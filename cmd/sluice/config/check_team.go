@@ -22,6 +22,8 @@ func (k *checker) teams() {
 		path, team := []string{"teams", name}, k.config.Teams[name]
 		k.name(path, name)
 		k.budgets(below(path, "budget"), team.Budget)
+		k.people(below(path, "users"), team.Users)
+		k.people(below(path, "tags"), team.Tags)
 		k.limits(below(path, "limits"), team.Limits)
 		if w := below(path, "weight"); team.Weight < 1 || team.Weight > billing.MaxWeight {
 			k.fault(w, "want a whole number from 1 to %d", billing.MaxWeight)
@@ -70,6 +72,22 @@ func (k *checker) teamPrice(path []string, model string, p TeamPrice) {
 		k.fault(path, "want a discount, a margin, or prices such as input and output")
 	case p.Discount > Percent(billing.Whole):
 		k.fault(below(path, "discount"), "want at most 100%%")
+	}
+}
+
+func (k *checker) people(path []string, p billing.People) {
+	for _, name := range sortedKeys(p) {
+		at, t := below(path, name), p[name]
+		if name == "" {
+			k.fault(at, "a name is empty")
+		}
+		k.budgets(below(at, "budget"), t.Budgets)
+		k.limits(below(at, "limits"), t.Limits)
+		for i := range t.Budgets {
+			if t.Budgets[i].CarryOver {
+				k.fault(below(at, "budget"), "only budgets of teams and keys carry over")
+			}
+		}
 	}
 }
 

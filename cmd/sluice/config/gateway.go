@@ -136,6 +136,8 @@ type Team struct {
 	Budget billing.Budgets `json:"budget"` // one, or a list
 	Limits billing.Limits  `json:"limits"`
 	Weight int64           `json:"weight"` // its share of a provider's limits against other teams; 1 if not given
+	Users  billing.People  `json:"users"`  // budgets and limits by user; * is each that is not named
+	Tags   billing.People  `json:"tags"`
 	Parent string          `json:"parent"`
 	Keys   []Key           `json:"keys"`
 	// OnDisconnect stands before that of the teams above and billing's; nil:
@@ -164,6 +166,7 @@ type Key struct {
 	Budget  billing.Budgets `json:"budget"`
 	Limits  billing.Limits  `json:"limits"`
 	Models  []string        `json:"models"`  // patterns; none: all that the team has
+	User    string          `json:"user"`    // whose it is; empty: requests say whose they are
 	Prompts []string        `json:"prompts"` // none: all that the team has
 	Expires time.Time       `json:"expires"` // zero: never; a date alone is its first moment in UTC
 	IPs     []netip.Prefix  `json:"ips"`     // none: from anywhere

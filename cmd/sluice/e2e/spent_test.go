@@ -58,6 +58,57 @@ func TestBudgetKinds(t *testing.T) {
 	}
 }
 
+// Users and tags of a team have budgets and limits of their own, those of a key
+// whatever the request says; after a restart they go on where they were.
+func TestUsersAndTags(t *testing.T) {
+	g := start(t, providers+`teams:
+  t:
+    users: {"*": {budget: {requests: 2, per: day}}, alice: {limits: {rpm: 3}}}
+    tags: {nightly: {budget: {usd: 0.00025, per: total}}}
+    keys: [{name: k, value: "`+teamKey+`"}, {name: own, value: "`+teamKey+`-own", user: carol}]
+`)
+	ask := func(user, tags string) answer {
+		extra := `,"max_tokens":100`
+		if user != "" {
+			extra += `,"user":"` + user + `"`
+		}
+		return g.chat(chatBody("up/out-100_in-0", "hi", extra), "X-Sluice-Tags", tags)
+	}
+	for i, want := range []int{200, 200, 429} {
+		if a := ask("bob", ""); a.status != want || want == 429 && !strings.HasPrefix(a.get("error.message").Str, `the budget of user "bob" of team "t"`) {
+			t.Errorf("call %d of bob: %d %s", i, a.status, a.body)
+		}
+	}
+	for i, want := range []int{200, 200, 200, 429} {
+		if a := ask("alice", ""); a.status != want {
+			t.Errorf("call %d of alice: %d %s", i, a.status, a.body)
+		}
+	}
+	if a := ask("", "nightly"); a.status != 200 {
+		t.Errorf("tagged: %d %s", a.status, a.body)
+	}
+	if a := ask("", "nightly"); a.status != 200 || a.header.Get("x-sluice-clamped") == "" {
+		t.Errorf("tagged, with little left: %d %v %s", a.status, a.header, a.body)
+	}
+	g.key = teamKey + "-own"
+	if a := ask("mallory", ""); a.status != 200 {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	g.waitCalls(8)
+	g.kill()
+	g.start()
+	if a := ask("mallory", ""); a.status != 200 {
+		t.Errorf("after a restart: %d %s", a.status, a.body)
+	}
+	if a := ask("mallory", ""); a.status != 429 || !strings.Contains(a.body, "carol") {
+		t.Errorf("a third call of carol's key: %d %s", a.status, a.body)
+	}
+	list := g.api("GET", "budgets", "")
+	if list.get(`data.#(owner.user=="bob").spent`).Int() != 2 || list.get(`data.#(owner.tag=="nightly").remaining`).Str != "0" && list.get(`data.#(owner.tag=="nightly").spent`).Str == "" {
+		t.Errorf("budgets: %s", list.body)
+	}
+}
+
 // With when_spent: cut a stream runs as long as there is money, and says why it
 // ends.
 func TestCutByBudget(t *testing.T) {
