@@ -73,6 +73,11 @@ func (s *server) adminView() admin.View {
 		}
 	}
 	for o := range v.owners.All() {
+		// A key that was rotated counts in the budget of the one after it, whose
+		// terms may be others by now.
+		if o.Key != nil && !o.Key.Revoked.IsZero() {
+			continue
+		}
 		if b, ok := o.Budget(now); ok {
 			out.Budgets = append(out.Budgets, b)
 		}
