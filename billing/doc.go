@@ -12,7 +12,9 @@
 //     calls at once.
 //   - Entry is a line of the ledger. Spool.Append puts it on disk before the
 //     answer ends; the spool's writer moves entries to the Ledger, which every
-//     figure (Report) is derived from.
+//     figure (Report) is derived from, and every Invoice.
+//   - BudgetStatus is how a budget stands, and by its rate so far (foresee)
+//     when it runs out.
 //
 // The order at the end of a call is: cost it, spool the Entry, settle the hold
 // and the ticket. A budget that a reload adds is filled from the ledger, so

@@ -22,7 +22,7 @@ func TestFamily(t *testing.T) {
 		{"claude-haiku-4-5", "claude-haiku-4-5-20251001", "Claude Haiku 4.5"}, {"claude-haiku-5-4"},
 		{"claude-3-5-sonnet-20241022", "Claude 3.5 Sonnet 2024-10-22", "Claude Sonnet 3.5", "claude-3-5-sonnet-latest"},
 		{"claude-opus-4-20250514", "claude-opus-4-0", "Claude Opus 4"}, {"claude-opus-4-1-20250805", "claude-opus-4-1"},
-		{"text-embedding-3-small"}, {"text-embedding-3-large"}, {"(web_search)"}, {"ft:gpt-4o-2024-08-06:acme::abc"},
+		{"text-embedding-3-small"}, {"text-embedding-3-large"}, {"(web_search)"}, {"ft:gpt-4o-2024-08-06:acme::abc", "ft-gpt-4o-2024-08-06", "ft:gpt-4o-2024-08-06:acme::xyz"},
 	} {
 		for _, name := range same {
 			if got := family(name); got != family(same[0]) {

@@ -22,6 +22,10 @@ func family(name string) string {
 		return name
 	}
 	s := strings.NewReplacer(" ", "-", "_", "-", ".", "-").Replace(strings.ToLower(name))
+	if tuned, ok := strings.CutPrefix(s, "ft:"); ok { // costs are told of all that were tuned from one
+		base, _, _ := strings.Cut(tuned, ":")
+		s = "ft-" + base
+	}
 	s = dated.ReplaceAllString(s, "")
 	s = datedShort.ReplaceAllString(s, "$1")
 	if !strings.HasPrefix(s, "claude-") {

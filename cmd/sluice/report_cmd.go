@@ -22,12 +22,13 @@ import (
 type reporting struct {
 	client               adminClient
 	by, from, to, format string
-	zone                 string // whose days; empty: billing.time_zone
 	verify, direct       bool
-	reconcile            []string // files
-	tolerance            string
 	config               string
 	only                 map[string]*string // by team and billing.Filters
+
+	zone      string   // whose days; empty: billing.time_zone
+	reconcile []string // files
+	tolerance string
 }
 
 func reportCommand() *cobra.Command {
@@ -66,6 +67,8 @@ func reportCommand() *cobra.Command {
 	f.StringVar(&r.by, "by", "team,model", "what to sum by: "+strings.Join(billing.Dimensions, ", "))
 	f.StringVar(&r.from, "from", "", "a date or RFC 3339 time (default: this month)")
 	f.StringVar(&r.to, "to", "", "a date or RFC 3339 time, exclusive")
+	f.StringArrayVar(&r.reconcile, "reconcile", nil, "compare with a usage or cost export of --provider, JSON or CSV: exit code 0, or 1 if they drift apart; may be given twice")
+	f.StringVar(&r.tolerance, "tolerance", "0", "percentage that --reconcile lets a figure drift")
 	f.StringVar(&r.zone, "time-zone", "", "whose days and months, such as UTC or Europe/Berlin (default: billing.time_zone)")
 	f.StringVar(&r.format, "format", "table", strings.Join(billing.ReportFormats, ", "))
 	r.only = map[string]*string{}
@@ -73,8 +76,6 @@ func reportCommand() *cobra.Command {
 		r.only[name] = f.String(name, "", onlyHelp(name))
 	}
 	f.BoolVar(&r.verify, "verify", false, "prove every sum of the ledger: exit code 0, or 1 and what differs")
-	f.StringArrayVar(&r.reconcile, "reconcile", nil, "compare with a usage or cost export of --provider, JSON or CSV: exit code 0, or 1 if they drift apart; may be given twice")
-	f.StringVar(&r.tolerance, "tolerance", "0", "percentage that --reconcile lets a figure drift")
 	f.Lookup("data").Usage = "read the store in this data directory, without the admin API"
 	return cmd
 }

@@ -81,6 +81,11 @@ func (s *server) adminView() admin.View {
 		}
 	}
 	for o := range v.owners.All() {
+		// A key that was rotated counts in the budget of the one after it, whose
+		// terms may be others by now.
+		if o.Key != nil && !o.Key.Revoked.IsZero() {
+			continue
+		}
 		out.Budgets = append(out.Budgets, o.OwnBudgets(now)...)
 	}
 	out.Budgets = append(out.Budgets, v.owners.People(now)...)

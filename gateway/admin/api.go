@@ -21,7 +21,8 @@ import (
 type api struct {
 	Options
 	// changes are made one at a time, so that the check of one sees the other.
-	changes sync.Mutex
+	changes  sync.Mutex
+	document []byte // OpenAPI
 }
 
 func (o Options) withDefaults() Options {

@@ -17,6 +17,10 @@
 // the running book makes; Options.Changed then puts them in force before the
 // answer goes out.
 //
+// /admin/v1/openapi.json is made from the table of routes, what openapi_routes.go
+// says of each, and the types that are read and answered; tests hold it against
+// what the handlers know and answer.
+//
 // /metrics needs no token: Prometheus scrapes it, it holds no key, team or
 // user, and the admin listener is not for the public. Everything else answers
 // 401 without a token.

@@ -120,16 +120,19 @@ type testOut struct {
 	LatencyMS int64             `json:"latency_ms"`
 }
 
+// testIn says what is tested.
+type testIn struct {
+	Source   string            `json:"source"` // empty: of a published version
+	Partials map[string]string `json:"partials"`
+	Version  int               `json:"version"` // 0: what the label points to
+	Label    string            `json:"label"`   // empty: production
+	Model    string            `json:"model"`   // empty: what the tests and the prompt say
+}
+
 // testPrompt runs a prompt's tests: those of a source that is sent, else those
 // of a version that is published.
 func (a *api) testPrompt(q *request) error {
-	var in struct {
-		Source   string            `json:"source"` // empty: of a published version
-		Partials map[string]string `json:"partials"`
-		Version  int               `json:"version"` // 0: what the label points to
-		Label    string            `json:"label"`   // empty: production
-		Model    string            `json:"model"`   // empty: what the tests and the prompt say
-	}
+	var in testIn
 	if err := q.read(&in); err != nil {
 		return err
 	}

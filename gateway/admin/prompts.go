@@ -199,16 +199,19 @@ func (q *request) readLabels() (map[string]int, error) {
 	return in, nil
 }
 
+// publishIn is a prompt as it is sent to be published.
+type publishIn struct {
+	Source   string            `json:"source"`
+	Partials map[string]string `json:"partials"` // what the source includes, by name
+	Message  string            `json:"message"`
+	Author   string            `json:"author"` // empty: the role
+	Force    bool              `json:"force"`
+}
+
 // publish makes a version of a prompt and moves production to it: if its tests
 // pass and it breaks no caller, or by force.
 func (a *api) publish(q *request) error {
-	var in struct {
-		Source   string            `json:"source"`
-		Partials map[string]string `json:"partials"` // what the source includes, by name
-		Message  string            `json:"message"`
-		Author   string            `json:"author"` // empty: the role
-		Force    bool              `json:"force"`
-	}
+	var in publishIn
 	if err := q.read(&in); err != nil {
 		return err
 	}

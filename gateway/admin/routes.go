@@ -27,6 +27,8 @@ var (
 
 // routes is every route, the one place that says who may use it.
 var routes = []route{
+	{"GET", "/admin/v1/openapi.json", everyone, (*api).openAPI},
+
 	{"GET", "/admin/v1/teams", everyone, (*api).listTeams},
 	{"POST", "/admin/v1/teams", changers, (*api).createTeam},
 	{"GET", "/admin/v1/teams/{name}", everyone, (*api).showTeam},
@@ -43,8 +45,8 @@ var routes = []route{
 	{"GET", "/admin/v1/budgets", everyone, (*api).listBudgets},
 	{"GET", "/admin/v1/usage", everyone, (*api).usage},
 	{"GET", "/admin/v1/usage/verify", readers, (*api).verifyUsage},
-	{"POST", "/admin/v1/usage/reconcile", readers, (*api).reconcileUsage},
 	{"GET", "/admin/v1/invoices/{name}", everyone, (*api).invoice},
+	{"POST", "/admin/v1/usage/reconcile", readers, (*api).reconcileUsage},
 	{"GET", "/admin/v1/requests", everyone, (*api).listRequests},
 	{"GET", "/admin/v1/requests/{id}", everyone, (*api).showRequest},
 
@@ -72,7 +74,7 @@ var routes = []route{
 
 // New is the handler of the admin listener. It is safe for concurrent use.
 func New(o Options) http.Handler {
-	a := &api{Options: o.withDefaults()}
+	a := &api{Options: o.withDefaults(), document: document()}
 	mux := http.NewServeMux()
 	byPath := map[string][]route{}
 	for _, r := range routes {

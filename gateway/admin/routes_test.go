@@ -11,6 +11,7 @@ import (
 // loosened must be decided twice. a admin, o operator, v viewer, t team-owner
 // (of the team that the path names).
 var matrix = map[string]string{
+	"GET /admin/v1/openapi.json":                           "aovt",
 	"GET /admin/v1/teams":                                  "aovt",
 	"POST /admin/v1/teams":                                 "a",
 	"GET /admin/v1/teams/{name}":                           "aovt",
@@ -25,8 +26,8 @@ var matrix = map[string]string{
 	"GET /admin/v1/budgets":                                "aovt",
 	"GET /admin/v1/usage":                                  "aovt",
 	"GET /admin/v1/usage/verify":                           "aov",
-	"POST /admin/v1/usage/reconcile":                       "aov",
 	"GET /admin/v1/invoices/{name}":                        "aovt",
+	"POST /admin/v1/usage/reconcile":                       "aov",
 	"GET /admin/v1/requests":                               "aovt",
 	"GET /admin/v1/requests/{id}":                          "aovt",
 	"GET /admin/v1/prices":                                 "aov",

@@ -136,6 +136,9 @@ func (a *api) explain(q *request) error {
 	if err != nil {
 		return err
 	}
+	if e.Candidates == nil {
+		e.Candidates = []router.Weighed{}
+	}
 	if e.Attempts == nil {
 		e.Attempts = []router.Result{}
 	}

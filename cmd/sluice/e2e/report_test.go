@@ -148,7 +148,7 @@ func TestImportedKeys(t *testing.T) {
 		return out
 	}
 	run("team", "create", "made", "--budget", "5")
-	run("key", "create", "--team", "made", "--name", "brought", "--hash", hash("another-key"))
+	run("key", "create", "--team", "made", "--name", "brought", "--budget", "6", "--per", "day", "--hash", strings.ToUpper(hash("another-key")))
 	if got := ask("another-key"); got != 200 {
 		t.Errorf("a key that was taken over: %d", got)
 	}
@@ -163,6 +163,12 @@ func TestImportedKeys(t *testing.T) {
 		t.Errorf("a change changes what it says only: %s", out)
 	}
 	fresh := strings.TrimSpace(run("key", "rotate", "made/brought", "--grace", "10m"))
+	run("key", "update", "made/brought", "--budget", "7", "--per", "day")
+	for range 5 {
+		if got := g.api("GET", "budgets?team=made", "").get("data.#(owner.key==made/brought).usd").String(); got != "7" {
+			t.Fatalf("the budget of a key that was rotated and changed is %s", got)
+		}
+	}
 	if ask("another-key") != 200 || ask(fresh) != 200 {
 		t.Error("after a rotation with grace both keys work")
 	}
