@@ -66,6 +66,12 @@ func TestLimits(t *testing.T) {
 	}
 	refused(g.chat(chatBody("lab/echo", "hi", "")), `provider "lab" reached: 3 requests per minute`)
 
+	if a := g.api("GET", "providers", ""); a.get(`data.#(name=="lab").limits.rpm`).Int() != 3 || a.get(`data.#(name=="up").limits`).Exists() {
+		t.Errorf("providers: %s", a.body)
+	}
+	if a := g.api("GET", "models", ""); a.get(`data.#(id=="scarce").limits.rpm`).Int() != 2 {
+		t.Errorf("models: %s", a.body)
+	}
 	g.configure(head + strings.NewReplacer("limits: {rpm: 3}", "limits: {rpm: 4}", "limits: {rpm: 2}", "limits: {rpm: 3}").Replace(limitsConfig))
 	if a := g.api("POST", "reload", ""); a.status >= 300 {
 		t.Fatalf("reload: %d %s", a.status, a.body)
