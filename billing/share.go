@@ -19,6 +19,7 @@ type share struct {
 	byTeam   map[string]*portion
 	portions []*portion // of the teams with anything in their windows
 	refused  demand     // of all of them together
+	second   int64      // to which all of them were moved on
 }
 
 // portion is what one team has used, and what it was refused.
@@ -150,16 +151,13 @@ func (s *share) portion(caller *Owner, limits *Limits) *portion {
 // scarce: where what is used, what was asked for in vain and what this call
 // needs is more than the limit.
 func (s *share) check(no *refusal, p *portion, l *limitLink, u use) {
-	second, fresh := l.limiter.second, false
+	second := l.limiter.second
 	s.refused.advance(second)
 	look := func(b *bound, need int64) {
 		if b.limit == 0 || need == 0 || l.limiter.usedOf(b)+s.refused.of(b)+need <= b.limit {
 			return
 		}
-		if !fresh {
-			s.advance(second, p)
-			fresh = true
-		}
+		s.advance(second, p)
 		if used := p.used.usedOf(b); !s.below(p, b, used) {
 			no.at(refusal{by: l, team: p.team, what: b.what, unit: b.unit, day: b.day, limit: b.limit, need: need, free: s.freeAt(p, b, used, second)})
 		}
@@ -171,9 +169,13 @@ func (s *share) check(no *refusal, p *portion, l *limitLink, u use) {
 	}
 }
 
-// advance moves the windows of all teams on, and forgets those that have
-// nothing in theirs but the one that asks.
+// advance moves the windows of all teams on, once a second, and forgets those
+// that have nothing in theirs but the one that asks.
 func (s *share) advance(second int64, asks *portion) {
+	if s.second == second {
+		return
+	}
+	s.second = second
 	s.portions = slices.DeleteFunc(s.portions, func(p *portion) bool {
 		p.used.advance(second)
 		p.refused.advance(second)
