@@ -14,7 +14,8 @@ import (
 // more than its part by weight until the others have what they ask for. What a
 // team does not ask for goes to the others by weight (max-min fairness), and a
 // team that comes back has its part again as soon as what others used leaves
-// the window.
+// the window. Nothing waits and nothing that runs is stopped: of very few calls
+// at once, a place goes to whoever asks first when it is free.
 type share struct {
 	byTeam   map[string]*portion
 	portions []*portion // of the teams with anything in their windows
