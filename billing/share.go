@@ -94,13 +94,22 @@ func (o *Owner) AdmitFor(caller *Owner, now time.Time, ask Ask) (Ticket, *schema
 		return Ticket{}, nil
 	}
 	ask = ask.bounded()
-	u := use{1, ask.Input, ask.Output}
 	at := o.book.steady(now)
+	ticket, no := o.admitShared(caller, at/1e9, ask)
+	if no.by != nil {
+		return Ticket{}, no.error(at)
+	}
+	return ticket, nil
+}
+
+// admitShared is AdmitFor at a second of the Book's steady clock.
+func (o *Owner) admitShared(caller *Owner, second int64, ask Ask) (Ticket, refusal) {
+	u := use{1, ask.Input, ask.Output}
 	link := &o.limits[0]
 	l := link.limiter
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.advance(at / 1e9)
+	l.advance(second)
 	s := o.links[0].account.sharing()
 	p := s.portion(caller, link.limits)
 	var no refusal
@@ -114,13 +123,13 @@ func (o *Owner) AdmitFor(caller *Owner, now time.Time, ask Ask) (Ticket, *schema
 		p.used.advance(l.second)
 		p.used.add(l.second, u)
 		p.used.parallel++
-		return Ticket{owner: o, portion: p, second: l.second, ask: ask}, nil
+		return Ticket{owner: o, portion: p, second: l.second, ask: ask}, no
 	}
 	if no.free != math.MaxInt64 {
 		p.refused.add(l.second, u, &no)
 		s.refused.add(l.second, u, &no)
 	}
-	return Ticket{}, no.error(at)
+	return Ticket{}, no
 }
 
 // sharing is the account's share, made when it is first needed.
