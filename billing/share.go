@@ -19,6 +19,7 @@ import (
 type share struct {
 	byTeam   map[string]*portion
 	portions []*portion // of the teams with anything in their windows
+	weights  int64      // all of theirs
 	refused  demand     // of all of them together
 	second   int64      // to which all of them were moved on
 }
@@ -148,11 +149,12 @@ func (s *share) portion(caller *Owner, limits *Limits) *portion {
 		s.byTeam[p.team] = p
 		s.portions = append(s.portions, p)
 	}
-	if p.weight = 1; caller.Key == nil {
-		p.weight = caller.weight
-	} else if caller.parent != nil {
-		p.weight = caller.parent.weight
+	weight := caller.weight
+	if caller.Key != nil {
+		weight = caller.parent.weight
 	}
+	s.weights += weight - p.weight
+	p.weight = weight
 	p.used.ready(*limits)
 	return p
 }
@@ -193,6 +195,7 @@ func (s *share) advance(second int64, asks *portion) {
 			return false
 		}
 		delete(s.byTeam, p.team)
+		s.weights -= p.weight
 		return true
 	})
 }
@@ -206,6 +209,9 @@ func (l *limiter) empty() bool {
 // for its weight, or all that it asks for if that is less. In whole numbers:
 // all is multiplied by the weight of the team that asks.
 func (s *share) below(p *portion, b *bound, used int64) bool {
+	if used*s.weights < b.limit*p.weight { // even if all the others want as much
+		return true
+	}
 	taken := p.weight * used
 	for _, q := range s.portions {
 		if q != p {

@@ -333,7 +333,7 @@ func TestShareIsSmall(t *testing.T) {
 		}
 	}
 	share := s.host.links[0].account.share
-	if len(share.portions) != 1 || len(share.byTeam) != 1 {
+	if len(share.portions) != 1 || len(share.byTeam) != 1 || share.weights != 1 {
 		t.Errorf("%d teams are kept", len(share.portions))
 	}
 }
