@@ -9,7 +9,8 @@
 //     call goes out, Owner.HoldUpTo sets aside the most that it can cost, in
 //     every budget above it at once or in none; Hold.Settle turns that into
 //     what it did cost. Owner.Admit does the same for requests, tokens and
-//     calls at once.
+//     calls at once; Owner.AdmitFor besides shares what a provider allows
+//     between the teams that ask for it (share.go).
 //   - Entry is a line of the ledger. Spool.Append puts it on disk before the
 //     answer ends; the spool's writer moves entries to the Ledger, which every
 //     figure (Report) is derived from, and every Invoice.

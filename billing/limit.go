@@ -1,8 +1,6 @@
 package billing
 
 import (
-	"fmt"
-	"math"
 	"sync"
 	"time"
 
@@ -151,66 +149,6 @@ func (l *limiter) add(second int64, u use) {
 	}
 }
 
-// parallelCalls is the Type of a refusal for too many calls at once.
-const parallelCalls = "parallel"
-
-// refusal is the limit that makes a call wait the longest.
-type refusal struct {
-	by   *limitLink
-	team string // whose share of it is used up; empty: all of it is
-	what string // requests, tokens or parallel
-	unit string
-	day  bool
-	// limit, and what the call needs of it
-	limit, need int64
-	free        int64 // the second from which there is room; MaxInt64: never
-}
-
-// at keeps the refusal that is over last.
-func (r *refusal) at(no refusal) {
-	if r.by == nil || no.free > r.free {
-		*r = no
-	}
-}
-
-// check looks at one account's limits; its limiter is locked.
-func (r *refusal) check(l *limitLink, u use) {
-	lim := l.limiter
-	if n := l.limits.Parallel; n > 0 && lim.parallel >= n {
-		r.at(refusal{l, "", parallelCalls, "calls at once", false, n, 1, lim.second + 1})
-	}
-	bounds := l.limits.bounds()
-	for i := range bounds {
-		b := &bounds[i]
-		need := b.of(u)
-		switch w := lim.window(b); {
-		case b.limit == 0:
-		case need > b.limit:
-			r.at(refusal{l, "", b.what, b.unit, b.day, b.limit, need, math.MaxInt64})
-		case b.of(w.sum)+need > b.limit:
-			r.at(refusal{l, "", b.what, b.unit, b.day, b.limit, need, w.freeAt(b.of, need, b.limit)})
-		}
-	}
-}
-
-// error tells of the refusal at a time of the Book's steady clock.
-func (r *refusal) error(at int64) *schema.Error {
-	e := &schema.Error{Code: schema.CodeRateLimit, Status: 429, Origin: schema.OriginPolicy, Type: r.what}
-	who := r.by.owner.ownerName()
-	if r.free == math.MaxInt64 {
-		e.Message = fmt.Sprintf("this call may need %d tokens, more than the limit of %v, %d %s: send less or ask for a shorter answer", r.need, who, r.limit, r.unit)
-		return e
-	}
-	wait := time.Duration(r.free*1e9 - at)
-	e.RetryAfter = max((wait + time.Second - 1).Truncate(time.Second), time.Second)
-	if r.team != "" {
-		e.Message = fmt.Sprintf("the share of team %q in the rate limit of %v, %d %s, is used up; try again in %d s", r.team, who, r.limit, r.unit, e.RetryAfter/time.Second)
-		return e
-	}
-	e.Message = fmt.Sprintf("rate limit of %v reached: %d %s; try again in %d s", who, r.limit, r.unit, e.RetryAfter/time.Second)
-	return e
-}
-
 // Done ends an admitted call: it no longer counts as running, and its tokens
 // become the real numbers, at the time of its admission. Only the first call
 // does anything.
@@ -252,76 +190,4 @@ func (l *limiter) settle(second int64, more use) {
 	if l.day != nil {
 		l.day.settle(second, more)
 	}
-}
-
-// LimitState is how one limit stands, for OpenAI's x-ratelimit headers.
-type LimitState struct {
-	Limit     int64
-	Remaining int64         // never negative
-	Reset     time.Duration // until all of Limit is there again; 0: it is
-}
-
-// State is LimitState of the ticket's owner, after the call was admitted; of a
-// zero Ticket, no limits.
-func (t *Ticket) State(now time.Time) (requests, tokens LimitState, okRequests, okTokens bool) {
-	if t.owner == nil {
-		return LimitState{}, LimitState{}, false, false
-	}
-	return t.owner.LimitState(now)
-}
-
-// LimitState is the limit of requests and that of tokens, of the owner and all
-// above it, of which the least remains; false: there is no such limit.
-func (o *Owner) LimitState(now time.Time) (requests, tokens LimitState, okRequests, okTokens bool) {
-	at := o.book.steady(now)
-	for i := range o.limits {
-		l := &o.limits[i]
-		l.limiter.mu.Lock()
-		l.limiter.advance(at / 1e9)
-		bounds := l.limits.bounds()
-		for j := range bounds {
-			b := &bounds[j]
-			if b.limit == 0 {
-				continue
-			}
-			least, ok := &tokens, &okTokens
-			if b.what == "requests" {
-				least, ok = &requests, &okRequests
-			}
-			if s := l.limiter.window(b).state(b, at); !*ok || s.Remaining < least.Remaining {
-				*least, *ok = s, true
-			}
-		}
-		l.limiter.mu.Unlock()
-	}
-	return requests, tokens, okRequests, okTokens
-}
-
-func (w *window) state(b *bound, at int64) LimitState {
-	s := LimitState{Limit: b.limit, Remaining: max(b.limit-b.of(w.sum), 0)}
-	for i := w.n - 1; i >= 0; i-- {
-		if slot := w.nth(i); b.of(slot.use) > 0 {
-			s.Reset = max(time.Duration((slot.at+w.span.slots)*w.span.width*1e9-at), 0)
-			break
-		}
-	}
-	return s
-}
-
-// TokenLimits are the lowest limits that count input tokens and output tokens,
-// of the owner and all above it; 0: there is none.
-func (o *Owner) TokenLimits() (input, output int64) {
-	lower := func(least *int64, limits ...int64) {
-		for _, n := range limits {
-			if n > 0 && (*least == 0 || n < *least) {
-				*least = n
-			}
-		}
-	}
-	for i := range o.limits {
-		l := o.limits[i].limits
-		lower(&input, l.TPM, l.InputTPM, l.TPD)
-		lower(&output, l.TPM, l.OutputTPM, l.TPD)
-	}
-	return input, output
 }

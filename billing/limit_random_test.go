@@ -93,10 +93,8 @@ func newWorld(t *testing.T, seed uint64) *world {
 	}
 	for o := range v.All() {
 		limits := Limits{}
-		for _, l := range o.limits {
-			if l.owner == o {
-				limits = *l.limits
-			}
+		if own := o.OwnLimits(); own != nil {
+			limits = *own
 		}
 		w.owners[o] = &witness{limits: limits}
 		if o.Key != nil {

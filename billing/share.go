@@ -14,11 +14,14 @@ import (
 // more than its part by weight until the others have what they ask for. What a
 // team does not ask for goes to the others by weight (max-min fairness), and a
 // team that comes back has its part again as soon as what others used leaves
-// the window.
+// the window. Nothing waits and nothing that runs is stopped: of very few calls
+// at once, a place goes to whoever asks first when it is free.
 type share struct {
 	byTeam   map[string]*portion
 	portions []*portion // of the teams with anything in their windows
+	weights  int64      // all of theirs
 	refused  demand     // of all of them together
+	second   int64      // to which all of them were moved on
 }
 
 // portion is what one team has used, and what it was refused.
@@ -92,13 +95,22 @@ func (o *Owner) AdmitFor(caller *Owner, now time.Time, ask Ask) (Ticket, *schema
 		return Ticket{}, nil
 	}
 	ask = ask.bounded()
-	u := use{1, ask.Input, ask.Output}
 	at := o.book.steady(now)
+	ticket, no := o.admitShared(caller, at/1e9, ask)
+	if no.by != nil {
+		return Ticket{}, no.error(at)
+	}
+	return ticket, nil
+}
+
+// admitShared is AdmitFor at a second of the Book's steady clock.
+func (o *Owner) admitShared(caller *Owner, second int64, ask Ask) (Ticket, refusal) {
+	u := use{1, ask.Input, ask.Output}
 	link := &o.limits[0]
 	l := link.limiter
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.advance(at / 1e9)
+	l.advance(second)
 	s := o.links[0].account.sharing()
 	p := s.portion(caller, link.limits)
 	var no refusal
@@ -112,13 +124,13 @@ func (o *Owner) AdmitFor(caller *Owner, now time.Time, ask Ask) (Ticket, *schema
 		p.used.advance(l.second)
 		p.used.add(l.second, u)
 		p.used.parallel++
-		return Ticket{owner: o, portion: p, second: l.second, ask: ask}, nil
+		return Ticket{owner: o, portion: p, second: l.second, ask: ask}, no
 	}
 	if no.free != math.MaxInt64 {
 		p.refused.add(l.second, u, &no)
 		s.refused.add(l.second, u, &no)
 	}
-	return Ticket{}, no.error(at)
+	return Ticket{}, no
 }
 
 // sharing is the account's share, made when it is first needed.
@@ -137,10 +149,12 @@ func (s *share) portion(caller *Owner, limits *Limits) *portion {
 		s.byTeam[p.team] = p
 		s.portions = append(s.portions, p)
 	}
-	p.weight = 1
+	weight := int64(1)
 	if team := caller.team(); team != nil && team.more != nil {
-		p.weight = max(team.more.weight, 1)
+		weight = max(team.more.weight, 1)
 	}
+	s.weights += weight - p.weight
+	p.weight = weight
 	p.used.ready(*limits)
 	return p
 }
@@ -149,16 +163,13 @@ func (s *share) portion(caller *Owner, limits *Limits) *portion {
 // scarce: where what is used, what was asked for in vain and what this call
 // needs is more than the limit.
 func (s *share) check(no *refusal, p *portion, l *limitLink, u use) {
-	second, fresh := l.limiter.second, false
+	second := l.limiter.second
 	s.refused.advance(second)
 	look := func(b *bound, need int64) {
 		if b.limit == 0 || need == 0 || l.limiter.usedOf(b)+s.refused.of(b)+need <= b.limit {
 			return
 		}
-		if !fresh {
-			s.advance(second, p)
-			fresh = true
-		}
+		s.advance(second, p)
 		if used := p.used.usedOf(b); !s.below(p, b, used) {
 			no.at(refusal{by: l, team: p.team, what: b.what, unit: b.unit, day: b.day, limit: b.limit, need: need, free: s.freeAt(p, b, used, second)})
 		}
@@ -170,9 +181,13 @@ func (s *share) check(no *refusal, p *portion, l *limitLink, u use) {
 	}
 }
 
-// advance moves the windows of all teams on, and forgets those that have
-// nothing in theirs but the one that asks.
+// advance moves the windows of all teams on, once a second, and forgets those
+// that have nothing in theirs but the one that asks.
 func (s *share) advance(second int64, asks *portion) {
+	if s.second == second {
+		return
+	}
+	s.second = second
 	s.portions = slices.DeleteFunc(s.portions, func(p *portion) bool {
 		p.used.advance(second)
 		p.refused.advance(second)
@@ -180,6 +195,7 @@ func (s *share) advance(second int64, asks *portion) {
 			return false
 		}
 		delete(s.byTeam, p.team)
+		s.weights -= p.weight
 		return true
 	})
 }
@@ -193,6 +209,9 @@ func (l *limiter) empty() bool {
 // for its weight, or all that it asks for if that is less. In whole numbers:
 // all is multiplied by the weight of the team that asks.
 func (s *share) below(p *portion, b *bound, used int64) bool {
+	if used*s.weights < b.limit*p.weight { // even if all the others want as much
+		return true
+	}
 	taken := p.weight * used
 	for _, q := range s.portions {
 		if q != p {

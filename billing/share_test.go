@@ -313,10 +313,35 @@ func TestShareOutlivesReload(t *testing.T) {
 	}
 }
 
+// What is admitted allocates nothing, and teams that are gone are forgotten.
+func TestShareIsSmall(t *testing.T) {
+	s := newShared(t, Limits{RPM: 1000, Parallel: 500}, make([]int64, 26)...)
+	for i := range s.keys {
+		s.call(i, Ask{})
+	}
+	if n := testing.AllocsPerRun(300, func() { // in the end it is scarce
+		if ticket, err := s.host.AdmitFor(s.keys[0], s.now, Ask{Input: 5}); err == nil {
+			ticket.Done(Ask{Input: 3})
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+	for range 2 {
+		s.now = s.now.Add(62 * time.Second)
+		for range 1001 {
+			s.call(1, Ask{})
+		}
+	}
+	share := s.host.links[0].account.share
+	if len(share.portions) != 1 || len(share.byTeam) != 1 || share.weights != 1 {
+		t.Errorf("%d teams are kept", len(share.portions))
+	}
+}
+
 func BenchmarkAdmitFor(b *testing.B) {
 	for _, n := range []int{1, 10, 1000} {
 		b.Run(fmt.Sprintf("teams-%d", n), func(b *testing.B) {
-			teams := []Team{{Name: "provider up", Limits: Limits{RPM: int64(2 * n), TPM: 1e9}}}
+			teams := []Team{{Name: "provider up", Limits: Limits{RPM: 5000, TPM: 1e9}}} // of 6000 that are asked for
 			for i := range n {
 				teams = append(teams, Team{Name: fmt.Sprint(i)})
 			}

@@ -12,9 +12,10 @@
 //	authenticate   whose key is it                                auth.go
 //	decode         one strict walk finds model, stream, limits    the caller's dialect (Head)
 //	choose         which model, and may this key have it          chat.go, snapshot.go
-//	admit          requests and tokens a minute, parallel calls   reserve.go, billing
+//	admit          limits of the key, its prompt and its model    limits.go, billing
 //	reserve        hold the most that the call can cost           reserve.go, billing
-//	route          targets in order, keys, retries, fallback      chat.go (route), router
+//	route          targets in order, keys, retries, fallback,     chat.go (route), router,
+//	               and the limits of each attempt's provider      limits.go
 //	attempt        bytes spliced, or translated, and sent         providers, providers/upstream
 //	answer         whole, or frame by frame                       chat.go, stream.go
 //	charge         usage priced, the hold settled                 finish.go, billing

@@ -18,6 +18,10 @@
 // that ends when an attempt returns nil, which a stream does at its first
 // byte; it says Late before and tells its outcome by Done when it is over.
 //
+// Plan.Admit is asked before each attempt: where a provider's limit refuses one,
+// the call goes on to the next candidate, and if none is left, the refusal is
+// the answer.
+//
 // The package knows neither models nor HTTP: what a caller needs to attempt a
 // candidate is its Payload, and errors are told apart by schema.Class alone.
 // It starts no goroutine, and all time comes from the Plan's Clock.

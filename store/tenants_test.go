@@ -20,7 +20,7 @@ func key(id, value string) billing.Key {
 
 func TestTeams(t *testing.T) {
 	ctx, s := context.Background(), testStore(t).Tenants()
-	team := billing.Team{Name: "research", Parent: "engineering", Models: []string{"claude/*"}, Limits: billing.Limits{RPM: 1},
+	team := billing.Team{Name: "research", Parent: "engineering", Models: []string{"claude/*"}, Limits: billing.Limits{RPM: 1}, Weight: 3,
 		Budgets: billing.Budgets{{USD: 1, Per: "30d"}}, Source: "store", Created: noon}
 	other := billing.Team{Name: "ops", Source: "store", Created: noon}
 	for _, put := range []billing.Team{team, other, team} {

@@ -161,27 +161,32 @@ func tenants(ctx context.Context, s *server, cfg *config.Config) ([]billing.Team
 	if err != nil {
 		return nil, nil, err
 	}
-	has := func(name string) bool {
-		return slices.ContainsFunc(teams, func(t billing.Team) bool { return t.Name == name })
+	names := make(map[string]string, len(teams)) // each is kept once, not with each key
+	for _, t := range teams {
+		names[t.Name] = t.Name
 	}
 	for _, t := range stored {
-		if !has(t.Name) {
+		if names[t.Name] == "" {
 			teams = append(teams, t)
+			names[t.Name] = t.Name
 		}
 	}
 	storedKeys, err := s.store.Tenants().Keys(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
+	keys = slices.Grow(keys, len(storedKeys)+2) // there may be many, which stay
 	for _, k := range storedKeys {
-		if !has(k.Team) {
+		team := names[k.Team]
+		if team == "" {
 			s.log.Warn("a stored key's team is gone: the key is not in force", "key", k.ID, "team", k.Team)
 			continue
 		}
+		k.Team = team
 		keys = append(keys, k)
 	}
 	for _, name := range []string{publicName, gateway.TesterID} {
-		if !has(name) {
+		if names[name] == "" {
 			teams = append(teams, billing.Team{Name: name, Source: sourceBuiltIn})
 		}
 	}
@@ -223,7 +228,8 @@ func callersOf(cfg *config.Config, v *view) ([]*gateway.Caller, error) {
 	}
 	for i := range v.keys {
 		k := &v.keys[i]
-		c := &gateway.Caller{Key: k, Label: k.Team + "/" + k.Name, Owner: v.owners.Key(k.ID)}
+		owner := v.owners.Key(k.ID)
+		c := &gateway.Caller{Key: k, Label: owner.Name, Owner: owner}
 		for t := v.owners.Team(k.Team); t != nil; t = t.Parent() {
 			team := cfg.Teams[t.Name]
 			if c.Leaving == nil {

@@ -91,7 +91,7 @@ func (s *server) adminView() admin.View {
 	out.Budgets = append(out.Budgets, v.owners.People(now)...)
 	targets := v.registry.Targets(now)
 	for _, p := range v.providers {
-		ap := admin.Provider{Name: p.Name, Kind: p.Kind, BaseURL: p.BaseURL, Keys: v.registry.Secrets(p.Name, now)}
+		ap := admin.Provider{Name: p.Name, Kind: p.Kind, BaseURL: p.BaseURL, Keys: v.registry.Secrets(p.Name, now), Limits: p.Limits.OwnLimits()}
 		for _, t := range targets {
 			if provider, _, _ := strings.Cut(t.ID, "/"); provider == p.Name {
 				ap.Targets = append(ap.Targets, t)
@@ -100,7 +100,7 @@ func (s *server) adminView() admin.View {
 		out.Providers = append(out.Providers, ap)
 	}
 	for _, m := range v.models {
-		am := admin.Model{ID: m.Name, OwnedBy: "sluice", Balance: string(m.Route.Balance)}
+		am := admin.Model{ID: m.Name, OwnedBy: "sluice", Balance: string(m.Route.Balance), Limits: m.Limits.OwnLimits()}
 		for _, t := range m.Targets {
 			am.Targets = append(am.Targets, t.Name)
 			am.Unpriced = am.Unpriced || t.PricesAt(now) == nil

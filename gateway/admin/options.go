@@ -100,6 +100,7 @@ type Provider struct {
 	State   string                `json:"state"` // ok, degraded or down: left empty, it is worked out
 	Targets []router.TargetStatus `json:"targets"`
 	Keys    []router.SecretStatus `json:"keys"`
+	Limits  *billing.Limits       `json:"limits,omitempty"`
 }
 
 // Model is a name that callers may ask for.
@@ -109,6 +110,8 @@ type Model struct {
 	Balance  string   `json:"balance,omitempty"`
 	Targets  []string `json:"targets,omitempty"` // provider/model
 	Unpriced bool     `json:"unpriced,omitempty"`
+
+	Limits *billing.Limits `json:"limits,omitempty"`
 }
 
 // Prompt is a prompt that is served.

@@ -172,7 +172,8 @@ func TestImportedKeys(t *testing.T) {
 	if ask("another-key") != 200 || ask(fresh) != 200 {
 		t.Error("after a rotation with grace both keys work")
 	}
-	if out := run("team", "update", "made", "--rpm", "60", "--json"); gjson.Get(out, "budget.usd").String() != "5" || gjson.Get(out, "limits.rpm").Int() != 60 {
+	if out := run("team", "update", "made", "--rpm", "60", "--weight", "5", "--json"); gjson.Get(out, "budget.usd").String() != "5" ||
+		gjson.Get(out, "limits.rpm").Int() != 60 || gjson.Get(out, "weight").Int() != 5 {
 		t.Errorf("team update: %s", out)
 	}
 }
