@@ -89,15 +89,12 @@ func (c *Call) record() {
 		return
 	}
 	c.done.recorded = true
+	c.giveBack() // first of all: nothing that fails below may keep it
+	e := &c.entry
 	if c.attempt != nil {
 		c.attempt.Done(c.attemptError())
 		c.attempt = nil
 	}
-	e := &c.entry
-	e.Excess += c.money.hold.Settle(0, c.now) // nothing was produced: all of it comes back
-	c.money.hold = billing.Hold{}
-	c.tickets[0].Done(billing.Ask{Input: e.Usage.Input, Output: e.Usage.Output})
-	c.tickets[1].Done(billing.Ask{Input: e.Usage.Input, Output: e.Usage.Output})
 	e.Latency = time.Since(c.now)
 	e.Attempts = c.trail
 	if e.Status == 0 {
@@ -122,6 +119,17 @@ func (c *Call) record() {
 	}
 }
 
+// giveBack gives back what the call still holds: money, of which nothing came,
+// and its places within the limits.
+func (c *Call) giveBack() {
+	e := &c.entry
+	e.Excess += c.money.hold.Settle(0, c.now)
+	c.money.hold = billing.Hold{}
+	for i := range c.tickets {
+		c.tickets[i].Done(billing.Ask{Input: e.Usage.Input, Output: e.Usage.Output})
+	}
+}
+
 // finish ends the call: the one place that every outcome reaches.
 func (c *Call) finish() {
 	g := c.g
@@ -129,6 +137,7 @@ func (c *Call) finish() {
 		// What is told of a call must not end the process, and with it all others.
 		if r := recover(); r != nil {
 			g.log.Error("panic at the end of a call", "call", c.entry.Call, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+			c.giveBack()
 		}
 		c.release()
 		g.open.Done()
