@@ -106,8 +106,12 @@ func (s *Spool) shelve(frames []byte, records int, why error) error {
 	r.records += records
 	r.bytes += len(frames)
 	r.shelved += int64(records)
+	up := s.storeErr == nil
 	s.mu.Unlock()
 	s.noteRoom(why)
+	if up { // the ledger may take them at once: they are in danger here
+		s.wake()
+	}
 	return nil
 }
 
