@@ -28,6 +28,10 @@ func TestDamage(t *testing.T) {
 	first, second := segmentOf(t, "a"), segmentOf(t, "b")
 	n := len(whole)
 	foreign := bytes.Repeat([]byte("\x00\x00\x0f\x00\x01PNG"), 1<<17) // half of it looks like the head of a large record
+	untimed, err := appendFrame(nil, &Entry{Call: "x"})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		name   string
 		data   []byte
@@ -53,6 +57,7 @@ func TestDamage(t *testing.T) {
 		{"a page of text in the middle", slices.Concat(first, bytes.Repeat([]byte("page "), 800), second), "a b", len(first), 4000, 1, false},
 		{"a foreign file", foreign, "", 0, len(foreign), 1, true},
 		{"a record that is no entry", slices.Concat(first, frame([]byte{codecVersion, 1, 2}), second), "a b", len(first), frameHead + 3, 1, false},
+		{"a record of no time", slices.Concat(first, untimed, second), "a b", len(first), len(untimed), 1, false},
 		{"a record of no call", slices.Concat(first, segmentOf(t, ""), second), "a b", len(first), len(segmentOf(t, "")), 1, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -148,6 +153,36 @@ func TestDamagedWhileWritten(t *testing.T) {
 	}
 	if left := files(t, dir); !slices.Equal(left, []string{"00000001.damaged"}) {
 		t.Errorf("%v is left", left)
+	}
+}
+
+// TestRemovedWhileWritten: a segment, and the directory with it, that somebody
+// removes under the spool is still read, and another one begun.
+func TestRemovedWhileWritten(t *testing.T) {
+	l, dir, logged := newSink(), t.TempDir()+"/spool", &buffer{}
+	l.setDown(fmt.Errorf("store is down"))
+	s := openSpool(t, SpoolOptions{Dir: dir, Ledger: l, Log: slog.New(slog.NewTextHandler(logged, nil))})
+	appendCalls(t, s, "a", "b")
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	appendCalls(t, s, "c")
+	l.setDown(nil)
+	if err := s.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	appendCalls(t, s, "d")
+	if got := files(t, dir); !slices.Equal(got, []string{"00000002.spool"}) {
+		t.Errorf("there is %v", got)
+	}
+	if err := s.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if !l.has("a", "b", "c", "d") || l.twice != 0 || s.Pending() != 0 {
+		t.Errorf("%v, %d twice, %d pending", l.entries, l.twice, s.Pending())
+	}
+	if !strings.Contains(logged.String(), "was removed while it was written") {
+		t.Errorf("it is not said: %s", logged)
 	}
 }
 

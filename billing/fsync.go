@@ -11,10 +11,14 @@ import (
 // syncEvery is how often records are forced to disk, and moved to the ledger.
 const syncEvery = 100 * time.Millisecond
 
+// remindEvery is how often what is wrong is said again.
+const remindEvery = time.Minute
+
 // syncLoop forces to disk what was written.
 func (s *Spool) syncLoop(ctx context.Context) {
 	tick := time.NewTicker(syncEvery)
 	defer tick.Stop()
+	told := time.Now()
 	for {
 		select {
 		case <-ctx.Done():
@@ -23,6 +27,25 @@ func (s *Spool) syncLoop(ctx context.Context) {
 		}
 		s.retry()
 		s.noteSync(s.syncOnce())
+		if time.Since(told) >= remindEvery {
+			told = time.Now()
+			s.remind()
+		}
+	}
+}
+
+// remind says again what was said when it began, while it lasts.
+func (s *Spool) remind() {
+	s.mu.Lock()
+	strain, storeErr := s.strain.Load(), s.storeErr
+	records, bytes := s.room.records, s.room.bytes
+	s.mu.Unlock()
+	if strain != nil {
+		s.o.Log.Error("usage still cannot be written to disk as it should", "dir", s.o.Dir,
+			"in_memory", records, "bytes", bytes, "refusing", strain.Refuse, "error", strain.Why)
+	}
+	if storeErr != nil {
+		s.o.Log.Error("usage still cannot be moved to the ledger", "dir", s.o.Dir, "pending", s.Pending(), "error", storeErr)
 	}
 }
 

@@ -55,15 +55,19 @@ func (s *Spool) load(r *reader, head, tail position, end int64) error {
 	r.offset, r.whole = head.offset, head.segment != tail.segment
 	path := segmentPath(s.o.Dir, head.segment)
 	f, err := os.Open(path)
-	if errors.Is(err, os.ErrNotExist) {
-		s.o.Log.Error("a segment of the usage spool has vanished: what was in it and not in the ledger is lost", "path", path)
-		if !r.whole {
-			r.missing = tail.offset - r.offset
-		}
-		return nil
-	}
-	if err != nil {
+	switch {
+	case err == nil:
+	case !errors.Is(err, os.ErrNotExist):
 		return err
+	case r.whole:
+		s.o.Log.Error("a segment of the usage spool has vanished: what was in it and not in the ledger is lost", "path", path)
+		return nil
+	default:
+		if f, end, err = s.rescue(head.segment); err != nil {
+			return err
+		}
+		s.o.Log.Error("a segment of the usage spool was removed while it was written: it is still read, and another one is begun", "path", path)
+		r.whole = true
 	}
 	defer f.Close()
 	switch {
@@ -77,6 +81,25 @@ func (s *Spool) load(r *reader, head, tail position, end int64) error {
 		end = info.Size()
 	}
 	return r.read(f, end)
+}
+
+// rescue ends the segment that is being written, whose file was removed, and
+// gives it with the end of its records: it can be read as long as it is open.
+func (s *Spool) rescue(number uint64) (f *os.File, end int64, err error) {
+	s.w.Lock()
+	defer s.w.Unlock()
+	if s.tail.segment != number {
+		return nil, 0, fmt.Errorf("segment %d is no longer written", number) // the next look finds that it has vanished
+	}
+	fd, err := syscall.Dup(int(s.file.Fd()))
+	if err != nil {
+		return nil, 0, err
+	}
+	f, end = os.NewFile(uintptr(fd), s.file.Name()), s.tail.offset
+	if err := s.rotate(); err != nil {
+		return nil, 0, errors.Join(err, f.Close())
+	}
+	return f, end, nil
 }
 
 // read reads from offset to end. What the file, or the disk, does not give is
@@ -113,7 +136,7 @@ func (r *reader) parse(most int) {
 		} else {
 			r.frames++
 			err := decodeEntry(record, &r.last)
-			if err == nil && r.last.Call == "" { // no ledger takes it, and it would hold up all others
+			if err == nil && (r.last.Call == "" || r.last.Time.IsZero()) { // no ledger takes it, and it would hold up all others
 				err = errEntry
 			}
 			if err != nil {

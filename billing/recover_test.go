@@ -19,7 +19,7 @@ func segment(t testing.TB, calls ...string) (b []byte, last int) {
 	for _, c := range calls {
 		last = len(b)
 		var err error
-		if b, err = appendFrame(b, &Entry{Call: c}); err != nil {
+		if b, err = appendFrame(b, small(c)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -149,7 +149,7 @@ func TestAppendUntilKilled(t *testing.T) {
 		wg.Go(func() {
 			for i := range 100_000 {
 				call := fmt.Sprint(g, "-", i)
-				if s.Append(&Entry{Call: call}) != nil {
+				if s.Append(small(call)) != nil {
 					return
 				}
 				mu.Lock()

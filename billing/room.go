@@ -106,8 +106,12 @@ func (s *Spool) shelve(frames []byte, records int, why error) error {
 	r.records += records
 	r.bytes += len(frames)
 	r.shelved += int64(records)
+	up := s.storeErr == nil
 	s.mu.Unlock()
 	s.noteRoom(why)
+	if up { // the ledger may take them at once: they are in danger here
+		s.wake()
+	}
 	return nil
 }
 
@@ -218,12 +222,17 @@ func (s *Spool) makeRoom() {
 	}
 	s.noteStrain()
 	switch {
-	case err != nil && was == nil:
+	case err != nil && was == nil && isFull(err):
 		s.o.Log.Error("the disk of the usage spool is full: what room was set aside is being used up", "dir", s.o.Dir, "error", err)
+	case err != nil && was == nil:
+		s.o.Log.Error("the usage spool cannot begin a new segment: the last one grows on", "dir", s.o.Dir, "error", err)
 	case err == nil && was != nil:
-		s.o.Log.Info("the disk of the usage spool has room again", "dir", s.o.Dir)
+		s.o.Log.Info("the usage spool has room again", "dir", s.o.Dir)
 	}
 }
+
+// isFull tells whether a disk, or what one may use of it, is used up.
+func isFull(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
 
 // reserve sets room aside behind the tail; w is held. Only a full disk is an
 // error: a file system that cannot do it will tell when records are written.
@@ -233,7 +242,7 @@ func (s *Spool) reserve() error {
 	}
 	to := s.tail.offset + 2*reserveBytes
 	switch err := setAside(s.file, s.tail.offset, 2*reserveBytes); {
-	case errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT):
+	case isFull(err):
 		return err
 	case err != nil:
 		to = math.MaxInt64
@@ -254,7 +263,8 @@ func (s *Spool) giveUp() error {
 	for _, p := range s.room.pieces {
 		for _, e := range p.entries() {
 			sum += e.Cost
-			s.o.Log.Error("usage is lost: the spool could not be written", "call", e.Call, "team", e.Team, "usd", e.Cost.String())
+			s.o.Log.Error("usage is lost: the spool could not be written", "call", e.Call, "time", e.Time,
+				"team", e.Team, "key", e.Key, "model", e.Model, "usd", e.Cost.String())
 		}
 	}
 	return fmt.Errorf("%d usage records of %v USD are lost: %w", s.room.records, sum, s.room.why)

@@ -309,6 +309,10 @@ func TestRefuse(t *testing.T) {
 	if st := s.Strain(); st == nil || !st.Refuse || st.TooMuch {
 		t.Errorf("%+v", st)
 	}
+	s.remind()
+	if !strings.Contains(logged.String(), "still cannot be written") || !strings.Contains(logged.String(), "refusing=true") {
+		t.Errorf("it is not said again: %s", logged)
+	}
 	if !strings.Contains(logged.String(), "billing.disk_full is refuse") {
 		t.Errorf("it is not said: %s", logged)
 	}

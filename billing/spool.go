@@ -191,6 +191,11 @@ func (s *Spool) adopt(number uint64) error {
 // it is if that fails. The w lock is held, or nobody else is there yet.
 func (s *Spool) begin(number uint64) error {
 	f, err := s.create(segmentPath(s.o.Dir, number))
+	if errors.Is(err, os.ErrNotExist) { // somebody has removed the directory
+		if err = os.MkdirAll(s.o.Dir, 0o700); err == nil {
+			f, err = s.create(segmentPath(s.o.Dir, number))
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("cannot begin a new segment: %w", err)
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // sink is a ledger that keeps entries once, and may be down.
@@ -84,10 +85,13 @@ func openSpool(t testing.TB, o SpoolOptions) *Spool {
 	return s
 }
 
+// small is an entry of little.
+func small(call string) *Entry { return &Entry{Call: call, Time: time.Unix(1, 0)} }
+
 func appendCalls(t testing.TB, s *Spool, calls ...string) {
 	t.Helper()
 	for _, c := range calls {
-		if err := s.Append(&Entry{Call: c}); err != nil {
+		if err := s.Append(small(c)); err != nil {
 			t.Fatal(err)
 		}
 	}

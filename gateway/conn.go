@@ -3,6 +3,7 @@ package gateway
 import (
 	"net"
 	"runtime"
+	"sync/atomic"
 	"time"
 )
 
@@ -40,8 +41,21 @@ type callerConn struct {
 	stall time.Duration
 	until time.Time // the deadline that is set for writing
 
+	// session is to run on the connection as soon as the server lets go of it. A
+	// connection that breaks before that is closed instead.
+	session atomic.Pointer[session]
+
 	readUntil time.Time // the deadline for reading that is asked for
 	readSet   time.Time // and the one that is set: as early or somewhat later
+}
+
+// Close closes it, and ends the session that has not begun yet.
+func (c *callerConn) Close() error {
+	err := c.Conn.Close()
+	if s := c.session.Swap(nil); s != nil {
+		s.abandon()
+	}
+	return err
 }
 
 // SetReadDeadline says until when what is read from now on must be there. One

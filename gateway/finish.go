@@ -94,18 +94,12 @@ func (c *Call) record() {
 		return
 	}
 	c.done.recorded = true
+	c.giveBack() // first of all: nothing that fails below may keep it
+	e := &c.entry
 	if c.attempt != nil {
 		c.attempt.Done(c.attemptError())
 		c.attempt = nil
 	}
-	e := &c.entry
-	if c.done.admitted {
-		e.Excess += c.money.hold.Settle(billing.Charge{}, c.now) // nothing was produced: all of it comes back
-	} else {
-		c.money.hold.Release(c.now)
-	}
-	c.money.hold = billing.Hold{}
-	c.tickets.done(&e.Usage)
 	e.Latency = time.Since(c.now)
 	e.Attempts = c.trail
 	if e.Status == 0 {
@@ -130,6 +124,19 @@ func (c *Call) record() {
 	}
 }
 
+// giveBack gives back what the call still holds: money, of which nothing came,
+// and its places within the limits.
+func (c *Call) giveBack() {
+	e := &c.entry
+	if c.done.admitted {
+		e.Excess += c.money.hold.Settle(billing.Charge{}, c.now)
+	} else {
+		c.money.hold.Release(c.now)
+	}
+	c.money.hold = billing.Hold{}
+	c.tickets.done(&e.Usage)
+}
+
 // finish ends the call: the one place that every outcome reaches.
 func (c *Call) finish() {
 	g := c.g
@@ -137,6 +144,7 @@ func (c *Call) finish() {
 		// What is told of a call must not end the process, and with it all others.
 		if r := recover(); r != nil {
 			g.log.Error("panic at the end of a call", "call", c.entry.Call, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+			c.giveBack()
 		}
 		c.release()
 		g.open.Done()

@@ -22,7 +22,10 @@ func (g *Gateway) handle(rc *fasthttp.RequestCtx) {
 	defer func() {
 		if r := recover(); r != nil {
 			c.g.log.Error("panic in a call", "call", c.entry.Call, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
-			c.stream = nil
+			if s := c.stream; s != nil { // which is given up with the answer, and must not finish the call then
+				s.c, c.stream = nil, nil
+				_ = s.from.Close()
+			}
 			c.fail(errInternal())
 		}
 		if c.stream == nil && c.session == nil {

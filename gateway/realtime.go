@@ -126,6 +126,10 @@ func (c *Call) hijack(shake handshake, host *upstream.Tunnel) {
 	}
 	c.entry.Status = fasthttp.StatusSwitchingProtocols
 	c.session = &session{c: c, host: host, head: head + "\r\n"}
+	if conn, ok := c.rc.Conn().(*callerConn); ok {
+		c.session.conn = conn
+		conn.session.Store(c.session)
+	}
 	c.rc.HijackSetNoResponse(true)
 	c.rc.Hijack(c.session.run)
 }

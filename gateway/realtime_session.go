@@ -37,12 +37,16 @@ type session struct {
 	host   *upstream.Tunnel
 	head   string // the answer to the handshake
 	client net.Conn
+	conn   *callerConn // which ends the session if that does not begin; nil: nothing does
 	gone   atomic.Bool // the caller has left, or has closed
 	torn   bool        // what the caller was sent last ends inside a frame
 }
 
 // run is the session's life; its end is the call's.
 func (s *session) run(client net.Conn) {
+	if s.conn != nil && s.conn.session.Swap(nil) == nil {
+		return // abandoned
+	}
 	s.client = client
 	c := s.c
 	stop := context.AfterFunc(c.ctx, func() { _ = s.host.Close() })
@@ -68,6 +72,14 @@ func (s *session) run(client net.Conn) {
 		err = s.relay()
 	}
 	s.end(err)
+}
+
+// abandon ends a session that never began, for its caller has left.
+func (s *session) abandon() {
+	_ = s.host.Close()
+	s.gone.Store(true)
+	s.end(net.ErrClosed)
+	s.c.finish()
 }
 
 // relay gives the caller what the provider sends, until that ends. err says why

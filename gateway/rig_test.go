@@ -99,6 +99,8 @@ type rig struct {
 	addr     string
 	ledger   *memLedger
 	spool    *billing.Spool
+	book     *billing.Book
+	owners   *billing.Owners // of the last snapshot
 	registry *prompts.Registry
 	store    *memPrompts
 	metrics  *telemetry.Metrics
@@ -165,9 +167,9 @@ func (r *rig) start(s *setup, log *slog.Logger) {
 			s.teams = append(s.teams, billing.Team{Name: gateway.PromptOwner(p.Name), Limits: billing.Limits(l)})
 		}
 	}
-	book := billing.NewBook(time.UTC, time.Now)
+	r.book = billing.NewBook(time.UTC, time.Now)
 	r.snapshot = func() *gateway.Snapshot {
-		owners, err := book.Rebuild(s.teams, s.keys)
+		owners, err := r.book.Rebuild(s.teams, s.keys)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -177,6 +179,7 @@ func (r *rig) start(s *setup, log *slog.Logger) {
 		for _, p := range s.providers {
 			p.Limits = owners.Team(gateway.ProviderOwner(p.Name))
 		}
+		r.owners = owners
 		parts := gateway.Parts{Settings: s.settings, Owners: owners, Models: s.models, Providers: s.providers, List: s.list, Bare: s.bare}
 		for i := range s.keys {
 			k := &s.keys[i]

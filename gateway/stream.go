@@ -202,14 +202,19 @@ func (s *streamBody) CloseWithError(err error) error {
 	if s.c == nil {
 		return nil
 	}
-	if err != nil && !s.c.done.recorded && s.c.err == nil {
+	c := s.c
+	defer func() {
+		if r := recover(); r != nil {
+			c.g.log.Error("panic at the end of a stream", "call", c.entry.Call, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+		}
+		s.c = nil
+		c.finish()
+	}()
+	defer s.from.Close()
+	if err != nil && !c.done.recorded && c.err == nil {
 		s.left()
 	}
 	s.end()
-	s.from.Close()
-	c := s.c
-	s.c = nil
-	c.finish()
 	return nil
 }
 

@@ -51,7 +51,7 @@ func Open(ctx context.Context, dsn string) (*Store, error) {
 	}
 	s, err := open(ctx, path)
 	if err != nil {
-		return nil, fmt.Errorf("cannot open store %q: %w", path, err)
+		return nil, fmt.Errorf("cannot open store %q: %w", path, inWords(err))
 	}
 	return s, nil
 }

@@ -177,7 +177,10 @@ func (s *server) shutdown(plane *http.Server) error {
 	defer cancel()
 	err := s.spool.Drain(last)
 	plane.Close()
-	if err != nil {
+	switch {
+	case err != nil && s.spool.Unwritten() > 0:
+		return fmt.Errorf("usage is lost, as the log tells: %w", err)
+	case err != nil:
 		// Nothing is lost: the records are on disk, the next start brings them in.
 		s.log.Warn("usage stays in the spool until the next start", "records", s.spool.Pending(), "error", err)
 	}

@@ -108,6 +108,11 @@ func (s *server) restore(ctx context.Context) error {
 	if s.book.Restored() {
 		return nil
 	}
+	told := time.AfterFunc(2*time.Second, func() {
+		s.log.Warn("budgets wait for the store to take what is in the usage spool, and with them what is new in the configuration, or the start",
+			"records", s.spool.Pending())
+	})
+	defer told.Stop()
 	if err := s.spool.Flush(ctx); err != nil {
 		return fmt.Errorf("cannot bring the usage spool into the store: %w", err)
 	}

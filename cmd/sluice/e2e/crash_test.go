@@ -12,9 +12,10 @@ const budgeted = `teams:
   t: {budget: {usd: 100000, per: total, hard: true}, keys: [{name: k, value: "` + teamKey + `"}]}
 `
 
-// The process is killed under load again and again, SLUICE_E2E_CRASHES times.
-// Every call whose answer was complete is in the ledger once; none is there
-// twice; and the sums are right after each start.
+// The process is killed under load again and again, SLUICE_E2E_CRASHES times,
+// and every third time once more while it starts; every other one forces each
+// record to the disk. Every call whose answer was complete is in the ledger
+// once; none is there twice; and the sums are right after each start.
 func TestCrashes(t *testing.T) {
 	usual := 5
 	if full {
@@ -24,6 +25,12 @@ func TestCrashes(t *testing.T) {
 	g := newGateway(t, providers+budgeted)
 	var complete []string
 	for round := range crashes {
+		g.env = []string{"SLUICE_BILLING__FSYNC=" + []string{"interval", "always"}[round%2]}
+		if round%3 == 2 {
+			g.spawn()
+			time.Sleep(time.Duration(rand.IntN(120)) * time.Millisecond)
+			g.kill()
+		}
 		g.start()
 		if round > 0 {
 			g.verified()

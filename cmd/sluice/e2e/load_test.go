@@ -114,8 +114,8 @@ func (g *gateway) whole(id string) error {
 }
 
 // reconcile proves that every complete call is in the ledger once and none
-// twice, that every sum is right, and that the budget of the team counts what
-// the ledger does. lost bounds how many calls may be missing.
+// twice, that every sum is right, that the budget of the team counts what the
+// ledger does, and that no money is held. lost bounds how many calls may be missing.
 func (g *gateway) reconcile(complete []string, lost int) {
 	g.t.Helper()
 	seen, calls := map[string]int{}, map[string]int{}
@@ -138,6 +138,9 @@ func (g *gateway) reconcile(complete []string, lost int) {
 		g.t.Errorf("%d of %d complete calls are not in the ledger, such as %s", len(missing), len(complete), missing[0])
 	}
 	g.verified()
+	if open, usd := g.metric("sluice_holds_open"), g.metric("sluice_holds_usd"); open != "0" || usd != "0" {
+		g.t.Errorf("%s holds of %s USD are open", open, usd)
+	}
 	g.t.Logf("%d complete calls, %d missing, %d in the ledger", len(complete), len(missing), len(seen))
 }
 
