@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -197,5 +199,38 @@ teams:
 	}
 	if _, errs, code := g.sluice("report", "--verify", "--admin", "http://"+g.admin, "--token", adminToken); code != 0 {
 		t.Errorf("the sums do not agree: %s", errs)
+	}
+}
+
+// What a time would have cost at other prices, through the admin API and
+// straight from the store; the ledger stays as it is.
+func TestReprice(t *testing.T) {
+	g := start(t, `providers:
+  host: {kind: openai-compatible, base_url: "`+tieredHost(t)+`/v1", keys: [sk-up], prices: `+tieredPrices+`}
+`+team)
+	for _, tier := range []string{"default", "default", "flex"} {
+		g.chat(chatBody("host/m", "x", `,"max_tokens":100,"service_tier":"`+tier+`"`))
+	}
+	g.waitCalls(3)
+	before := g.api("GET", "usage", "").body
+	file := filepath.Join(g.dir, "cheaper.yaml")
+	if err := os.WriteFile(file, []byte("providers: {host: {prices: {m: {input: 0.5, output: 2, tiers: {flex: {input: 0.1, output: 1}}}}}}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	from, to := time.Now().AddDate(0, 0, -2).Format(time.DateOnly), time.Now().AddDate(0, 0, 2).Format(time.DateOnly)
+	want := "target,calls,kept,usd,provider_usd,repriced_usd,difference_usd\nhost/m,3,0,0.0027,0.0027,0.00061,-0.00209\n"
+	args := []string{"report", "--reprice", from, to, "--with", file, "--format", "csv"}
+	if out, errs, code := g.sluice(append(args, "--admin", "http://"+g.admin, "--token", adminToken)...); code != 0 || out != want {
+		t.Errorf("%d %s\n%s", code, errs, out)
+	}
+	if after := g.api("GET", "usage", "").body; after != before {
+		t.Errorf("the ledger has changed:\n%s\n%s", before, after)
+	}
+	g.stop()
+	if out, errs, code := g.sluice(append(args, "-c", g.file(), "--data", filepath.Join(g.dir, "data"))...); code != 0 || out != want {
+		t.Errorf("from the store: %d %s\n%s", code, errs, out)
+	}
+	if _, errs, code := g.sluice("report", "--reprice", from, "--with", file); code == 0 || !strings.Contains(errs, "2") {
+		t.Errorf("one time is enough: %d %s", code, errs)
 	}
 }
