@@ -234,3 +234,39 @@ func TestReprice(t *testing.T) {
 		t.Errorf("one time is enough: %d %s", code, errs)
 	}
 }
+
+// Cohere tells what the model reads and, apart, what it bills: callers are told
+// the one, and charged the other.
+func TestBilledUnits(t *testing.T) {
+	host := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		const usage = `"usage":{"billed_units":{"input_tokens":5,"output_tokens":10},"tokens":{"input_tokens":607,"output_tokens":13},"cached_tokens":480}`
+		if gjson.GetBytes(body, "stream").Bool() {
+			w.Header().Set("Content-Type", "text/event-stream")
+			for _, event := range []string{`{"type":"message-start","id":"c"}`, `{"type":"content-start","index":0,"delta":{"message":{"content":{"type":"text","text":""}}}}`,
+				`{"type":"content-delta","index":0,"delta":{"message":{"content":{"text":"ok"}}}}`, `{"type":"content-end","index":0}`,
+				`{"type":"message-end","delta":{"finish_reason":"COMPLETE",` + usage + `}}`} {
+				fmt.Fprintf(w, "event: %s\ndata: %s\n\n", gjson.Get(event, "type").Str, event)
+			}
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, `{"id":"c","message":{"role":"assistant","content":[{"type":"text","text":"ok"}]},"finish_reason":"COMPLETE",`+usage+`}`)
+	}))
+	t.Cleanup(host.Close)
+	g := start(t, `providers: {cohere: {base_url: "`+host.URL+`", keys: [sk-co]}}
+`+team)
+	whole := g.chat(chatBody("cohere/command-a-03-2025", "x", ""))
+	if n := whole.get("usage.prompt_tokens").Int(); n != 607 {
+		t.Errorf("the caller is told of %d tokens: %s", n, whole.body)
+	}
+	if a := g.chat(chatBody("cohere/command-a-03-2025", "x", `,"stream":true`)); a.status != 200 || !strings.Contains(a.body, "[DONE]") {
+		t.Errorf("the stream: %d %s", a.status, a.body)
+	}
+	g.waitCalls(2)
+	for _, e := range g.requests("") {
+		if e.USD.String() != "0.0001125" { // 5*2.5 + 10*10 millionths, https://cohere.com/pricing
+			t.Errorf("a call costs %s", e.USD)
+		}
+	}
+}
