@@ -10,7 +10,7 @@ func TestMayServe(t *testing.T) {
 	for _, c := range []struct{ kind, asked, want string }{
 		{"openai", "", billing.AnyTier}, {"openai", "auto", billing.AnyTier}, {"openai", "default", ""}, {"openai", "flex", "flex"},
 		{"openai", "priority", "priority"}, {"openai", "PRIORITY", billing.AnyTier}, {"openai-compatible", "", billing.AnyTier},
-		{"vertex", "", billing.AnyTier}, {"gemini", "", ""}, {"gemini", "flex", "flex"}, {"gemini", "service_tier_unheard_of", billing.AnyTier},
+		{"vertex", "", billing.AnyTier}, {"vertex", "default", billing.AnyTier}, {"anthropic", "flex", "priority"}, {"gemini", "", ""}, {"gemini", "flex", "flex"}, {"gemini", "service_tier_unheard_of", billing.AnyTier},
 		{"bedrock", "", ""}, {"bedrock", "reserved", "reserved"}, {"anthropic", "", "priority"}, {"anthropic", "standard_only", ""},
 		{"anthropic", "fast", "fast"},
 	} {
