@@ -243,10 +243,6 @@ func (p *Prices) digest() string {
 			fmt.Fprintln(&b, s.name, t.above, t.price)
 		}
 	}
-	return digestOf(b.String())
-}
-
-func digestOf(text string) string {
-	sum := sha256.Sum256([]byte(text))
+	sum := sha256.Sum256([]byte(b.String()))
 	return hex.EncodeToString(sum[:6])
 }
