@@ -3,6 +3,10 @@
 //
 //   - Nano is the only form money takes: integers of 1e-9 dollars. Prices turn
 //     decimal strings into integers and usage into money, rounded once.
+//     A call costs what its service tier does; Asked narrows prices to the tiers
+//     that a request may be served at, for what is to be held. Schedule is the
+//     prices that were set while the gateway runs, each from its time on, and
+//     Rates what a team is charged in the place of the provider's prices.
 //   - Counter counts tokens offline. It is for callers that are near a limit
 //     and for providers that report no usage; everybody else estimates.
 //   - Book keeps what teams and keys have spent and hold, in memory. Before a

@@ -51,8 +51,9 @@ type PriceSpec struct {
 	// state is as in the tier below it.
 	Above map[int64]PriceSpec `json:"above,omitempty"`
 	// Tiers holds the prices of calls that the provider serves at another
-	// service tier than the usual one: flex, priority, batch. What one does not
-	// state is as usual, for the same size; it may have an Above of its own.
+	// service tier than the usual one: flex, priority, batch. What one states
+	// counts for every size, unless its own Above says otherwise; what it does
+	// not state is as usual for the same size.
 	Tiers map[string]PriceSpec `json:"tiers,omitempty"`
 }
 
@@ -242,10 +243,6 @@ func (p *Prices) digest() string {
 			fmt.Fprintln(&b, s.name, t.above, t.price)
 		}
 	}
-	return digestOf(b.String())
-}
-
-func digestOf(text string) string {
-	sum := sha256.Sum256([]byte(text))
+	sum := sha256.Sum256([]byte(b.String()))
 	return hex.EncodeToString(sum[:6])
 }

@@ -2,7 +2,6 @@ package billing
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -36,14 +35,15 @@ func (p PPM) String() string { return (Nano(p) * 100_000).String() + "%" }
 
 // Scaled is prices at a share of each: 900,000 millionths are a discount of a
 // tenth, 1,050,000 a margin of five hundredths. A cost is rounded once, after
-// it was scaled. What has no price has none scaled.
+// it was scaled. Their
+// version is the prices' own, and the share. What has no price has none scaled.
 func (p *Prices) Scaled(share PPM) *Prices {
 	if p == nil || share == Whole {
 		return p
 	}
 	q := *p
 	q.scale, q.scaled = share, true
-	q.Version = digestOf(fmt.Sprintln(p.Version, int64(share)))
+	q.Version = p.Version + "*" + share.String()
 	if p.usual != nil {
 		part := func(of *Prices) *Prices {
 			one := *of

@@ -129,7 +129,11 @@ func closer(a, b string) bool {
 
 // UnmarshalJSON reads prices whose numbers may be written as JSON numbers or as
 // strings. A name that is none of a price's is an error.
-func (s *PriceSpec) UnmarshalJSON(raw []byte) error {
+func (s *PriceSpec) UnmarshalJSON(raw []byte) error { return s.read(raw, 0) }
+
+// read reads prices at a depth: those of a size in a service tier are the
+// deepest.
+func (s *PriceSpec) read(raw []byte, depth int) error {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &fields); err != nil {
 		return fmt.Errorf("prices want a JSON object of input, output and so on")
@@ -139,11 +143,11 @@ func (s *PriceSpec) UnmarshalJSON(raw []byte) error {
 	for name, v := range fields {
 		switch k := slices.Index(kindNames[:], name); {
 		case name == "above":
-			if err := json.Unmarshal(v, &out.Above); err != nil {
+			if err := readSpecs(v, &out.Above, depth); err != nil {
 				return fmt.Errorf("price above: %w", err)
 			}
 		case name == "tiers":
-			if err := json.Unmarshal(v, &out.Tiers); err != nil {
+			if err := readSpecs(v, &out.Tiers, depth); err != nil {
 				return fmt.Errorf("price tiers: %w", err)
 			}
 		case k < 0:
@@ -157,6 +161,29 @@ func (s *PriceSpec) UnmarshalJSON(raw []byte) error {
 		}
 	}
 	*s = out
+	return nil
+}
+
+// readSpecs reads prices by size or by service tier.
+func readSpecs[K comparable](raw []byte, into *map[K]PriceSpec, depth int) error {
+	var values map[K]json.RawMessage
+	if err := json.Unmarshal(raw, &values); err != nil {
+		return fmt.Errorf("want a JSON object of prices")
+	}
+	if depth == 2 && len(values) > 0 {
+		return fmt.Errorf("sizes and service tiers stand too deep in each other")
+	}
+	if values == nil {
+		return nil
+	}
+	*into = make(map[K]PriceSpec, len(values))
+	for key, v := range values {
+		var s PriceSpec
+		if err := s.read(v, depth+1); err != nil {
+			return fmt.Errorf("%v: %w", key, err)
+		}
+		(*into)[key] = s
+	}
 	return nil
 }
 

@@ -17,6 +17,8 @@ import (
 func (c *Call) charge(t *dialect.Tally) {
 	u := t.Usage
 	switch {
+	case t.Billed != nil:
+		u = *t.Billed
 	case c.passed != nil:
 		u = c.passedUsage(t)
 	case u.Source != schema.UsageReported && c.target != nil:

@@ -39,25 +39,33 @@ func (t *Target) mayCost(c *Call) *billing.Prices {
 	return t.prices(c).Asked(mayServe(t.kind(), c.req.Head.ServiceTier))
 }
 
-// mayServe is the dearest service tier at which a provider may serve a request
-// that asks for one; a provider may always fall back to the usual one. A
-// request that does not say leaves the choice to what the account is set to
-// with OpenAI (reference, service_tier: auto) and many others, to whether the
-// account has bought priority with Anthropic (page service-tiers), and is
-// served at the usual tier by the Gemini API (page priority-inference) and by
-// Bedrock (page service-tiers-inference). All read 2026-11-29.
+// mayServe is the service tier at which a provider may serve a request that
+// asks for one; it may always fall back to the usual one. A request that does
+// not say leaves the choice to what the account is set to with OpenAI
+// (reference, service_tier: auto) and many others, and is served at the usual
+// tier by the Gemini API (page priority-inference) and by Bedrock (page
+// service-tiers-inference). Anthropic serves all but standard_only at the
+// priority that the account has bought (page service-tiers), and Vertex at what
+// the headers of the provider's settings say. All read 2026-11-29.
 func mayServe(kind, asked string) string {
+	usual := asked == "default" || asked == "standard" || asked == "standard_only" || asked == "on_demand"
+	switch {
+	case kind == "vertex":
+		return billing.AnyTier
+	case usual:
+		return ""
+	case kind == "anthropic":
+		if asked == "fast" {
+			return asked
+		}
+		return "priority"
+	}
 	switch asked {
 	case "", "auto":
-		switch kind {
-		case "anthropic":
-			return "priority"
-		case "gemini", "bedrock":
+		if kind == "gemini" || kind == "bedrock" {
 			return ""
 		}
 		return billing.AnyTier
-	case "default", "standard", "standard_only", "on_demand":
-		return ""
 	case "flex", "priority", "fast", "batch", "reserved":
 		return asked
 	}

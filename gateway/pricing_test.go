@@ -2,15 +2,17 @@ package gateway
 
 import (
 	"testing"
+	"time"
 
 	"sluice/billing"
+	"sluice/providers/schema"
 )
 
 func TestMayServe(t *testing.T) {
 	for _, c := range []struct{ kind, asked, want string }{
 		{"openai", "", billing.AnyTier}, {"openai", "auto", billing.AnyTier}, {"openai", "default", ""}, {"openai", "flex", "flex"},
 		{"openai", "priority", "priority"}, {"openai", "PRIORITY", billing.AnyTier}, {"openai-compatible", "", billing.AnyTier},
-		{"vertex", "", billing.AnyTier}, {"gemini", "", ""}, {"gemini", "flex", "flex"}, {"gemini", "service_tier_unheard_of", billing.AnyTier},
+		{"vertex", "", billing.AnyTier}, {"vertex", "default", billing.AnyTier}, {"anthropic", "flex", "priority"}, {"gemini", "", ""}, {"gemini", "flex", "flex"}, {"gemini", "service_tier_unheard_of", billing.AnyTier},
 		{"bedrock", "", ""}, {"bedrock", "reserved", "reserved"}, {"anthropic", "", "priority"}, {"anthropic", "standard_only", ""},
 		{"anthropic", "fast", "fast"},
 	} {
@@ -48,5 +50,46 @@ func TestHoldsAtTheDearestTier(t *testing.T) {
 			}
 			call.record0(t)
 		}
+	}
+}
+
+// A price that was set counts from its time on, at that instant too, until the
+// next does or it ends; the team's share is taken of it, and it is held for.
+func TestPricesOverTime(t *testing.T) {
+	parse := func(s billing.PriceSpec) *billing.Prices {
+		p, err := billing.ParsePrices(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	call := reserving(t, cents, 0, `{"model":"m","max_tokens":1000,`+hi+`}`)
+	start := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
+	target := call.model.Targets[0]
+	target.Prices = parse(billing.PriceSpec{Input: "0", Output: "1"})
+	target.Later = []billing.Dated{{From: start, Prices: parse(billing.PriceSpec{Input: "0", Output: "2"})}, {From: start.Add(time.Hour)},
+		{From: start.Add(2 * time.Hour), Prices: parse(billing.PriceSpec{Input: "0", Output: "4"})}}
+	call.caller.Rates = billing.NewRates([]billing.Rate{{Pattern: "*", Share: 500_000}})
+	for after, want := range map[time.Duration]billing.Nano{-time.Nanosecond: 1, 0: 2, time.Hour - 1: 2, time.Hour: 1, 3 * time.Hour: 4} {
+		call.now = start.Add(after)
+		if err := call.reserve(); err != nil {
+			t.Fatal(err)
+		}
+		if held := call.money.hold.Amount(); held != want*1000*1000/2 {
+			t.Errorf("%v after the first price: held %v, want half of %d thousandths", after, held, want)
+		}
+		u := schema.Usage{Output: 1000}
+		if cost := target.prices(call).Cost(u); target.markup(call, u, cost) != -cost {
+			t.Errorf("%v after: charged %v, a markup of %v", after, cost, target.markup(call, u, cost))
+		}
+		call.record0(t)
+	}
+	target.Prices, target.Later, call.snap.Settings.Unpriced = nil, nil, billing.UnpricedBlock
+	if err := call.reserve(); schema.AsError(err).Code != schema.CodeModelUnpriced {
+		t.Errorf("a share of no price: %v", err)
+	}
+	call.caller.Rates = billing.NewRates([]billing.Rate{{Pattern: "p/*", Own: parse(billing.PriceSpec{Output: "1"})}})
+	if err := call.reserve(); err != nil {
+		t.Errorf("a price of the team's own is a price: %v", err)
 	}
 }

@@ -116,6 +116,9 @@ func (s *Stream) takeChunk(c *schema.Chunk) {
 	if c.Usage != nil {
 		t.Usage.Merge(*c.Usage)
 	}
+	if c.Billed != nil {
+		t.Billed = c.Billed
+	}
 	for i := range c.Choices {
 		d := &c.Choices[i]
 		if d.Index == 0 && d.FinishReason != "" {

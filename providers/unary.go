@@ -143,7 +143,7 @@ func fillAnswer(c *Call, resp *schema.ChatResponse) {
 }
 
 func tallyAnswer(t *dialect.Tally, resp *schema.ChatResponse) {
-	t.Usage, t.Done = resp.Usage, true
+	t.Usage, t.Billed, t.Done = resp.Usage, resp.Billed, true
 	if len(resp.Choices) > 0 {
 		t.Finish = string(resp.Choices[0].FinishReason)
 	}

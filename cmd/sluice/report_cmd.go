@@ -23,6 +23,8 @@ type reporting struct {
 	client               adminClient
 	by, from, to, format string
 	verify, direct       bool
+	again                bool   // reprice
+	with                 string // the file of prices
 	config               string
 	only                 map[string]*string // by team and billing.Filters
 
@@ -33,15 +35,26 @@ type reporting struct {
 
 func reportCommand() *cobra.Command {
 	var r reporting
-	cmd := &cobra.Command{Use: "report", Short: "Print what was used and what it cost, or prove every sum", Args: cobra.NoArgs,
-		Long: "Print what was used and what it cost, through the admin API, or with --data straight from the store.",
-		RunE: command(func(cmd *cobra.Command, _ []string) error {
+	cmd := &cobra.Command{Use: "report", Short: "Print what was used and what it cost, prove every sum, or tell what it would have cost",
+		Long: "Print what was used and what it cost, through the admin API, or with --data straight from the store.\n\n" +
+			"--reprice FROM TO --with FILE prints what the providers would have charged in that time at the prices of a file, beside what they did.\n" +
+			"The file holds providers.NAME.prices as a configuration does; what it says nothing of keeps its cost. Nothing is changed.",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if r.again {
+				return cobra.ExactArgs(2)(cmd, args)
+			}
+			return cobra.NoArgs(cmd, args)
+		},
+		RunE: command(func(cmd *cobra.Command, args []string) error {
 			r.direct = cmd.Flags().Changed("data")
 			if r.client.json {
 				r.format = "json"
 			}
 			if !slices.Contains(billing.ReportFormats, r.format) {
 				return unusable("--format %q is none of %s", r.format, strings.Join(billing.ReportFormats, ", "))
+			}
+			if r.again {
+				return r.repriced(cmd, args[0], args[1])
 			}
 			if _, err := billing.ParseQuery(r.from, r.to, r.by, time.Now(), time.UTC); err != nil {
 				return unusable("%w", err)
@@ -76,6 +89,8 @@ func reportCommand() *cobra.Command {
 		r.only[name] = f.String(name, "", onlyHelp(name))
 	}
 	f.BoolVar(&r.verify, "verify", false, "prove every sum of the ledger: exit code 0, or 1 and what differs")
+	f.BoolVar(&r.again, "reprice", false, "FROM TO: what the calls of a time would have cost at the prices of --with")
+	f.StringVar(&r.with, "with", "", "for --reprice: a YAML file of providers.NAME.prices")
 	f.Lookup("data").Usage = "read the store in this data directory, without the admin API"
 	return cmd
 }

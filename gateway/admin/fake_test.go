@@ -137,6 +137,15 @@ func (l ledger) Usage(_ context.Context, q billing.Query) (*billing.Report, erro
 	return r, nil
 }
 
+func (l ledger) EachEntry(_ context.Context, _, _ time.Time, f func(*billing.Entry) error) error {
+	for i := range l.entries {
+		if err := f(&l.entries[i]); err != nil {
+			return err
+		}
+	}
+	return l.broken
+}
+
 func (l ledger) Spent(context.Context, string, string, time.Time) (billing.Nano, error) {
 	return 0, l.broken
 }
@@ -212,7 +221,7 @@ func (w *world) options() Options {
 			return []Token{NewToken("admin", RoleAdmin, ""), NewToken("operator", RoleOperator, ""),
 				NewToken("viewer", RoleViewer, ""), NewToken("team-owner", RoleTeamOwner, "research")}
 		},
-		View: w.view, Tenants: w, Ledger: ledger{w}, Prompts: promptStore{w}, Prices: w,
+		View: w.view, Tenants: w, Ledger: ledger{w}, Prompts: promptStore{w}, Prices: w, Entries: ledger{w},
 		Publish: func(_ context.Context, p Publication) (int, bool, error) {
 			w.published = p
 			return 3, w.publErr == nil, w.publErr

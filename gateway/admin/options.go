@@ -22,6 +22,7 @@ type Options struct {
 	Tenants billing.Tenants
 	Prices  billing.PriceStore
 	Ledger  billing.Ledger
+	Entries billing.Entries // the ledger's
 	Prompts prompts.Store
 	Splits  prompts.Splits // nil: prompts cannot be split
 	// Publish checks a prompt and publishes it; nil: prompts come from files

@@ -46,3 +46,20 @@ func TestSetPrice(t *testing.T) {
 		t.Errorf("a viewer sets prices: %d", rec.Code)
 	}
 }
+
+func TestReprice(t *testing.T) {
+	w := newWorld()
+	w.entries[0].Target, w.entries[0].Usage.Input = "mock/echo", 1_000_000
+	c := newClient(t, w, "viewer")
+	out := c.object(200, "POST", "/admin/v1/usage/reprice", `{"from":"2026-11-01","to":"2026-12-01","prices":{"mock":{"*":{"input":3}}}}`)
+	if total := out["total"].(map[string]any); total["usd"] != "0.25" || total["repriced_usd"] != "3" || total["difference_usd"] != "2.75" {
+		t.Errorf("total %v", total)
+	}
+	for body, field := range map[string]string{
+		`{}`: "prices", `{"from":"soon","prices":{"a":{}}}`: "from", `{"prices":{"a":{"m":{"inptu":1}}}}`: "inptu", `{"prices":{"a":{"m":{"input":"x"}}}}`: "a.m",
+	} {
+		if rec := c.do("POST", "/admin/v1/usage/reprice", body); rec.Code != 400 || !strings.Contains(rec.Body.String(), field) {
+			t.Errorf("%s: %d %s does not name %s", body, rec.Code, rec.Body, field)
+		}
+	}
+}

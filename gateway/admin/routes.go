@@ -45,6 +45,7 @@ var routes = []route{
 	{"GET", "/admin/v1/budgets", everyone, (*api).listBudgets},
 	{"GET", "/admin/v1/usage", everyone, (*api).usage},
 	{"GET", "/admin/v1/usage/verify", readers, (*api).verifyUsage},
+	{"POST", "/admin/v1/usage/reprice", readers, (*api).repriceUsage},
 	{"GET", "/admin/v1/invoices/{name}", everyone, (*api).invoice},
 	{"POST", "/admin/v1/usage/reconcile", readers, (*api).reconcileUsage},
 	{"GET", "/admin/v1/requests", everyone, (*api).listRequests},

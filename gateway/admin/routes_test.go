@@ -26,6 +26,7 @@ var matrix = map[string]string{
 	"GET /admin/v1/budgets":                                "aovt",
 	"GET /admin/v1/usage":                                  "aovt",
 	"GET /admin/v1/usage/verify":                           "aov",
+	"POST /admin/v1/usage/reprice":                         "aov",
 	"GET /admin/v1/invoices/{name}":                        "aovt",
 	"POST /admin/v1/usage/reconcile":                       "aov",
 	"GET /admin/v1/requests":                               "aovt",

@@ -121,6 +121,11 @@ func TestPricesOfServices(t *testing.T) {
 		// developers.openai.com/api/docs/pricing: batch, flex, priority
 		{"openai", "gpt-5", "flex", Prices{Input: "0.625", Output: "5", CachedInput: "0.0625"}},
 		{"openai", "gpt-5", "priority", Prices{Input: "2.5", Output: "20", CachedInput: "0.25"}},
+		// openai.com/api-fast-mode, read 2026-11-29: priority, which is called fast mode there
+		{"openai", "gpt-5.5", "priority", Prices{Input: "12.5", Output: "75", CachedInput: "1.25"}},
+		{"openai", "gpt-5.2", "priority", Prices{Input: "3.5", Output: "28", CachedInput: "0.35"}},
+		{"openai", "gpt-5.6-sol", "priority", Prices{Input: "8", Output: "40", CachedInput: "0.8", CacheWrite: "10",
+			Above: map[int64]Prices{272_000: {Input: "16", Output: "60", CachedInput: "1.6", CacheWrite: "20"}}}},
 		{"openai", "gpt-4o", "batch", Prices{Input: "1.25", Output: "5"}},
 		// platform.claude.com: a batch costs half of everything, the cache included
 		{"anthropic", "claude-opus-4-5", "batch", Prices{Input: "2.5", Output: "12.5", CachedInput: "0.25", CacheWrite: "3.125", CacheWrite1h: "5"}},

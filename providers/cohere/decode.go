@@ -29,7 +29,7 @@ func decode(body []byte) (*schema.ChatResponse, error) {
 	c := schema.Choice{Message: schema.Message{Role: schema.RoleAssistant}, Logprobs: logprobs(root.Get("logprobs"))}
 	addContent(&c.Message, message)
 	c.FinishReason = finish(reason)
-	return &schema.ChatResponse{ID: root.Get("id").String(), Choices: []schema.Choice{c}, Usage: readUsage(root.Get("usage"))}, nil
+	return &schema.ChatResponse{ID: root.Get("id").String(), Choices: []schema.Choice{c}, Usage: readUsage(root.Get("usage")), Billed: readBilled(root.Get("usage"))}, nil
 }
 
 // addContent adds what a message says: its plan, thinking and text with its
@@ -94,19 +94,30 @@ func finish(reason string) openai.FinishReason {
 	return openai.FinishReasonStop // COMPLETE, STOP_SEQUENCE, USER_CANCEL
 }
 
-// readUsage reads a usage object: what is billed. usage.tokens counts the API's
-// own preamble too, which is not, and usage.cached_tokens are of that count.
+// readUsage reads a usage object.
 func readUsage(v gjson.Result) schema.Usage {
-	counts, cached := v.Get("billed_units"), int64(0)
+	counts := v.Get("tokens")
 	if !counts.IsObject() {
-		counts, cached = v.Get("tokens"), v.Get("cached_tokens").Int()
+		counts = v.Get("billed_units")
 	}
 	if !counts.IsObject() {
 		return schema.Usage{}
 	}
 	u := schema.Usage{Input: max(0, counts.Get("input_tokens").Int()), Output: max(0, counts.Get("output_tokens").Int()), Source: schema.UsageReported}
-	u.CachedInput = min(max(0, cached), u.Input)
+	u.CachedInput = min(max(0, v.Get("cached_tokens").Int()), u.Input)
 	return u
+}
+
+// readBilled reads what is charged for, "the number of billed tokens" (reference
+// chat, read 2026-11-29): not the API's own preamble, which recorded traffic
+// shows to be hundreds of tokens of what the model reads. Nothing tells that
+// cached tokens cost less. nil: nothing is told to be billed.
+func readBilled(v gjson.Result) *schema.Usage {
+	units := v.Get("billed_units")
+	if !units.IsObject() {
+		return nil
+	}
+	return &schema.Usage{Input: max(0, units.Get("input_tokens").Int()), Output: max(0, units.Get("output_tokens").Int()), Source: schema.UsageReported}
 }
 
 // logprobs puts Cohere's log probabilities, which come by pieces of text of one

@@ -17,10 +17,9 @@
 // beside tools or documents. Fields of Cohere's own (documents, safety_mode,
 // citation_options, …) pass from a client's body.
 //
-// Usage is what is billed (usage.billed_units: "the number of billed tokens",
-// reference chat, read 2026-11-29). usage.tokens count the API's own preamble
-// too, hundreds of tokens in recorded traffic, and usage.cached_tokens are a
-// part of those; they stand in where nothing is said to be billed. Rerank is billed by searches, which no count
+// Usage is in the model's tokens (usage.tokens), which count the API's own
+// preamble and of which usage.cached_tokens are a part; usage.billed_units
+// stand in where there are none. They are what is charged for. Rerank is billed by searches, which no count
 // of tokens can tell: price it by the request.
 //
 // Documents, checked on 2026-11-24: docs.cohere.com/reference/chat and chat-stream

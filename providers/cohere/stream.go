@@ -119,7 +119,7 @@ func (s *stream) end(out []schema.Chunk, delta gjson.Result) ([]schema.Chunk, er
 	s.done = true
 	c := s.chunk(schema.ChoiceDelta{FinishReason: finish(reason)})
 	if u := readUsage(delta.Get("usage")); u.Source == schema.UsageReported {
-		c.Usage = &u
+		c.Usage, c.Billed = &u, readBilled(delta.Get("usage"))
 	}
 	return append(out, c), nil
 }

@@ -129,8 +129,9 @@ type Ender interface{ Ended() bool }
 // Tally is what passing by an answer told us of it.
 type Tally struct {
 	Usage  schema.Usage
-	Finish string // finish reason of the first choice, in OpenAI's words
-	Done   bool   // the terminal event was seen
+	Billed *schema.Usage // what is charged for, where that is not Usage; nil: it is
+	Finish string        // finish reason of the first choice, in OpenAI's words
+	Done   bool          // the terminal event was seen
 	Text   schema.TextMeter
 }
 

@@ -8,8 +8,8 @@ import (
 	"sluice/providers/schema"
 )
 
-// Usages is what an answer's bytes tell of its usage, by the way they went:
-// decoded, and passed where callers of the same dialect get them as they are.
+// Usages is what an answer's bytes tell that is charged for, by the way they
+// went: decoded, and passed where callers of the same dialect get them as they are.
 func Usages(t testing.TB, c *dialect.Chat, body []byte, stream bool) map[string]schema.Usage {
 	t.Helper()
 	found := map[string]schema.Usage{}
@@ -21,6 +21,11 @@ func Usages(t testing.TB, c *dialect.Chat, body []byte, stream bool) map[string]
 			t.Fatal(err)
 		}
 		found["decoded"] = a.Usage
+		for i := range a.Chunks {
+			if billed := a.Chunks[i].Billed; billed != nil {
+				found["decoded"] = *billed
+			}
+		}
 		if c.Scan == nil {
 			return found
 		}
@@ -39,6 +44,9 @@ func Usages(t testing.TB, c *dialect.Chat, body []byte, stream bool) map[string]
 			t.Fatal(err)
 		}
 		found["decoded"] = r.Usage
+		if r.Billed != nil {
+			found["decoded"] = *r.Billed
+		}
 		if c.Usage == nil {
 			return found
 		}

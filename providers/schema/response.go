@@ -13,6 +13,7 @@ type ChatResponse struct {
 	Created           int64  // Unix seconds; 0: not told
 	Choices           []Choice
 	Usage             Usage
+	Billed            *Usage // what is charged for, where that is not Usage; nil: it is
 	ServiceTier       string
 	SystemFingerprint string
 }
@@ -36,6 +37,7 @@ type Chunk struct {
 	Created     int64
 	Choices     []ChoiceDelta
 	Usage       *Usage
+	Billed      *Usage // as in ChatResponse
 	ServiceTier string
 	Fingerprint string
 }

@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -197,5 +199,74 @@ teams:
 	}
 	if _, errs, code := g.sluice("report", "--verify", "--admin", "http://"+g.admin, "--token", adminToken); code != 0 {
 		t.Errorf("the sums do not agree: %s", errs)
+	}
+}
+
+// What a time would have cost at other prices, through the admin API and
+// straight from the store; the ledger stays as it is.
+func TestReprice(t *testing.T) {
+	g := start(t, `providers:
+  host: {kind: openai-compatible, base_url: "`+tieredHost(t)+`/v1", keys: [sk-up], prices: `+tieredPrices+`}
+`+team)
+	for _, tier := range []string{"default", "default", "flex"} {
+		g.chat(chatBody("host/m", "x", `,"max_tokens":100,"service_tier":"`+tier+`"`))
+	}
+	g.waitCalls(3)
+	before := g.api("GET", "usage", "").body
+	file := filepath.Join(g.dir, "cheaper.yaml")
+	if err := os.WriteFile(file, []byte("providers: {host: {prices: {m: {input: 0.5, output: 2, tiers: {flex: {input: 0.1, output: 1}}}}}}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	from, to := time.Now().AddDate(0, 0, -2).Format(time.DateOnly), time.Now().AddDate(0, 0, 2).Format(time.DateOnly)
+	want := "target,calls,kept,usd,provider_usd,repriced_usd,difference_usd\nhost/m,3,0,0.0027,0.0027,0.00061,-0.00209\n"
+	args := []string{"report", "--reprice", from, to, "--with", file, "--format", "csv"}
+	if out, errs, code := g.sluice(append(args, "--admin", "http://"+g.admin, "--token", adminToken)...); code != 0 || out != want {
+		t.Errorf("%d %s\n%s", code, errs, out)
+	}
+	if after := g.api("GET", "usage", "").body; after != before {
+		t.Errorf("the ledger has changed:\n%s\n%s", before, after)
+	}
+	g.stop()
+	if out, errs, code := g.sluice(append(args, "-c", g.file(), "--data", filepath.Join(g.dir, "data"))...); code != 0 || out != want {
+		t.Errorf("from the store: %d %s\n%s", code, errs, out)
+	}
+	if _, errs, code := g.sluice("report", "--reprice", from, "--with", file); code == 0 || !strings.Contains(errs, "2") {
+		t.Errorf("one time is enough: %d %s", code, errs)
+	}
+}
+
+// Cohere tells what the model reads and, apart, what it bills: callers are told
+// the one, and charged the other.
+func TestBilledUnits(t *testing.T) {
+	host := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		const usage = `"usage":{"billed_units":{"input_tokens":5,"output_tokens":10},"tokens":{"input_tokens":607,"output_tokens":13},"cached_tokens":480}`
+		if gjson.GetBytes(body, "stream").Bool() {
+			w.Header().Set("Content-Type", "text/event-stream")
+			for _, event := range []string{`{"type":"message-start","id":"c"}`, `{"type":"content-start","index":0,"delta":{"message":{"content":{"type":"text","text":""}}}}`,
+				`{"type":"content-delta","index":0,"delta":{"message":{"content":{"text":"ok"}}}}`, `{"type":"content-end","index":0}`,
+				`{"type":"message-end","delta":{"finish_reason":"COMPLETE",` + usage + `}}`} {
+				fmt.Fprintf(w, "event: %s\ndata: %s\n\n", gjson.Get(event, "type").Str, event)
+			}
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, `{"id":"c","message":{"role":"assistant","content":[{"type":"text","text":"ok"}]},"finish_reason":"COMPLETE",`+usage+`}`)
+	}))
+	t.Cleanup(host.Close)
+	g := start(t, `providers: {cohere: {base_url: "`+host.URL+`", keys: [sk-co]}}
+`+team)
+	whole := g.chat(chatBody("cohere/command-a-03-2025", "x", ""))
+	if n := whole.get("usage.prompt_tokens").Int(); n != 607 {
+		t.Errorf("the caller is told of %d tokens: %s", n, whole.body)
+	}
+	if a := g.chat(chatBody("cohere/command-a-03-2025", "x", `,"stream":true`)); a.status != 200 || !strings.Contains(a.body, "[DONE]") {
+		t.Errorf("the stream: %d %s", a.status, a.body)
+	}
+	g.waitCalls(2)
+	for _, e := range g.requests("") {
+		if e.USD.String() != "0.0001125" { // 5*2.5 + 10*10 millionths, https://cohere.com/pricing
+			t.Errorf("a call costs %s", e.USD)
+		}
 	}
 }
