@@ -68,7 +68,8 @@ func total(groups []grouped) *sums {
 }
 
 // Spent is the cost of a team (descendants not included), of a key (by id), or
-// of both together, since a time; the zero time is the beginning.
+// of both together, since a time; the zero time is the beginning. It is what
+// budgets know: a correction counts when the call was made that it corrects.
 func (l *Ledger) Spent(ctx context.Context, team, keyID string, since time.Time) (billing.Nano, error) {
 	tx, err := l.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
@@ -79,13 +80,26 @@ func (l *Ledger) Spent(ctx context.Context, team, keyID string, since time.Time)
 	if err != nil {
 		return 0, fmt.Errorf("cannot sum what was spent: %w", err)
 	}
-	return billing.Nano(total(groups)[iUSD]), nil
+	spent := billing.Nano(total(groups)[iUSD])
+	if since.IsZero() {
+		return spent, nil
+	}
+	corrections, err := correctionsSince(ctx, tx, team, keyID, since.UnixNano())
+	if err != nil {
+		return 0, fmt.Errorf("cannot sum what was spent: %w", err)
+	}
+	for _, c := range corrections {
+		if c.called < since.UnixNano() {
+			spent -= c.cost
+		}
+	}
+	return spent, nil
 }
 
 var _ billing.HourlyLedger = (*Ledger)(nil)
 
 // SpentByHour is the cost of a team (descendants not included), of a key (by
-// id), or of both together, in each hour since 1970 from a time on.
+// id), or of both together, in each hour since 1970 from a time on; see Spent.
 func (l *Ledger) SpentByHour(ctx context.Context, team, keyID string, from time.Time) (map[int64]billing.Nano, error) {
 	tx, err := l.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
@@ -103,6 +117,16 @@ func (l *Ledger) SpentByHour(ctx context.Context, team, keyID string, from time.
 			return nil, fmt.Errorf("cannot sum what was spent: %w", err)
 		}
 		hours[at.Unix()/3600] = billing.Nano(groups[i].sums[iUSD])
+	}
+	corrections, err := correctionsSince(ctx, tx, team, keyID, from.UnixNano())
+	if err != nil {
+		return nil, fmt.Errorf("cannot sum what was spent: %w", err)
+	}
+	for _, c := range corrections {
+		hours[c.at/hour] -= c.cost
+		if c.called >= from.UnixNano() {
+			hours[c.called/hour] += c.cost
+		}
 	}
 	return hours, nil
 }

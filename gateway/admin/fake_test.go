@@ -38,6 +38,7 @@ type world struct {
 	reloadErr error
 	asked     billing.Query
 	listed    billing.RequestQuery
+	accounts  map[string]*billing.Account
 	published Publication
 	publErr   error
 }
@@ -211,6 +212,9 @@ func (w *world) options() Options {
 		Changed: func(context.Context) error { w.changed++; return nil },
 		Reload:  func(context.Context) error { return w.reloadErr },
 		Flush:   func(context.Context) error { return nil },
+		Correct: func(_ context.Context, r billing.CorrectionRequest) (billing.Entry, *billing.Account, bool, error) {
+			return w.correct(r)
+		},
 		SetBreaker: func(target string, m router.Mode) error {
 			w.targets[0].State = map[router.Mode]string{router.ForceOpen: "open", router.ForceClosed: "closed", router.Auto: "closed"}[m]
 			return nil

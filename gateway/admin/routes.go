@@ -44,6 +44,8 @@ var routes = []route{
 	{"GET", "/admin/v1/usage", everyone, (*api).usage},
 	{"GET", "/admin/v1/usage/verify", readers, (*api).verifyUsage},
 	{"GET", "/admin/v1/invoices/{name}", everyone, (*api).invoice},
+	{"GET", "/admin/v1/corrections", everyone, (*api).listCorrections},
+	{"POST", "/admin/v1/corrections", changers, (*api).correct},
 	{"GET", "/admin/v1/requests", everyone, (*api).listRequests},
 	{"GET", "/admin/v1/requests/{id}", everyone, (*api).showRequest},
 

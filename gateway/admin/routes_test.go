@@ -26,6 +26,8 @@ var matrix = map[string]string{
 	"GET /admin/v1/usage":                                  "aovt",
 	"GET /admin/v1/usage/verify":                           "aov",
 	"GET /admin/v1/invoices/{name}":                        "aovt",
+	"GET /admin/v1/corrections":                            "aovt",
+	"POST /admin/v1/corrections":                           "a",
 	"GET /admin/v1/requests":                               "aovt",
 	"GET /admin/v1/requests/{id}":                          "aovt",
 	"GET /admin/v1/prompts":                                "aov",
