@@ -86,13 +86,13 @@ func (v *Invoice) csv(w io.Writer) error {
 		for j := range s.Lines {
 			row := []string{v.Number, v.Month, s.Team, "line"}
 			for _, value := range s.Lines[j].Values {
-				row = append(row, defuse(value))
+				row = append(row, Defuse(value))
 			}
 			_ = out.Write(append(append(row, "", "", "", ""), s.Lines[j].figures()...))
 		}
 		for _, c := range s.Corrections {
 			row := append([]string{v.Number, v.Month, s.Team, "correction"}, make([]string, len(v.By))...)
-			row = append(row, c.ID, c.Time.Format(time.RFC3339), defuse(c.Corrects), defuse(c.Reason))
+			row = append(row, c.ID, c.Time.Format(time.RFC3339), Defuse(c.Corrects), Defuse(c.Reason))
 			_ = out.Write(append(append(row, make([]string, len(figureNames)-1)...), c.USD.String()))
 		}
 	}

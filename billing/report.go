@@ -98,7 +98,7 @@ func (r *Report) csv(w io.Writer) error {
 	for i := range r.Rows {
 		row := cells(r.Rows[i].Values, &r.Rows[i].Sums)
 		for j := range r.GroupBy {
-			row[j] = defuse(row[j])
+			row[j] = Defuse(row[j])
 		}
 		if err := out.Write(row); err != nil {
 			return err
@@ -108,9 +108,9 @@ func (r *Report) csv(w io.Writer) error {
 	return out.Error()
 }
 
-// defuse keeps a spreadsheet from running a name that callers chose, such as a
+// Defuse keeps a spreadsheet from running a name that callers chose, such as a
 // tag or a user, as a formula.
-func defuse(cell string) string {
+func Defuse(cell string) string {
 	if cell != "" && strings.IndexByte("=+-@\t\r", cell[0]) >= 0 {
 		return "'" + cell
 	}

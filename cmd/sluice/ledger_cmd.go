@@ -10,8 +10,8 @@ import (
 )
 
 func ledgerCommand() *cobra.Command {
-	return group("ledger", "The ledger: show a call, give money back, correct a charge",
-		ledgerShowCommand(), ledgerRefundCommand(), ledgerCorrectCommand())
+	return group("ledger", "The ledger: show a call, give money back, correct a charge, export entries",
+		ledgerShowCommand(), ledgerRefundCommand(), ledgerCorrectCommand(), ledgerExportCommand())
 }
 
 func ledgerShowCommand() *cobra.Command {

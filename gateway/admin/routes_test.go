@@ -27,6 +27,7 @@ var matrix = map[string]string{
 	"GET /admin/v1/usage/verify":                           "aov",
 	"GET /admin/v1/invoices/{name}":                        "aovt",
 	"GET /admin/v1/corrections":                            "aovt",
+	"GET /admin/v1/entries":                                "aovt",
 	"POST /admin/v1/corrections":                           "a",
 	"GET /admin/v1/requests":                               "aovt",
 	"GET /admin/v1/requests/{id}":                          "aovt",

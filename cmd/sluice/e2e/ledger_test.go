@@ -1,8 +1,14 @@
 package e2e
 
 import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/tidwall/gjson"
 )
@@ -61,4 +67,68 @@ func TestCorrections(t *testing.T) {
 	g.stop()
 	g.start()
 	check()
+}
+
+// The exported entries are the ledger's, in every format, through the admin API
+// and from the data itself, into a folder and into a bucket.
+func TestExport(t *testing.T) {
+	g := start(t, providers+team)
+	for range 3 {
+		if a := g.chat(chatBody("up/in-1000_out-1000", "hi", "")); a.status != 200 { // 0.003 each
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+	}
+	var puts sync.Map
+	bucket := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		switch {
+		case !strings.HasPrefix(r.Header.Get("Authorization"), "AWS4-HMAC-SHA256 Credential=AKIA/"):
+			w.WriteHeader(403)
+		case r.Method == "PUT":
+			puts.Store(r.URL.Path, string(b))
+		default:
+			w.WriteHeader(404)
+		}
+	}))
+	defer bucket.Close()
+	g.commandEnv = []string{"AWS_ACCESS_KEY_ID=AKIA", "AWS_SECRET_ACCESS_KEY=secret"}
+	from, to := time.Now().UTC().AddDate(0, 0, -1).Format(time.DateOnly), time.Now().UTC().AddDate(0, 0, 2).Format(time.DateOnly)
+	export := func(args ...string) {
+		t.Helper()
+		out, stderr, code := g.sluice(append([]string{"ledger", "export", "--from", from, "--to", to}, args...)...)
+		if code != 0 || !strings.HasSuffix(out, "\n3 entries, 0.009 USD\n") {
+			t.Errorf("export %v: %d %s%s", args, code, out, stderr)
+		}
+	}
+	g.waitCalls(3)
+	for _, format := range []string{"csv", "jsonl", "parquet"} {
+		export("--format", format, "--out", filepath.Join(g.dir, "out"))
+	}
+	files, err := filepath.Glob(filepath.Join(g.dir, "out", "*"))
+	if err != nil || len(files) != 9 {
+		t.Errorf("files %v, %v", files, err)
+	}
+	export("--format", "jsonl", "--out", "s3://acme/ledger", "--endpoint", bucket.URL, "--team", "t")
+	lines := 0
+	puts.Range(func(path, text any) bool {
+		if !strings.HasPrefix(path.(string), "/acme/ledger/sluice-ledger-t-") {
+			t.Errorf("an object at %s", path)
+		}
+		for line := range strings.Lines(text.(string)) {
+			if lines++; gjson.Get(line, "usd").String() != "0.003" || gjson.Get(line, "model").String() != "up/in-1000_out-1000" {
+				t.Errorf("line %s", line)
+			}
+		}
+		return true
+	})
+	if lines != 3 {
+		t.Errorf("%d lines in the bucket", lines)
+	}
+	for _, args := range [][]string{{"--format", "xls", "--out", "x"}, {"--out", "s3://"}, {}, {"--out", "x", "--endpoint", "http://x"}} {
+		if out, _, code := g.sluice(append([]string{"ledger", "export", "--from", from}, args...)...); code != 2 {
+			t.Errorf("%v: exit code %d %s", args, code, out)
+		}
+	}
+	g.stop()
+	export("--out", filepath.Join(g.dir, "again"), "--data", filepath.Join(g.dir, "data"), "-c", g.file())
 }
