@@ -90,6 +90,13 @@ type Ledger interface {
 	Verify(ctx context.Context) (entries int64, differences []string, err error)
 }
 
+// Walker is a Ledger whose entries can be gone through.
+type Walker interface {
+	// Each gives every entry of q.Team, or without one of all, from q.From to
+	// q.To, oldest first. An entry is not changed after its call.
+	Each(ctx context.Context, q Query, use func(*Entry) error) error
+}
+
 // Query selects and groups entries. Zero times are unbounded; To is exclusive.
 type Query struct {
 	From, To time.Time

@@ -200,7 +200,7 @@ func (b *budgetLink) limit(now time.Time) int64 {
 
 // left is what a budget has for new calls; less than nothing after an excess.
 func (b *budgetLink) left(now time.Time) int64 {
-	return b.limit(now) - b.meter.spent - b.meter.held
+	return b.limit(now) - max(b.meter.spent, 0) - b.meter.held // what was credited is no budget
 }
 
 // Charge is what a call has used.

@@ -14,14 +14,6 @@ import (
 	"time"
 )
 
-// Entries reads the ledger's entries one by one.
-type Entries interface {
-	// EachEntry gives f every entry of a time, refused calls and corrections
-	// too, in no order; an error of f ends it. Zero times are unbounded; to is
-	// exclusive. f must not keep the entry.
-	EachEntry(ctx context.Context, from, to time.Time, f func(*Entry) error) error
-}
-
 // Repriced is what a time would have cost at other prices of the providers.
 type Repriced struct {
 	From  time.Time     `json:"from,omitzero"`
@@ -44,9 +36,9 @@ type RepricedRow struct {
 // Reprice reckons what the entries of a time would have cost at the prices that
 // price gives for a target; nil keeps what an entry cost. Each entry is rounded
 // by itself, as when it was charged.
-func Reprice(ctx context.Context, l Entries, from, to time.Time, price func(provider, model string) *Prices) (*Repriced, error) {
+func Reprice(ctx context.Context, l Walker, from, to time.Time, price func(provider, model string) *Prices) (*Repriced, error) {
 	prices, rows := map[string]*Prices{}, map[string]*RepricedRow{}
-	err := l.EachEntry(ctx, from, to, func(e *Entry) error {
+	err := l.Each(ctx, Query{From: from, To: to}, func(e *Entry) error {
 		if e.Cost == 0 && e.Usage.IsZero() {
 			return nil // refused, failed, or free of charge: nothing to price
 		}
@@ -132,7 +124,7 @@ func (r *Repriced) Render(w io.Writer, format string) error {
 		lines := [][]string{repricedColumns}
 		for i := range r.Rows {
 			cells := r.Rows[i].cells()
-			cells[0] = defuse(cells[0])
+			cells[0] = Defuse(cells[0])
 			lines = append(lines, cells)
 		}
 		return out.WriteAll(lines)

@@ -13,7 +13,7 @@ import (
 
 type entryList []Entry
 
-func (l entryList) EachEntry(_ context.Context, _, _ time.Time, f func(*Entry) error) error {
+func (l entryList) Each(_ context.Context, _ Query, f func(*Entry) error) error {
 	for i := range l {
 		if err := f(&l[i]); err != nil {
 			return err
@@ -24,7 +24,7 @@ func (l entryList) EachEntry(_ context.Context, _, _ time.Time, f func(*Entry) e
 
 type brokenList struct{}
 
-func (brokenList) EachEntry(context.Context, time.Time, time.Time, func(*Entry) error) error {
+func (brokenList) Each(context.Context, Query, func(*Entry) error) error {
 	return errors.New("gone")
 }
 

@@ -75,7 +75,7 @@ func TestPricesOverTime(t *testing.T) {
 		if err := call.reserve(); err != nil {
 			t.Fatal(err)
 		}
-		if held := call.money.hold.Amount(); held != want*1000*1000/2 {
+		if held := call.money.hold.USD(); held != want*1000*1000/2 {
 			t.Errorf("%v after the first price: held %v, want half of %d thousandths", after, held, want)
 		}
 		u := schema.Usage{Output: 1000}

@@ -3,36 +3,49 @@ package store
 import (
 	"context"
 	"fmt"
-	"time"
+	"math"
 
 	"sluice/billing"
 )
 
-var _ billing.Entries = (*Ledger)(nil)
+var _ billing.Walker = (*Ledger)(nil)
 
-// EachEntry is billing.Entries': the entries are read while f is at work, and
-// none is kept.
-func (l *Ledger) EachEntry(ctx context.Context, from, to time.Time, f func(*billing.Entry) error) error {
-	var w where
-	if !from.IsZero() {
-		w.and("e.time >= ?", from.UnixNano())
+// walkPage is how many entries are read at once.
+const walkPage = 2000
+
+// Each gives every entry of a team, or without one of all, from q.From to q.To,
+// oldest first. It reads pages, each a snapshot of its own, so that a long walk
+// does not keep the database from tidying up.
+func (l *Ledger) Each(ctx context.Context, q billing.Query, use func(*billing.Entry) error) error {
+	last, id := int64(math.MinInt64), int64(0)
+	if !q.From.IsZero() {
+		last = q.From.UnixNano() - 1
+		id = math.MaxInt64
 	}
-	if !to.IsZero() {
-		w.and("e.time < ?", to.UnixNano())
-	}
-	rows, err := l.read.QueryContext(ctx, entrySelect+w.String(), w.args...)
-	if err != nil {
-		return fmt.Errorf("cannot read entries: %w", err)
-	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		e, _, err := scanEntry(rows.Scan)
+	for {
+		var w where
+		w.and("(time, id) > (?, ?)", last, id)
+		if !q.To.IsZero() {
+			w.and("time < ?", q.To.UnixNano())
+		}
+		if q.Team != "" {
+			w.and("dim IN (SELECT id FROM dims WHERE team = ?)", q.Team)
+		}
+		page, cursors, err := l.entries(ctx, entrySelect+"WHERE e.id IN (SELECT id FROM entries INDEXED BY entries_time"+w.String()+
+			fmt.Sprintf(" ORDER BY time, id LIMIT %d) ORDER BY e.time, e.id", walkPage), w.args)
 		if err != nil {
-			return err
+			return fmt.Errorf("cannot read the ledger: %w", err)
 		}
-		if err := f(&e); err != nil {
-			return err
+		for i := range page {
+			if err := use(&page[i]); err != nil {
+				return err
+			}
+		}
+		if len(page) < walkPage {
+			return nil
+		}
+		if _, err := fmt.Sscanf(cursors[len(page)-1], "%d.%d", &last, &id); err != nil {
+			return fmt.Errorf("cannot read the ledger: %w", err)
 		}
 	}
-	return rows.Err()
 }

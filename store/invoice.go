@@ -11,21 +11,22 @@ import (
 var _ billing.Amendments = (*Ledger)(nil)
 
 // CorrectionsIn lists the corrections of a team, or without one of all, oldest
-// first. The number of the attempt stands in the text, so that an index of
-// corrections alone can serve it.
+// first. The number of the attempt stands in the text, so that the index of
+// corrections alone serves it.
 func (l *Ledger) CorrectionsIn(ctx context.Context, q billing.Query) ([]billing.Entry, error) {
 	var w where
-	w.and("e.attempt = " + strconv.Itoa(billing.Correction))
+	w.and("attempt = " + strconv.Itoa(billing.Correction))
 	if !q.From.IsZero() {
-		w.and("e.time >= ?", q.From.UnixNano())
+		w.and("time >= ?", q.From.UnixNano())
 	}
 	if !q.To.IsZero() {
-		w.and("e.time < ?", q.To.UnixNano())
+		w.and("time < ?", q.To.UnixNano())
 	}
 	if q.Team != "" {
-		w.and("e.dim IN (SELECT id FROM dims WHERE team = ?)", q.Team)
+		w.and("dim IN (SELECT id FROM dims WHERE team = ?)", q.Team)
 	}
-	out, _, err := l.entries(ctx, entrySelect+w.String()+" ORDER BY e.time, e.id", w.args)
+	out, _, err := l.entries(ctx, entrySelect+"WHERE e.id IN (SELECT id FROM entries INDEXED BY entries_corrections"+w.String()+
+		") ORDER BY e.time, e.id", w.args)
 	if err != nil {
 		return nil, fmt.Errorf("cannot list corrections: %w", err)
 	}

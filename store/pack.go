@@ -115,7 +115,8 @@ var errPack = errors.New("not a pack of sums")
 type unpacker struct {
 	rest  []byte
 	run   []byte
-	users []string
+	users [][]byte
+	texts []string // of users that were asked for
 
 	dim, tagset, hour int64
 	user              uint32 // in users
@@ -125,25 +126,39 @@ type unpacker struct {
 	err               error
 }
 
-func unpack(pack []byte) (*unpacker, error) {
+// open begins to read a pack, which must stay as it is meanwhile. What was read
+// before is forgotten.
+func (u *unpacker) open(pack []byte) error {
+	*u = unpacker{users: u.users[:0], texts: u.texts[:0]}
 	if len(pack) < 5 || pack[0] != packVersion {
-		return nil, errPack
+		return errPack
 	}
 	end := len(pack) - 4
 	at := int(binary.LittleEndian.Uint32(pack[end:]))
 	if at < 1 || at > end {
-		return nil, errPack
+		return errPack
 	}
-	u := &unpacker{rest: pack[1:at]}
+	u.rest = pack[1:at]
 	for names := pack[at:end]; len(names) > 0; {
 		n, size := binary.Uvarint(names)
 		if size <= 0 || n > uint64(len(names)-size) {
-			return nil, errPack
+			return errPack
 		}
-		u.users = append(u.users, string(names[size:size+int(n)]))
+		u.users = append(u.users, names[size:size+int(n)])
 		names = names[size+int(n):]
 	}
-	return u, nil
+	return nil
+}
+
+// userText is a user by number.
+func (u *unpacker) userText(i uint32) string {
+	for len(u.texts) < len(u.users) {
+		u.texts = append(u.texts, "")
+	}
+	if u.texts[i] == "" {
+		u.texts[i] = string(u.users[i])
+	}
+	return u.texts[i]
 }
 
 // nextDim goes to the next dim, past what is left of this one; false: there is
@@ -224,7 +239,7 @@ func (u *unpacker) next() bool {
 	return true
 }
 
-func (u *unpacker) key() packKey { return packKey{u.dim, u.tagset, u.users[u.user], u.hour} }
+func (u *unpacker) key() packKey { return packKey{u.dim, u.tagset, u.userText(u.user), u.hour} }
 
 // merged goes through the rows of some packs, in order; rows with the same key
 // are added up.
@@ -237,8 +252,8 @@ type merged struct {
 func mergePacks(packs [][]byte) (*merged, error) {
 	m := &merged{}
 	for _, p := range packs {
-		u, err := unpack(p)
-		if err != nil {
+		u := &unpacker{}
+		if err := u.open(p); err != nil {
 			return nil, err
 		}
 		if u.next() {

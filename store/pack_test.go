@@ -53,8 +53,8 @@ func FuzzUnpack(f *testing.F) {
 	f.Add(pack([]packRow{{packKey{1, 2, "ann", 3}, s}, {packKey{7, 0, "", 23}, s}}, byUser, true))
 	f.Add(pack(nil, byDim, false))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		u, err := unpack(bytes.Clone(b))
-		if err != nil {
+		var u unpacker
+		if u.open(bytes.Clone(b)) != nil {
 			return
 		}
 		for u.next() {

@@ -42,7 +42,7 @@ func TestEachEntry(t *testing.T) {
 	}
 	count := func(from, to time.Time) (n int, sum billing.Nano) {
 		t.Helper()
-		if err := s.Ledger().EachEntry(ctx, from, to, func(e *billing.Entry) error {
+		if err := s.Ledger().Each(ctx, billing.Query{From: from, To: to}, func(e *billing.Entry) error {
 			n++
 			sum += e.Cost
 			return nil
@@ -58,7 +58,7 @@ func TestEachEntry(t *testing.T) {
 		t.Errorf("%d entries of %d in between", n, sum)
 	}
 	stop := errors.New("stop")
-	if err := s.Ledger().EachEntry(ctx, time.Time{}, time.Time{}, func(*billing.Entry) error { return stop }); !errors.Is(err, stop) {
+	if err := s.Ledger().Each(ctx, billing.Query{}, func(*billing.Entry) error { return stop }); !errors.Is(err, stop) {
 		t.Errorf("an error of the reader is %v", err)
 	}
 }

@@ -81,6 +81,11 @@ func open(ctx context.Context, path string) (*Store, error) {
 	if err := migrate(ctx, write); err != nil {
 		return nil, errors.Join(err, write.Close())
 	}
+	// Pages that many transactions change are copied from the WAL once: it grows
+	// to 32 MiB instead of 4.
+	if _, err := write.ExecContext(ctx, "PRAGMA wal_autocheckpoint = 8000"); err != nil {
+		return nil, errors.Join(err, write.Close())
+	}
 	read, err := sql.Open("sqlite3", file+"?mode=ro&_cache_size=-4000&"+common)
 	if err != nil {
 		return nil, errors.Join(err, write.Close())

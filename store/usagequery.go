@@ -36,6 +36,9 @@ type usageQuery struct {
 	tagsOf  map[int64][]int32 // of each tagset, if grouped by tag
 	with    map[int64]bool    // tagsets that have the tag asked for
 
+	reader    unpacker
+	packUsers []int32 // of the pack that is read: numbers in users; -1: not selected
+
 	at     map[groupID]int32
 	ids    []groupID
 	groups []sums
@@ -58,6 +61,14 @@ func (n *numbering) number(text string) int32 {
 		n.text = append(n.text, text)
 	}
 	return i
+}
+
+// numberOf is number without a copy of a text that has one.
+func (n *numbering) numberOf(text []byte) int32 {
+	if i, ok := n.of[string(text)]; ok {
+		return i
+	}
+	return n.number(string(text))
 }
 
 // usage sums what a query selects into its groups.
@@ -371,11 +382,14 @@ func (u *usageQuery) eachPack(ctx context.Context, column string, lo, hi int64, 
 // addPack sums what is selected of a pack; parts are the intervals of its hours,
 // -1: the hour is in none.
 func (u *usageQuery) addPack(pack []byte, parts *[24]int32) error {
-	p, err := unpack(pack)
-	if err != nil {
+	p := &u.reader
+	if err := p.open(pack); err != nil {
 		return err
 	}
-	users := u.usersOf(p)
+	users, some := u.usersOf(p)
+	if !some {
+		return nil
+	}
 	for p.nextDim() {
 		id := groupID{class: u.class(p.dim)}
 		if id.class < 0 {
@@ -402,23 +416,26 @@ func (u *usageQuery) addPack(pack []byte, parts *[24]int32) error {
 	return u.tooMany()
 }
 
-// usersOf are the numbers of a pack's users, -1: not selected. Nil: it does not
-// matter who they are.
-func (u *usageQuery) usersOf(p *unpacker) []int32 {
+// usersOf are the numbers of a pack's users, -1: not selected; nil: it does not
+// matter who they are. False: none is selected.
+func (u *usageQuery) usersOf(p *unpacker) (numbers []int32, some bool) {
 	byUser := slices.Contains(u.GroupBy, "user")
 	if !byUser && u.Only.User == "" {
-		return nil
+		return nil, true
 	}
-	out := make([]int32, len(p.users))
-	for i, name := range p.users {
+	u.packUsers = slices.Grow(u.packUsers[:0], len(p.users))
+	for _, name := range p.users {
+		number := int32(0)
 		switch {
-		case u.Only.User != "" && name != u.Only.User:
-			out[i] = -1
+		case u.Only.User != "" && string(name) != u.Only.User:
+			number = -1
 		case byUser:
-			out[i] = u.users.number(name)
+			number = u.users.numberOf(name)
 		}
+		some = some || number >= 0
+		u.packUsers = append(u.packUsers, number)
 	}
-	return out
+	return u.packUsers, some
 }
 
 // rows names the groups. A class, a tag or a user may stand for others of the

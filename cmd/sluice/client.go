@@ -69,11 +69,6 @@ const longestAnswer = 256 << 20
 // call sends a request and gives the body of a good answer. A body of nil
 // sends none.
 func (c *adminClient) call(ctx context.Context, method, path string, query url.Values, body any) ([]byte, error) {
-	if c.http.Timeout == 0 {
-		if err := c.prepare(); err != nil {
-			return nil, err
-		}
-	}
 	var payload io.Reader
 	if body != nil {
 		b, err := json.Marshal(body)
@@ -81,6 +76,38 @@ func (c *adminClient) call(ctx context.Context, method, path string, query url.V
 			return nil, err
 		}
 		payload = bytes.NewReader(b)
+	}
+	res, err := c.send(ctx, method, path, query, payload)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = res.Close() }()
+	b, err := io.ReadAll(io.LimitReader(res, longestAnswer))
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the answer of the admin API: %w", err)
+	}
+	return b, nil
+}
+
+// open is call for an answer of any length, which is read as it comes, however
+// long that takes.
+func (c *adminClient) open(ctx context.Context, method, path string, query url.Values) (io.ReadCloser, error) {
+	if c.http.Timeout == 0 {
+		if err := c.prepare(); err != nil {
+			return nil, err
+		}
+	}
+	endless := *c
+	endless.http.Timeout = 100 * time.Hour
+	return endless.send(ctx, method, path, query, nil)
+}
+
+// send gives the body of a good answer.
+func (c *adminClient) send(ctx context.Context, method, path string, query url.Values, payload io.Reader) (io.ReadCloser, error) {
+	if c.http.Timeout == 0 {
+		if err := c.prepare(); err != nil {
+			return nil, err
+		}
 	}
 	target := c.url + "/admin/v1/" + path
 	if len(query) > 0 {
@@ -96,15 +123,15 @@ func (c *adminClient) call(ctx context.Context, method, path string, query url.V
 	if err != nil {
 		return nil, fmt.Errorf("cannot reach the admin API: %w", err)
 	}
+	if res.StatusCode < 300 {
+		return res.Body, nil
+	}
 	defer func() { _ = res.Body.Close() }()
 	b, err := io.ReadAll(io.LimitReader(res.Body, longestAnswer))
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the answer of the admin API: %w", err)
 	}
-	if res.StatusCode >= 300 {
-		return nil, refusal(res.Status, b)
-	}
-	return b, nil
+	return nil, refusal(res.Status, b)
 }
 
 // refusal is an error of the admin API for people.

@@ -94,7 +94,7 @@ func rootCommand() *cobra.Command {
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(serveCommand(), checkCommand(), teamCommand(), keyCommand(), budgetCommand(), promptCommand(),
-		reportCommand(), invoiceCommand(), modelsCommand(), pricesCommand(), versionCommand())
+		reportCommand(), invoiceCommand(), ledgerCommand(), modelsCommand(), pricesCommand(), versionCommand())
 	return root
 }
 

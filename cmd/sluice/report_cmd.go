@@ -74,6 +74,11 @@ func reportCommand() *cobra.Command {
 			}
 			return report.Render(cmd.OutOrStdout(), r.format)
 		})}
+	r.flags(cmd)
+	return cmd
+}
+
+func (r *reporting) flags(cmd *cobra.Command) {
 	r.client.flags(cmd)
 	configFlag(cmd, &r.config)
 	f := cmd.Flags()
@@ -92,7 +97,6 @@ func reportCommand() *cobra.Command {
 	f.BoolVar(&r.again, "reprice", false, "FROM TO: what the calls of a time would have cost at the prices of --with")
 	f.StringVar(&r.with, "with", "", "for --reprice: a YAML file of providers.NAME.prices")
 	f.Lookup("data").Usage = "read the store in this data directory, without the admin API"
-	return cmd
 }
 
 // onlyHelp says what a flag that narrows a report takes.

@@ -35,6 +35,7 @@ type server struct {
 	dataDir     string
 	started     *config.Config // what was in force at the start
 	reloading   sync.Mutex
+	correcting  sync.Mutex
 	behind      atomic.Bool // what the store holds is not in force yet
 	begun       time.Time
 	log         *slog.Logger

@@ -39,6 +39,7 @@ type world struct {
 	reloadErr error
 	asked     billing.Query
 	listed    billing.RequestQuery
+	accounts  map[string]*billing.Account
 	published Publication
 	publErr   error
 }
@@ -137,7 +138,7 @@ func (l ledger) Usage(_ context.Context, q billing.Query) (*billing.Report, erro
 	return r, nil
 }
 
-func (l ledger) EachEntry(_ context.Context, _, _ time.Time, f func(*billing.Entry) error) error {
+func (l ledger) Each(_ context.Context, _ billing.Query, f func(*billing.Entry) error) error {
 	for i := range l.entries {
 		if err := f(&l.entries[i]); err != nil {
 			return err
@@ -229,6 +230,9 @@ func (w *world) options() Options {
 		Changed: func(context.Context) error { w.changed++; return nil },
 		Reload:  func(context.Context) error { return w.reloadErr },
 		Flush:   func(context.Context) error { return nil },
+		Correct: func(_ context.Context, r billing.CorrectionRequest) (billing.Entry, *billing.Account, bool, error) {
+			return w.correct(r)
+		},
 		SetBreaker: func(target string, m router.Mode) error {
 			w.targets[0].State = map[router.Mode]string{router.ForceOpen: "open", router.ForceClosed: "closed", router.Auto: "closed"}[m]
 			return nil

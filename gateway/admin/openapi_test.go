@@ -106,7 +106,7 @@ func TestOpenAPIAnswers(t *testing.T) {
 			t.Errorf("%s %s answers %d, which the document does not name", r.method, r.path, rec.Code)
 			continue
 		}
-		if rec.Body.Len() == 0 {
+		if rec.Body.Len() == 0 || rec.Header().Get("Content-Type") == "application/x-ndjson" {
 			continue
 		}
 		var v any

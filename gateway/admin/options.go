@@ -22,7 +22,7 @@ type Options struct {
 	Tenants billing.Tenants
 	Prices  billing.PriceStore
 	Ledger  billing.Ledger
-	Entries billing.Entries // the ledger's
+	Entries billing.Walker // the ledger's
 	Prompts prompts.Store
 	Splits  prompts.Splits // nil: prompts cannot be split
 	// Publish checks a prompt and publishes it; nil: prompts come from files
@@ -46,6 +46,9 @@ type Options struct {
 	Reload func(ctx context.Context) error
 	// Flush moves to the ledger what is still in the spool.
 	Flush func(ctx context.Context) error
+	// Correct adds a correction to the ledger and books it; made is false if it
+	// is there already. The account is that of the call, with the correction.
+	Correct func(ctx context.Context, r billing.CorrectionRequest) (e billing.Entry, of *billing.Account, made bool, err error)
 	// SetBreaker takes an operator's word about a target (provider/model).
 	SetBreaker func(target string, mode router.Mode) error
 	// Explain tells what a call for a model would choose among.

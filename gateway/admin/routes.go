@@ -48,6 +48,9 @@ var routes = []route{
 	{"POST", "/admin/v1/usage/reprice", readers, (*api).repriceUsage},
 	{"GET", "/admin/v1/invoices/{name}", everyone, (*api).invoice},
 	{"POST", "/admin/v1/usage/reconcile", readers, (*api).reconcileUsage},
+	{"GET", "/admin/v1/corrections", everyone, (*api).listCorrections},
+	{"POST", "/admin/v1/corrections", changers, (*api).correct},
+	{"GET", "/admin/v1/entries", everyone, (*api).listEntries},
 	{"GET", "/admin/v1/requests", everyone, (*api).listRequests},
 	{"GET", "/admin/v1/requests/{id}", everyone, (*api).showRequest},
 

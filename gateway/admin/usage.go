@@ -226,5 +226,22 @@ func (a *api) showRequest(q *request) error {
 	if !q.id.Owns(e.Team) {
 		return errNotFound("no call %q: not found", id)
 	}
-	return q.answer(http.StatusOK, showRequestOf(e))
+	out := struct {
+		requestOut
+		Corrections []correctionOut `json:"corrections,omitempty"`
+		Net         *billing.Nano   `json:"net_usd,omitempty"` // with corrections; absent: there are none
+	}{requestOut: showRequestOf(e)}
+	if accounts, ok := a.Ledger.(billing.Accounts); ok {
+		account, err := accounts.Account(q.Context(), e.Call)
+		if err != nil {
+			return err
+		}
+		for i := range account.Corrections {
+			out.Corrections = append(out.Corrections, showCorrection(&account.Corrections[i]))
+		}
+		if net := account.Net(); len(out.Corrections) > 0 {
+			out.Net = &net
+		}
+	}
+	return q.answer(http.StatusOK, out)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -22,6 +23,7 @@ type answer struct {
 	question
 	first, slowest time.Duration
 	bytes          int64
+	refused        bool // it would have too many rows
 }
 
 // questions are every report and list of the admin API.
@@ -106,7 +108,7 @@ func askAll(ctx context.Context, o *options, w *world) (slow int, err error) {
 		a := answer{question: q}
 		for round := range o.rounds {
 			took, n, err := g.ask(ctx, q.path)
-			if err != nil {
+			if a.refused = errors.Is(err, errTooMany); err != nil && !a.refused {
 				return slow, err
 			}
 			if round == 0 {
@@ -136,18 +138,28 @@ func (o *options) tell(kind string, of []answer) (slow int) {
 			over = append(over, a)
 		}
 	}
-	fmt.Printf("%-24s %3d asked, median %v, slowest %v\n", kind, len(of), of[len(of)/2].slowest.Round(time.Millisecond), of[0].slowest.Round(time.Millisecond))
+	refused := 0
+	for _, a := range of {
+		if a.refused {
+			refused++
+		}
+	}
+	fmt.Printf("%-24s %3d asked, median %v, slowest %v; %d over the limit, %d refused as too long\n", kind, len(of),
+		of[len(of)/2].slowest.Round(time.Millisecond), of[0].slowest.Round(time.Millisecond), len(over), refused)
 	if len(over) == 0 {
 		over = of[:1]
 	}
 	for _, a := range over {
-		fmt.Printf("    %v (first %v) %d bytes %s\n", a.slowest.Round(time.Millisecond), a.first.Round(time.Millisecond), a.bytes, strings.TrimPrefix(a.path, "/admin/v1/"))
+		fmt.Printf("    %v (first %v) %d kB %s\n", a.slowest.Round(time.Millisecond), a.first.Round(time.Millisecond), a.bytes/1000, strings.TrimPrefix(a.path, "/admin/v1/"))
 	}
 	if of[0].slowest > o.limit {
 		return len(over)
 	}
 	return 0
 }
+
+// errTooMany is the refusal of a report that would be too long.
+var errTooMany = errors.New("too many rows")
 
 // ask sends one question and reads the whole answer.
 func (g *gateway) ask(ctx context.Context, path string) (took time.Duration, n int64, err error) {
@@ -164,6 +176,9 @@ func (g *gateway) ask(ctx context.Context, path string) (took time.Duration, n i
 	defer res.Body.Close() //nolint:errcheck // it was read
 	if res.StatusCode != http.StatusOK {
 		text, _ := io.ReadAll(io.LimitReader(res.Body, 1000))
+		if strings.Contains(string(text), "would have more than") {
+			return time.Since(begin), int64(len(text)), errTooMany
+		}
 		return 0, 0, fmt.Errorf("GET %s: %s: %s", path, res.Status, text)
 	}
 	n, err = io.Copy(io.Discard, res.Body)

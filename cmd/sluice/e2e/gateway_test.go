@@ -44,20 +44,21 @@ const team = `teams:
 
 // gateway is a running binary.
 type gateway struct {
-	t       *testing.T
-	dir     string // its configuration, data and working directory
-	fake    *upstream.Server
-	listen  string // host:port
-	admin   string
-	env     []string
-	args    []string
-	key     string
-	client  *http.Client
-	cmd     *exec.Cmd
-	stderr  *logBuffer
-	stdout  *logBuffer
-	exited  chan struct{}
-	exitErr error
+	t          *testing.T
+	dir        string // its configuration, data and working directory
+	fake       *upstream.Server
+	listen     string // host:port
+	admin      string
+	env        []string
+	commandEnv []string // of the commands that sluice runs
+	args       []string
+	key        string
+	client     *http.Client
+	cmd        *exec.Cmd
+	stderr     *logBuffer
+	stdout     *logBuffer
+	exited     chan struct{}
+	exitErr    error
 }
 
 // logBuffer keeps what a process writes.
@@ -220,6 +221,7 @@ func (g *gateway) sluice(args ...string) (stdout, stderr string, code int) {
 	cmd := exec.Command(binary, args...)
 	cmd.Dir = g.dir
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + g.dir, "SLUICE_ADMIN=http://" + g.admin, "SLUICE_ADMIN_TOKEN=" + adminToken}
+	cmd.Env = append(cmd.Env, g.commandEnv...)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	code = codeOf(g.t, cmd.Run())

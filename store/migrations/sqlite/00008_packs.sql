@@ -18,6 +18,8 @@ CREATE INDEX packs_day ON packs (kind, day, level);
 -- of those above an amount are the newest of each of a few dozen classes.
 CREATE INDEX entries_cost ON entries (length(cost) * 10 + substr(cost, 1, 1), time) WHERE cost > 0;
 
+CREATE INDEX entries_corrections ON entries (time) WHERE attempt = -1;
+
 DROP VIEW entry_sums;
 DROP TABLE user_day;
 DROP TABLE user_hour;
