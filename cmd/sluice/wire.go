@@ -83,11 +83,11 @@ func (b *builder) snapshot(ctx context.Context, s *server, cfg *config.Config) (
 	}), nil
 }
 
-// restore fills the budgets that are new with what the ledger says, once all
-// of it is there. Without a new one the ledger may be down: a change must not
-// wait for it.
+// restore fills the budgets, and the limits of a day, that are new with what
+// the ledger says, once all of it is there. Without a new one the ledger may be
+// down: a change must not wait for it.
 func (s *server) restore(ctx context.Context) error {
-	if s.book.Restored() {
+	if s.book.Restored() && s.book.LimitsRestored() {
 		return nil
 	}
 	if err := s.spool.Flush(ctx); err != nil {
@@ -95,6 +95,9 @@ func (s *server) restore(ctx context.Context) error {
 	}
 	if err := s.book.Restore(ctx, s.store.Ledger()); err != nil {
 		return fmt.Errorf("cannot read what was spent: %w", err)
+	}
+	if err := s.book.RestoreLimits(ctx, s.store.Ledger()); err != nil {
+		return fmt.Errorf("cannot read what was used of limits: %w", err)
 	}
 	return nil
 }
