@@ -280,8 +280,8 @@ func TestShareRefusal(t *testing.T) {
 func TestShareOutlivesReload(t *testing.T) {
 	b := NewBook(nil, nil)
 	now := time.Unix(1e9, 0)
-	view := func(rpm, weight int64) (host, a, c *Owner) {
-		v, err := b.Rebuild([]Team{{Name: "provider up", Limits: Limits{RPM: rpm}}, {Name: "a", Weight: weight}, {Name: "c"}}, nil)
+	view := func(limits Limits, weight int64) (host, a, c *Owner) {
+		v, err := b.Rebuild([]Team{{Name: "provider up", Limits: limits}, {Name: "a", Weight: weight}, {Name: "c"}}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -296,17 +296,26 @@ func TestShareOutlivesReload(t *testing.T) {
 		}
 		return n
 	}
-	host, a, c := view(10, 1)
+	host, a, c := view(Limits{RPM: 10}, 1)
 	if n := admit(host, a); n != 10 {
 		t.Errorf("%d", n)
 	}
 	admit(host, c)
-	host, a, c = view(16, 3)
+	host, a, c = view(Limits{RPM: 16}, 3)
 	if n := admit(host, a); n != 2 { // 12 of 16
 		t.Errorf("%d after the reload", n)
 	}
 	if n := admit(host, c); n != 4 {
 		t.Errorf("%d for the other", n)
+	}
+	host, a, _ = view(Limits{RPM: 100, TPD: 100}, 1) // of a length that c knows nothing of
+	for _, call := range []struct {
+		tokens int64
+		ok     bool
+	}{{50, true}, {60, false}, {10, true}} {
+		if _, err := host.AdmitFor(a, now, Ask{Input: call.tokens}); (err == nil) != call.ok {
+			t.Errorf("%d tokens: %v", call.tokens, err)
+		}
 	}
 	if _, err := b.Rebuild([]Team{{Name: "a", Weight: 101}}, nil); err == nil {
 		t.Error("a weight of 101 is taken")
