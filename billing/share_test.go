@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -370,5 +372,58 @@ func BenchmarkAdmitFor(b *testing.B) {
 				ticket.Done(Ask{Input: 1})
 			}
 		})
+	}
+}
+
+// Shares hold at once with reloads that change weights and limits.
+func TestShareAtOnce(t *testing.T) {
+	b := NewBook(nil, nil)
+	view := func(i int) *Owners {
+		v, err := b.Rebuild([]Team{{Name: "provider up", Limits: Limits{Parallel: 6, TPM: int64(1e9 + i), TPD: int64(i) * 1e9}},
+			{Name: "a", Weight: int64(1 + i%5)}, {Name: "b"}, {Name: "c", Weight: 2}}, nil)
+		if err != nil {
+			t.Error(err)
+		}
+		return v
+	}
+	var current atomic.Pointer[Owners]
+	current.Store(view(0))
+	var running, admitted atomic.Int64
+	var wg sync.WaitGroup
+	for i := range 12 {
+		wg.Go(func() {
+			for range 2000 {
+				v := current.Load()
+				ticket, err := v.Team("provider up").AdmitFor(v.Team(string(rune('a'+i%3))), time.Now(), Ask{Input: 1})
+				if err != nil {
+					continue
+				}
+				if n := running.Add(1); n > 6 {
+					t.Errorf("%d calls at once", n)
+				}
+				admitted.Add(1)
+				running.Add(-1)
+				ticket.Done(Ask{Input: 1})
+			}
+		})
+	}
+	wg.Go(func() {
+		for i := range 200 {
+			current.Store(view(i % 3))
+		}
+	})
+	wg.Wait()
+	host := current.Load().Team("provider up")
+	s := host.links[0].account.share
+	var used, weights int64
+	for _, p := range s.portions {
+		used += p.used.minute.sum.requests
+		weights += p.weight
+		if p.used.parallel != 0 {
+			t.Errorf("%d calls of %s still run", p.used.parallel, p.team)
+		}
+	}
+	if l := host.limits[0].limiter; l.parallel != 0 || l.minute.sum.requests != admitted.Load() || used != admitted.Load() || weights != s.weights {
+		t.Errorf("%d run, %d counted, %d by teams, %d admitted; weights %d, %d", l.parallel, l.minute.sum.requests, used, admitted.Load(), weights, s.weights)
 	}
 }
