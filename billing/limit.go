@@ -12,8 +12,8 @@ type limiter struct {
 	mu       sync.Mutex
 	second   int64 // the newest that the windows have
 	parallel int64
-	minute   window  // without a span: there never was a limit of that length
-	day      *window // nil: nor of that
+	minute   window     // without a span: there never was a limit of that length
+	day      *dayWindow // nil: nor of that
 }
 
 func (l *limiter) idle() bool {
@@ -30,7 +30,7 @@ func (l *limiter) ready(limits Limits) {
 		l.minute.span = &minuteSpan
 	}
 	if l.day == nil && (limits.RPD > 0 || limits.TPD > 0) {
-		l.day = &window{span: &daySpan}
+		l.day = &dayWindow{window: window{span: &daySpan}}
 	}
 }
 
@@ -71,10 +71,13 @@ func (l *Limits) bounds() [6]bound {
 }
 
 func (l *limiter) window(b *bound) *window {
-	if b.day {
-		return l.day
+	switch {
+	case !b.day:
+		return &l.minute
+	case l.day == nil:
+		return nil
 	}
-	return &l.minute
+	return &l.day.window
 }
 
 // Ask is the tokens that a call needs, or has used.

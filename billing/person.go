@@ -283,8 +283,8 @@ func (o *Owner) group(kind string) People {
 	return o.more.users
 }
 
-// unfilled lists the budgets in People that Restore has not come to yet.
-func (b *Book) unfilled(v *Owners) (keys []fillKey, budgets []Budget) {
+// unfilledPeople lists the budgets in People that Restore has not come to yet.
+func (b *Book) unfilledPeople(v *Owners) (keys []fillKey, budgets []Budget) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, team := range v.teams {
@@ -305,7 +305,7 @@ func (b *Book) unfilled(v *Owners) (keys []fillKey, budgets []Budget) {
 // fillPeople is Restore for users and tags: all that the ledger has of a
 // budget's window get their accounts, so that one who is new has used nothing.
 func (b *Book) fillPeople(ctx context.Context, ledger Ledger, v *Owners) error {
-	keys, budgets := b.unfilled(v)
+	keys, budgets := b.unfilledPeople(v)
 	for i, key := range keys {
 		if err := b.fillGroup(ctx, ledger, v, key, &budgets[i]); err != nil {
 			return fmt.Errorf("cannot restore the budgets of the %ss of team %q: %w", key.kind, key.team, err)

@@ -39,7 +39,7 @@ func (b *Book) Restored() bool {
 			return false
 		}
 	}
-	missing, _ := b.unfilled(view)
+	missing, _ := b.unfilledPeople(view)
 	return len(missing) == 0
 }
 

@@ -84,7 +84,10 @@ func (l *limiter) usedOf(b *bound) int64 {
 	if b.of == nil {
 		return l.parallel
 	}
-	return b.of(l.window(b).sum)
+	if w := l.window(b); w != nil {
+		return b.of(w.sum)
+	}
+	return 0 // it is of before there was such a limit
 }
 
 // AdmitFor is Admit for an owner whose limits are shared: a call of a caller

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -280,8 +282,8 @@ func TestShareRefusal(t *testing.T) {
 func TestShareOutlivesReload(t *testing.T) {
 	b := NewBook(nil, nil)
 	now := time.Unix(1e9, 0)
-	view := func(rpm, weight int64) (host, a, c *Owner) {
-		v, err := b.Rebuild([]Team{{Name: "provider up", Limits: Limits{RPM: rpm}}, {Name: "a", Weight: weight}, {Name: "c"}}, nil)
+	view := func(limits Limits, weight int64) (host, a, c *Owner) {
+		v, err := b.Rebuild([]Team{{Name: "provider up", Limits: limits}, {Name: "a", Weight: weight}, {Name: "c"}}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -296,17 +298,26 @@ func TestShareOutlivesReload(t *testing.T) {
 		}
 		return n
 	}
-	host, a, c := view(10, 1)
+	host, a, c := view(Limits{RPM: 10}, 1)
 	if n := admit(host, a); n != 10 {
 		t.Errorf("%d", n)
 	}
 	admit(host, c)
-	host, a, c = view(16, 3)
+	host, a, c = view(Limits{RPM: 16}, 3)
 	if n := admit(host, a); n != 2 { // 12 of 16
 		t.Errorf("%d after the reload", n)
 	}
 	if n := admit(host, c); n != 4 {
 		t.Errorf("%d for the other", n)
+	}
+	host, a, _ = view(Limits{RPM: 100, TPD: 100}, 1) // of a length that c knows nothing of
+	for _, call := range []struct {
+		tokens int64
+		ok     bool
+	}{{50, true}, {60, false}, {10, true}} {
+		if _, err := host.AdmitFor(a, now, Ask{Input: call.tokens}); (err == nil) != call.ok {
+			t.Errorf("%d tokens: %v", call.tokens, err)
+		}
 	}
 	if _, err := b.Rebuild([]Team{{Name: "a", Weight: 101}}, nil); err == nil {
 		t.Error("a weight of 101 is taken")
@@ -361,5 +372,58 @@ func BenchmarkAdmitFor(b *testing.B) {
 				ticket.Done(Ask{Input: 1})
 			}
 		})
+	}
+}
+
+// Shares hold at once with reloads that change weights and limits.
+func TestShareAtOnce(t *testing.T) {
+	b := NewBook(nil, nil)
+	view := func(i int) *Owners {
+		v, err := b.Rebuild([]Team{{Name: "provider up", Limits: Limits{Parallel: 6, TPM: int64(1e9 + i), TPD: int64(i) * 1e9}},
+			{Name: "a", Weight: int64(1 + i%5)}, {Name: "b"}, {Name: "c", Weight: 2}}, nil)
+		if err != nil {
+			t.Error(err)
+		}
+		return v
+	}
+	var current atomic.Pointer[Owners]
+	current.Store(view(0))
+	var running, admitted atomic.Int64
+	var wg sync.WaitGroup
+	for i := range 12 {
+		wg.Go(func() {
+			for range 2000 {
+				v := current.Load()
+				ticket, err := v.Team("provider up").AdmitFor(v.Team(string(rune('a'+i%3))), time.Now(), Ask{Input: 1})
+				if err != nil {
+					continue
+				}
+				if n := running.Add(1); n > 6 {
+					t.Errorf("%d calls at once", n)
+				}
+				admitted.Add(1)
+				running.Add(-1)
+				ticket.Done(Ask{Input: 1})
+			}
+		})
+	}
+	wg.Go(func() {
+		for i := range 200 {
+			current.Store(view(i % 3))
+		}
+	})
+	wg.Wait()
+	host := current.Load().Team("provider up")
+	s := host.links[0].account.share
+	var used, weights int64
+	for _, p := range s.portions {
+		used += p.used.minute.sum.requests
+		weights += p.weight
+		if p.used.parallel != 0 {
+			t.Errorf("%d calls of %s still run", p.used.parallel, p.team)
+		}
+	}
+	if l := host.limits[0].limiter; l.parallel != 0 || l.minute.sum.requests != admitted.Load() || used != admitted.Load() || weights != s.weights {
+		t.Errorf("%d run, %d counted, %d by teams, %d admitted; weights %d, %d", l.parallel, l.minute.sum.requests, used, admitted.Load(), weights, s.weights)
 	}
 }

@@ -39,6 +39,12 @@ type window struct {
 	n     int32
 }
 
+// dayWindow is the window of a day, which outlives a restart.
+type dayWindow struct {
+	window
+	filled bool // it has what the ledger knows
+}
+
 // nth is a slot, 0 the oldest.
 func (w *window) nth(i int32) *usedSlot { return &w.ring[(w.first+i)%int32(len(w.ring))] }
 

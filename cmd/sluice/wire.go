@@ -101,11 +101,11 @@ func webhookOf(h *config.Webhook) *billing.Webhook {
 	return &billing.Webhook{URL: h.URL, Secret: h.Secret.Reveal()}
 }
 
-// restore fills the budgets that are new with what the ledger says, once all
-// of it is there. Without a new one the ledger may be down: a change must not
-// wait for it.
+// restore fills the budgets, and the limits of a day, that are new with what
+// the ledger says, once all of it is there. Without a new one the ledger may be
+// down: a change must not wait for it.
 func (s *server) restore(ctx context.Context) error {
-	if s.book.Restored() {
+	if s.book.Restored() && s.book.LimitsRestored() {
 		return nil
 	}
 	told := time.AfterFunc(2*time.Second, func() {
@@ -118,6 +118,9 @@ func (s *server) restore(ctx context.Context) error {
 	}
 	if err := s.book.Restore(ctx, s.store.Ledger()); err != nil {
 		return fmt.Errorf("cannot read what was spent: %w", err)
+	}
+	if err := s.book.RestoreLimits(ctx, s.store.Ledger()); err != nil {
+		return fmt.Errorf("cannot read what was used of limits: %w", err)
 	}
 	return nil
 }

@@ -25,7 +25,7 @@ teams:
 `
 
 // Limits of input, of a day, of a model and of a provider; a reload keeps what
-// was used.
+// was used, and a restart what was used of a day.
 func TestLimits(t *testing.T) {
 	g := start(t, limitsConfig)
 	as := func(key string) []string { return []string{"Authorization", "Bearer sk-e2e-" + key + "-0123456789"} }
@@ -80,6 +80,10 @@ func TestLimits(t *testing.T) {
 	good("scarce")
 	refused(g.chat(chatBody("lab/echo", "hi", "")), "4 requests per minute")
 	refused(g.chat(chatBody("scarce", "hi", "")), "3 requests per minute")
+
+	g.kill()
+	g.start()
+	refused(g.chat(chatBody("up/small", "hi", ""), as("daily")...), "2 requests per day")
 }
 
 // Two teams that want more than a provider allows share it by their weights.
