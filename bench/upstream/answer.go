@@ -60,6 +60,7 @@ func reply(a *ask, p *plan) answer {
 		r.out = p.out
 	}
 	r.bound(a.max)
+	r.out += r.out * p.over / 100
 	return r
 }
 

@@ -18,6 +18,7 @@
 //	hang-N             silence after N chunks
 //	cut-N              the connection closes after N chunks (bytes, if not a stream)
 //	in-N, out-N        the usage to report; a max_tokens of the request still bounds out
+//	over-N             a usage that tells N percent more output, beyond any max_tokens
 //	think              thoughts first
 //
 // Words are joined with underscores: echo_chunks-20_pace-10. A key that holds

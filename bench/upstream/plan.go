@@ -17,6 +17,7 @@ type plan struct {
 	fail, times, after             int // status, how often (unset: always), Retry-After
 	hang, cut                      int
 	in, out                        int
+	over                           int // percent that the usage tells beyond what was written
 }
 
 // parsePlan reads the words of a model's name; unknown ones mean nothing, and
@@ -66,6 +67,8 @@ func (p *plan) set(name string, n int) {
 		p.in = n
 	case "out":
 		p.out = n
+	case "over":
+		p.over = n
 	}
 }
 
