@@ -137,8 +137,9 @@ func (s *Spool) moveShelved(ctx context.Context) error {
 		s.mu.Lock()
 		s.room.moving = false
 		if err == nil {
-			s.pending.Add(-int64(p.records))
-			s.unshelve()
+			if s.unshelve(p) {
+				s.pending.Add(-int64(p.records))
+			}
 		}
 		s.mu.Unlock()
 		if err != nil {
@@ -275,12 +276,16 @@ func asideName(path string) string {
 // tidy begins a new segment once an eighth of one is full and in the ledger, so
 // that the next start has little to read again.
 func (s *Spool) tidy(r *reader, at position) {
-	if at.offset < s.segmentBytes/8 {
+	s.mu.Lock()
+	clearing := s.clearing && at.offset > 0
+	s.mu.Unlock()
+	if at.offset < s.segmentBytes/8 && !clearing {
 		return
 	}
 	s.w.Lock()
 	s.mu.Lock()
 	last := s.tail == at && !s.closed
+	s.clearing = s.clearing && !last
 	s.mu.Unlock()
 	rotated := last && s.rotate() == nil
 	s.w.Unlock()
