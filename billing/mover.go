@@ -124,8 +124,9 @@ func (s *Spool) moveShelved(ctx context.Context) error {
 		s.mu.Lock()
 		s.room.claimed = false
 		if err == nil {
-			s.pending.Add(-int64(p.records))
-			s.unshelve()
+			if s.unshelve(p) {
+				s.pending.Add(-int64(p.records))
+			}
 		}
 		s.mu.Unlock()
 		if err != nil {
@@ -176,12 +177,16 @@ func (s *Spool) clear(r *reader, number uint64) error {
 // tidy begins a new segment once an eighth of one is full and in the ledger, so
 // that the next start has little to read again.
 func (s *Spool) tidy(r *reader, at position) {
-	if at.offset < s.o.SegmentBytes/8 {
+	s.mu.Lock()
+	clearing := s.clearing && at.offset > 0
+	s.mu.Unlock()
+	if at.offset < s.o.SegmentBytes/8 && !clearing {
 		return
 	}
 	s.w.Lock()
 	s.mu.Lock()
 	last := s.tail == at && !s.closed
+	s.clearing = s.clearing && !last
 	s.mu.Unlock()
 	rotated := last && s.rotate() == nil
 	if rotated {

@@ -116,10 +116,12 @@ func (s *Spool) shelve(frames []byte, records int, why error) error {
 }
 
 // unshelve takes the first piece off, which is in a file or the ledger; mu is
-// held.
-func (s *Spool) unshelve() {
+// held. False: it was taken off already, for it went to both at once.
+func (s *Spool) unshelve(p *piece) bool {
 	r := &s.room
-	p := r.pieces[0]
+	if len(r.pieces) == 0 || r.pieces[0] != p {
+		return false
+	}
 	r.pieces[0] = nil
 	r.pieces = r.pieces[1:]
 	r.records -= p.records
@@ -127,6 +129,7 @@ func (s *Spool) unshelve() {
 	r.brought += int64(p.records)
 	close(s.progress)
 	s.progress = make(chan struct{})
+	return true
 }
 
 // noteRoom keeps whether records can be written, and says so when it changes.
@@ -183,8 +186,8 @@ func (s *Spool) retryOne() bool {
 	err := s.put(p.frames)
 	s.mu.Lock()
 	r.claimed = false
-	if err == nil {
-		s.unshelve()
+	if err == nil && !s.unshelve(p) { // what is in the file is counted once more, and found to be known
+		s.pending.Add(int64(p.records))
 	}
 	more := len(r.pieces) > 0
 	s.mu.Unlock()

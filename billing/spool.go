@@ -66,6 +66,7 @@ type Spool struct {
 	retired  []*os.File    // earlier segments, to be synced and closed
 	dirty    bool          // there is something to sync
 	progress chan struct{}
+	clearing bool  // the last segment is to be removed once it is in the ledger
 	storeErr error // why the ledger takes nothing; nil: it does
 	room     room
 

@@ -61,7 +61,11 @@ func newPacker() *packer {
 	return &packer{out: []byte{packVersion}, users: map[string]uint64{}}
 }
 
+// add adds a row; one whose sums are all zero says nothing and is left out.
 func (p *packer) add(k *packKey, s *sums) {
+	if *s == (sums{}) {
+		return
+	}
 	if k.dim != p.dim {
 		p.endRun()
 		p.dim = k.dim

@@ -29,6 +29,11 @@ func TestPackIsItsRows(t *testing.T) {
 			s.add(&r.sums, 1)
 			want[r.packKey] = s
 		}
+		for k, s := range want {
+			if s == (sums{}) {
+				delete(want, k)
+			}
+		}
 		cut := rapid.IntRange(0, len(rows)).Draw(rt, "cut")
 		whole := pack(rows, byUser, true)
 		two, err := repack([][]byte{pack(rows[:cut], byUser, true), pack(rows[cut:], byUser, true)})

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -208,7 +209,8 @@ const rebuildChunk = 20_000
 // rebuild makes the packs of a ledger that has entries and none.
 func (l *Ledger) rebuild(ctx context.Context) error {
 	var needed bool
-	err := l.read.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM entries) AND NOT EXISTS (SELECT 1 FROM packs)").Scan(&needed)
+	err := l.read.QueryRowContext(ctx, `SELECT (EXISTS (SELECT 1 FROM entries) OR EXISTS (SELECT 1 FROM erased))
+		AND NOT EXISTS (SELECT 1 FROM packs)`).Scan(&needed)
 	if err != nil || !needed {
 		return err
 	}
@@ -247,8 +249,11 @@ func rebuildPacks(ctx context.Context, tx *sql.Tx) error {
 		gathered.add(at, row.packKey, &row.sums)
 		n++
 	}
-	if err := rows.Err(); err != nil {
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return err
 	}
-	return put(-1)
+	if err := put(-1); err != nil {
+		return err
+	}
+	return rebuildErased(ctx, tx)
 }

@@ -73,7 +73,8 @@ func open(ctx context.Context, path string) (*Store, error) {
 	file := "file:" + (&url.URL{Path: path}).EscapedPath()
 	// database/sql lends a connection to one goroutine at a time: it needs no lock.
 	const common = "_busy_timeout=5000&_foreign_keys=on&_mutex=no"
-	write, err := sql.Open("sqlite3", file+"?_journal_mode=WAL&_synchronous=NORMAL&_txlock=immediate&_cache_size=-4000&"+common)
+	// What is deleted is overwritten, or what was erased could be read from free pages.
+	write, err := sql.Open("sqlite3", file+"?_journal_mode=WAL&_synchronous=NORMAL&_txlock=immediate&_secure_delete=on&_cache_size=-4000&"+common)
 	if err != nil {
 		return nil, err
 	}

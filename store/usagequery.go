@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -113,7 +114,10 @@ func usage(ctx context.Context, tx *sql.Tx, q billing.Query) ([]grouped, error) 
 // bounds puts what there is in place of open ends.
 func bounds(ctx context.Context, tx *sql.Tx, from, to time.Time) (lo, hi int64, err error) {
 	var first, last sql.NullInt64
-	row := tx.QueryRowContext(ctx, "SELECT (SELECT min(time) FROM entries), (SELECT max(time) FROM entries)")
+	// What was erased has sums alone.
+	row := tx.QueryRowContext(ctx, `SELECT min(coalesce(e, p), coalesce(p, e)), max(coalesce(f, q), coalesce(q, f)) FROM (SELECT
+		(SELECT min(time) FROM entries) e, (SELECT max(time) FROM entries) f,
+		(SELECT min(day) FROM packs WHERE kind = 0) * ?1 p, (SELECT max(day) FROM packs WHERE kind = 0) * ?1 q)`, day)
 	if err := row.Scan(&first, &last); err != nil || !first.Valid {
 		return 0, 0, err
 	}
@@ -308,7 +312,29 @@ func (u *usageQuery) addEntries(ctx context.Context, s span) error {
 			u.group(id).add(&row.sums, 1)
 		}
 	}
-	return rows.Err()
+	if err := rows.Err(); err != nil || s.lo%hour != 0 {
+		return err
+	}
+	return u.addErased(ctx, s)
+}
+
+// addErased sums what was erased of the hour that a span begins: it counts at
+// the hour's beginning, for nobody knows any more when in it that was.
+func (u *usageQuery) addErased(ctx context.Context, s span) error {
+	var pack []byte
+	err := u.tx.QueryRowContext(ctx, "SELECT rows FROM erased WHERE day = ?", s.lo/day).Scan(&pack)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var parts [24]int32
+	for i := range parts {
+		parts[i] = -1
+	}
+	parts[s.lo%day/hour] = int32(s.n)
+	return u.addPack(pack, &parts)
 }
 
 // addDays sums whole days.

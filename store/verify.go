@@ -65,7 +65,7 @@ func daysOf(ctx context.Context, tx *sql.Tx) ([]int64, error) {
 	return days, rows.Err()
 }
 
-// verifyDay proves that the entries of a day are its sums by user and hour, that
+// verifyDay proves that the entries of a day, and what was erased, are its sums by user and hour, that
 // these make its sums by tags and without, and those of hours those of the day.
 func verifyDay(ctx context.Context, tx *sql.Tx, d int64) (differences []string, err error) {
 	var packs [kinds]packsRead
@@ -79,11 +79,19 @@ func verifyDay(ctx context.Context, tx *sql.Tx, d int64) (differences []string, 
 		return nil, err
 	}
 	defer func() { _ = rows.Close() }()
+	erased, err := erasedOf(ctx, tx, d)
+	if err != nil {
+		return nil, err
+	}
+	gone, err := mergePacks(erased)
+	if err != nil {
+		return nil, err
+	}
 	finest, err := mergePacks(packs[byUser].hours)
 	if err != nil {
 		return nil, err
 	}
-	found, err := compare(&entrySums{rows: rows}, finest, d, byUser, true)
+	found, err := compare(&joined{of: [2]sumRows{&entrySums{rows: rows}, gone}}, finest, d, byUser, true)
 	if err != nil {
 		return nil, err
 	}
@@ -157,6 +165,46 @@ func compare(should, has sumRows, d int64, k kind, hours bool) (out []string, er
 		}
 	}
 	return out, err
+}
+
+// joined goes through the rows of two, in order, those with the same key added.
+type joined struct {
+	of    [2]sumRows
+	more  [2]bool
+	begun bool
+	row   packRow
+}
+
+func (j *joined) current() *packRow { return &j.row }
+
+func (j *joined) next() (ok bool, err error) {
+	for i, from := range j.of {
+		if !j.begun {
+			if j.more[i], err = from.next(); err != nil {
+				return false, err
+			}
+		}
+	}
+	j.begun = true
+	first := -1
+	for i, from := range j.of {
+		if j.more[i] && (first < 0 || from.current().compare(&j.of[first].current().packKey) < 0) {
+			first = i
+		}
+	}
+	if first < 0 {
+		return false, nil
+	}
+	j.row = packRow{packKey: j.of[first].current().packKey}
+	for i, from := range j.of {
+		if j.more[i] && from.current().packKey == j.row.packKey {
+			j.row.sums.add(&from.current().sums, 1)
+			if j.more[i], err = from.next(); err != nil {
+				return false, err
+			}
+		}
+	}
+	return true, nil
 }
 
 // entrySums adds up entries that come in the order of packs.

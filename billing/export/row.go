@@ -11,7 +11,7 @@ import (
 // nine digits behind the point in Parquet.
 type Row struct {
 	Call    string    `json:"call" parquet:"call"`
-	Attempt int64     `json:"attempt" parquet:"attempt"` // 0: the call itself; below 0: a correction, or a sum of what was erased
+	Attempt int64     `json:"attempt" parquet:"attempt"` // 0: the call itself; 1…: a charged attempt that failed; -1: a correction
 	Time    time.Time `json:"time" parquet:"time,timestamp(nanosecond)"`
 	Asked
 	Outcome
