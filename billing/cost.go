@@ -39,6 +39,9 @@ func (p *Prices) service(name string) int {
 	return -1
 }
 
+// HasTier tells whether a service tier has prices of its own.
+func (p *Prices) HasTier(name string) bool { return p != nil && p.service(name) >= 0 }
+
 // AnyTier stands for every service tier that a model has, for Asked.
 const AnyTier = "*"
 

@@ -39,6 +39,17 @@ func (t *Target) mayCost(c *Call) *billing.Prices {
 	return t.prices(c).Asked(mayServe(t.kind(), c.req.Head.ServiceTier))
 }
 
+// dearer tells whether a provider charges more than the usual for a tier.
+func dearer(kind, asked string) bool {
+	switch kind {
+	case "anthropic":
+		return asked == "fast"
+	case "openai", "azure":
+		return asked == "fast" || asked == "priority"
+	}
+	return false
+}
+
 // mayServe is the service tier at which a provider may serve a request that
 // asks for one; it may always fall back to the usual one. A request that does
 // not say leaves the choice to what the account is set to with OpenAI

@@ -93,3 +93,31 @@ func TestPricesOverTime(t *testing.T) {
 		t.Errorf("a price of the team's own is a price: %v", err)
 	}
 }
+
+// A tier that costs more than the usual, and of which no price is known, is
+// refused to a caller with a budget: its money could not be held.
+func TestDearTierWithoutPrice(t *testing.T) {
+	for _, c := range []struct {
+		kind, tier, priced string
+		ok                 bool
+	}{
+		{"anthropic", "fast", "", false}, {"anthropic", "fast", "fast", true}, {"anthropic", "auto", "", true},
+		{"openai", "priority", "", false}, {"openai", "fast", "priority", true}, {"openai", "flex", "", true}, {"gemini", "fast", "", true},
+	} {
+		spec := billing.PriceSpec{Input: "1", Output: "2"}
+		if c.priced != "" {
+			spec.Tiers = map[string]billing.PriceSpec{c.priced: {Input: "2", Output: "4"}}
+		}
+		prices, err := billing.ParsePrices(spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		call := reserving(t, billing.Dollar, 0, `{"model":"m","max_tokens":10,`+hi+`}`)
+		call.snap = NewSnapshot(Parts{Settings: Settings{HoldTokens: 100, Unpriced: billing.UnpricedBlock}})
+		call.req.Head.ServiceTier = c.tier
+		call.model.Targets[0].Prices, call.model.Targets[0].Provider = prices, &Provider{Kind: c.kind}
+		if err := call.reserve(); (err == nil) != c.ok || err != nil && schema.AsError(err).Code != schema.CodeModelUnpriced {
+			t.Errorf("%s at %s: %v", c.kind, c.tier, err)
+		}
+	}
+}

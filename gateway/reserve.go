@@ -145,6 +145,10 @@ func (c *Call) priced() error {
 			return &schema.Error{Code: schema.CodeModelUnpriced, Status: 403, Origin: schema.OriginPolicy, Param: "model",
 				Message: "no price is known for " + t.Name + ", and this key has a budget: set its price under providers, or billing.unpriced"}
 		}
+		if tier := c.req.Head.ServiceTier; dearer(t.kind(), tier) && !t.prices(c).HasTier(tier) {
+			return &schema.Error{Code: schema.CodeModelUnpriced, Status: 403, Origin: schema.OriginPolicy, Param: "service_tier",
+				Message: "no price is known for " + t.Name + " at the tier '" + tier + "', and this key has a budget: set it under providers, or billing.unpriced"}
+		}
 	}
 	return nil
 }

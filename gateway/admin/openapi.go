@@ -72,7 +72,11 @@ func (r *route) operation(path string) map[string]any {
 		params = append(params, map[string]any{"name": name, "in": "query", "description": parameters[name], "schema": map[string]any{"type": "string"}})
 	}
 	answer := map[string]any{"description": "done"}
-	if d.out != nil {
+	switch out := d.out.(type) {
+	case nil:
+	case mediaType:
+		answer["content"] = map[string]any{string(out): map[string]any{"schema": map[string]any{"type": "string"}}}
+	default:
 		content := map[string]any{"application/json": map[string]any{"schema": schemaOf(d.out, true)}}
 		for _, form := range d.forms {
 			content[form] = map[string]any{"schema": map[string]any{"type": "string"}}
@@ -103,5 +107,5 @@ func (r *route) operation(path string) map[string]any {
 	return op
 }
 
-// mediaType is a body that is no JSON of ours.
+// mediaType is a body, or an answer, that is not one JSON document.
 type mediaType string

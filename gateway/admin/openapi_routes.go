@@ -93,7 +93,7 @@ var descriptions = map[string]described{
 	"GET /admin/v1/corrections":    {summary: "List the corrections of a time, oldest first", query: []string{"from", "to", "team"}, out: list[correctionOut]{}},
 	"POST /admin/v1/corrections":   {summary: "Correct or refund what a call has cost, by a new entry of the ledger", in: correctionIn{}, out: correctionOut{}, status: 201},
 	"GET /admin/v1/entries": {summary: "Stream whole entries of the ledger, oldest first, a line of JSON each", query: []string{"from", "to", "team"},
-		out: jsonSchema{"type": "object"}, forms: []string{"application/x-ndjson"}},
+		out: mediaType("application/x-ndjson")},
 	"GET /admin/v1/invoices/{name}": {summary: "Invoice a team's month", query: []string{"month", "by", "format"}, out: billing.Invoice{}, forms: []string{"text/csv", "text/html"}},
 	"GET /admin/v1/requests": {summary: "List calls, newest first", out: list[requestOut]{},
 		query: []string{"from", "to", "team", "key", "model", "prompt", "status", "tag", "min_usd", "q", "limit", "after"}},

@@ -39,6 +39,9 @@ teams: {t: {budget: {usd: 5, per: day, warn_at: [0.5]}, limits: {rpm: 1000}, key
 		if strings.Contains(path, "invoices") {
 			url += "?month=" + g.api("GET", "usage", "").get("from").String()[:7]
 		}
+		if item.Get.Responses.Status(200).Value.Content.Get("application/json") == nil {
+			continue // lines of JSON
+		}
 		a := g.api("GET", url, "")
 		var v any
 		if err := json.Unmarshal([]byte(a.body), &v); err != nil || a.status != 200 {
