@@ -135,6 +135,9 @@ func TestStorm(t *testing.T) {
 	wg.Wait()
 	r.settled()
 	r.heldNothing()
+	if !r.log.has("panic in a call") || !r.log.has("panic in a stream") {
+		t.Error("no call panicked")
+	}
 	var sum billing.Nano
 	for _, e := range r.entries() {
 		if e.Team == "t" {
