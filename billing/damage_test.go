@@ -223,3 +223,23 @@ func FuzzReader(f *testing.F) {
 		}
 	})
 }
+
+// TestUnreadable: what the disk does not give, however often it is asked, is
+// given up and counted as damage; what is behind it is not held up.
+func TestUnreadable(t *testing.T) {
+	f, err := os.Open("/proc/self/mem") // nothing is at the beginning: to read there is an I/O error
+	if err != nil {
+		t.Skip(err)
+	}
+	defer f.Close()
+	r := reader{whole: true}
+	for i := range mostReadFailures {
+		if err := r.read(f, 100); (err == nil) != (i == mostReadFailures-1) {
+			t.Fatalf("read %d: %v", i, err)
+		}
+	}
+	r.parse(10)
+	if r.offset != 100 || r.damage.bytes != 100 || r.damage.places != 1 || !strings.Contains(r.damage.why, "input/output error") {
+		t.Errorf("at %d: %+v", r.offset, r.damage)
+	}
+}

@@ -11,7 +11,7 @@ import (
 // come and go, nothing is held at the end, neither too much nor too little.
 func TestOpenHolds(t *testing.T) {
 	c := &clock{at(t, "2026-05-15T10:30:00Z")}
-	teams := []Team{{Name: "org", Budgets: hard(5000, "month")}, {Name: "t", Parent: "org", Budgets: hard(4000, "day")}}
+	teams := []Team{{Name: "org", Budgets: hard(5000, "month")}, {Name: "t", Parent: "org", Budgets: Budgets{{USD: 4000, Per: "day", Hard: true}, {Tokens: 9000, Per: "day", Hard: true}, {Requests: 3000, Per: "hour", Hard: true}}}}
 	keys := []Key{{ID: "a", Team: "t", Name: "a", Budgets: hard(3000, "30d")}, {ID: "b", Team: "t", Name: "b", Budgets: Budgets{{USD: 10, Per: "day"}}}}
 	b, v := book(t, c, teams, keys)
 	var mu sync.Mutex // of v
@@ -29,11 +29,17 @@ func TestOpenHolds(t *testing.T) {
 				if o == nil {
 					continue
 				}
-				h, _, err := holdUSD(o, Nano(rng.IntN(900)), Nano(rng.IntN(200)))
+				h, err := o.Hold(Need{USD: Nano(rng.IntN(900)), MinUSD: Nano(rng.IntN(200)), Tokens: int64(rng.IntN(50)), Requests: 1})
 				if err != nil {
 					continue
 				}
-				h.Settle(Charge{USD: Nano(rng.IntN(3) * rng.IntN(400))}, c.at.Add(-time.Duration(rng.IntN(60))*time.Hour))
+				if rng.IntN(2) == 0 {
+					_ = h.Grow(Need{USD: Nano(rng.IntN(400)), Tokens: int64(rng.IntN(50))}) // a part of it is fine, too
+				}
+				if rng.IntN(4) == 0 {
+					h.Release(c.at)
+				}
+				h.Settle(Charge{USD: Nano(rng.IntN(3) * rng.IntN(400)), Tokens: int64(rng.IntN(99))}, c.at.Add(-time.Duration(rng.IntN(60))*time.Hour))
 				if rng.IntN(3) == 0 {
 					h.Settle(Charge{USD: 7}, c.at) // only the first counts
 				}

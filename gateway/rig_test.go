@@ -174,10 +174,14 @@ func (r *rig) start(s *setup, log *slog.Logger) {
 			t.Fatal(err)
 		}
 		for _, m := range s.models {
-			m.Limits = owners.Team(gateway.ModelOwner(m.Name))
+			if l := owners.Team(gateway.ModelOwner(m.Name)); m.Limits != l { // calls may be reading it
+				m.Limits = l
+			}
 		}
 		for _, p := range s.providers {
-			p.Limits = owners.Team(gateway.ProviderOwner(p.Name))
+			if l := owners.Team(gateway.ProviderOwner(p.Name)); p.Limits != l {
+				p.Limits = l
+			}
 		}
 		r.owners = owners
 		parts := gateway.Parts{Settings: s.settings, Owners: owners, Models: s.models, Providers: s.providers, List: s.list, Bare: s.bare}

@@ -23,7 +23,7 @@ import (
 )
 
 // stormy is a world in which calls end in every way that there is.
-func stormy(t *testing.T) func(*setup) {
+func stormy(t *testing.T, when gateway.WhenSpent) func(*setup) {
 	cut := rawServer(t, func(w http.ResponseWriter, _ *http.Request) {
 		sse(w, delta("one"))
 		panic(http.ErrAbortHandler)
@@ -53,6 +53,7 @@ func stormy(t *testing.T) func(*setup) {
 		},
 	}
 	return func(s *setup) {
+		s.settings.WhenSpent = when
 		s.teams = append(s.teams, billing.Team{Name: "org", Budgets: hard(1000 * billing.Dollar)})
 		s.teams[0].Parent, s.teams[0].Budgets = "org", hard(900*billing.Dollar)
 		s.key("rich", func(k *billing.Key) { k.Budgets = hard(100 * billing.Dollar) })
@@ -109,8 +110,15 @@ var storm = [][2]string{
 // patience or money, at providers that fail, hang, cut and panic, and while
 // keys come and go, nothing is held any more, neither too much nor too little.
 func TestStorm(t *testing.T) {
+	for name, when := range map[string]gateway.WhenSpent{"refuse": {}, "cut": {Cut: true}, "another model": {Model: "mock/echo"}} {
+		t.Run(name, func(t *testing.T) { blow(t, when) })
+	}
+}
+
+// blow makes the storm's calls, with what happens when the money ends.
+func blow(t *testing.T, when gateway.WhenSpent) {
 	s := &setup{}
-	r := newRig(t, stormy(t), func(got *setup) { s = got })
+	r := newRig(t, stormy(t, when), func(got *setup) { s = got })
 	r.log.allow()
 	var wg sync.WaitGroup
 	for g := range 8 {
@@ -135,6 +143,9 @@ func TestStorm(t *testing.T) {
 	wg.Wait()
 	r.settled()
 	r.heldNothing()
+	if !r.log.has("panic in a call") || !r.log.has("panic in a stream") {
+		t.Error("no call panicked")
+	}
 	var sum billing.Nano
 	for _, e := range r.entries() {
 		if e.Team == "t" {

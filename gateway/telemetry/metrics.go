@@ -112,7 +112,7 @@ func (m *Metrics) AddGauges(g Gauges) {
 		flag("sluice_spool_strained", "1 while the disk takes no usage records, or soon will not.", g.SpoolStrained),
 		flag("sluice_spool_refusing", "1 while calls are refused because their usage could not be kept.", g.SpoolRefuses),
 		flag("sluice_spool_store_down", "1 while the store takes no usage: it waits in the spool.", g.StoreDown),
-		gauge("sluice_holds_open", "Calls for which money of a hard budget is held.", func() int64 { n, _ := g.OpenHolds(); return n }),
+		gauge("sluice_holds_open", "Calls that hold something of a budget.", func() int64 { n, _ := g.OpenHolds(); return n }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "sluice_holds_usd", Help: "Money that is held for them, in dollars."}, func() float64 {
 			_, usd := g.OpenHolds()
 			return float64(usd) / float64(billing.Dollar)

@@ -86,7 +86,7 @@ func TestDiskFull(t *testing.T) {
 		t.Error("the metrics do not say that the disk is full and calls go on")
 	}
 	a := g.data("GET", "/readyz", "")
-	if a.status != 200 || !strings.Contains(a.body, "usage waits in memory") || !strings.Contains(a.body, "no space left on device") {
+	if a.status != 200 || !strings.Contains(a.body, "usage waits in memory") || !strings.Contains(a.body, "no space left on device") || strings.Contains(a.body, g.dir) {
 		t.Errorf("ready: %d %s", a.status, a.body)
 	}
 	makeRoom()
