@@ -46,10 +46,16 @@ func cell(v gjson.Result) string {
 	text := v.String()
 	if v.IsArray() {
 		var parts []string
+		between := ","
 		for _, e := range v.Array() {
+			if e.IsObject() {
+				between = "; "
+				parts = append(parts, cell(e))
+				continue
+			}
 			parts = append(parts, e.String())
 		}
-		text = strings.Join(parts, ",")
+		text = strings.Join(parts, between)
 	}
 	if v.IsObject() {
 		var parts []string
