@@ -128,6 +128,8 @@ func (s *server) run(ctx context.Context) error {
 	go func() { failed <- plane.Serve(adminListener) }()
 	watching, stopWatching := context.WithCancel(ctx)
 	go s.watch(watching, hup)
+	retaining := make(chan struct{})
+	go func() { s.retain(watching); close(retaining) }()
 	s.greet(data.Addr().String(), link, first)
 	go settleHeap()
 	select {
@@ -136,6 +138,7 @@ func (s *server) run(ctx context.Context) error {
 	case err = <-failed:
 	}
 	stopWatching()
+	<-retaining
 	return errors.Join(err, s.shutdown(plane))
 }
 

@@ -78,6 +78,7 @@ type Billing struct {
 	WhenSpent    string         `json:"when_spent" enum:"refuse"`
 	HoldTokens   int64          `json:"hold_tokens"`
 	TimeZone     *time.Location `json:"time_zone"` // never nil after Load
+	Retention    Days           `json:"retention"` // of the ledger's entries; 0: for ever
 }
 
 // OnDisconnect is what happens to a call whose caller has left: abort or drain.

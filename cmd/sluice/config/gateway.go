@@ -130,7 +130,10 @@ type Team struct {
 	Budget *billing.Budget `json:"budget"` // nil: none
 	Limits billing.Limits  `json:"limits"`
 	Parent string          `json:"parent"`
-	Keys   []Key           `json:"keys"`
+	// Retention is of the team's entries in the ledger; 0: as the team above, or
+	// billing's.
+	Retention Days  `json:"retention"`
+	Keys      []Key `json:"keys"`
 	// OnDisconnect stands before that of the teams above and billing's; nil:
 	// not given.
 	OnDisconnect *OnDisconnect `json:"on_disconnect"`
