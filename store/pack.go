@@ -301,19 +301,45 @@ func (m *merged) next() (bool, error) {
 
 // repack makes one pack of some.
 func repack(packs [][]byte) ([]byte, error) {
+	one, err := repackShards(packs, 1)
+	if err != nil {
+		return nil, err
+	}
+	return one[0], nil
+}
+
+// repackShards makes n packs of some, by the users that shardOf puts into each.
+func repackShards(packs [][]byte, n int) ([][]byte, error) {
 	m, err := mergePacks(packs)
 	if err != nil {
 		return nil, err
 	}
-	p := newPacker()
+	to := make([]*packer, n)
+	for i := range to {
+		to[i] = newPacker()
+	}
+	shards := map[string]int{}
 	for {
 		ok, err := m.next()
 		if err != nil {
 			return nil, err
 		}
 		if !ok {
-			return p.bytes(), nil
+			break
 		}
-		p.add(&m.row.packKey, &m.row.sums)
+		at := 0
+		if n > 1 {
+			known := false
+			if at, known = shards[m.row.user]; !known {
+				at = shardOf(m.row.user)
+				shards[m.row.user] = at
+			}
+		}
+		to[at].add(&m.row.packKey, &m.row.sums)
 	}
+	out := make([][]byte, n)
+	for i, p := range to {
+		out[i] = p.bytes()
+	}
+	return out, nil
 }

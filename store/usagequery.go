@@ -387,7 +387,11 @@ func (u *usageQuery) addHours(ctx context.Context, spans []span) error {
 
 // eachPack reads the packs of days [lo, hi).
 func (u *usageQuery) eachPack(ctx context.Context, column string, lo, hi int64, use func(day int64, pack []byte) error) error {
-	rows, err := u.tx.QueryContext(ctx, "SELECT day, "+column+" FROM packs WHERE kind = ? AND day >= ? AND day < ?", u.kind, lo, hi)
+	text, args := "SELECT day, "+column+" FROM packs WHERE kind = ? AND day >= ? AND day < ?", []any{u.kind, lo, hi}
+	if u.Only.User != "" {
+		text, args = text+" AND shard IN (?, ?)", append(args, noShard, shardOf(u.Only.User))
+	}
+	rows, err := u.tx.QueryContext(ctx, text, args...)
 	if err != nil {
 		return err
 	}
