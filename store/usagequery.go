@@ -16,7 +16,7 @@ import (
 // grouped is one row of a report in the making.
 type grouped struct {
 	values []string
-	sums   sums
+	sums   *sums
 }
 
 // groupID tells groups apart: an interval, the dims' values, tag and user, each
@@ -40,9 +40,8 @@ type usageQuery struct {
 	reader    unpacker
 	packUsers []int32 // of the pack that is read: numbers in users; -1: not selected
 
-	at     map[groupID]int32
-	ids    []groupID
-	groups []sums
+	groups map[groupID]*sums
+	chunk  []sums // where the next groups are made
 }
 
 // numbering gives texts numbers.
@@ -81,7 +80,7 @@ func usage(ctx context.Context, tx *sql.Tx, q billing.Query) ([]grouped, error) 
 	if err != nil || from >= to {
 		return nil, err
 	}
-	u := &usageQuery{Query: q, tx: tx, at: map[groupID]int32{}}
+	u := &usageQuery{Query: q, tx: tx, groups: map[groupID]*sums{}}
 	switch {
 	case slices.Contains(q.GroupBy, "user") || q.Only.User != "":
 		u.kind = byUser
@@ -255,16 +254,20 @@ func (u *usageQuery) readTags(ctx context.Context) error {
 	return rows.Err()
 }
 
-// group is the sums of a group, made at its first use. What it points to may
-// move when the next group is made.
+// groupChunk is how many groups are made at once.
+const groupChunk = 256
+
+// group is the sums of a group, made at its first use.
 func (u *usageQuery) group(id groupID) *sums {
-	i, ok := u.at[id]
-	if !ok {
-		i = int32(len(u.groups))
-		u.at[id] = i
-		u.ids, u.groups = append(u.ids, id), append(u.groups, sums{})
+	g := u.groups[id]
+	if g == nil {
+		if len(u.chunk) == 0 {
+			u.chunk = make([]sums, min(groupChunk, len(u.groups)+8))
+		}
+		g, u.chunk = &u.chunk[0], u.chunk[1:]
+		u.groups[id] = g
 	}
-	return &u.groups[i]
+	return g
 }
 
 // tooMany is an error once there are more groups than there may be rows.
@@ -471,9 +474,12 @@ func (u *usageQuery) usersOf(p *unpacker) (numbers []int32, some bool) {
 // rows names the groups. A class, a tag or a user may stand for others of the
 // same values.
 func (u *usageQuery) rows() []grouped {
-	out := make([]grouped, len(u.groups))
-	for i, id := range u.ids {
-		p, values, next := &u.parts[id.part], make([]string, len(u.GroupBy)), 0
+	out := make([]grouped, 0, len(u.groups))
+	cells := make([]string, len(u.groups)*len(u.GroupBy))
+	for id, sums := range u.groups {
+		p, next := &u.parts[id.part], 0
+		values := cells[:len(u.GroupBy):len(u.GroupBy)]
+		cells = cells[len(u.GroupBy):]
 		for j, g := range u.GroupBy {
 			switch {
 			case g == "hour":
@@ -491,7 +497,7 @@ func (u *usageQuery) rows() []grouped {
 				next++
 			}
 		}
-		out[i] = grouped{values, u.groups[i]}
+		out = append(out, grouped{values, sums})
 	}
 	return out
 }
