@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -343,9 +344,11 @@ func (u *usageQuery) addErased(ctx context.Context, s span) error {
 // addDays sums whole days.
 func (u *usageQuery) addDays(ctx context.Context, spans []span) error {
 	for _, s := range spans {
-		err := u.eachPack(ctx, "days", s.lo, s.hi, func(_ int64, pack []byte) error {
-			return u.addPack(pack, &[24]int32{int32(s.n)})
-		})
+		var parts [24]int32
+		for i := range parts {
+			parts[i] = int32(s.n)
+		}
+		err := u.eachPack(ctx, "days", s.lo, s.hi, func(_ int64, pack []byte) error { return u.addPack(pack, &parts) })
 		if err != nil {
 			return err
 		}
@@ -423,6 +426,10 @@ func (u *usageQuery) addPack(pack []byte, parts *[24]int32) error {
 	if !some {
 		return nil
 	}
+	if users != nil && u.alike(parts) {
+		u.addUsers(p, users, parts[0])
+		return cmp.Or(p.err, u.tooMany())
+	}
 	for p.nextDim() {
 		id := groupID{class: u.class(p.dim)}
 		if id.class < 0 {
@@ -443,10 +450,35 @@ func (u *usageQuery) addPack(pack []byte, parts *[24]int32) error {
 			}
 		}
 	}
-	if p.err != nil {
-		return p.err
+	return cmp.Or(p.err, u.tooMany())
+}
+
+// alike tells whether nothing but the user tells the rows of a pack apart.
+func (u *usageQuery) alike(parts *[24]int32) bool {
+	differs := slices.ContainsFunc(parts[1:], func(n int32) bool { return n != parts[0] })
+	return len(u.values) == 1 && u.tagsOf == nil && u.Only.Tag == "" && !differs
+}
+
+// addUsers is addPack for rows that are alike: the group of each user is looked
+// up once.
+func (u *usageQuery) addUsers(p *unpacker, users []int32, part int32) {
+	groups := make([]*sums, len(users))
+	for p.nextDim() {
+		if u.class(p.dim) < 0 {
+			continue
+		}
+		for p.nextRow() {
+			g := groups[p.user]
+			if g == nil {
+				if users[p.user] < 0 {
+					continue
+				}
+				g = u.group(groupID{part: part, user: users[p.user]})
+				groups[p.user] = g
+			}
+			p.addTo(g)
+		}
 	}
-	return u.tooMany()
 }
 
 // usersOf are the numbers of a pack's users, -1: not selected; nil: it does not
