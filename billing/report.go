@@ -179,7 +179,9 @@ func (r *Report) appendRow(dst []byte, row *Row) []byte {
 			value = row.Values[i]
 		}
 		dst = append(strconv.AppendQuote(dst, name), ':')
-		if n, err := strconv.ParseInt(value, 10, 64); err == nil && (name == "version" || name == "status") {
+		if name != "version" && name != "status" {
+			dst = appendString(dst, value)
+		} else if n, err := strconv.ParseInt(value, 10, 64); err == nil {
 			dst = strconv.AppendInt(dst, n, 10)
 		} else {
 			dst = appendString(dst, value)
@@ -219,7 +221,8 @@ func appendSums(dst []byte, s *Sums) []byte {
 // MarshalJSON writes {from, to, group_by, rows: [{<dimensions>, calls, …}],
 // total: {calls, …}}.
 func (r Report) MarshalJSON() ([]byte, error) {
-	dst := []byte{'{'}
+	const row = 300 // bytes of a usual one
+	dst := append(make([]byte, 0, row*(len(r.Rows)+2)), '{')
 	for _, at := range []struct {
 		name string
 		t    time.Time

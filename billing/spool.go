@@ -56,8 +56,8 @@ type Spool struct {
 	w     sync.Mutex // held while writing; taken before mu
 	spare *batch
 
-	mu       sync.Mutex
-	closed   bool
+	mu sync.Mutex
+	phase
 	next     *batch
 	segments []segmentFile // all files, oldest first; the last is being written
 	file     *os.File      // the last segment; changed under w and mu
@@ -66,13 +66,18 @@ type Spool struct {
 	retired  []*os.File    // earlier segments, to be synced and closed
 	dirty    bool          // there is something to sync
 	progress chan struct{}
-	clearing bool  // the last segment is to be removed once it is in the ledger
 	storeErr error // why the ledger takes nothing; nil: it does
 	room     room
 
 	kick   chan struct{} // wakes the writer
 	cancel context.CancelFunc
 	done   sync.WaitGroup
+}
+
+// phase is what is to become of a spool.
+type phase struct {
+	closed   bool
+	clearing bool // the last segment is to be removed once it is in the ledger
 }
 
 // batch is what one write will put down. The w lock guards all but buf and

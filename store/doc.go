@@ -16,12 +16,18 @@
 // of its hours, by dims, once more by tagsets too, and once more by users too.
 // Packs are only added; sixteen become one of the next level, and those of a
 // day that is over become one, as a log-structured tree does it. So writing
-// costs little, whatever is in the table, and a report reads a few packs.
+// costs little, whatever is in the table, and a report reads a few packs. The
+// users of a day that is over are spread over sixteen packs, of which a report
+// of one user reads one.
 //
 // A report over [From, To) in any time zone is put together of whole days,
 // whole hours and, at what is left at the ends, entries: exact, as all figures
 // are sums of integers. Latencies are counted in buckets, from which the
 // percentiles are read.
 //
-// Verify proves entries = hours = days, of every kind.
+// Entries that are erased leave their sums in erased, without their users'
+// names: packs stay what they were but for these names. A report that begins or
+// ends within an hour counts what was erased of it at the hour's beginning.
+//
+// Verify proves entries + erased = hours = days, of every kind.
 package store

@@ -192,7 +192,7 @@ func TestVerifyFindsEveryDamage(t *testing.T) {
 		"UPDATE entries SET cost = 0 WHERE call = 'c1'":   nil,
 		"UPDATE entries SET user = '' WHERE call = 'c1'":  nil,
 		"UPDATE entries SET time = time + 86400000000000": nil,
-		"INSERT INTO packs (day, kind, level, days, hours) SELECT day + 1, kind, level, days, hours FROM packs": nil,
+		"INSERT INTO packs (day, kind, level, shard, days, hours) SELECT day + 1, kind, level, shard, days, hours FROM packs": nil,
 		"a tagset": func(l *Ledger) {
 			alter(t, l, byTagset, "days", func(rows []packRow) []packRow { rows[0].tagset += 3; return rows[:1] })
 		},

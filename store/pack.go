@@ -196,34 +196,44 @@ func (u *unpacker) nextRow() bool {
 	if len(b) == 0 {
 		return false
 	}
-	tagset, i := binary.Uvarint(b)
-	if i <= 0 {
-		return u.fail()
-	}
-	user, size := binary.Uvarint(b[i:])
-	i += size
-	if size <= 0 || i >= len(b) || user >= uint64(len(u.users)) {
+	tagset, i := uvarint(b, 0)
+	user, i := uvarint(b, i)
+	if i <= 0 || i >= len(b) || user >= uint64(len(u.users)) {
 		return u.fail()
 	}
 	u.tagset, u.user, u.hour = int64(tagset), uint32(user), int64(b[i])
-	i++
-	mask, size := binary.Uvarint(b[i:])
-	if size <= 0 || mask >= 1<<nSums || u.hour > 23 {
+	mask, i := uvarint(b, i+1)
+	if i <= 0 || mask >= 1<<nSums || u.hour > 23 {
 		return u.fail()
 	}
-	i += size
 	n := 0
 	for ; mask != 0; mask &= mask - 1 {
-		v, size := binary.Varint(b[i:])
-		if size <= 0 {
+		v, next := uvarint(b, i)
+		if next <= 0 {
 			return u.fail()
 		}
-		i += size
-		u.at[n], u.values[n] = uint8(bits.TrailingZeros64(mask)), v
+		i = next
+		u.at[n], u.values[n] = uint8(bits.TrailingZeros64(mask)), int64(v>>1)^-int64(v&1) // zigzag
 		n++
 	}
 	u.n, u.run = n, b[i:]
 	return true
+}
+
+// uvarint reads a number at b[i], and gives where the next one is; -1: there is
+// none, or there was none before it. Most are short.
+func uvarint(b []byte, i int) (uint64, int) {
+	if uint(i) >= uint(len(b)) {
+		return 0, -1
+	}
+	if c := b[i]; c < 0x80 {
+		return uint64(c), i + 1
+	}
+	v, size := binary.Uvarint(b[i:])
+	if size <= 0 {
+		return 0, -1
+	}
+	return v, i + size
 }
 
 // addTo adds the row's sums.
@@ -301,19 +311,45 @@ func (m *merged) next() (bool, error) {
 
 // repack makes one pack of some.
 func repack(packs [][]byte) ([]byte, error) {
+	one, err := repackShards(packs, 1)
+	if err != nil {
+		return nil, err
+	}
+	return one[0], nil
+}
+
+// repackShards makes n packs of some, by the users that shardOf puts into each.
+func repackShards(packs [][]byte, n int) ([][]byte, error) {
 	m, err := mergePacks(packs)
 	if err != nil {
 		return nil, err
 	}
-	p := newPacker()
+	to := make([]*packer, n)
+	for i := range to {
+		to[i] = newPacker()
+	}
+	shards := map[string]int{}
 	for {
 		ok, err := m.next()
 		if err != nil {
 			return nil, err
 		}
 		if !ok {
-			return p.bytes(), nil
+			break
 		}
-		p.add(&m.row.packKey, &m.row.sums)
+		at := 0
+		if n > 1 {
+			known := false
+			if at, known = shards[m.row.user]; !known {
+				at = shardOf(m.row.user)
+				shards[m.row.user] = at
+			}
+		}
+		to[at].add(&m.row.packKey, &m.row.sums)
 	}
+	out := make([][]byte, n)
+	for i, p := range to {
+		out[i] = p.bytes()
+	}
+	return out, nil
 }

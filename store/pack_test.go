@@ -82,11 +82,18 @@ func TestPacksAreMerged(t *testing.T) {
 		}
 	}
 	verified(t, l, int64(n))
-	var most, over int
-	err := s.read.QueryRow("SELECT (SELECT count(*) FROM packs WHERE kind = 2 AND day = ?1), (SELECT count(*) FROM packs WHERE day < ?1)",
-		noon.Add(48*time.Hour).UnixNano()/day).Scan(&most, &over)
-	if err != nil || most > 3*levelSize || over != 2*int(kinds) {
-		t.Errorf("%d packs of the last day, %d of those before, %v", most, over, err)
+	var most, over, sharded int
+	err := s.read.QueryRow(`SELECT (SELECT count(*) FROM packs WHERE kind = 2 AND day = ?1), (SELECT count(*) FROM packs WHERE day < ?1 AND kind < 2),
+		(SELECT count(*) FROM packs WHERE day < ?1 AND kind = 2)`, noon.Add(48*time.Hour).UnixNano()/day).Scan(&most, &over, &sharded)
+	if err != nil || most > 3*levelSize || over != 4 || sharded != 2*userShards {
+		t.Errorf("%d packs of the last day, %d and %d of those before, %v", most, over, sharded, err)
+	}
+	for i := range 7 {
+		user := fmt.Sprint("u", i)
+		r, err := l.Usage(context.Background(), billing.Query{Only: billing.Filter{User: user}})
+		if err != nil || r.Total.Calls < 3*42 {
+			t.Errorf("%s: %+v, %v", user, r, err)
+		}
 	}
 	add(t, l, entry("late", noon)) // a straggler
 	verified(t, l, int64(n)+1)

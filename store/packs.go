@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"slices"
 )
 
@@ -51,13 +52,26 @@ func pack(rows []packRow, k kind, hours bool) []byte {
 	return p.bytes()
 }
 
-const insertPack = "INSERT INTO packs (day, kind, level, days, hours) VALUES (?, ?, ?, ?, ?)"
+const insertPack = "INSERT INTO packs (day, kind, level, shard, days, hours) VALUES (?, ?, ?, ?, ?, ?)"
+
+// The users of a day that is over are spread over some packs, so that a report
+// of one user reads the packs that it may be in.
+const (
+	userShards = 16
+	noShard    = -1
+)
+
+func shardOf(user string) int {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(user)) // a hash never fails
+	return int(h.Sum32() % userShards)
+}
 
 // write adds the packs of what was gathered.
 func (t tally) write(ctx context.Context, tx *sql.Tx) error {
 	for day, rows := range t {
 		for k := range kinds {
-			if _, err := tx.ExecContext(ctx, insertPack, day, k, 0, pack(rows, k, false), pack(rows, k, true)); err != nil {
+			if _, err := tx.ExecContext(ctx, insertPack, day, k, 0, noShard, pack(rows, k, false), pack(rows, k, true)); err != nil {
 				return fmt.Errorf("cannot add to the sums: %w", err)
 			}
 		}
@@ -186,11 +200,18 @@ func readPacks(ctx context.Context, tx *sql.Tx, where string, args ...any) (p pa
 
 // replace puts one pack in place of these.
 func (p *packsRead) replace(ctx context.Context, tx *sql.Tx, k kind, d int64, level int) error {
-	days, err := repack(p.days)
+	shards := []int{noShard}
+	if k == byUser && level == finalLevel {
+		shards = shards[:0]
+		for i := range userShards {
+			shards = append(shards, i)
+		}
+	}
+	days, err := repackShards(p.days, len(shards))
 	if err != nil {
 		return err
 	}
-	hours, err := repack(p.hours)
+	hours, err := repackShards(p.hours, len(shards))
 	if err != nil {
 		return err
 	}
@@ -199,8 +220,12 @@ func (p *packsRead) replace(ctx context.Context, tx *sql.Tx, k kind, d int64, le
 			return err
 		}
 	}
-	_, err = tx.ExecContext(ctx, insertPack, d, k, level, days, hours)
-	return err
+	for i, shard := range shards {
+		if _, err = tx.ExecContext(ctx, insertPack, d, k, level, shard, days[i], hours[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // rebuildChunk is how many entries make a pack while all are made anew.

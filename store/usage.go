@@ -38,9 +38,9 @@ func (l *Ledger) report(ctx context.Context, q billing.Query) (*billing.Report, 
 	if err != nil {
 		return nil, err
 	}
-	out := &billing.Report{From: q.From, To: q.To, GroupBy: q.GroupBy, Rows: []billing.Row{}}
+	out := &billing.Report{From: q.From, To: q.To, GroupBy: q.GroupBy, Rows: make([]billing.Row, 0, len(groups))}
 	for i := range groups {
-		if g := &groups[i]; g.sums != (sums{}) {
+		if g := &groups[i]; *g.sums != (sums{}) {
 			out.Rows = append(out.Rows, billing.Row{Values: g.values, Sums: g.sums.report()})
 		}
 	}
@@ -61,7 +61,7 @@ func (l *Ledger) report(ctx context.Context, q billing.Query) (*billing.Report, 
 func total(groups []grouped) *sums {
 	var all sums
 	for i := range groups {
-		all.add(&groups[i].sums, 1)
+		all.add(groups[i].sums, 1)
 	}
 	return &all
 }

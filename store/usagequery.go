@@ -16,7 +16,7 @@ import (
 // grouped is one row of a report in the making.
 type grouped struct {
 	values []string
-	sums   sums
+	sums   *sums
 }
 
 // groupID tells groups apart: an interval, the dims' values, tag and user, each
@@ -40,9 +40,8 @@ type usageQuery struct {
 	reader    unpacker
 	packUsers []int32 // of the pack that is read: numbers in users; -1: not selected
 
-	at     map[groupID]int32
-	ids    []groupID
-	groups []sums
+	groups map[groupID]*sums
+	chunk  []sums // where the next groups are made
 }
 
 // numbering gives texts numbers.
@@ -81,7 +80,7 @@ func usage(ctx context.Context, tx *sql.Tx, q billing.Query) ([]grouped, error) 
 	if err != nil || from >= to {
 		return nil, err
 	}
-	u := &usageQuery{Query: q, tx: tx, at: map[groupID]int32{}}
+	u := &usageQuery{Query: q, tx: tx, groups: map[groupID]*sums{}}
 	switch {
 	case slices.Contains(q.GroupBy, "user") || q.Only.User != "":
 		u.kind = byUser
@@ -255,16 +254,20 @@ func (u *usageQuery) readTags(ctx context.Context) error {
 	return rows.Err()
 }
 
-// group is the sums of a group, made at its first use. What it points to may
-// move when the next group is made.
+// groupChunk is how many groups are made at once.
+const groupChunk = 256
+
+// group is the sums of a group, made at its first use.
 func (u *usageQuery) group(id groupID) *sums {
-	i, ok := u.at[id]
-	if !ok {
-		i = int32(len(u.groups))
-		u.at[id] = i
-		u.ids, u.groups = append(u.ids, id), append(u.groups, sums{})
+	g := u.groups[id]
+	if g == nil {
+		if len(u.chunk) == 0 {
+			u.chunk = make([]sums, min(groupChunk, len(u.groups)+8))
+		}
+		g, u.chunk = &u.chunk[0], u.chunk[1:]
+		u.groups[id] = g
 	}
-	return &u.groups[i]
+	return g
 }
 
 // tooMany is an error once there are more groups than there may be rows.
@@ -340,9 +343,11 @@ func (u *usageQuery) addErased(ctx context.Context, s span) error {
 // addDays sums whole days.
 func (u *usageQuery) addDays(ctx context.Context, spans []span) error {
 	for _, s := range spans {
-		err := u.eachPack(ctx, "days", s.lo, s.hi, func(_ int64, pack []byte) error {
-			return u.addPack(pack, &[24]int32{int32(s.n)})
-		})
+		var parts [24]int32
+		for i := range parts {
+			parts[i] = int32(s.n)
+		}
+		err := u.eachPack(ctx, "days", s.lo, s.hi, func(_ int64, pack []byte) error { return u.addPack(pack, &parts) })
 		if err != nil {
 			return err
 		}
@@ -385,91 +390,15 @@ func (u *usageQuery) addHours(ctx context.Context, spans []span) error {
 	return nil
 }
 
-// eachPack reads the packs of days [lo, hi).
-func (u *usageQuery) eachPack(ctx context.Context, column string, lo, hi int64, use func(day int64, pack []byte) error) error {
-	rows, err := u.tx.QueryContext(ctx, "SELECT day, "+column+" FROM packs WHERE kind = ? AND day >= ? AND day < ?", u.kind, lo, hi)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = rows.Close() }()
-	var day int64
-	var pack sql.RawBytes
-	for rows.Next() {
-		if err := rows.Scan(&day, &pack); err != nil {
-			return err
-		}
-		if err := use(day, pack); err != nil {
-			return fmt.Errorf("sums of day %d: %w", day, err)
-		}
-	}
-	return rows.Err()
-}
-
-// addPack sums what is selected of a pack; parts are the intervals of its hours,
-// -1: the hour is in none.
-func (u *usageQuery) addPack(pack []byte, parts *[24]int32) error {
-	p := &u.reader
-	if err := p.open(pack); err != nil {
-		return err
-	}
-	users, some := u.usersOf(p)
-	if !some {
-		return nil
-	}
-	for p.nextDim() {
-		id := groupID{class: u.class(p.dim)}
-		if id.class < 0 {
-			continue
-		}
-		for p.nextRow() {
-			id.part = parts[p.hour]
-			if id.part < 0 {
-				continue
-			}
-			if users != nil {
-				if id.user = users[p.user]; id.user < 0 {
-					continue
-				}
-			}
-			for _, id.tag = range u.tagged(p.tagset) {
-				p.addTo(u.group(id))
-			}
-		}
-	}
-	if p.err != nil {
-		return p.err
-	}
-	return u.tooMany()
-}
-
-// usersOf are the numbers of a pack's users, -1: not selected; nil: it does not
-// matter who they are. False: none is selected.
-func (u *usageQuery) usersOf(p *unpacker) (numbers []int32, some bool) {
-	byUser := slices.Contains(u.GroupBy, "user")
-	if !byUser && u.Only.User == "" {
-		return nil, true
-	}
-	u.packUsers = slices.Grow(u.packUsers[:0], len(p.users))
-	for _, name := range p.users {
-		number := int32(0)
-		switch {
-		case u.Only.User != "" && string(name) != u.Only.User:
-			number = -1
-		case byUser:
-			number = u.users.numberOf(name)
-		}
-		some = some || number >= 0
-		u.packUsers = append(u.packUsers, number)
-	}
-	return u.packUsers, some
-}
-
 // rows names the groups. A class, a tag or a user may stand for others of the
 // same values.
 func (u *usageQuery) rows() []grouped {
-	out := make([]grouped, len(u.groups))
-	for i, id := range u.ids {
-		p, values, next := &u.parts[id.part], make([]string, len(u.GroupBy)), 0
+	out := make([]grouped, 0, len(u.groups))
+	cells := make([]string, len(u.groups)*len(u.GroupBy))
+	for id, sums := range u.groups {
+		p, next := &u.parts[id.part], 0
+		values := cells[:len(u.GroupBy):len(u.GroupBy)]
+		cells = cells[len(u.GroupBy):]
 		for j, g := range u.GroupBy {
 			switch {
 			case g == "hour":
@@ -487,7 +416,7 @@ func (u *usageQuery) rows() []grouped {
 				next++
 			}
 		}
-		out[i] = grouped{values, u.groups[i]}
+		out = append(out, grouped{values, sums})
 	}
 	return out
 }

@@ -35,7 +35,7 @@ func (s *bucketServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.failing--
 		w.WriteHeader(503)
 	case why != "":
-		http.Error(w, why, 403)
+		http.Error(w, why, http.StatusForbidden)
 	case r.Method == "PUT":
 		s.objects[path] = string(body)
 	default:

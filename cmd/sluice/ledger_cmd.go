@@ -10,8 +10,8 @@ import (
 )
 
 func ledgerCommand() *cobra.Command {
-	return group("ledger", "The ledger: show a call, give money back, correct a charge, export entries",
-		ledgerShowCommand(), ledgerRefundCommand(), ledgerCorrectCommand(), ledgerExportCommand())
+	return group("ledger", "The ledger: show a call, give money back, correct a charge, export entries, erase them",
+		ledgerShowCommand(), ledgerRefundCommand(), ledgerCorrectCommand(), ledgerExportCommand(), ledgerEraseCommand())
 }
 
 func ledgerShowCommand() *cobra.Command {
@@ -81,5 +81,30 @@ func ledgerCorrectCommand() *cobra.Command {
 		})}
 	c.flags(cmd)
 	cmd.Flags().StringVar(&usd, "usd", "", "dollars to add; below 0 they are given back")
+	return cmd
+}
+
+func ledgerEraseCommand() *cobra.Command {
+	var c adminClient
+	var e billing.Erasure
+	var before string
+	cmd := &cobra.Command{Use: "erase", Short: "Erase a team's entries, or a user's name in them; every sum stays", Args: cobra.NoArgs,
+		Long: "Erase a team's entries before a time: their sums by hour, key, model and so on stay, so that reports, budgets and 'sluice report --verify'\n" +
+			"say what they said. With --user, entries stay and only lose that user's name, which the sums lose too. There is no way back.",
+		RunE: command(func(cmd *cobra.Command, _ []string) error {
+			if before == "" && e.User == "" || e.Team == "" {
+				return unusable("--team is needed, and --user or --before or both")
+			}
+			b, err := c.call(cmd.Context(), http.MethodPost, "erasures", nil, map[string]string{"team": e.Team, "user": e.User, "before": before})
+			if err != nil {
+				return err
+			}
+			return printFields(cmd.OutOrStdout(), b, c.json)
+		})}
+	c.flags(cmd)
+	f := cmd.Flags()
+	f.StringVar(&e.Team, "team", "", "whose entries; those of teams below it stay")
+	f.StringVar(&e.User, "user", "", "make this user's name unreadable, and keep the entries")
+	f.StringVar(&before, "before", "", "a date or RFC 3339 time: only entries before it")
 	return cmd
 }

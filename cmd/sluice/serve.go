@@ -132,6 +132,8 @@ func (s *server) run(ctx context.Context) error {
 	watching, stopWatching := context.WithCancel(ctx)
 	go s.watch(watching, hup)
 	go s.warnings.Run(watching)
+	retaining := make(chan struct{})
+	go func() { s.retain(watching); close(retaining) }()
 	s.greet(data.Addr().String(), link, first)
 	go settleHeap()
 	select {
@@ -140,6 +142,7 @@ func (s *server) run(ctx context.Context) error {
 	case err = <-failed:
 	}
 	stopWatching()
+	<-retaining
 	return errors.Join(err, s.shutdown(plane))
 }
 

@@ -33,7 +33,7 @@ func (s *server) adminPlane(addr string) (*http.Server, string, error) {
 	o := admin.Options{
 		Tokens: tokens, View: s.adminView,
 		Tenants: s.store.Tenants(), Ledger: s.store.Ledger(), Entries: s.store.Ledger(), Prompts: s.store.Prompts(), Splits: s.store.Prompts(),
-		Publish: s.publish, Review: s.review, Test: s.testPrompt, Live: s.livePrompt, Prices: s.store.Prices(), Changed: s.changed, Reload: s.reload, Flush: s.flush, Correct: s.correct,
+		Publish: s.publish, Review: s.review, Test: s.testPrompt, Live: s.livePrompt, Prices: s.store.Prices(), Changed: s.changed, Reload: s.reload, Flush: s.flush, Correct: s.correct, Erase: s.erase,
 		SetBreaker: s.setBreaker, Explain: s.explain, Health: s.health,
 		Console: pages, Location: s.location, Log: s.log,
 	}

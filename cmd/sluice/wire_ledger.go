@@ -33,3 +33,63 @@ func (s *server) correct(ctx context.Context, r billing.CorrectionRequest) (bill
 	s.log.Info("call corrected", "call", e.Corrects, "correction", e.Call, "team", e.Team, "usd", e.Cost.String(), "reason", e.Reason)
 	return e, account, true, nil
 }
+
+// erase erases from the ledger, when nothing of it can come back from the spool.
+func (s *server) erase(ctx context.Context, e billing.Erasure) (billing.Erased, error) {
+	s.correcting.Lock() // a call must not be corrected while it is erased
+	defer s.correcting.Unlock()
+	clearing, cancel := context.WithTimeout(ctx, flushTime)
+	defer cancel()
+	if err := s.spool.Clear(clearing); err != nil {
+		return billing.Erased{}, fmt.Errorf("cannot erase now: %w", err)
+	}
+	out, err := s.store.Ledger().Erase(ctx, e)
+	if out.Entries > 0 {
+		s.log.Info("ledger entries erased", "team", e.Team, "one_user", e.User != "", "before", e.Before, "entries", out.Entries, "usd", out.USD.String())
+	}
+	return out, err
+}
+
+// retainEvery is how often entries are looked for that are older than they may be.
+const retainEvery = time.Hour
+
+// retain erases, every hour, the entries that are older than a team's retention
+// or billing's. It goes by whole days of UTC.
+func (s *server) retain(ctx context.Context) {
+	for {
+		if err := s.retainOnce(ctx, time.Now()); err != nil && ctx.Err() == nil {
+			s.log.Error("old ledger entries are still kept", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(retainEvery):
+		}
+	}
+}
+
+func (s *server) retainOnce(ctx context.Context, now time.Time) error {
+	cfg := s.build.view().cfg
+	if !cfg.Retains() {
+		return nil
+	}
+	teams, err := s.store.Ledger().LedgerTeams(ctx)
+	if err != nil {
+		return err
+	}
+	parents := map[string]string{}
+	for _, t := range s.build.view().teams {
+		parents[t.Name] = t.Parent
+	}
+	for _, team := range teams {
+		days := cfg.RetentionOf(team, parents)
+		if days <= 0 {
+			continue
+		}
+		before := now.UTC().Truncate(24*time.Hour).AddDate(0, 0, -int(days))
+		if _, err := s.erase(ctx, billing.Erasure{Team: team, Before: before}); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -53,3 +53,24 @@ func (w *world) correct(r billing.CorrectionRequest) (billing.Entry, *billing.Ac
 	}
 	return e, a, made, err
 }
+
+func TestErasures(t *testing.T) {
+	w := newWorld()
+	c := newClient(t, w, "admin")
+	if out := c.object(200, "POST", "/admin/v1/erasures", `{"team": "sales", "before": "2026-11-01"}`); out["entries"] != 2.0 || out["usd"] != "1" ||
+		w.erased.Team != "sales" || !w.erased.Before.Equal(time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)) {
+		t.Errorf("%v, %+v", out, w.erased)
+	}
+	if out := c.object(200, "POST", "/admin/v1/erasures", `{"team": "sales", "user": "ann"}`); out["user"] != "ann" || out["before"] != nil || !w.erased.Before.IsZero() {
+		t.Errorf("%v, %+v", out, w.erased)
+	}
+	for body, detail := range map[string]string{
+		`{}`:                "team is needed",
+		`{"team": "sales"}`: "give a user",
+		`{"team": "sales", "before": "yesterday"}`:  "before",
+		`{"team": "sales", "before": "2036-11-01"}`: "in the future",
+		`{"team": "sales", "user": "(erased)"}`:     "erased already",
+	} {
+		c.problem("POST", "/admin/v1/erasures", body, 400, "invalid_request", detail)
+	}
+}

@@ -40,6 +40,7 @@ type world struct {
 	asked     billing.Query
 	listed    billing.RequestQuery
 	accounts  map[string]*billing.Account
+	erased    billing.Erasure
 	published Publication
 	publErr   error
 }
@@ -232,6 +233,10 @@ func (w *world) options() Options {
 		Flush:   func(context.Context) error { return nil },
 		Correct: func(_ context.Context, r billing.CorrectionRequest) (billing.Entry, *billing.Account, bool, error) {
 			return w.correct(r)
+		},
+		Erase: func(_ context.Context, e billing.Erasure) (billing.Erased, error) {
+			w.erased = e
+			return billing.Erased{Entries: 2, USD: billing.Dollar}, w.broken
 		},
 		SetBreaker: func(target string, m router.Mode) error {
 			w.targets[0].State = map[router.Mode]string{router.ForceOpen: "open", router.ForceClosed: "closed", router.Auto: "closed"}[m]

@@ -92,6 +92,7 @@ var descriptions = map[string]described{
 	"POST /admin/v1/usage/reprice": {summary: "Tell what a time would have cost at other prices; nothing changes", in: repriceIn{}, out: billing.Repriced{}},
 	"GET /admin/v1/corrections":    {summary: "List the corrections of a time, oldest first", query: []string{"from", "to", "team"}, out: list[correctionOut]{}},
 	"POST /admin/v1/corrections":   {summary: "Correct or refund what a call has cost, by a new entry of the ledger", in: correctionIn{}, out: correctionOut{}, status: 201},
+	"POST /admin/v1/erasures":      {summary: "Erase the entries of a team before a time, or make a user unreadable; every sum stays", in: erasureIn{}, out: erasureOut{}},
 	"GET /admin/v1/entries": {summary: "Stream whole entries of the ledger, oldest first, a line of JSON each", query: []string{"from", "to", "team"},
 		out: mediaType("application/x-ndjson")},
 	"GET /admin/v1/invoices/{name}": {summary: "Invoice a team's month", query: []string{"month", "by", "format"}, out: billing.Invoice{}, forms: []string{"text/csv", "text/html"}},

@@ -49,6 +49,8 @@ type Options struct {
 	// Correct adds a correction to the ledger and books it; made is false if it
 	// is there already. The account is that of the call, with the correction.
 	Correct func(ctx context.Context, r billing.CorrectionRequest) (e billing.Entry, of *billing.Account, made bool, err error)
+	// Erase erases from the ledger.
+	Erase func(ctx context.Context, e billing.Erasure) (billing.Erased, error)
 	// SetBreaker takes an operator's word about a target (provider/model).
 	SetBreaker func(target string, mode router.Mode) error
 	// Explain tells what a call for a model would choose among.

@@ -50,6 +50,7 @@ var routes = []route{
 	{"POST", "/admin/v1/usage/reconcile", readers, (*api).reconcileUsage},
 	{"GET", "/admin/v1/corrections", everyone, (*api).listCorrections},
 	{"POST", "/admin/v1/corrections", changers, (*api).correct},
+	{"POST", "/admin/v1/erasures", changers, (*api).erase},
 	{"GET", "/admin/v1/entries", everyone, (*api).listEntries},
 	{"GET", "/admin/v1/requests", everyone, (*api).listRequests},
 	{"GET", "/admin/v1/requests/{id}", everyone, (*api).showRequest},

@@ -31,6 +31,7 @@ var matrix = map[string]string{
 	"POST /admin/v1/usage/reconcile":                       "aov",
 	"GET /admin/v1/corrections":                            "aovt",
 	"GET /admin/v1/entries":                                "aovt",
+	"POST /admin/v1/erasures":                              "a",
 	"POST /admin/v1/corrections":                           "a",
 	"GET /admin/v1/requests":                               "aovt",
 	"GET /admin/v1/requests/{id}":                          "aovt",

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"sluice/bench/proc"
 )
 
 // question is one request to the gateway.
@@ -22,6 +24,7 @@ type question struct {
 type answer struct {
 	question
 	first, slowest time.Duration
+	cpu            time.Duration // of the gateway, once; in steps of 10 ms
 	bytes          int64
 	refused        bool // it would have too many rows
 }
@@ -106,6 +109,10 @@ func askAll(ctx context.Context, o *options, w *world) (slow int, err error) {
 	var order []string
 	for _, q := range questions(w) {
 		a := answer{question: q}
+		before, err := proc.CPU(g.cmd.Process.Pid)
+		if err != nil {
+			return slow, err
+		}
 		for round := range o.rounds {
 			took, n, err := g.ask(ctx, q.path)
 			if a.refused = errors.Is(err, errTooMany); err != nil && !a.refused {
@@ -116,6 +123,11 @@ func askAll(ctx context.Context, o *options, w *world) (slow int, err error) {
 			}
 			a.slowest, a.bytes = max(a.slowest, took), n
 		}
+		after, err := proc.CPU(g.cmd.Process.Pid)
+		if err != nil {
+			return slow, err
+		}
+		a.cpu = (after - before) / time.Duration(o.rounds)
 		if kinds[q.kind] == nil {
 			order = append(order, q.kind)
 		}
@@ -138,19 +150,21 @@ func (o *options) tell(kind string, of []answer) (slow int) {
 			over = append(over, a)
 		}
 	}
-	refused := 0
+	refused, cpu := 0, time.Duration(0)
 	for _, a := range of {
+		cpu = max(cpu, a.cpu)
 		if a.refused {
 			refused++
 		}
 	}
-	fmt.Printf("%-24s %3d asked, median %v, slowest %v; %d over the limit, %d refused as too long\n", kind, len(of),
-		of[len(of)/2].slowest.Round(time.Millisecond), of[0].slowest.Round(time.Millisecond), len(over), refused)
+	fmt.Printf("%-24s %3d asked, median %v, slowest %v, most CPU %v; %d over the limit, %d refused as too long\n", kind, len(of),
+		of[len(of)/2].slowest.Round(time.Millisecond), of[0].slowest.Round(time.Millisecond),
+		cpu.Round(time.Millisecond), len(over), refused)
 	if len(over) == 0 {
 		over = of[:1]
 	}
 	for _, a := range over {
-		fmt.Printf("    %v (first %v) %d kB %s\n", a.slowest.Round(time.Millisecond), a.first.Round(time.Millisecond), a.bytes/1000, strings.TrimPrefix(a.path, "/admin/v1/"))
+		fmt.Printf("    %v (first %v, CPU %v) %d kB %s\n", a.slowest.Round(time.Millisecond), a.first.Round(time.Millisecond), a.cpu.Round(time.Millisecond), a.bytes/1000, strings.TrimPrefix(a.path, "/admin/v1/"))
 	}
 	if of[0].slowest > o.limit {
 		return len(over)

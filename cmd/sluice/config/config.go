@@ -79,6 +79,7 @@ type Billing struct {
 	WhenSpent    *WhenSpent     `json:"when_spent"`    // never nil after Load
 	HoldTokens   int64          `json:"hold_tokens"`
 	TimeZone     *time.Location `json:"time_zone"` // never nil after Load
+	Retention    Days           `json:"retention"` // of the ledger's entries; 0: for ever
 	Webhook      *Webhook       `json:"webhook"`   // gets the warnings of budgets; nil: none
 }
 

@@ -139,7 +139,10 @@ type Team struct {
 	Users  billing.People  `json:"users"`  // budgets and limits by user; * is each that is not named
 	Tags   billing.People  `json:"tags"`
 	Parent string          `json:"parent"`
-	Keys   []Key           `json:"keys"`
+	// Retention is of the team's entries in the ledger; 0: as the team above, or
+	// billing's.
+	Retention Days  `json:"retention"`
+	Keys      []Key `json:"keys"`
 	// OnDisconnect stands before that of the teams above and billing's; nil:
 	// not given.
 	OnDisconnect *OnDisconnect `json:"on_disconnect"`

@@ -1,16 +1,25 @@
 package e2e
 
 import (
+	"bytes"
+	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/tidwall/gjson"
+
+	"sluice/billing"
+	"sluice/store"
 )
 
 // Money is given back by new entries: budgets, reports and the proof know of
@@ -131,4 +140,114 @@ func TestExport(t *testing.T) {
 	}
 	g.stop()
 	export("--out", filepath.Join(g.dir, "again"), "--data", filepath.Join(g.dir, "data"), "-c", g.file())
+}
+
+// What is erased is in no file any more, and in every sum still.
+func TestErase(t *testing.T) {
+	g := start(t, providers+"billing: {retention: 400d}\nteams: {t: {retention: forever, budget: {usd: 1, per: month, hard: true}, keys: [{name: k, value: \""+teamKey+"\"}]}}\n")
+	for i := range 4 {
+		user := []string{"private-ann", "private-bob"}[i%2]
+		if a := g.chat(chatBody("up/in-1000_out-1000", "hi", `,"user":"`+user+`"`)); a.status != 200 { // 0.003 each
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+	}
+	g.waitCalls(4)
+	run := func(args ...string) gjson.Result {
+		t.Helper()
+		out, stderr, code := g.sluice(append(args, "--json")...)
+		if code != 0 {
+			t.Fatalf("%v: exit code %d: %s%s", args, code, out, stderr)
+		}
+		return gjson.Parse(out)
+	}
+	if out := run("ledger", "erase", "--team", "t", "--user", "private-ann"); out.Get("entries").Int() != 2 || out.Get("usd").String() != "0.006" {
+		t.Errorf("erase a user: %s", out.Raw)
+	}
+	if out := run("report", "--by", "user"); out.Get("rows.0.user").String() != "(erased)" || out.Get("rows.0.usd").String() != "0.006" || out.Get("total.usd").String() != "0.012" {
+		t.Errorf("report: %s", out.Raw)
+	}
+	if n := len(g.api("GET", "requests", "").get("data").Array()); n != 4 {
+		t.Errorf("%d requests are left", n)
+	}
+	if out := run("ledger", "erase", "--team", "t", "--before", time.Now().UTC().Format(time.RFC3339Nano)); out.Get("entries").Int() != 4 {
+		t.Errorf("erase entries: %s", out.Raw)
+	}
+	if n := len(g.api("GET", "requests", "").get("data").Array()); n != 0 {
+		t.Errorf("%d requests are left", n)
+	}
+	check := func() {
+		t.Helper()
+		if out := run("report", "--by", "model"); out.Get("total.usd").String() != "0.012" || out.Get("rows.0.calls").Int() != 4 {
+			t.Errorf("report: %s", out.Raw)
+		}
+		if spent := g.api("GET", "budgets", "").get("data.0.spent").String(); spent != "0.012" {
+			t.Errorf("spent %s", spent)
+		}
+		run("report", "--verify")
+	}
+	check()
+	g.stop()
+	g.start()
+	check()
+	g.stop()
+	err := filepath.WalkDir(g.dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if bytes.Contains(b, []byte("private-")) {
+			t.Errorf("%s holds a user's name still", path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if _, stderr, code := g.sluice("ledger", "erase", "--team", "t"); code != 2 || !strings.Contains(stderr, "--before") {
+		t.Errorf("erasing everything: %d %s", code, stderr)
+	}
+}
+
+// Entries that are older than a team's retention go by themselves.
+func TestRetention(t *testing.T) {
+	g := newGateway(t, providers+`billing: {retention: 40d}
+teams:
+  t: {keys: [{name: k, value: "`+teamKey+`"}]}
+  brief: {retention: 3d}
+  long: {retention: forever}
+`)
+	s, err := store.Open(t.Context(), "sqlite:"+filepath.Join(g.dir, "data", "sluice.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var entries []billing.Entry
+	for _, team := range []string{"t", "brief", "long", "gone"} {
+		for _, days := range []int{1, 10, 100} {
+			entries = append(entries, billing.Entry{Call: fmt.Sprint(team, "-", days), Time: time.Now().AddDate(0, 0, -days), Team: team, Model: "m", Cost: billing.Dollar, Status: 200})
+		}
+	}
+	if err := errors.Join(s.Ledger().Append(t.Context(), entries), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	g.start()
+	want := "brief-1 gone-1 gone-10 long-1 long-10 long-100 t-1 t-10"
+	var left []string
+	ok := eventually(20*time.Second, func() bool {
+		left = nil
+		for _, r := range g.api("GET", "requests", "").get("data.#.call").Array() {
+			left = append(left, r.String())
+		}
+		slices.Sort(left)
+		return strings.Join(left, " ") == want
+	})
+	if !ok {
+		t.Errorf("left are %v, want %s", left, want)
+	}
+	out := g.api("GET", "usage?from=2020-01-01&group_by=team", "")
+	if out.get("total.usd").String() != "12" || len(out.get("rows").Array()) != 4 {
+		t.Errorf("usage %s", out.body)
+	}
+	if _, stderr, code := g.sluice("report", "--verify"); code != 0 {
+		t.Errorf("verify: %d %s", code, stderr)
+	}
 }

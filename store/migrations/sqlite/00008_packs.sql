@@ -9,6 +9,7 @@ CREATE TABLE packs (
     day INTEGER NOT NULL,   -- since 1970, UTC
     kind INTEGER NOT NULL,  -- what the rows tell apart: 0 dims, 1 tagsets too, 2 users too
     level INTEGER NOT NULL, -- 0: of one transaction; sixteen of a level become one of the next; 99: of all before
+    shard INTEGER NOT NULL, -- of kind 2 and level 99: which users; -1: all
     days BLOB NOT NULL,     -- the sums of the day
     hours BLOB NOT NULL     -- the same by hour
 );
