@@ -41,7 +41,7 @@ func TestOwners(t *testing.T) {
 	if ci.Name != "lab/ci" || ci.Team != "lab" || ci.Key.ID != "1" || ci.Parent() != v.Team("lab") || ci.Parent().Parent() != v.Team("corp") {
 		t.Errorf("%+v", ci)
 	}
-	if !ci.HasHardBudget() || v.Team("free").HasHardBudget() || v.Key("2").HasHardBudget() || !v.Key("2").HasBudget() || v.Team("free").HasBudget() {
+	if !ci.hard || v.Team("free").hard || v.Key("2").hard || !v.Key("2").budgeted || v.Team("free").budgeted {
 		t.Error("budgets are wrong")
 	}
 	if v.Team("none") != nil || v.Key("9") != nil {

@@ -10,16 +10,17 @@
 //   - Counter counts tokens offline. It is for callers that are near a limit
 //     and for providers that report no usage; everybody else estimates.
 //   - Book keeps what teams and keys have spent and hold, in memory. Before a
-//     call goes out, Owner.HoldUpTo sets aside the most that it can cost, in
-//     every budget above it at once or in none; Hold.Settle turns that into
-//     what it did cost. Owner.Admit does the same for requests, tokens and
+//     call goes out, Owner.Hold sets aside the most that it can use (money,
+//     tokens, the request itself), in every budget above it at once or in none;
+//     Hold.Settle turns that into what it did use. Owner.For adds the budgets
+//     and limits of the user and the tags of a call (person.go). Owner.Admit does the same for requests, tokens and
 //     calls at once; Owner.AdmitFor besides shares what a provider allows
 //     between the teams that ask for it (share.go).
 //   - Entry is a line of the ledger. Spool.Append puts it on disk before the
 //     answer ends; the spool's writer moves entries to the Ledger, which every
 //     figure (Report) is derived from, and every Invoice.
 //   - BudgetStatus is how a budget stands, and by its rate so far (foresee)
-//     when it runs out.
+//     when it runs out. Warnings tells of those that reach a level to warn at.
 //
 // The order at the end of a call is: cost it, spool the Entry, settle the hold
 // and the ticket. A budget that a reload adds is filled from the ledger, so

@@ -88,13 +88,6 @@ type account struct {
 // accountName tells the accounts of teams and keys apart; one of the two is set.
 type accountName struct{ team, key string }
 
-// HasHardBudget tells whether a hard budget, of the owner or above it, bounds
-// what its calls may cost.
-func (o *Owner) HasHardBudget() bool { return o.hard }
-
-// HasBudget tells whether there is any budget, of the owner or above it.
-func (o *Owner) HasBudget() bool { return o.budgeted }
-
 // Parent is the team that the owner belongs to; nil: none.
 func (o *Owner) Parent() *Owner { return o.parent }
 
