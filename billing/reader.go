@@ -161,6 +161,7 @@ func (s *Spool) quarantine(path string, d *damage) error {
 	if err := os.Rename(path, aside); err != nil {
 		return err
 	}
+	s.room.damaged.Add(1)
 	what := "a usage segment is damaged: every record of it that could be read was moved to the ledger, and the file is kept"
 	if d.atEnd {
 		what = "the end of a usage segment is no whole record, as when the process or the machine stops while it is written: " +
@@ -176,6 +177,7 @@ func (s *Spool) setAsideOther(path string, mode os.FileMode) error {
 	if err := os.Rename(path, aside); err != nil {
 		return fmt.Errorf("cannot set aside what is no file: %w", err)
 	}
+	s.room.damaged.Add(1)
 	s.o.Log.Error("what is in the place of a usage segment is no file: it is kept aside", "path", path, "kept", aside, "mode", mode.String())
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -37,6 +38,8 @@ type room struct {
 	bytes   int
 	shelved int64 // records that ever came to wait
 	brought int64 // and of these, those that are in a file or the ledger
+
+	damaged atomic.Int64 // segments that were kept aside
 }
 
 // piece is some records in their frames.
@@ -63,6 +66,9 @@ func (s *Spool) Unwritten() int64 {
 	defer s.mu.Unlock()
 	return int64(s.room.records)
 }
+
+// Damaged is how many segments were found damaged, and kept aside, so far.
+func (s *Spool) Damaged() int64 { return s.room.damaged.Load() }
 
 // StoreTrouble is why the ledger takes no entries; nil: it does.
 func (s *Spool) StoreTrouble() error {

@@ -274,6 +274,7 @@ func (s *server) gauges() telemetry.Gauges {
 		SpoolMemory:   s.spool.Unwritten,
 		SpoolStrained: func() bool { return s.spool.Strain() != nil },
 		SpoolRefuses:  func() bool { st := s.spool.Strain(); return st != nil && st.Refuse },
+		SpoolDamaged:  s.spool.Damaged,
 		StoreDown:     func() bool { return s.spool.StoreTrouble() != nil },
 		OpenHolds:     s.book.OpenHolds,
 		LogDropped:    s.gateway.LogDropped,

@@ -55,6 +55,7 @@ type Gauges struct {
 	SpoolMemory   func() int64 // of these, in memory
 	SpoolStrained func() bool
 	SpoolRefuses  func() bool
+	SpoolDamaged  func() int64 // segments
 	StoreDown     func() bool
 	OpenHolds     func() (n int64, usd billing.Nano)
 	LogDropped    func() int64
@@ -111,6 +112,8 @@ func (m *Metrics) AddGauges(g Gauges) {
 		gauge("sluice_spool_memory_records", "Usage records that wait in memory, where a crash would take them.", g.SpoolMemory),
 		flag("sluice_spool_strained", "1 while the disk takes no usage records, or soon will not.", g.SpoolStrained),
 		flag("sluice_spool_refusing", "1 while calls are refused because their usage could not be kept.", g.SpoolRefuses),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "sluice_spool_damaged_segments_total",
+			Help: "Segments of the usage spool that were found damaged, and kept aside."}, func() float64 { return float64(g.SpoolDamaged()) }),
 		flag("sluice_spool_store_down", "1 while the store takes no usage: it waits in the spool.", g.StoreDown),
 		gauge("sluice_holds_open", "Calls that hold something of a budget.", func() int64 { n, _ := g.OpenHolds(); return n }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "sluice_holds_usd", Help: "Money that is held for them, in dollars."}, func() float64 {

@@ -54,7 +54,7 @@ func TestCounts(t *testing.T) {
 	m := New()
 	m.AddGauges(Gauges{SpoolRecords: func() int64 { return 3 }, LogDropped: func() int64 { return 4 },
 		SpoolMemory: func() int64 { return 2 }, SpoolStrained: func() bool { return true }, SpoolRefuses: func() bool { return false },
-		StoreDown: func() bool { return true }, OpenHolds: func() (int64, billing.Nano) { return 5, 3 * billing.Dollar / 2 },
+		SpoolDamaged: func() int64 { return 6 }, StoreDown: func() bool { return true }, OpenHolds: func() (int64, billing.Nano) { return 5, 3 * billing.Dollar / 2 },
 		Breakers: func(yield func(string, float64)) { yield("up/small", 2); yield("up/big", 0) }})
 	good := entry("up/small", "")
 	good.Usage = schema.Usage{Input: 10, CachedInput: 4, CacheWrite: 2, Output: 5, Reasoning: 1}
@@ -91,6 +91,7 @@ func TestCounts(t *testing.T) {
 		`sluice_spool_memory_records`:                                                            "2",
 		`sluice_spool_strained`:                                                                  "1",
 		`sluice_spool_refusing`:                                                                  "0",
+		`sluice_spool_damaged_segments_total`:                                                    "6",
 		`sluice_spool_store_down`:                                                                "1",
 		`sluice_holds_open`:                                                                      "5",
 		`sluice_holds_usd`:                                                                       "1.5",

@@ -44,6 +44,9 @@ func TestDamagedSpool(t *testing.T) {
 			if err != nil || (len(kept) == 1) != (c.damage != nil) {
 				t.Errorf("%v is kept, %v", kept, err)
 			}
+			if n := g.count("sluice_spool_damaged_segments_total"); n != len(kept) {
+				t.Errorf("%d damaged segments are counted, %d kept", n, len(kept))
+			}
 			if a := g.chat(chatBody("up/small", "hi", "")); a.status != 200 {
 				t.Errorf("the next call: %d %s", a.status, a.body)
 			}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -54,16 +53,6 @@ func (g *gateway) ballast() (makeRoom func()) {
 			g.t.Error(err)
 		}
 	}
-}
-
-// count is a series that is a whole number.
-func (g *gateway) count(series string) int {
-	g.t.Helper()
-	n, err := strconv.ParseFloat(g.metric(series), 64)
-	if err != nil {
-		g.t.Fatalf("%s: %v", series, err)
-	}
-	return int(n)
 }
 
 // The disk of the spool and the store fills up under load. Calls go on; log,

@@ -172,6 +172,16 @@ func (g *gateway) metric(series string) string {
 	return ""
 }
 
+// count is a series that is a whole number.
+func (g *gateway) count(series string) int {
+	g.t.Helper()
+	n, err := strconv.ParseFloat(g.metric(series), 64)
+	if err != nil {
+		g.t.Fatalf("%s: %v", series, err)
+	}
+	return int(n)
+}
+
 // said fails where the log does not have a text that many times.
 func (g *gateway) said(text string, times int) {
 	g.t.Helper()
