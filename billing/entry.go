@@ -76,7 +76,7 @@ type AttemptLog struct {
 
 // Ledger is where entries end up, and what every figure is derived from.
 type Ledger interface {
-	// Append writes entries and their rollups in one transaction; entries
+	// Append writes entries and their sums in one transaction; entries
 	// that are there already change nothing.
 	Append(ctx context.Context, entries []Entry) error
 	// Usage sums entries.
@@ -86,7 +86,7 @@ type Ledger interface {
 	// Request is the entry of a call, by its id or its caller's request id:
 	// ErrNotFound if there is none.
 	Request(ctx context.Context, call string) (*Entry, error)
-	// Verify compares every rollup with the sum of its entries.
+	// Verify compares every sum that is kept with that of its entries.
 	Verify(ctx context.Context) (entries int64, differences []string, err error)
 }
 

@@ -302,3 +302,38 @@ func TestUsageIsBounded(t *testing.T) {
 		}
 	}
 }
+
+// Reports of many days by user, whose users are spread over packs.
+func TestUsageOfManyDaysByUser(t *testing.T) {
+	l := testStore(t).Ledger()
+	var entries []billing.Entry
+	for i := range 300 {
+		entries = append(entries, entry(fmt.Sprint("c", i), noon.Add(time.Duration(i)*7*time.Hour), func(e *billing.Entry) {
+			e.User, e.Model, e.Cost = fmt.Sprint("u", i%11), fmt.Sprint("m", i%3), billing.Nano(i)
+			if i%2 == 0 {
+				e.Tags = []string{"x", fmt.Sprint(i % 4)}
+			}
+		}))
+	}
+	for batch := range slices.Chunk(entries, 7) {
+		add(t, l, batch...)
+	}
+	for _, q := range []billing.Query{{GroupBy: []string{"user"}}, {GroupBy: []string{"month", "user", "model"}}, {GroupBy: []string{"tag", "user"}},
+		{GroupBy: []string{"model"}, Only: billing.Filter{User: "u3"}}, {GroupBy: []string{"user"}, Only: billing.Filter{Tag: "x", Model: "m1"}}} {
+		got, err := l.Usage(context.Background(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows := map[string]billing.Sums{}
+		for _, r := range got.Rows {
+			r.Sums.LatencyP50MS, r.Sums.LatencyP95MS = 0, 0
+			rows[strings.Join(r.Values, "|")] = r.Sums
+		}
+		if want, _ := naive(entries, q); !reflect.DeepEqual(rows, want) {
+			t.Errorf("query %+v:\n got %+v\nwant %+v", q, rows, want)
+		}
+	}
+	if _, err := l.Usage(context.Background(), billing.Query{GroupBy: []string{"user"}, MostRows: 3}); err == nil {
+		t.Error("a report of too many rows was made")
+	}
+}

@@ -4,9 +4,109 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 )
+
+// addEntries sums the entries of a span, which is shorter than an hour.
+func (u *usageQuery) addEntries(ctx context.Context, s span) error {
+	rows, err := u.tx.QueryContext(ctx, sumsQuery+"WHERE time >= ? AND time < ?", s.lo, s.hi)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	byUser := slices.Contains(u.GroupBy, "user")
+	for rows.Next() {
+		_, row, err := scanSums(rows.Scan)
+		if err != nil {
+			return err
+		}
+		id := groupID{part: int32(s.n), class: u.class(row.dim)}
+		if id.class < 0 || u.Only.User != "" && row.user != u.Only.User {
+			continue
+		}
+		if byUser {
+			id.user = u.users.number(row.user)
+		}
+		for _, id.tag = range u.tagged(row.tagset) {
+			u.group(id).add(&row.sums, 1)
+		}
+	}
+	if err := rows.Err(); err != nil || s.lo%hour != 0 {
+		return err
+	}
+	return u.addErased(ctx, s)
+}
+
+// addErased sums what was erased of the hour that a span begins: it counts at
+// the hour's beginning, for nobody knows any more when in it that was.
+func (u *usageQuery) addErased(ctx context.Context, s span) error {
+	var pack []byte
+	err := u.tx.QueryRowContext(ctx, "SELECT rows FROM erased WHERE day = ?", s.lo/day).Scan(&pack)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var parts [24]int32
+	for i := range parts {
+		parts[i] = -1
+	}
+	parts[s.lo%day/hour] = int32(s.n)
+	return u.addPack(pack, &parts)
+}
+
+// addDays sums whole days.
+func (u *usageQuery) addDays(ctx context.Context, spans []span) error {
+	for _, s := range spans {
+		var parts [24]int32
+		for i := range parts {
+			parts[i] = int32(s.n)
+		}
+		err := u.eachPack(ctx, "days", s.lo, s.hi, func(_ int64, pack []byte) error { return u.addPack(pack, &parts) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addHours sums whole hours. Spans come in the order of time, several of a day.
+func (u *usageQuery) addHours(ctx context.Context, spans []span) error {
+	parts := map[int64]*[24]int32{}
+	for _, s := range spans {
+		for h := s.lo; h < s.hi; h++ {
+			at := parts[h/24]
+			if at == nil {
+				at = new([24]int32)
+				for i := range at {
+					at[i] = -1
+				}
+				parts[h/24] = at
+			}
+			at[h%24] = int32(s.n)
+		}
+	}
+	// Neighbouring days are read by one statement.
+	for i := 0; i < len(spans); {
+		lo, hi := spans[i].lo/24, ceilDiv(spans[i].hi, 24)
+		for i++; i < len(spans) && spans[i].lo/24 <= hi; i++ {
+			hi = max(hi, ceilDiv(spans[i].hi, 24))
+		}
+		err := u.eachPack(ctx, "hours", lo, hi, func(day int64, pack []byte) error {
+			if parts[day] == nil {
+				return nil
+			}
+			return u.addPack(pack, parts[day])
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // eachPack reads the packs of days [lo, hi).
 func (u *usageQuery) eachPack(ctx context.Context, column string, lo, hi int64, use func(day int64, pack []byte) error) error {
