@@ -11,6 +11,9 @@ import (
 const (
 	memory  = 300.0
 	curious = 0.1
+	// One in so many calls goes to a candidate that was not chosen for long,
+	// at most: what was bad gets well some time.
+	probeEach = 64
 )
 
 // rankByReward scores candidates by what they may be expected to be worth, and
@@ -92,8 +95,13 @@ func (r *Route) addCuriosity(scores []float64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	bonus := curious * math.Sqrt(math.Log1p(r.pulls.now(calls)))
+	longAgo := calls - probeEach*int64(len(scores)-1)
 	for i := range r.Candidates {
-		scores[i] += min(1, bonus/math.Sqrt(max(r.Candidates[i].pulls.now(calls), 1e-6)))
+		t := &r.Candidates[i].pulls
+		scores[i] += min(1, bonus/math.Sqrt(max(t.now(calls), 1e-6)))
+		if t.at <= longAgo { // however bad it was
+			scores[i] += 2
+		}
 	}
 }
 
