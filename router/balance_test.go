@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"sync"
 	"testing"
 	"time"
 
@@ -257,6 +258,45 @@ func TestChoosingAllocatesNothing(t *testing.T) {
 			p.Came(7)
 		}); n > 0 {
 			t.Errorf("%s: %v allocations a call", b, n)
+		}
+	}
+}
+
+// Calls of every balance at once leave nothing in flight.
+func TestBalancesAtOnce(t *testing.T) {
+	for _, b := range Balances {
+		r := balanced(t, b, 1, 2, 3)
+		var wg sync.WaitGroup
+		for g := range 8 {
+			wg.Go(func() {
+				p := &Plan{}
+				for i := range 300 {
+					p.Reset()
+					p.Route, p.Late, p.Explain = r, i%2 == 0, i%5 == 0
+					p.Subject = &fakeCall{key: uint64(g*i + 1), costs: map[string]int64{"t0": int64(i), "t1": 100}}
+					var late *Attempt
+					_ = p.Do(context.Background(), func(a *Attempt) error {
+						if i%7 == 0 && a.N == 1 {
+							return failed(schema.ClassInvalidRequest)
+						}
+						if p.Late {
+							a.Late()
+							late = a
+						}
+						return nil
+					})
+					p.Came(int64(i))
+					if late != nil {
+						late.Done(nil)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		for i := range r.Candidates {
+			if n := r.Candidates[i].Target.InFlight(); n != 0 {
+				t.Errorf("%s: %d in flight at the end", b, n)
+			}
 		}
 	}
 }
