@@ -25,7 +25,7 @@ func (c *Call) Cost(cand *router.Candidate) int64 {
 	if p == nil {
 		return -1
 	}
-	u := schema.Usage{Input: c.expectedInput(), Output: c.expectedOutput(cand.Target), Tier: schema.Tier(c.req.Head.ServiceTier)}
+	u := schema.Usage{Input: c.expectedInput(), Output: c.expectedOutput(cand.Target, t), Tier: schema.Tier(c.req.Head.ServiceTier)}
 	if c.passed != nil {
 		n := c.passBounds()
 		u.Input, u.Output, u.Images = n.in, n.out, n.pictures
@@ -42,15 +42,19 @@ func (c *Call) expectedInput() int64 {
 }
 
 // expectedOutput is the output in tokens, over all choices: as much as the
-// caller allows, else as much as the model's answers have held so far.
-func (c *Call) expectedOutput(t *router.Target) int64 {
+// caller allows and the model can write, else as much as its answers have held
+// so far.
+func (c *Call) expectedOutput(learnt *router.Target, t *Target) int64 {
 	if c.req.Op != schema.OpChat {
 		return 0
 	}
 	if n := c.maxTokens(); n > 0 {
+		if t.Max > 0 {
+			n = min(n, t.Max)
+		}
 		return n * c.choices()
 	}
-	if mean := t.Size(); mean > 0 {
+	if mean := learnt.Size(); mean > 0 {
 		return int64(mean + 0.5)
 	}
 	return usualOutput * c.choices()

@@ -48,21 +48,21 @@ func (p *Plan) explainRefusal(c *Candidate, err *schema.Error) {
 	}
 }
 
-// Replay tells which target a decision that was explained took first, by the
-// scores and the seed alone; empty: none, or whose turn it was decided.
-func (r *Route) Replay(e Explanation) string {
-	n := min(len(r.Candidates), len(e.Candidates)) // the rest are of fallbacks
-	p := Plan{Seed: e.Seed, by: r.Balance}
-	for _, w := range e.Candidates[:n] {
-		p.out, p.scores = append(p.out, w.Score == 0), append(p.scores, w.Score)
+// Replay tells which target a decision took first, by the seed and the
+// candidates of its explanation alone; empty: none, or whose turn it was decided.
+func (r *Route) Replay(seed uint64, weighed []Weighed) string {
+	n := min(len(r.Candidates), len(weighed)) // the rest are of fallbacks
+	out, scores := make([]bool, n), make([]float64, n)
+	for i := range n {
+		out[i], scores[i] = weighed[i].Score == 0, weighed[i].Score
 	}
 	at := -1
 	switch {
 	case n == 0:
-	case r.Balance == Fastest && e.Seed != 0:
-		at = better(p.out, p.scores, p.Seed)
+	case r.Balance == Fastest && seed != 0:
+		at = better(out, scores, seed)
 	case r.Balance != Weighted && r.Balance != RoundRobin && r.Balance != LeastBusy:
-		at = best(p.out, p.scores, p.Seed)
+		at = best(out, scores, seed)
 	}
 	if at < 0 {
 		return ""
