@@ -197,7 +197,8 @@ func (c *Call) startStream() (*providers.Stream, error) {
 func (c *Call) route(late bool, try func(*providers.Provider, *providers.Call) error) error {
 	c.plan.Route = c.model.Route
 	c.plan.NoFallback = string(c.rc.Request.Header.Peek("X-Sluice-Fallback")) == "off"
-	c.plan.Explain = c.from.explain
+	c.plan.Explain = c.explains()
+	c.plan.Subject, c.plan.Late = c, late
 	c.planLimits()
 	err := c.plan.Do(c.ctx, func(a *router.Attempt) error {
 		t := a.Candidate.Payload.(*Target)
@@ -222,6 +223,7 @@ func (c *Call) route(late bool, try func(*providers.Provider, *providers.Call) e
 		c.logAttempt(t, a.Secret, err, time.Since(begin))
 		return err
 	})
+	c.logChoice()
 	if err == nil {
 		return nil
 	}

@@ -27,6 +27,7 @@ func (c *Call) charge(t *dialect.Tally) {
 	if u.Source == schema.UsageNone {
 		u.Source = schema.UsageCounted
 	}
+	c.learn(u.Output)
 	e := &c.entry
 	cost := c.target.prices(c).Cost(u)
 	e.Excess += c.money.hold.Settle(billing.Charge{USD: cost, Tokens: u.Input + u.Output}, c.now)

@@ -25,10 +25,11 @@ type Attempt struct {
 	Secret    *Secret // nil: the candidate takes none
 	N         int     // 1 for the call's first attempt
 
-	plan *Plan
-	pass pass
-	late bool
-	open bool // in flight
+	plan  *Plan
+	pass  pass
+	first time.Time // of a late one: when its answer began
+	late  bool
+	open  bool // in flight
 }
 
 // run makes the attempt that is ready in the plan. A panic in try is told as a
@@ -54,7 +55,9 @@ func (p *Plan) run(ctx context.Context, now time.Time, try func(*Attempt) error)
 	returned = true
 	if err == nil && a.late {
 		if a.open {
-			t.breaker.begun(&a.pass, p.Clock.Now())
+			a.first = p.Clock.Now()
+			t.breaker.begun(&a.pass, a.first)
+			t.learnt.began(a.first.Sub(now), a.first, a.newness())
 		}
 		return nil
 	}
@@ -118,5 +121,6 @@ func (a *Attempt) book(e *schema.Error, health outcome) {
 	t.inFlight.Add(-1)
 	t.note(e, health)
 	t.breaker.report(a.pass, health, now)
+	a.learn(e, health, res.Took, now)
 	a.Candidate.Pool.note(a.Secret, e, now)
 }

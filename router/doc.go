@@ -18,6 +18,11 @@
 // that ends when an attempt returns nil, which a stream does at its first
 // byte; it says Late before and tells its outcome by Done when it is over.
 //
+// The order is the route's Balance: as given, by turns, by weight, by what is in
+// flight, by what was learnt of the targets (how long answers take, how many go
+// well, how much they hold: Plan.Came), or by what the plan's Subject says of
+// the call: its cost at a candidate, and the key that it stays at a target by.
+//
 // Plan.Admit is asked before each attempt: where a provider's limit refuses one,
 // the call goes on to the next candidate, and if none is left, the refusal is
 // the answer.

@@ -37,6 +37,12 @@ type Plan struct {
 	Clock      *Clock // nil: the real one
 	NoFallback bool
 	Explain    bool // keep what was weighed, for Explanation
+	Late       bool // its attempts will be late: what counts is when an answer begins
+	// Subject is asked about the call where a balance needs to know; nil:
+	// nothing is known.
+	Subject Subject
+	// Seed decides what is drawn for the call; 0: it is drawn itself.
+	Seed uint64
 	// Admit, if set, is asked before each attempt. A candidate that it refuses
 	// is passed over, which says nothing about its health.
 	Admit func(*Candidate) *schema.Error
@@ -47,6 +53,8 @@ type Plan struct {
 	Refused *Candidate
 
 	out     []bool    // candidates of the current route that were tried or are out
+	by      Balance   // that the current route's candidates are ranked by
+	scores  []float64 // theirs, where it gives them any: the highest is tried first
 	keys    []*Secret // secrets that were refused in this call
 	visited []*Route
 	weighed []Weighed
@@ -64,7 +72,7 @@ func (p *Plan) Reset() {
 	clear(p.keys)
 	clear(p.visited)
 	clear(p.Results)
-	*p = Plan{Results: p.Results[:0], out: p.out[:0], keys: p.keys[:0], visited: p.visited[:0]}
+	*p = Plan{Results: p.Results[:0], out: p.out[:0], scores: p.scores[:0], keys: p.keys[:0], visited: p.visited[:0]}
 }
 
 // Do drives the call's attempts: it runs try until one returns nil, or nothing
@@ -126,7 +134,7 @@ func (p *Plan) route(ctx context.Context, r *Route, try func(*Attempt) error) *s
 	wait, class := p.weigh(r, now)
 	var last *schema.Error
 	for {
-		i := r.choose(p.out)
+		i := p.choose(r)
 		if i < 0 {
 			break
 		}
@@ -172,8 +180,9 @@ func (p *Plan) weigh(r *Route, now time.Time) (time.Duration, schema.Class) {
 			}
 		}
 	}
+	p.rank(r, now)
 	if p.Explain {
-		p.weighed = r.explain(p.weighed, now)
+		p.weighed = p.explain(p.weighed, r, now)
 	}
 	return wait, class
 }

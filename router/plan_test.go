@@ -313,7 +313,8 @@ func TestPrepareRefuses(t *testing.T) {
 	target := NewTarget("a", Breaker{})
 	for want, r := range map[string]*Route{
 		"has no target": {Name: "r"},
-		"is not known":  {Name: "r", Balance: "cheapest", Candidates: []Candidate{{Target: target}}},
+		"is not known":  {Name: "r", Balance: "best", Candidates: []Candidate{{Target: target}}},
+		"by what":       {Name: "r", Balance: Sticky, Candidates: []Candidate{{Target: target}}},
 		"candidate 0":   {Name: "r", Candidates: []Candidate{{}}},
 		`weight of "a"`: {Name: "r", Candidates: []Candidate{{Target: target, Weight: -1}}},
 	} {

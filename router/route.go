@@ -4,35 +4,30 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sluice/providers/schema"
 )
 
-// Balance is how a route orders its candidates.
-type Balance string
-
-// The balances that are built.
-const (
-	Ordered  Balance = "ordered"  // always in the order given (the default)
-	Weighted Balance = "weighted" // by weight, smoothly interleaved
-)
-
-// Balances are the values that Route.Balance may have.
-var Balances = []Balance{Ordered, Weighted}
-
 // Route is a name with its candidates and how to try them. Its fields are set
 // first, then Prepare is called once; after that it is safe for concurrent use
 // and must not be changed.
 type Route struct {
-	Name       string
-	Balance    Balance // empty: Ordered
+	Name    string
+	Balance Balance // empty: Ordered
+	// Sticky is what of a call its Subject makes the key of that keeps calls
+	// together, in the caller's words; empty: nothing. A call without a key is
+	// balanced as Balance says, and by weight if that is Sticky.
+	Sticky     string
 	Candidates []Candidate
 	Retry      Retry
 	Fallback   []Fallback
 
 	budget budget
-	mu     sync.Mutex // guards the candidates' current
+	calls  atomic.Int64 // that were balanced by what is learnt
+	mu     sync.Mutex   // guards what follows, and the candidates' own
+	pulls  tally        // times that any candidate was chosen
 }
 
 // Candidate is one target that can serve a route.
@@ -44,7 +39,11 @@ type Candidate struct {
 	// Payload is what the caller needs to attempt it.
 	Payload any
 
-	current int // smooth weighted round robin
+	id uint64 // hash of the target's ID, and of how many before it have the same
+
+	// Under the route's lock.
+	current int   // smooth weighted round robin
+	pulls   tally // times that it was chosen
 }
 
 func (c *Candidate) weight() int { return max(c.Weight, 1) }
@@ -100,6 +99,9 @@ func (r *Route) Prepare() error {
 	if !slices.Contains(Balances, r.Balance) {
 		return fmt.Errorf("route %q: balance %q is not known; known are %v", r.Name, r.Balance, Balances)
 	}
+	if r.Balance == Sticky && r.Sticky == "" {
+		return fmt.Errorf("route %q: balance sticky wants to know by what", r.Name)
+	}
 	for i := range r.Candidates {
 		if r.Candidates[i].Target == nil {
 			return fmt.Errorf("route %q: candidate %d has no target", r.Name, i)
@@ -107,6 +109,7 @@ func (r *Route) Prepare() error {
 		if r.Candidates[i].Weight < 0 {
 			return fmt.Errorf("route %q: weight of %q is negative", r.Name, r.Candidates[i].Target.ID)
 		}
+		r.Candidates[i].id = r.identity(i)
 	}
 	r.Retry.Attempts = orElse(r.Retry.Attempts, 2)
 	r.Retry.Backoff = orElse(r.Retry.Backoff, 100*time.Millisecond)
@@ -119,29 +122,4 @@ func (r *Route) Prepare() error {
 	}
 	r.budget.share = int64(max(r.Retry.Budget, 0) * wholeTry)
 	return nil
-}
-
-// choose picks the candidate to try next among those that are not out, or -1.
-func (r *Route) choose(out []bool) int {
-	if r.Balance == Ordered || len(r.Candidates) == 1 {
-		return slices.Index(out, false)
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	best, total := -1, 0
-	for i := range r.Candidates {
-		if out[i] {
-			continue
-		}
-		c := &r.Candidates[i]
-		c.current += c.weight()
-		total += c.weight()
-		if best < 0 || c.current > r.Candidates[best].current {
-			best = i
-		}
-	}
-	if best >= 0 {
-		r.Candidates[best].current -= total
-	}
-	return best
 }

@@ -50,7 +50,7 @@ func TestWeightsAreSmooth(t *testing.T) {
 	r := weightedRoute(t, 5, 1, 1)
 	seen := ""
 	for range 7 {
-		seen += string(rune('a' + r.choose(make([]bool, 3))))
+		seen += string(rune('a' + r.turn(make([]bool, 3), nil, Weighted)))
 	}
 	if seen != "aabacaa" {
 		t.Errorf("order %s, want aabacaa", seen)
@@ -185,7 +185,7 @@ func TestExplain(t *testing.T) {
 	if err != nil || string(got) != want {
 		t.Errorf("%s\nwant %s", got, want)
 	}
-	if e := r.Preview(clock.Now()); e.Chosen != "bad" || len(e.Candidates) != 5 {
+	if e := (&Plan{Route: r, Clock: clock.clock()}).Preview(); e.Chosen != "bad" || len(e.Candidates) != 5 {
 		t.Errorf("Preview = %+v", e)
 	}
 }
@@ -194,13 +194,13 @@ func TestExplainWeights(t *testing.T) {
 	clock := newClock()
 	r := weightedRoute(t, 3, 1, 4)
 	r.Candidates[2].Target.SetBreaker(ForceOpen, clock.Now())
-	e := r.Preview(clock.Now())
+	e := (&Plan{Route: r, Clock: clock.clock()}).Preview()
 	if e.Chosen != "a" || e.Candidates[0].Score != 0.75 || e.Candidates[1].Score != 0.25 || e.Candidates[2].Why != "an operator took it out" {
 		t.Errorf("Preview = %+v", e)
 	}
 	clock.advance(time.Hour)
 	r.Candidates[1].Target.breaker.become(Open, clock.Now().Add(-time.Minute))
-	if e = r.Preview(clock.Now()); e.Candidates[1].State != "half_open" || e.Candidates[1].Score != 0.25 {
+	if e = (&Plan{Route: r, Clock: clock.clock()}).Preview(); e.Candidates[1].State != "half_open" || e.Candidates[1].Score != 0.25 {
 		t.Errorf("half open: %+v", e.Candidates[1])
 	}
 }

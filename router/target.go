@@ -19,6 +19,7 @@ type Target struct {
 	failing  atomic.Bool // how the last attempt that told anything ended
 	calls    atomic.Int64
 	failures atomic.Int64
+	learnt   learnt
 }
 
 // NewTarget is a target of its own, outside any Registry.

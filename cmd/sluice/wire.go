@@ -316,6 +316,9 @@ func (m *modelBuilder) model(name string) (*gateway.Model, error) {
 		Name: name, Balance: router.Balance(c.Balance),
 		Retry: router.Retry{Attempts: int(c.Retry.Attempts), Backoff: c.Retry.Backoff, On: c.Retry.On, Budget: c.Retry.Budget},
 	}}
+	if c.Sticky != nil {
+		made.Route.Sticky = c.Sticky.By
+	}
 	for _, t := range c.Targets {
 		if err := m.addTarget(made, t, c.Breaker); err != nil {
 			return nil, err

@@ -125,11 +125,12 @@ func (s *server) setBreaker(target string, mode router.Mode) error {
 }
 
 func (s *server) explain(model string) (router.Explanation, error) {
-	m, err := s.gateway.Snapshot().Resolve(model)
+	snap := s.gateway.Snapshot()
+	m, err := snap.Resolve(model)
 	if err != nil {
 		return router.Explanation{}, err
 	}
-	return m.Route.Preview(time.Now()), nil
+	return snap.Explain(m, time.Now()), nil
 }
 
 func (s *server) health() admin.Health {

@@ -31,8 +31,14 @@ func (k *checker) model(path []string, m Model) {
 	switch targets := below(path, "targets"); {
 	case len(m.Targets) == 0:
 		k.fault(targets, "a model wants at least one target")
-	case m.Balance == "weighted" && weight == 0:
+	case weight == 0: // each is drained, whatever the balance
 		k.fault(targets, "every weight is 0: no target would ever be used")
+	}
+	switch {
+	case m.Sticky == nil && m.Balance == "sticky":
+		k.fault(below(path, "balance"), "balance sticky wants to know by what: add sticky: {by: user}, or key, session or prefix")
+	case m.Sticky != nil && m.Sticky.By == "" && !k.origin.given(append(slices.Clone(path), "sticky", "by")...):
+		k.fault(below(path, "sticky"), "want by: user, key, session or prefix")
 	}
 	if m.Retry.Attempts < 1 {
 		k.fault(below(below(path, "retry"), "attempts"), "want at least 1: the first try counts")

@@ -85,7 +85,10 @@ type Price struct {
 
 // Model is a name of the user's own and where its calls go.
 type Model struct {
-	Balance     string     `json:"balance" enum:"ordered,weighted"`
+	Balance string `json:"balance" enum:"ordered,weighted,round-robin,least-busy,fastest,cheapest,sticky,adaptive"`
+	// Sticky keeps calls together at a target; nil: not given. With another
+	// balance than sticky that one serves the calls which have nothing to stay by.
+	Sticky      *StickyBy  `json:"sticky"`
 	Targets     []Target   `json:"targets"` // at least one
 	Retry       Retry      `json:"retry"`
 	Fallback    []Fallback `json:"fallback"`
@@ -96,6 +99,12 @@ type Model struct {
 	Limits billing.Limits `json:"limits"`
 	// OnDisconnect stands before the team's and billing's; nil: not given.
 	OnDisconnect *OnDisconnect `json:"on_disconnect"`
+}
+
+// StickyBy is what of a call keeps it at a target: the user whose it is, the
+// key, the x-session-id header, or how its prompt begins.
+type StickyBy struct {
+	By string `json:"by" enum:"user,key,session,prefix"`
 }
 
 // Target is provider/model, or a name under models:.

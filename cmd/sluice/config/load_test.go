@@ -91,6 +91,7 @@ models:
   gpt-4.1: openai/gpt-4.1
   fast:
     balance: weighted
+    sticky: {by: session}
     targets: [{model: lab/llama/3, weight: 3}, {model: gpt-4.1}]
     retry: {attempts: 1, on: [timeout]}
     fallback: [{model: gpt-4.1, on: [context_length]}]
@@ -161,7 +162,7 @@ func TestEverything(t *testing.T) {
 	breaker.Failures = 7
 	retry := DefaultRetry()
 	retry.Attempts, retry.On = 1, []schema.Class{schema.ClassTimeout}
-	eq("fast", c.Models["fast"], Model{Balance: "weighted", Targets: []Target{{"lab/llama/3", 3}, {"gpt-4.1", 1}}, Retry: retry,
+	eq("fast", c.Models["fast"], Model{Balance: "weighted", Sticky: &StickyBy{By: "session"}, Targets: []Target{{"lab/llama/3", 3}, {"gpt-4.1", 1}}, Retry: retry,
 		Fallback: []Fallback{{"gpt-4.1", []schema.Class{schema.ClassContextLength}}}, Breaker: &breaker, Unsupported: "error", Limits: billing.Limits{InputTPM: 1000, RPD: 50}})
 
 	eq("engineering", c.Teams["engineering"], Team{Weight: 1})

@@ -31,13 +31,6 @@ var unsupported = []struct{ key, value string }{
 	{key: "telemetry.otlp"},
 	{key: "telemetry.capture_content", value: "true"},
 
-	{key: "models.*.balance", value: "round-robin"},
-	{key: "models.*.balance", value: "least-busy"},
-	{key: "models.*.balance", value: "fastest"},
-	{key: "models.*.balance", value: "cheapest"},
-	{key: "models.*.balance", value: "sticky"},
-	{key: "models.*.balance", value: "adaptive"},
-	{key: "models.*.sticky"},
 	{key: "models.*.shadow"},
 	{key: "models.*.hedge"},
 	{key: "models.*.cache"},
