@@ -40,6 +40,7 @@ func (c *Call) charge(t *dialect.Tally) {
 	addUsage(&e.Usage, u)
 	if c.session == nil { // else it goes on
 		c.tickets.provider.Done(billing.Ask{Input: u.Input, Output: u.Output})
+		c.tickets.secret.Done(billing.Ask{Input: u.Input, Output: u.Output})
 	}
 	if n := len(c.trail); n > 0 {
 		c.trail[n-1].USD += cost

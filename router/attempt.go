@@ -27,6 +27,8 @@ type Attempt struct {
 
 	plan *Plan
 	pass pass
+	lane *lane // nil: the secret is the only one, or there is none
+	with pass  // the lane's
 	late bool
 	open bool // in flight
 }
@@ -55,6 +57,9 @@ func (p *Plan) run(ctx context.Context, now time.Time, try func(*Attempt) error)
 	if err == nil && a.late {
 		if a.open {
 			t.breaker.begun(&a.pass, p.Clock.Now())
+			if a.lane != nil {
+				a.lane.breaker.begun(&a.with, p.Clock.Now())
+			}
 		}
 		return nil
 	}
@@ -118,5 +123,8 @@ func (a *Attempt) book(e *schema.Error, health outcome) {
 	t.inFlight.Add(-1)
 	t.note(e, health)
 	t.breaker.report(a.pass, health, now)
-	a.Candidate.Pool.note(a.Secret, e, now)
+	if a.lane != nil {
+		a.lane.breaker.report(a.with, health, now)
+	}
+	a.noteKey(e, now)
 }

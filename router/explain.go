@@ -71,6 +71,8 @@ func (r *Route) explain(to []Weighed, now time.Time) []Weighed {
 		w := Weighed{Target: c.Target.ID, State: "ready"}
 		state, mode, _ := c.Target.breaker.look(now)
 		switch {
+		case cooling && c.Target.rested(now, len(r.Candidates) == 1) > 0:
+			w.State, w.Why = "cooling", "its rate limit is used up, for "+wait.Round(time.Second).String()
 		case cooling:
 			w.State, w.Why = "cooling", "all its keys cool down, the first for "+wait.Round(time.Second).String()
 		case !ok && mode == ForceOpen:
