@@ -218,6 +218,7 @@ func (c *Call) route(late bool, try func(*providers.Provider, *providers.Call) e
 			a.Late()
 			c.attempt = a
 		}
+		a.Spent(call.Spent)
 		c.money.cut = err != nil && c.ctx.Err() != nil && (call.Sent || t.Provider.Client.Local())
 		c.logAttempt(t, a.Secret, err, time.Since(begin))
 		return err

@@ -72,7 +72,7 @@ func (r *Route) explain(to []Weighed, now time.Time) []Weighed {
 		state, mode, _ := c.Target.breaker.look(now)
 		switch {
 		case cooling && c.Target.rested(now, len(r.Candidates) == 1) > 0:
-			w.State, w.Why = "cooling", "its rate limit is used up, for "+wait.Round(time.Second).String()
+			w.State, w.Why = "cooling", "its provider asked for a rest, which lasts "+wait.Round(time.Second).String()
 		case cooling:
 			w.State, w.Why = "cooling", "all its keys cool down, the first for "+wait.Round(time.Second).String()
 		case !ok && mode == ForceOpen:

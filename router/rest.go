@@ -192,10 +192,14 @@ func (a *Attempt) Spent(d time.Duration) {
 		a.lane.spent(until)
 		return
 	}
-	t := a.Candidate.Target
+	a.Candidate.Target.rests(until, schema.ClassRateLimited)
+}
+
+// rests lets the target rest until a time.
+func (t *Target) rests(until time.Time, why schema.Class) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.rest.extend(until, schema.ClassRateLimited) {
+	if t.rest.extend(until, why) {
 		t.resting.Store(t.rest.until.UnixNano())
 	}
 }
@@ -204,7 +208,12 @@ func (a *Attempt) Spent(d time.Duration) {
 // that of one model and counts at its target alone, all else everywhere.
 func (a *Attempt) noteKey(e *schema.Error, now time.Time) {
 	t := a.Candidate.Target
-	if e != nil && e.Class != schema.ClassRateLimited {
+	switch {
+	case e == nil || e.Class == schema.ClassRateLimited:
+	case e.Class == schema.ClassOverloaded && e.RetryAfter > 0: // which is no key's fault
+		t.rests(now.Add(min(e.RetryAfter, restBound)), e.Class)
+		return
+	default:
 		a.Candidate.Pool.note(a.Secret, e, now)
 		return
 	}

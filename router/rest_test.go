@@ -129,6 +129,12 @@ func TestLimitedTargetRests(t *testing.T) {
 	if e := r.Preview(clock.Now()); e.Candidates[0].State != "cooling" || e.Chosen != "b" {
 		t.Errorf("%+v", e)
 	}
+	r = keyed(t, nil, "d", "e")
+	r.Retry.Attempts = 1
+	s = &script{errors: map[string]errs{"d": {later(schema.ClassOverloaded, 9*time.Second)}}}
+	if got := s.took(r, clock, 2); got != "d e e" {
+		t.Errorf("an overloaded target went %s", got)
+	}
 	lone := keyed(t, poolOf("1"), "c")
 	s = &script{errors: map[string]errs{"c": {later(schema.ClassRateLimited, time.Minute)}}}
 	if got := s.took(lone, clock, 3); got != "c/1 c/1 c/1" {

@@ -70,3 +70,46 @@ func TestKeysAsAPool(t *testing.T) {
 		t.Errorf("after the reload: %d %s", a.status, a.body)
 	}
 }
+
+const spentConfig = providers + `  two: {kind: openai-compatible, base_url: "UP/v1", keys: [sk-two-first-1111, sk-two-other-2222], prices: {"*": {input: 1, output: 2}}}
+models:
+  keys: {targets: [{model: two/small_spent-60}, {model: ant/small}]}
+  targets: {targets: [{model: ant/small_spent-60}, {model: up/small}]}
+  refused: {targets: [{model: up/fail-429_spent-60}, {model: ant/small}]}
+  busy: {targets: [{model: up/fail-503_after-60}, {model: ant/small}]}
+  lone: {targets: [{model: ant/small_spent-61}]}
+` + team
+
+// A provider that says that nothing is left of its rate limit is asked no more
+// until the reset, before it refuses anything.
+func TestProviderSaysNothingIsLeft(t *testing.T) {
+	g := start(t, spentConfig)
+	for _, c := range []struct {
+		model string
+		want  []string // target and attempts of the calls, in turn
+	}{
+		{"keys", []string{"two/small_spent-60 1", "two/small_spent-60 1", "ant/small 1", "ant/small 1"}},
+		{"targets", []string{"ant/small_spent-60 1", "up/small 1", "up/small 1"}},
+		{"refused", []string{"ant/small 2", "ant/small 1"}},
+		{"busy", []string{"ant/small 2", "ant/small 1"}},
+		{"lone", []string{"ant/small_spent-61 1", "ant/small_spent-61 1"}},
+	} {
+		for i, want := range c.want {
+			a := g.chat(chatBody(c.model, "hi", ""))
+			if got := a.header.Get("x-sluice-model") + " " + a.header.Get("x-sluice-attempts"); a.status != 200 || got != want {
+				t.Errorf("%s, call %d: %d %s, want %s: %s", c.model, i, a.status, got, want, a.body)
+			}
+		}
+	}
+	a := g.chat(chatBody("two/small_spent-60", "hi", ""))
+	if wait := a.header.Get("retry-after"); a.status != 503 || a.get("error.code").Str != "no_target" || wait != "59" && wait != "60" {
+		t.Errorf("all keys cool: %d, retry-after %s: %s", a.status, wait, a.body)
+	}
+	list := g.api("GET", "providers", "")
+	if k := list.get(`data.#(name=="two").keys.0`); k.Get("state").Str != "cooling" || k.Get("target").Str != "two/small_spent-60" || k.Get("why").Str != "rate_limited" {
+		t.Errorf("providers: %s", list.body)
+	}
+	if c := list.get(`data.#(name=="ant").targets.#(target=="ant/small_spent-60").cooling_until`); !c.Exists() {
+		t.Errorf("providers: %s", list.body)
+	}
+}
