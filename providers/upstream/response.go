@@ -22,6 +22,8 @@ type Response struct {
 	header *fasthttp.ResponseHeader
 	start  time.Time
 	until  time.Time
+	first  time.Time // when the first event must have come; zero: it has, or none is awaited
+	stalls time.Time // when an answer that goes on saying nothing has stalled; zero: it does not
 	ctx    context.Context
 	stop   func() bool
 
