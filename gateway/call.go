@@ -70,7 +70,9 @@ type money struct {
 	cut     bool  // the caller gave up on a request that was at the provider
 	lowered int64 // the limit that was sent instead of the caller's; 0: none
 	slices  installments
-	steps   spent // by the steps of a prompt, each a call of its own
+	tried   billing.Nano   // what attempts have cost that were given up
+	beyond  billing.Charge // of that, what no budget had room for: settled with the hold
+	steps   spent          // by the steps of a prompt, each a call of its own
 }
 
 // deadline is the caller's own time limit; zero: it set none.

@@ -219,8 +219,12 @@ func (c *Call) route(late bool, try func(*providers.Provider, *providers.Call) e
 			a.Late()
 			c.attempt = a
 		}
+		a.Spent(call.Spent)
 		c.money.cut = err != nil && c.ctx.Err() != nil && (call.Sent || t.Provider.Client.Local())
 		c.logAttempt(t, a.Secret, err, time.Since(begin))
+		if err != nil && c.unanswered(schema.AsError(err), call.Sent) {
+			c.chargeTried(t)
+		}
 		return err
 	})
 	c.logChoice()

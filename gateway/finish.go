@@ -30,7 +30,7 @@ func (c *Call) charge(t *dialect.Tally) {
 	c.learn(u.Output)
 	e := &c.entry
 	cost := c.target.prices(c).Cost(u)
-	e.Excess += c.money.hold.Settle(billing.Charge{USD: cost, Tokens: u.Input + u.Output}, c.now)
+	e.Excess += c.money.hold.Settle(c.money.with(billing.Charge{USD: cost, Tokens: u.Input + u.Output}), c.now)
 	c.money.warned = c.money.hold.Warned()
 	c.money.hold = billing.Hold{}
 	e.Cost += cost
@@ -41,6 +41,7 @@ func (c *Call) charge(t *dialect.Tally) {
 	addUsage(&e.Usage, u)
 	if c.session == nil { // else it goes on
 		c.tickets.provider.Done(billing.Ask{Input: u.Input, Output: u.Output})
+		c.tickets.secret.Done(billing.Ask{Input: u.Input, Output: u.Output})
 	}
 	if n := len(c.trail); n > 0 {
 		c.trail[n-1].USD += cost
@@ -121,6 +122,11 @@ func (c *Call) record() {
 	if st := c.g.spool.Strain(); st != nil && st.Refuse && e.Refused {
 		return // it cost nothing, and what there is room for is needed by those that cost
 	}
+	c.write(e)
+}
+
+// write puts an entry into the spool.
+func (c *Call) write(e *billing.Entry) {
 	if err := c.g.spool.Append(e); err != nil {
 		c.g.metrics.SpoolFailed()
 		c.g.log.Error("usage is lost: it could not be written to the spool", "call", e.Call, "team", e.Team, "usd", e.Cost.String(), "error", err)
@@ -132,7 +138,7 @@ func (c *Call) record() {
 func (c *Call) giveBack() {
 	e := &c.entry
 	if c.done.admitted {
-		e.Excess += c.money.hold.Settle(billing.Charge{}, c.now)
+		e.Excess += c.money.hold.Settle(c.money.with(billing.Charge{}), c.now)
 	} else {
 		c.money.hold.Release(c.now)
 	}

@@ -22,10 +22,14 @@ func ModelOwner(model string) string { return "model " + model }
 // ProviderOwner is the name of a provider's limits.
 func ProviderOwner(provider string) string { return "provider " + provider }
 
+// SecretOwner is the name of the limits of one of a provider's keys, which id
+// tells from its others.
+func SecretOwner(provider, id string) string { return "provider-key " + provider + " " + id }
+
 // tickets are what a call counts as in the limits that it has passed.
 type tickets struct {
 	key, prompt, model billing.Ticket
-	provider           billing.Ticket // of the attempt that is under way
+	provider, secret   billing.Ticket // of the attempt that is under way
 	refused            *billing.Owner // whose limit has refused the call; nil: none has
 }
 
@@ -77,10 +81,37 @@ func (t *tickets) done(u *schema.Usage) {
 	t.prompt.Done(used)
 	t.model.Done(used)
 	t.provider.Done(used)
+	t.secret.Done(used)
 }
 
 // limited tells whether the provider of a target has limits.
 func limited(t *Target) bool { return t.Provider.Limits != nil }
+
+// keysLimited tells whether one of its keys has.
+func keysLimited(t *Target) bool {
+	return slices.ContainsFunc(t.Provider.Pool.Secrets(), func(s *router.Secret) bool { return s.Payload != nil })
+}
+
+// admitKey is asked before each attempt, where a provider's keys have limits.
+func (c *Call) admitKey(a *router.Candidate, s *router.Secret) *schema.Error {
+	c.tickets.secret.Done(billing.Ask{}) // of the attempt before, which failed
+	c.tickets.secret = billing.Ticket{}
+	owner, _ := s.Payload.(*billing.Owner)
+	if owner == nil {
+		return nil
+	}
+	ticket, err := owner.Admit(time.Now(), c.tokensNeeded(owner))
+	if err != nil {
+		err.Class = schema.ClassRateLimited // for what fallbacks serve
+		err.Message = "the limit of a key of provider " + strconv.Quote(a.Payload.(*Target).Provider.Name) + " is reached"
+		if err.RetryAfter > 0 {
+			err.Message += "; try again in " + strconv.Itoa(int(err.RetryAfter/time.Second)) + " s"
+		}
+		return err
+	}
+	c.tickets.secret = ticket
+	return nil
+}
 
 // admitAt is asked before each attempt, where a provider has limits.
 func (c *Call) admitAt(a *router.Candidate) *schema.Error {
@@ -92,6 +123,8 @@ func (c *Call) admitAt(a *router.Candidate) *schema.Error {
 	}
 	ticket, err := owner.AdmitFor(c.owner(), time.Now(), c.tokensNeeded(owner))
 	if err != nil {
+		c.tickets.secret.Cancel()
+		c.tickets.secret = billing.Ticket{}
 		err.Class = schema.ClassRateLimited // for what fallbacks serve
 		return err
 	}
@@ -103,16 +136,24 @@ func (c *Call) admitAt(a *router.Candidate) *schema.Error {
 // provider's limit let out is refused, and counts nowhere.
 func (c *Call) routed() {
 	c.tickets.provider.Done(billing.Ask{})
+	c.tickets.secret.Done(billing.Ask{})
 	if a := c.plan.Refused; a != nil && len(c.trail) == 0 {
 		c.done.admitted = false
 		c.tickets.cancel()
 		c.tickets.refused = a.Payload.(*Target).Provider.Limits
+		if s := c.plan.RefusedKey; s != nil {
+			c.tickets.refused = s.Payload.(*billing.Owner)
+		}
 	}
 }
 
-// planLimits asks for the limits of the providers that the call may reach.
+// planLimits asks for the limits of the providers that the call may reach, and
+// of their keys.
 func (c *Call) planLimits() {
-	c.plan.Admit = nil
+	c.plan.Admit, c.plan.AdmitKey = nil, nil
+	if slices.ContainsFunc(c.model.Targets, keysLimited) {
+		c.plan.AdmitKey = c.admitKey
+	}
 	if slices.ContainsFunc(c.model.Targets, limited) {
 		c.plan.Admit = c.admitAt
 	}

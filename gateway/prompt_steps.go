@@ -25,7 +25,7 @@ type spent struct {
 }
 
 // totalCost is the call's own cost and that of its steps.
-func (c *Call) totalCost() billing.Nano { return c.entry.Cost + c.money.steps.cost }
+func (c *Call) totalCost() billing.Nano { return c.entry.Cost + c.money.tried + c.money.steps.cost }
 
 // runSteps makes the calls of sluice.steps and gives the input with what they
 // brought: stage after stage, the steps of one stage at once. Each is a call

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"sluice/providers/auth"
 	"sluice/providers/dialect"
@@ -98,11 +99,16 @@ func (p *Provider) send(ctx context.Context, c *Call, a *attempt, up *dialect.Up
 	if err != nil {
 		return nil, p.fail(err)
 	}
+	c.Spent = resp.Spent(time.Now())
 	if resp.Status >= 200 && resp.Status < 300 {
 		return resp, nil
 	}
 	defer resp.Close()
-	return nil, p.refused(a.speaks, resp)
+	err = p.refused(a.speaks, resp)
+	if e := schema.AsError(err); e.Class == schema.ClassRateLimited && e.RetryAfter == 0 {
+		e.RetryAfter = c.Spent
+	}
+	return nil, err
 }
 
 // sign adds the headers that depend on the whole request, or on a token that

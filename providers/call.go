@@ -85,6 +85,9 @@ type Call struct {
 	Header    []dialect.Field // that the caller's dialect forwards
 	// Sent is told: whether the request went to the provider, whatever came of it.
 	Sent bool
+	// Spent is told: how long the provider says beside its answer, or its
+	// refusal, that nothing is left of one of its rate limits; 0: it does not.
+	Spent time.Duration
 	// NoReasoning: the model does not reason; a translated request to is made
 	// without, and the drop named.
 	NoReasoning bool

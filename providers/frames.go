@@ -26,6 +26,7 @@ func (s *Stream) passFrames() {
 			break
 		}
 		frame := s.in.b[s.rest : s.rest+n]
+		s.heard(frame)
 		keep, err := s.scan.Scan(frame, &s.tally)
 		if err != nil {
 			s.err = s.p.fail(err)
@@ -55,6 +56,7 @@ func (s *Stream) translateFrames() {
 			return
 		}
 		frame := s.in.b[s.rest : s.rest+n]
+		s.heard(frame)
 		s.rest += n
 		s.translateFrame(frame)
 	}
@@ -182,6 +184,16 @@ func addText(m *schema.TextMeter, text string) {
 		m.Add([]byte(text))
 	}
 }
+
+// heard tells signs of life from what says something: comments, and Anthropic's
+// event ping.
+func (s *Stream) heard(frame []byte) {
+	const longestPing = 64
+	sign := s.framing == dialect.FramingSSE && (!hasData(frame) || len(frame) < longestPing && bytes.Contains(frame, pingType))
+	s.spoke, s.signs = s.spoke || !sign, s.signs || sign
+}
+
+var pingType = []byte(`"ping"`)
 
 func hasData(frame []byte) bool { return bytes.Contains(frame, dataField) }
 

@@ -27,8 +27,14 @@ func (p *Provider) ChatStream(ctx context.Context, c *Call) (*Stream, error) {
 // first looks into the first frame. A stream that fails there is closed.
 func (s *Stream) first() error {
 	s.enter()
+	if s.resp != nil {
+		s.resp.AwaitFirst()
+	}
 	for !s.begun && s.err == nil {
 		s.fill()
+	}
+	if s.resp != nil {
+		s.resp.Begun()
 	}
 	s.leave()
 	if s.err != nil && s.err != io.EOF {

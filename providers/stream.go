@@ -44,6 +44,8 @@ type Stream struct {
 	out     *buffer // encoded; nil: bytes pass through
 	pending []byte  // ready for the caller: of in or out
 	begun   bool    // a frame with data was seen
+	spoke   bool    // one of those of the last read was more than a sign of life
+	signs   bool    // one of them was just that
 	ended   bool    // the terminal event was seen
 	err     error   // comes after pending and chunks
 }
@@ -207,13 +209,19 @@ func (s *Stream) fillFrames() {
 	}
 	n, err := s.resp.Read(s.in.b[len(s.in.b):cap(s.in.b)])
 	s.in.b = s.in.b[:len(s.in.b)+n]
+	s.spoke, s.signs = false, false
 	if s.scan != nil {
 		s.passFrames()
 	} else {
 		s.translateFrames()
 	}
-	if err != nil && s.err == nil && !s.ended {
+	switch {
+	case err != nil && s.err == nil && !s.ended:
 		s.transportEnded(err)
+	case s.spoke:
+		s.resp.Spoke()
+	case s.signs:
+		s.resp.Quiet()
 	}
 }
 

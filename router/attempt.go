@@ -27,6 +27,8 @@ type Attempt struct {
 
 	plan  *Plan
 	pass  pass
+	lane  *lane     // nil: the secret is the only one, or there is none
+	with  pass      // the lane's
 	first time.Time // of a late one: when its answer began
 	late  bool
 	open  bool // in flight
@@ -57,6 +59,9 @@ func (p *Plan) run(ctx context.Context, now time.Time, try func(*Attempt) error)
 		if a.open {
 			a.first = p.Clock.Now()
 			t.breaker.begun(&a.pass, a.first)
+			if a.lane != nil {
+				a.lane.breaker.begun(&a.with, a.first)
+			}
 			t.learnt.began(a.first.Sub(now), a.first, a.newness())
 		}
 		return nil
@@ -121,6 +126,9 @@ func (a *Attempt) book(e *schema.Error, health outcome) {
 	t.inFlight.Add(-1)
 	t.note(e, health)
 	t.breaker.report(a.pass, health, now)
+	if a.lane != nil {
+		a.lane.breaker.report(a.with, health, now)
+	}
 	a.learn(e, health, res.Took, now)
-	a.Candidate.Pool.note(a.Secret, e, now)
+	a.noteKey(e, now)
 }

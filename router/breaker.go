@@ -94,8 +94,10 @@ type breaker struct {
 	mu       sync.Mutex
 	mode     Mode
 	state    State
-	changed  time.Time // of the last change of state
-	gen      uint32    // number of changes: an outcome from before one is void
+	changed  time.Time            // of the last change of state
+	gen      uint32               // number of changes: an outcome from before one is void
+	tell     func(from, to State) // nil: nobody wants to know
+	moved    [][2]State           // changes that are still to be told
 	window   [slots]slot
 	admitted int // probes let through since half open
 	passed   int // of them, those that succeeded
@@ -112,7 +114,7 @@ type pass struct {
 // time it may.
 func (b *breaker) ready(now time.Time, lone bool) (bool, time.Duration) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	defer b.unlock()
 	switch {
 	case b.mode == ForceOpen:
 		return false, b.policy.OpenFor
@@ -131,7 +133,7 @@ func (b *breaker) spares(lone bool) bool { return lone && !b.policy.Explicit }
 // admit asks to let one call through. Each pass must come back by report.
 func (b *breaker) admit(now time.Time, lone bool) (pass, bool) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	defer b.unlock()
 	if b.mode != Auto {
 		return pass{gen: b.gen, forced: true}, b.mode == ForceClosed
 	}
@@ -151,7 +153,7 @@ func (b *breaker) admit(now time.Time, lone bool) (pass, bool) {
 // report takes in how an admitted call ended.
 func (b *breaker) report(p pass, o outcome, now time.Time) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	defer b.unlock()
 	if p.gen != b.gen {
 		return
 	}
@@ -197,15 +199,28 @@ func (b *breaker) begun(p *pass, now time.Time) {
 		return
 	}
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	defer b.unlock()
 	if p.gen == b.gen {
 		b.probed(success, now)
 		p.gen, p.probe = b.gen, false
 	}
 }
 
+// unlock gives the lock back and then tells what changed under it.
+func (b *breaker) unlock() {
+	moved := b.moved
+	b.moved = nil
+	b.mu.Unlock()
+	for _, m := range moved {
+		b.tell(m[0], m[1])
+	}
+}
+
 // become changes the state and forgets what was counted in the old one.
 func (b *breaker) become(s State, now time.Time) {
+	if s != b.state && b.tell != nil {
+		b.moved = append(b.moved, [2]State{b.state, s})
+	}
 	b.state, b.changed = s, now
 	b.gen++
 	b.admitted, b.passed = 0, 0
@@ -244,7 +259,7 @@ func (b *breaker) tripped(at int64) bool {
 // Auto starts from closed.
 func (b *breaker) set(m Mode, now time.Time) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	defer b.unlock()
 	b.mode = m
 	b.become(Closed, now)
 }
@@ -252,7 +267,7 @@ func (b *breaker) set(m Mode, now time.Time) {
 // look is the state as it stands at now.
 func (b *breaker) look(now time.Time) (State, Mode, time.Time) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	defer b.unlock()
 	switch {
 	case b.mode == ForceOpen:
 		return Open, b.mode, b.changed

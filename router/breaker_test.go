@@ -210,11 +210,15 @@ func TestJudge(t *testing.T) {
 		schema.ClassConnection: failure, schema.ClassTimeout: failure, schema.ClassOverloaded: failure, schema.ClassServerError: failure,
 		schema.ClassRateLimited: neutral, schema.ClassAuth: neutral, schema.ClassQuota: neutral, schema.ClassCancelled: neutral, "": neutral,
 		schema.ClassInvalidRequest: success, schema.ClassContextLength: success, schema.ClassContentFilter: success,
-		schema.ClassNotFound: success, schema.ClassInvalidOutput: success,
+		schema.ClassNotFound: success, schema.ClassInvalidOutput: failure,
 	} {
 		if got := judge(failed(c)); got != want {
 			t.Errorf("%s is judged %d, want %d", c, got, want)
 		}
+	}
+	mended := failed(schema.ClassInvalidOutput)
+	if mended.Code = schema.CodeInvalidOutput; judge(mended) != success {
+		t.Error("output that misses a prompt's schema counts against the target")
 	}
 	if judge(nil) != success {
 		t.Error("no error is no success")

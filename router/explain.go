@@ -102,6 +102,8 @@ func (p *Plan) explain(to []Weighed, r *Route, now time.Time) []Weighed {
 		w := Weighed{Target: c.Target.ID, State: "ready"}
 		state, mode, _ := c.Target.breaker.look(now)
 		switch {
+		case cooling && c.Target.rested(now, len(r.Candidates) == 1) > 0:
+			w.State, w.Why = "cooling", "its provider asked for a rest, which lasts "+wait.Round(time.Second).String()
 		case cooling:
 			w.State, w.Why = "cooling", "all its keys cool down, the first for "+wait.Round(time.Second).String()
 		case !ok && mode == ForceOpen:

@@ -46,21 +46,28 @@ type Plan struct {
 	// Admit, if set, is asked before each attempt. A candidate that it refuses
 	// is passed over, which says nothing about its health.
 	Admit func(*Candidate) *schema.Error
+	// AdmitKey, if set, is asked before Admit about the secret that was chosen.
+	// One that it refuses is passed over for the provider's next.
+	AdmitKey func(*Candidate, *Secret) *schema.Error
 
 	// Results tells the attempts, in order.
 	Results []Result
 	// Refused is the candidate whose refusal Do returned; nil: none.
 	Refused *Candidate
+	// RefusedKey is the secret that AdmitKey refused; nil: Admit did.
+	RefusedKey *Secret
 
 	out     []bool    // candidates of the current route that were tried or are out
 	by      Balance   // that the current route's candidates are ranked by
 	scores  []float64 // theirs, where it gives them any: the highest is tried first
-	keys    []*Secret // secrets that were refused in this call
+	keys    []*Secret // secrets that were refused in this call: the first
+	lasting int       // for good, the others by the candidate at hand alone
 	visited []*Route
 	weighed []Weighed
 	attempt Attempt
 	refusal *schema.Error // by Admit, the one that is over first
-	refuses *Candidate    // whose it is
+	refuses *Candidate    // whose it is,
+	denies  *Secret       // and of which of its secrets; nil: of none
 }
 
 // Reset empties the plan for another call. A Late attempt that nobody was Done
@@ -87,14 +94,14 @@ func (p *Plan) Do(ctx context.Context, try func(*Attempt) error) error {
 	}
 	p.Route.budget.call()
 	p.visited = p.visited[:0] // a call may be routed again: a prompt whose output is mended
-	p.refusal, p.refuses, p.Refused = nil, nil, nil
+	p.refusal, p.refuses, p.denies, p.Refused, p.RefusedKey = nil, nil, nil, nil, nil
 	made := len(p.Results)
 	err := p.walk(ctx, p.Route, try)
 	switch {
 	case err == nil:
 		return nil
 	case p.refusal != nil && len(p.Results) == made:
-		p.Refused = p.refuses
+		p.Refused, p.RefusedKey = p.refuses, p.denies
 		return p.refusal
 	}
 	return err
@@ -194,7 +201,10 @@ func (r *Route) ready(i int, now time.Time) (ok bool, wait time.Duration, coolin
 	if ok, wait = c.Target.breaker.ready(now, len(r.Candidates) == 1); !ok {
 		return false, wait, false
 	}
-	ok, wait = c.Pool.ready(now, c.Model)
+	if wait = c.Target.rested(now, len(r.Candidates) == 1); wait > 0 {
+		return false, wait, true
+	}
+	ok, wait = c.Pool.ready(now, c.Target, c.Model)
 	return ok, wait, !ok
 }
 
@@ -209,9 +219,10 @@ func noTarget(r *Route, wait time.Duration, class schema.Class) *schema.Error {
 // with stop when no other candidate should be tried.
 func (p *Plan) candidate(ctx context.Context, r *Route, c *Candidate, try func(*Attempt) error) (last *schema.Error, stop bool) {
 	lone := len(r.Candidates) == 1
+	p.keys = p.keys[:p.lasting]
 	var secret *Secret
 	if c.Pool != nil {
-		if secret, _ = c.Pool.pick(p.Clock.Now(), c.Model, p.keys); secret == nil {
+		if secret, _ = c.Pool.pick(p.Clock.Now(), c.Target, c.Model, p.keys); secret == nil {
 			return nil, false
 		}
 	}
@@ -221,11 +232,12 @@ func (p *Plan) candidate(ctx context.Context, r *Route, c *Candidate, try func(*
 		if !ok {
 			return last, false
 		}
-		if !p.admits(c) {
+		p.attempt = Attempt{Route: r, Candidate: c, N: len(p.Results) + 1, plan: p, pass: pass}
+		if !p.admitted(c, secret, now) {
 			c.Target.breaker.report(pass, neutral, now)
 			return last, false
 		}
-		p.attempt = Attempt{Route: r, Candidate: c, Secret: secret, N: len(p.Results) + 1, plan: p, pass: pass}
+		secret = p.attempt.Secret
 		if last = p.run(ctx, now, try); last == nil {
 			return nil, true
 		}
@@ -233,7 +245,11 @@ func (p *Plan) candidate(ctx context.Context, r *Route, c *Candidate, try func(*
 			return last, true
 		}
 		if aboutKey(last.Class) {
-			if next := p.nextKey(c, secret); next != nil {
+			next := p.nextKey(c, secret)
+			if last.Class != schema.ClassRateLimited {
+				p.lasts(secret)
+			}
+			if next != nil {
 				secret = next
 				continue
 			}
@@ -247,27 +263,69 @@ func (p *Plan) candidate(ctx context.Context, r *Route, c *Candidate, try func(*
 		if failed++; failed >= r.Retry.Attempts || !p.pause(ctx, r, last, failed) {
 			return last, false
 		}
+		if c.Pool.several(c.Model) { // it may have been the key's fault
+			if other, _ := c.Pool.pick(p.Clock.Now(), c.Target, c.Model, append(p.keys, secret)); other != nil {
+				secret = other
+			}
+		}
 	}
 }
 
-// admits asks Admit about a candidate. Of the refusals it keeps the one after
-// which a call may be tried again first.
-func (p *Plan) admits(c *Candidate) bool {
-	if p.Admit == nil {
-		return true
+// admitted finds the first secret, beginning with the one given, that may be
+// used at the candidate now, and asks for leave to use it. All that it takes
+// is the attempt's.
+func (p *Plan) admitted(c *Candidate, s *Secret, now time.Time) bool {
+	a := &p.attempt
+	for ; s != nil; s = p.nextKey(c, s) {
+		a.Secret = s
+		if c.Pool.several(c.Model) {
+			a.lane = c.Target.lane(s)
+			var ok bool
+			if a.with, ok = a.lane.breaker.admit(now, false); !ok {
+				continue
+			}
+		}
+		if p.AdmitKey == nil {
+			break
+		}
+		err := p.AdmitKey(c, s)
+		if err == nil {
+			break
+		}
+		p.refuse(c, s, err)
+		a.giveLane(now)
 	}
-	err := p.Admit(c)
-	if err == nil {
-		return true
+	if s == nil && c.Pool != nil {
+		return false
 	}
+	if p.Admit != nil {
+		if err := p.Admit(c); err != nil {
+			p.refuse(c, nil, err)
+			a.giveLane(now)
+			return false
+		}
+	}
+	return true
+}
+
+// giveLane gives back the lane's pass of an attempt that is not made.
+func (a *Attempt) giveLane(now time.Time) {
+	if a.lane != nil {
+		a.lane.breaker.report(a.with, neutral, now)
+		a.lane = nil
+	}
+}
+
+// refuse keeps, of the refusals, the one after which a call may be tried again
+// first.
+func (p *Plan) refuse(c *Candidate, s *Secret, err *schema.Error) {
 	sooner := p.refusal == nil || err.RetryAfter > 0 && (p.refusal.RetryAfter == 0 || err.RetryAfter < p.refusal.RetryAfter)
 	if sooner {
-		p.refusal, p.refuses = err, c
+		p.refusal, p.refuses, p.denies = err, c, s
 	}
 	if p.Explain {
 		p.explainRefusal(c, err)
 	}
-	return false
 }
 
 // nextKey marks a secret as refused and finds another.
@@ -276,8 +334,16 @@ func (p *Plan) nextKey(c *Candidate, refused *Secret) *Secret {
 		return nil
 	}
 	p.keys = append(p.keys, refused)
-	next, _ := c.Pool.pick(p.Clock.Now(), c.Model, p.keys)
+	next, _ := c.Pool.pick(p.Clock.Now(), c.Target, c.Model, p.keys)
 	return next
+}
+
+// lasts keeps the secret that was refused last out for the rest of the call.
+func (p *Plan) lasts(s *Secret) {
+	if i := len(p.keys) - 1; i >= p.lasting && p.keys[i] == s {
+		p.keys[i], p.keys[p.lasting] = p.keys[p.lasting], s
+		p.lasting++
+	}
 }
 
 // mayNotRepeat tells whether a secret that was refused rests now.
@@ -285,7 +351,7 @@ func (p *Plan) mayNotRepeat(c *Candidate, s *Secret) bool {
 	if c.Pool == nil {
 		return false
 	}
-	again, _ := c.Pool.pick(p.Clock.Now(), c.Model, nil)
+	again, _ := c.Pool.pick(p.Clock.Now(), c.Target, c.Model, nil)
 	return again != s
 }
 

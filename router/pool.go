@@ -9,14 +9,6 @@ import (
 	"sluice/providers/schema"
 )
 
-// How long a secret rests after an error about it that names no time itself.
-const (
-	restRateLimited = time.Second // doubled by each further one in a row,
-	restLongest     = 30 * time.Second
-	restRefused     = 5 * time.Minute // 401, 403, no quota
-	restBound       = time.Hour       // whatever the provider says
-)
-
 // Secret is one of a provider's keys. Its exported fields are not changed once
 // it is in a Pool.
 type Secret struct {
@@ -24,12 +16,12 @@ type Secret struct {
 	Label  string   // what may be shown: its name, or its last four characters
 	Weight int      // share of the calls; 0 means 1
 	Models []string // patterns with *; none: every model
+	// Payload is what the caller needs to admit calls with it.
+	Payload any
 
 	// Under the pool's lock.
 	current int // smooth weighted round robin
-	until   time.Time
-	why     schema.Class
-	strikes int // errors in a row
+	rest
 }
 
 // NewSecret is a secret with the label that may be shown of it: name, or the
@@ -55,15 +47,25 @@ type Pool struct {
 	Name    string // the provider's
 	mu      sync.Mutex
 	secrets []*Secret
+	tell    func(Change) // nil: nobody wants to know
 }
 
 // NewPool is a pool of its own, outside any Registry.
 func NewPool(name string, secrets ...*Secret) *Pool { return &Pool{Name: name, secrets: secrets} }
 
-// pick chooses a secret for a model, by weight among those that fit, do not
-// rest and are not in skip. The only one that fits never rests. Without one it
-// returns nil and when the first comes back (0: none fits).
-func (p *Pool) pick(now time.Time, model string, skip []*Secret) (*Secret, time.Duration) {
+// Secrets are all of the pool's; nil: it has none.
+func (p *Pool) Secrets() []*Secret {
+	if p == nil {
+		return nil
+	}
+	return p.secrets
+}
+
+// pick chooses a secret for a model, by weight among those that fit, are not
+// out, at the target or at all, and not in skip. The only one that fits never
+// rests. Without one it returns nil and when the first comes back (0: none
+// fits).
+func (p *Pool) pick(now time.Time, t *Target, model string, skip []*Secret) (*Secret, time.Duration) {
 	if len(p.secrets) == 1 && len(skip) == 0 && p.secrets[0].fits(model) {
 		return p.secrets[0], 0
 	}
@@ -83,10 +85,8 @@ func (p *Pool) pick(now time.Time, model string, skip []*Secret) (*Secret, time.
 		if !s.fits(model) {
 			continue
 		}
-		if left := s.until.Sub(now); left > 0 {
-			if wait == 0 || left < wait {
-				wait = left
-			}
+		if left := s.out(t, now); left > 0 {
+			wait = sooner(wait, left)
 			continue
 		}
 		if slices.Contains(skip, s) {
@@ -105,9 +105,25 @@ func (p *Pool) pick(now time.Time, model string, skip []*Secret) (*Secret, time.
 	return best, 0
 }
 
+// out is how long the secret rests, at a target or at all.
+func (s *Secret) out(t *Target, now time.Time) time.Duration {
+	return max(s.left(now), t.look(s).wait(now))
+}
+
+// sooner is the shorter of two waits, of which 0 is none.
+func sooner(a, b time.Duration) time.Duration {
+	if a == 0 || b < a {
+		return b
+	}
+	return a
+}
+
 // ready tells whether pick would find a secret, and if not, after what time.
-func (p *Pool) ready(now time.Time, model string) (bool, time.Duration) {
+func (p *Pool) ready(now time.Time, t *Target, model string) (bool, time.Duration) {
 	if p == nil {
+		return true, 0
+	}
+	if len(p.secrets) == 1 && p.secrets[0].fits(model) {
 		return true, 0
 	}
 	p.mu.Lock()
@@ -120,15 +136,27 @@ func (p *Pool) ready(now time.Time, model string) (bool, time.Duration) {
 		if !s.fits(model) {
 			continue
 		}
-		left := s.until.Sub(now)
+		left := s.out(t, now)
 		if left <= 0 {
 			return true, 0
 		}
-		if wait == 0 || left < wait {
-			wait = left
-		}
+		wait = sooner(wait, left)
 	}
 	return false, wait
+}
+
+// several tells whether more than one secret fits a model.
+func (p *Pool) several(model string) bool {
+	if p == nil || len(p.secrets) < 2 {
+		return false
+	}
+	n := 0
+	for _, s := range p.secrets {
+		if s.fits(model) {
+			n++
+		}
+	}
+	return n > 1
 }
 
 // only is the one secret that fits, or nil if there are more or none.
@@ -146,30 +174,21 @@ func (p *Pool) only(model string) *Secret {
 	return one
 }
 
-// note lets a secret rest after an error about it, and forgets its errors
-// after a success.
+// note lets a secret rest after an error about it, at whatever target, and
+// forgets its errors after a success.
 func (p *Pool) note(s *Secret, e *schema.Error, now time.Time) {
 	if p == nil || s == nil || len(p.secrets) == 1 {
 		return
 	}
+	if e != nil && !aboutKey(e.Class) {
+		return
+	}
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if e == nil {
-		s.strikes, s.why = 0, ""
-		return
-	}
-	if !aboutKey(e.Class) {
-		return
-	}
-	rest := e.RetryAfter
-	if rest <= 0 && e.Class == schema.ClassRateLimited {
-		rest = min(restRateLimited<<min(s.strikes, 5), restLongest)
-	} else if rest <= 0 {
-		rest = restRefused
-	}
-	s.strikes++
-	if until := now.Add(min(rest, restBound)); until.After(s.until) {
-		s.until, s.why = until, e.Class
+	longer := s.rest.note(e, now)
+	change := Change{Provider: p.Name, Key: s.Label, From: "ready", To: "cooling", Until: s.until, Why: s.why}
+	p.mu.Unlock()
+	if longer && p.tell != nil {
+		p.tell(change)
 	}
 }
 
@@ -179,6 +198,12 @@ type SecretStatus struct {
 	State string       `json:"state"` // ready or cooling
 	Until time.Time    `json:"until,omitzero"`
 	Why   schema.Class `json:"why,omitempty"`
+	// Target is the only one at which it cools; empty: it does at all of them.
+	Target string `json:"target,omitempty"`
+
+	Weight int      `json:"weight"`
+	Models []string `json:"models,omitempty"` // patterns; none: every model
+	Limits any      `json:"limits,omitempty"` // its own, as whoever set its Payload shows them
 }
 
 // Status lists the pool's secrets as they stand at now.
@@ -190,7 +215,7 @@ func (p *Pool) Status(now time.Time) []SecretStatus {
 	defer p.mu.Unlock()
 	out := make([]SecretStatus, 0, len(p.secrets))
 	for _, s := range p.secrets {
-		st := SecretStatus{Label: s.Label, State: "ready"}
+		st := SecretStatus{Label: s.Label, State: "ready", Weight: s.weight(), Models: s.Models}
 		if s.until.After(now) {
 			st.State, st.Until, st.Why = "cooling", s.until, s.why
 		}

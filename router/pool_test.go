@@ -24,7 +24,7 @@ func TestPickByWeight(t *testing.T) {
 	p := NewPool("p", NewSecret("a", "a", 3, nil), NewSecret("b", "b", 1, nil), NewSecret("c", "c", 0, nil))
 	got := map[string]int{}
 	for range 5000 {
-		s, _ := p.pick(time.Time{}, "m", nil)
+		s, _ := p.pick(time.Time{}, nil, "m", nil)
 		got[s.Label]++
 	}
 	if got["a"] != 3000 || got["b"] != 1000 || got["c"] != 1000 {
@@ -35,11 +35,11 @@ func TestPickByWeight(t *testing.T) {
 func TestPickByModel(t *testing.T) {
 	p := NewPool("p", NewSecret("a", "a", 1, []string{"claude-*"}), NewSecret("b", "b", 1, []string{"gpt-4o", "o1*"}))
 	for model, want := range map[string]string{"claude-3": "a", "gpt-4o": "b", "o1-mini": "b", "gpt-4": ""} {
-		s, _ := p.pick(time.Time{}, model, nil)
+		s, _ := p.pick(time.Time{}, nil, model, nil)
 		if got := labelOf(s); got != want {
 			t.Errorf("%s has key %q, want %q", model, got, want)
 		}
-		if ok, _ := p.ready(time.Time{}, model); ok != (want != "") {
+		if ok, _ := p.ready(time.Time{}, nil, model); ok != (want != "") {
 			t.Errorf("%s is ready: %v", model, ok)
 		}
 	}
@@ -83,7 +83,7 @@ func TestCoolDown(t *testing.T) {
 		if (st[0].State == "cooling") != (c.want > 0) || st[1].State != "ready" {
 			t.Errorf("%s: status %+v", name, st)
 		}
-		if s, _ := p.pick(now, "m", nil); c.want > 0 && s != p.secrets[1] {
+		if s, _ := p.pick(now, nil, "m", nil); c.want > 0 && s != p.secrets[1] {
 			t.Errorf("%s: picked %v", name, labelOf(s))
 		}
 	}
@@ -120,22 +120,22 @@ func TestOnlyKeyNeverRests(t *testing.T) {
 	now := newClock().Now()
 	lone := poolOf("a")
 	lone.note(lone.secrets[0], failed(schema.ClassAuth), now)
-	if s, _ := lone.pick(now, "m", nil); s == nil {
+	if s, _ := lone.pick(now, nil, "m", nil); s == nil {
 		t.Error("a provider's only key rests")
 	}
 	fits := NewPool("p", NewSecret("a", "a", 1, []string{"x"}), NewSecret("b", "b", 1, []string{"y"}))
 	fits.note(fits.secrets[0], failed(schema.ClassAuth), now)
-	if ok, _ := fits.ready(now, "x"); !ok {
+	if ok, _ := fits.ready(now, nil, "x"); !ok {
 		t.Error("the only key that fits rests")
 	}
-	if s, _ := fits.pick(now, "x", fits.secrets[:1]); s != nil {
+	if s, _ := fits.pick(now, nil, "x", fits.secrets[:1]); s != nil {
 		t.Error("a key that was refused in this call is used again")
 	}
 }
 
 func TestNilPool(t *testing.T) {
 	var p *Pool
-	if ok, _ := p.ready(time.Time{}, "m"); !ok || p.Status(time.Time{}) != nil {
+	if ok, _ := p.ready(time.Time{}, nil, "m"); !ok || p.Status(time.Time{}) != nil {
 		t.Error("a provider without secrets is not ready")
 	}
 	p.note(nil, nil, time.Time{})

@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"maps"
 	"sort"
+	"strings"
 	"sync"
 	"time"
+
+	"sluice/providers/schema"
 )
 
 // Registry holds the targets and pools of one configuration. Pools are made
@@ -15,6 +18,7 @@ type Registry struct {
 	mu      sync.Mutex // of targets
 	targets map[targetKey]*Target
 	pools   map[string]*Pool
+	tell    func(Change)
 
 	// Those of the configuration before, whose state is taken over.
 	oldTargets map[targetKey]*Target
@@ -30,8 +34,12 @@ type targetKey struct {
 
 // NewRegistry is an empty registry that takes over, as they are asked for, the
 // states that prev holds under the same names; prev may be nil.
-func NewRegistry(prev *Registry) *Registry {
-	r := &Registry{targets: map[targetKey]*Target{}, pools: map[string]*Pool{}}
+func NewRegistry(prev *Registry) *Registry { return NewWatchedRegistry(prev, nil) }
+
+// NewWatchedRegistry is NewRegistry with one who is told what changes, by the
+// goroutine of the call that changed it. Targets that live on keep theirs.
+func NewWatchedRegistry(prev *Registry, tell func(Change)) *Registry {
+	r := &Registry{targets: map[targetKey]*Target{}, pools: map[string]*Pool{}, tell: tell}
 	if prev != nil {
 		prev.mu.Lock()
 		r.oldTargets, r.oldPools = maps.Clone(prev.targets), prev.pools
@@ -50,7 +58,7 @@ func (r *Registry) Target(id string, policy Breaker) *Target {
 		t = r.oldTargets[key]
 	}
 	if t == nil {
-		t = NewTarget(id, policy)
+		t = newTarget(id, policy, r.tell)
 	}
 	r.targets[key] = t
 	return t
@@ -63,12 +71,13 @@ func (r *Registry) Pool(provider string, secrets ...*Secret) *Pool {
 		return nil
 	}
 	p := NewPool(provider, secrets...)
+	p.tell = r.tell
 	if old := r.oldPools[provider]; old != nil {
 		old.mu.Lock()
 		for _, s := range secrets {
 			for _, o := range old.secrets {
 				if o.Value == s.Value {
-					s.until, s.why, s.strikes = o.until, o.why, o.strikes
+					s.rest = o.rest
 				}
 			}
 		}
@@ -122,5 +131,21 @@ func (r *Registry) Targets(now time.Time) []TargetStatus {
 
 // Secrets lists the secrets of a provider as they stand at now.
 func (r *Registry) Secrets(provider string, now time.Time) []SecretStatus {
-	return r.pools[provider].Status(now)
+	pool := r.pools[provider]
+	list := pool.Status(now)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for key, t := range r.targets {
+		if of, _, _ := strings.Cut(key.id, "/"); of != provider {
+			continue
+		}
+		for i, s := range pool.Secrets() {
+			st := &list[i]
+			until := t.look(s).cooling(now)
+			if until.After(st.Until) && (st.State == "ready" || st.Target != "") {
+				st.State, st.Until, st.Why, st.Target = "cooling", until, schema.ClassRateLimited, t.ID
+			}
+		}
+	}
+	return list
 }

@@ -1,6 +1,8 @@
 package router
 
 import (
+	"sort"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,18 +22,38 @@ type Target struct {
 	calls    atomic.Int64
 	failures atomic.Int64
 	learnt   learnt
+	resting  atomic.Int64 // Unix nanoseconds of rest.until, to look at without the lock
+
+	tell  func(Change) // nil: nobody wants to know
+	mu    sync.RWMutex // of what follows
+	rest  rest
+	lanes map[string]*lane // by the secret's value
 }
 
 // NewTarget is a target of its own, outside any Registry.
-func NewTarget(id string, policy Breaker) *Target {
-	return &Target{ID: id, breaker: breaker{policy: policy.withDefaults()}}
+func NewTarget(id string, policy Breaker) *Target { return newTarget(id, policy, nil) }
+
+func newTarget(id string, policy Breaker, tell func(Change)) *Target {
+	t := &Target{ID: id, breaker: breaker{policy: policy.withDefaults()}, tell: tell}
+	if tell != nil {
+		t.breaker.tell = func(from, to State) { tell(Change{Target: id, From: from.String(), To: to.String()}) }
+	}
+	return t
 }
 
 // InFlight is the number of attempts under way.
 func (t *Target) InFlight() int64 { return t.inFlight.Load() }
 
 // SetBreaker takes an operator's word about the target.
-func (t *Target) SetBreaker(m Mode, now time.Time) { t.breaker.set(m, now) }
+// What its secrets have failed there is forgotten.
+func (t *Target) SetBreaker(m Mode, now time.Time) {
+	t.breaker.set(m, now)
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	for _, l := range t.lanes {
+		l.breaker.set(Auto, now)
+	}
+}
 
 // TargetStatus is a target as the admin API shows it.
 type TargetStatus struct {
@@ -42,6 +64,17 @@ type TargetStatus struct {
 	InFlight int64     `json:"in_flight"`
 	Calls    int64     `json:"calls"`
 	Failures int64     `json:"failures"`
+	// Cooling is until when it is passed over, where there are other targets,
+	// for the provider's rate limit; zero: it is not.
+	Cooling time.Time    `json:"cooling_until,omitzero"`
+	Keys    []LaneStatus `json:"keys,omitempty"` // where it is asked with several
+}
+
+// LaneStatus is one secret at one target.
+type LaneStatus struct {
+	Label   string    `json:"key"`
+	State   string    `json:"state"` // of its breaker
+	Cooling time.Time `json:"cooling_until,omitzero"`
 }
 
 // Status is the target as it stands at now.
@@ -52,12 +85,23 @@ func (t *Target) Status(now time.Time) TargetStatus {
 	if mode != Auto {
 		s.Mode = "forced"
 	}
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if t.rest.left(now) > 0 {
+		s.Cooling = t.rest.until
+	}
+	for _, l := range t.lanes {
+		state, _, _ := l.breaker.look(now)
+		s.Keys = append(s.Keys, LaneStatus{Label: l.key, State: state.String(), Cooling: l.cooling(now)})
+	}
+	sort.Slice(s.Keys, func(i, j int) bool { return s.Keys[i].Label < s.Keys[j].Label })
 	return s
 }
 
 // judge tells what an error says about a target's health. What the provider
-// says about the request (4xx) proves that it answers; what it says about a
-// key (401, 429, quota) proves nothing either way.
+// says about the request (4xx) proves that it answers, what cannot be understood
+// that it is not well; what it says about a key (401, 429, quota) proves
+// nothing either way.
 func judge(e *schema.Error) outcome {
 	if e == nil {
 		return success
@@ -65,6 +109,10 @@ func judge(e *schema.Error) outcome {
 	switch e.Class {
 	case schema.ClassConnection, schema.ClassTimeout, schema.ClassOverloaded, schema.ClassServerError:
 		return failure
+	case schema.ClassInvalidOutput:
+		if e.Code != schema.CodeInvalidOutput { // else the model missed a prompt's schema: its target is well
+			return failure
+		}
 	case schema.ClassCancelled, schema.ClassRateLimited, schema.ClassAuth, schema.ClassQuota, "":
 		return neutral
 	}

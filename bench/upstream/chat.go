@@ -86,6 +86,7 @@ func (s *Server) chat(ctx *fasthttp.RequestCtx, f *format) {
 		s.refuse(ctx, f, 400, known.fault)
 		return
 	}
+	tellSpent(ctx, f, p.spent)
 	if s.failure(ctx, f, p, a.model, key) {
 		s.counters.finish(wasDone)
 		return
@@ -96,6 +97,12 @@ func (s *Server) chat(ctx *fasthttp.RequestCtx, f *format) {
 		return
 	}
 	ctx.Response.Header.Set("X-Request-Id", "req-fake-"+f.name)
+	if p.garbage {
+		ctx.SetBodyString("<html>not what you asked for</html>")
+		ctx.SetContentType("text/html")
+		s.counters.finish(wasDone)
+		return
+	}
 	if !a.stream && p.cut == unset {
 		writeJSON(ctx, 200, known.body)
 		s.counters.finish(wasDone)
@@ -128,6 +135,13 @@ func (s *Server) prepare(f *format, a *ask) *staticAnswer {
 	r := reply(a, &made.plan)
 	if a.stream {
 		made.frames = f.frames(a, &r)
+		if n := made.plan.broken; n != unset && n < len(made.frames) {
+			event := ""
+			if f.name == "anthropic" {
+				event = "error"
+			}
+			made.frames = append(made.frames[:n:n], frame(event, f.fault(500, "the fake upstream breaks off as asked")))
+		}
 	} else {
 		made.body = f.body(a, &r)
 	}
@@ -143,6 +157,10 @@ func (s *Server) failure(ctx *fasthttp.RequestCtx, f *format, p *plan, model, ke
 	status := keyFailure(key)
 	if status == 0 && p.fail != 0 && s.counters.mayFail(strings.Clone(model), p.times) {
 		status = p.fail
+	}
+	if p.why != "" {
+		writeJSON(ctx, whys[p.why].status, openaiFailure(p.why))
+		return true
 	}
 	if status == 0 {
 		return false
@@ -164,4 +182,37 @@ func (s *Server) refuse(ctx *fasthttp.RequestCtx, f *format, status int, message
 	}
 	writeJSON(ctx, status, f.fault(status, message))
 	s.counters.finish(wasDone)
+}
+
+// whys are OpenAI's errors that have a code of their own
+// (platform.openai.com/docs/guides/error-codes, and recorded answers).
+var whys = map[string]struct {
+	status     int
+	kind, code string
+}{
+	"context": {400, "invalid_request_error", "context_length_exceeded"},
+	"filter":  {400, "invalid_request_error", "content_filter"},
+	"quota":   {429, "insufficient_quota", "insufficient_quota"},
+}
+
+func openaiFailure(why string) []byte {
+	w := whys[why]
+	return encode(object{"error": object{"message": "the fake upstream says " + why + " as asked", "type": w.kind, "param": nil, "code": w.code}})
+}
+
+// tellSpent says in the head, as the provider does, that nothing is left of its
+// limit of requests for so many seconds.
+func tellSpent(ctx *fasthttp.RequestCtx, f *format, seconds int) {
+	if seconds == unset {
+		return
+	}
+	reset := time.Duration(seconds) * time.Second
+	h := &ctx.Response.Header
+	if f.name == "anthropic" {
+		h.Set("Anthropic-Ratelimit-Requests-Remaining", "0")
+		h.Set("Anthropic-Ratelimit-Requests-Reset", time.Now().Add(reset).UTC().Format(time.RFC3339))
+		return
+	}
+	h.Set("X-Ratelimit-Remaining-Requests", "0")
+	h.Set("X-Ratelimit-Reset-Requests", reset.String())
 }

@@ -18,6 +18,11 @@
 //	hang-N             silence after N chunks
 //	cut-N              the connection closes after N chunks (bytes, if not a stream)
 //	in-N, out-N        the usage to report; a max_tokens of the request still bounds out
+//	spent-N            says that nothing is left of a rate limit for N seconds
+//	break-N            an error event after N chunks of a stream
+//	garbage            bytes that are no answer, with status 200
+//	context, filter,   OpenAI's errors for a context that is too long, a content
+//	quota              filter and a spent quota
 //	over-N             a usage that tells N percent more output, beyond any max_tokens
 //	think              thoughts first
 //

@@ -18,12 +18,16 @@ type plan struct {
 	hang, cut                      int
 	in, out                        int
 	over                           int // percent that the usage tells beyond what was written
+	spent                          int // seconds until a rate limit is reset of which nothing is left
+	broken                         int // chunks before an error comes in the stream
+	why                            string
+	garbage                        bool
 }
 
 // parsePlan reads the words of a model's name; unknown ones mean nothing, and
 // neither does what stands before a slash.
 func parsePlan(model string) plan {
-	p := plan{chunks: unset, times: unset, after: unset, hang: unset, cut: unset, in: unset, out: unset}
+	p := plan{chunks: unset, times: unset, after: unset, hang: unset, cut: unset, in: unset, out: unset, spent: unset, broken: unset}
 	for word := range strings.SplitSeq(model[strings.LastIndexByte(model, '/')+1:], "_") {
 		name, number, _ := strings.Cut(word, "-")
 		n, err := strconv.Atoi(number)
@@ -69,6 +73,14 @@ func (p *plan) set(name string, n int) {
 		p.out = n
 	case "over":
 		p.over = n
+	case "spent":
+		p.spent = n
+	case "break":
+		p.broken = n
+	case "garbage":
+		p.garbage = true
+	case "context", "filter", "quota":
+		p.why = name
 	}
 }
 

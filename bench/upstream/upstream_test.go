@@ -42,7 +42,7 @@ func post(t *testing.T, url, body string) (*http.Response, string, error) {
 
 func TestPlan(t *testing.T) {
 	p := parsePlan("echo_chunks-20_pace-10_gpt-4o_in-7")
-	want := plan{echo: true, chunks: 20, pace: 10 * time.Millisecond, in: 7, out: unset, times: unset, after: unset, hang: unset, cut: unset}
+	want := plan{echo: true, chunks: 20, pace: 10 * time.Millisecond, in: 7, out: unset, times: unset, after: unset, hang: unset, cut: unset, spent: unset, broken: unset}
 	if p != want {
 		t.Fatalf("got %+v, want %+v", p, want)
 	}

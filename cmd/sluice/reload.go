@@ -279,10 +279,7 @@ func (s *server) gauges() telemetry.Gauges {
 		OpenHolds:     s.book.OpenHolds,
 		LogDropped:    s.gateway.LogDropped,
 		Breakers: func(yield func(string, float64)) {
-			states := map[string]float64{"closed": 0, "half_open": 1, "open": 2}
-			for _, t := range s.build.view().registry.Targets(time.Now()) {
-				yield(t.ID, states[t.State])
-			}
+			breakerStates(s.build.view().registry.Targets(time.Now()), yield)
 		},
 	}
 }

@@ -51,7 +51,7 @@ type view struct {
 // snapshot builds everything new and changes nothing that is in force; what
 // it returns is put in force by the caller.
 func (b *builder) snapshot(ctx context.Context, s *server, cfg *config.Config) (*gateway.Snapshot, error) {
-	v := &view{cfg: cfg, registry: router.NewRegistry(b.registry)}
+	v := &view{cfg: cfg, registry: router.NewWatchedRegistry(b.registry, s.standing)}
 	var err error
 	if v.teams, v.keys, err = tenants(ctx, s, cfg); err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"sluice/billing"
 	"sluice/gateway/admin"
 	"sluice/gateway/console"
 	"sluice/router"
@@ -92,6 +93,11 @@ func (s *server) adminView() admin.View {
 	targets := v.registry.Targets(now)
 	for _, p := range v.providers {
 		ap := admin.Provider{Name: p.Name, Kind: p.Kind, BaseURL: p.BaseURL, Keys: v.registry.Secrets(p.Name, now), Limits: p.Limits.OwnLimits()}
+		for i, k := range p.Pool.Secrets() {
+			if o, ok := k.Payload.(*billing.Owner); ok {
+				ap.Keys[i].Limits = o.OwnLimits()
+			}
+		}
 		for _, t := range targets {
 			if provider, _, _ := strings.Cut(t.ID, "/"); provider == p.Name {
 				ap.Targets = append(ap.Targets, t)

@@ -135,13 +135,13 @@ func declaredSecrets(p config.Provider) ([]*router.Secret, error) {
 		if k.Weight == 0 {
 			continue
 		}
-		value, label := k.Value.Reveal(), ""
+		value, err := secretValue(k)
+		if err != nil {
+			return nil, err
+		}
+		label := ""
 		switch {
 		case k.ID != "":
-			var err error
-			if value, err = awsSecret(auth.AWSKeys{ID: k.ID, Secret: k.Secret.Reveal(), Token: k.Token.Reveal()}); err != nil {
-				return nil, err
-			}
 			label = "…" + k.ID[max(0, len(k.ID)-4):]
 		case p.Kind == "vertex":
 			label = "keys[" + strconv.Itoa(i) + "]" // the end of a file tells nothing
@@ -149,6 +149,14 @@ func declaredSecrets(p config.Provider) ([]*router.Secret, error) {
 		list = append(list, router.NewSecret(value, label, int(k.Weight), k.Models))
 	}
 	return list, nil
+}
+
+// secretValue is a declared key as the one text that a pool keeps.
+func secretValue(k config.ProviderKey) (string, error) {
+	if k.ID == "" {
+		return k.Value.Reveal(), nil
+	}
+	return awsSecret(auth.AWSKeys{ID: k.ID, Secret: k.Secret.Reveal(), Token: k.Token.Reveal()})
 }
 
 // awsEnvironment is the key of AWS's own variables. A Bedrock API key counts

@@ -16,7 +16,7 @@ func asFaults(err error, faults *prompts.Faults) bool { return errors.As(err, fa
 
 // state is what may be said of a provider as a whole.
 func (p *Provider) state() string {
-	closed, open, ready := 0, 0, 0
+	closed, open, ready, partly := 0, 0, 0, 0
 	for _, t := range p.Targets {
 		switch t.State {
 		case "closed":
@@ -26,12 +26,15 @@ func (p *Provider) state() string {
 		}
 	}
 	for _, k := range p.Keys {
-		if k.State == "ready" {
+		switch {
+		case k.State == "ready":
 			ready++
+		case k.Target != "":
+			partly++
 		}
 	}
 	switch {
-	case len(p.Targets) > 0 && open == len(p.Targets), len(p.Keys) > 0 && ready == 0:
+	case len(p.Targets) > 0 && open == len(p.Targets), len(p.Keys) > 0 && ready+partly == 0:
 		return "down"
 	case closed < len(p.Targets) || ready < len(p.Keys):
 		return "degraded"

@@ -96,6 +96,7 @@ func TestStanding(t *testing.T) {
 		{Provider{Targets: []router.TargetStatus{open, open}}, "down"},
 		{Provider{Targets: []router.TargetStatus{closed}, Keys: []router.SecretStatus{ready, cooling}}, "degraded"},
 		{Provider{Targets: []router.TargetStatus{closed}, Keys: []router.SecretStatus{cooling}}, "down"},
+		{Provider{Targets: []router.TargetStatus{closed}, Keys: []router.SecretStatus{{State: "cooling", Target: "p/m"}}}, "degraded"},
 		{Provider{State: "down"}, "down"},
 	} {
 		if got := c.p.Standing(); got.State != c.want || got.Targets == nil || got.Keys == nil {

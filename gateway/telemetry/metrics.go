@@ -146,6 +146,12 @@ func (m *Metrics) Call(e *billing.Entry) {
 	if e.TTFT > 0 {
 		h.ttft.Observe(e.TTFT.Seconds())
 	}
+	m.Charged(e)
+}
+
+// Charged counts what was used and charged: of a call, which Call does too, or
+// of an attempt that was charged by itself.
+func (m *Metrics) Charged(e *billing.Entry) {
 	u := &e.Usage
 	add(m.input, u.Input)
 	add(m.cached, u.CachedInput)

@@ -34,6 +34,7 @@ type conn struct {
 	limit    time.Duration // the longest that a read or write may take
 	until    time.Time     // end of the whole answer; zero: none
 	deadline time.Time     // as set on the socket
+	armed    time.Time     // when the last read or write began
 
 	raw   syscall.RawConn // nil: cannot be looked at
 	look  func(fd uintptr) bool
@@ -66,6 +67,7 @@ func (k *conn) Read(p []byte) (int, error) {
 // exact.
 func (k *conn) arm() error {
 	now := time.Now()
+	k.armed = now
 	soonest := now.Add(k.limit)
 	latest := soonest.Add(k.limit / 8)
 	if !k.until.IsZero() {

@@ -65,7 +65,7 @@ func (r *Response) readError(err error, head bool) error {
 		switch {
 		case !r.until.IsZero() && !time.Now().Before(r.until):
 			return errTotal(err)
-		case head:
+		case !r.first.IsZero() && !time.Now().Before(r.first), head:
 			return timedOut(err, "the provider did not begin to answer within %v", r.client.opt.FirstByte)
 		}
 		return timedOut(err, "the provider's answer stalled for %v", r.client.opt.Idle)

@@ -10,6 +10,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"sluice/providers/schema"
+	"sluice/providers/wire"
 )
 
 // Response is the answer to one request. One goroutine reads it; Abort may be
@@ -21,6 +22,8 @@ type Response struct {
 	header *fasthttp.ResponseHeader
 	start  time.Time
 	until  time.Time
+	first  time.Time // when the first event must have come; zero: it has, or none is awaited
+	stalls time.Time // when an answer that goes on saying nothing has stalled; zero: it does not
 	ctx    context.Context
 	stop   func() bool
 
@@ -47,6 +50,20 @@ func (r *Response) Header(name string) string {
 		return ""
 	}
 	return string(r.header.Peek(name))
+}
+
+// Spent is how long the provider says beside its answer that nothing is left of
+// one of its rate limits, the longest; 0: it does not say so.
+func (r *Response) Spent(now time.Time) (longest time.Duration) {
+	if r.header == nil {
+		return 0
+	}
+	for name, value := range r.header.All() {
+		if len(value) == 1 && value[0] == '0' { // which few headers are
+			longest = max(longest, wire.Spent(string(name), "0", r.Header, now))
+		}
+	}
+	return longest
 }
 
 // ContentType tells whether the answer's media type is this one, without

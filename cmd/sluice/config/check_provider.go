@@ -77,6 +77,12 @@ func (k *checker) providerKeys(path []string, p Provider) {
 			k.secret(value, secret, seen)
 		}
 		k.patterns(below(at, "models"), key.Models)
+		k.limits(below(at, "limits"), key.Limits)
+		for name, n := range map[string]int64{"rpd": key.Limits.RPD, "tpd": key.Limits.TPD} {
+			if n > 0 {
+				k.fault(below(below(at, "limits"), name), "a provider's key has limits of a minute (rpm, tpm, input_tpm, output_tpm) and parallel alone: put those of a day under the provider's limits")
+			}
+		}
 		weight += key.Weight
 	}
 	if len(p.Keys) > 0 && weight == 0 {

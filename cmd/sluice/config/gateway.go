@@ -46,6 +46,9 @@ type ProviderKey struct {
 	Token  Secret   `json:"token"`
 	Weight int64    `json:"weight"` // 1 if not given; 0: never
 	Models []string `json:"models"` // patterns; none: all
+	// Limits are of the account, whoever calls: those of a minute, and of calls
+	// at once.
+	Limits billing.Limits `json:"limits"`
 }
 
 // Timeout bounds the stages of an upstream call; 0 is no bound.
@@ -117,7 +120,7 @@ type Target struct {
 type Retry struct {
 	Attempts int64          `json:"attempts"` // per target, the first included
 	Backoff  time.Duration  `json:"backoff"`
-	On       []schema.Class `json:"on" enum:"rate_limited,overloaded,timeout,connection,server_error,auth,quota,not_found,context_length,content_filter,invalid_request"`
+	On       []schema.Class `json:"on" enum:"rate_limited,overloaded,timeout,connection,server_error,auth,quota,not_found,context_length,content_filter,invalid_request,invalid_output"`
 	Budget   float64        `json:"budget"` // extra tries, as a share of calls
 }
 
@@ -126,7 +129,7 @@ type Fallback struct {
 	Model string `json:"model"` // as in Target
 	// On is the classes it serves; none: every one but context_length,
 	// content_filter and invalid_request.
-	On []schema.Class `json:"on" enum:"rate_limited,overloaded,timeout,connection,server_error,auth,quota,not_found,context_length,content_filter,invalid_request"`
+	On []schema.Class `json:"on" enum:"rate_limited,overloaded,timeout,connection,server_error,auth,quota,not_found,context_length,content_filter,invalid_request,invalid_output"`
 }
 
 // Breaker says when a target is left alone, and for how long.

@@ -70,7 +70,7 @@ telemetry: {metrics: false}
 billing: {fsync: always, disk_full: refuse, unpriced: allow, on_disconnect: drain, when_spent: refuse, hold_tokens: 100, time_zone: Europe/Berlin}
 providers:
   openai: {keys: [provider-secret-0]}
-  claude: {kind: anthropic, keys: [provider-secret-1, {value: provider-secret-2, weight: 3, models: ["claude-*"]}]}
+  claude: {kind: anthropic, keys: [provider-secret-1, {value: provider-secret-2, weight: 3, models: ["claude-*"], limits: {rpm: 50, tpm: 9000, parallel: 4}}]}
   groq:
   lab:
     kind: openai-compatible
@@ -135,7 +135,7 @@ func TestEverything(t *testing.T) {
 
 	eq("defaults", c.Defaults.ByName(), map[string]string{"files": "openai", "moderations": "mistral"})
 	eq("openai", c.Providers["openai"].Kind, "openai")
-	eq("keys", c.Providers["claude"].Keys, []ProviderKey{{Value: "provider-secret-1", Weight: 1}, {Value: "provider-secret-2", Weight: 3, Models: []string{"claude-*"}}})
+	eq("keys", c.Providers["claude"].Keys, []ProviderKey{{Value: "provider-secret-1", Weight: 1}, {Value: "provider-secret-2", Weight: 3, Models: []string{"claude-*"}, Limits: billing.Limits{RPM: 50, TPM: 9000, Parallel: 4}}})
 	eq("groq", c.Providers["groq"], DefaultProvider())
 	lab := DefaultProvider()
 	lab.Kind, lab.BaseURL, lab.MaxResponse = "openai-compatible", "http://127.0.0.1:8000/v1", 64000

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+
+	"sluice/router"
+)
+
+// standing logs what turns with a target or one of a provider's keys.
+func (s *server) standing(c router.Change) {
+	level := slog.LevelWarn
+	if c.To == "closed" || c.To == "half_open" {
+		level = slog.LevelInfo
+	}
+	args := []any{"from", c.From, "to", c.To}
+	if c.Target != "" {
+		args = append(args, "target", c.Target)
+	} else {
+		args = append(args, "provider", c.Provider)
+	}
+	if c.Key != "" {
+		args = append(args, "key", c.Key)
+	}
+	what := "a breaker has changed"
+	if c.To == "cooling" {
+		what = "a provider's key cools down"
+		args = append(args, "until", c.Until, "why", string(c.Why))
+	}
+	s.log.Log(context.Background(), level, what, args...)
+}
+
+// breakerStates gives each target the worst state of its breakers: routes that
+// set different ones for it have one each.
+func breakerStates(list []router.TargetStatus, yield func(string, float64)) {
+	states := map[string]float64{"closed": 0, "half_open": 1, "open": 2}
+	for i, t := range list {
+		state := states[t.State]
+		for _, other := range list[i+1:] {
+			if other.ID == t.ID {
+				state = max(state, states[other.State])
+			}
+		}
+		if i == 0 || list[i-1].ID != t.ID { // they are sorted by it
+			yield(t.ID, state)
+		}
+	}
+}
