@@ -8,6 +8,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"sluice/billing"
+	"sluice/gateway/guard"
 	"sluice/prompts"
 	"sluice/providers"
 	"sluice/providers/dialect"
@@ -35,6 +36,7 @@ type Call struct {
 	req    providers.Request
 	passed *passedBody // of a request that is passed on; nil: it is none
 
+	guards  *guard.Session // nil: its model has none
 	tickets tickets
 	money   money
 	until   deadline

@@ -31,7 +31,7 @@ func (s *Stream) first() error {
 		s.fill()
 	}
 	s.leave()
-	if s.err != nil && s.err != io.EOF {
+	if s.err != nil && s.err != io.EOF && !s.refused {
 		err := s.err
 		_ = s.Close()
 		return err
@@ -47,6 +47,9 @@ func (p *Provider) open(ctx context.Context, c *Call) (*Stream, error) {
 	req, err := p.chatRequest(ctx, c, true)
 	if err != nil {
 		return nil, err
+	}
+	if c.Request.Filter != nil {
+		s.filter = c.Request.Filter()
 	}
 	if c.Request.Unified == nil {
 		s.out = newBuffer()
