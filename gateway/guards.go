@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"encoding/json"
+
 	"sluice/gateway/guard"
 	"sluice/providers"
 	"sluice/providers/schema"
@@ -78,6 +80,18 @@ func (c *Call) guardPassed() error {
 		return err
 	}
 	return c.passed.replace(raw)
+}
+
+// guardRecords tells what the guards did, for the ledger.
+func (c *Call) guardRecords() string {
+	if c.guards == nil || len(c.guards.Records()) == 0 {
+		return ""
+	}
+	b, err := json.Marshal(c.guards.Records())
+	if err != nil {
+		return ""
+	}
+	return string(b)
 }
 
 func errUnguarded(model, what string) *schema.Error {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sluice/cmd/sluice/config"
+	"sluice/gateway/guard"
 	"sluice/gateway/telemetry"
 	"sluice/providers/catalog"
 )
@@ -281,6 +282,11 @@ func (s *server) gauges() telemetry.Gauges {
 			states := map[string]float64{"closed": 0, "half_open": 1, "open": 2}
 			for _, t := range s.build.view().registry.Targets(time.Now()) {
 				yield(t.ID, states[t.State])
+			}
+		},
+		Guards: func(yield func(string, *guard.Figures)) {
+			for name, g := range s.build.view().guards {
+				yield(name, g.Figures)
 			}
 		},
 	}

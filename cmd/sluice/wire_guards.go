@@ -2,9 +2,12 @@ package main
 
 import (
 	"fmt"
+	"net/url"
+	"slices"
 
 	"sluice/cmd/sluice/config"
 	"sluice/gateway"
+	"sluice/gateway/admin"
 	"sluice/gateway/guard"
 )
 
@@ -90,4 +93,44 @@ func (b *builder) keepFigures(v *view) {
 		figures[name] = g.Figures
 	}
 	b.figures = figures
+}
+
+// guardsShown is how the admin plane shows the guards.
+func guardsShown(v *view) []admin.Guard {
+	var list []admin.Guard
+	for _, name := range sortedKeys(v.guards) {
+		c, g := v.cfg.Guards[name], v.guards[name]
+		f := g.Figures
+		shown := admin.Guard{Name: name, Reversible: g.Reversible, Schema: c.Schema != "", DryRun: g.DryRun,
+			Checked: f.Checked.Load(), Denied: f.Denied.Load(), Masked: f.Masked.Load(), Failed: f.Failed.Load()}
+		if shown.Checked > 0 {
+			shown.AvgUS = f.Nanos.Load() / shown.Checked / 1000
+		}
+		for _, stage := range []string{"request", "response"} {
+			if c.Has(stage) {
+				shown.On = append(shown.On, stage)
+			}
+		}
+		for _, l := range c.Deny {
+			shown.Deny = append(shown.Deny, l.String())
+		}
+		for _, l := range c.Mask {
+			shown.Mask = append(shown.Mask, l.String())
+		}
+		if c.Webhook != nil {
+			if u, err := url.Parse(c.Webhook.URL); err == nil {
+				shown.Webhook = u.Host
+			}
+		}
+		if c.Call != nil {
+			shown.Call = c.Call.Model
+		}
+		for _, m := range sortedKeys(v.cfg.Models) {
+			if slices.Contains(v.cfg.Models[m].Guard, name) {
+				shown.Models = append(shown.Models, m)
+			}
+		}
+		list = append(list, shown)
+	}
+	return list
 }

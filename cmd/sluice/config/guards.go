@@ -186,3 +186,11 @@ func (k *checker) looks(path []string, list Looks) {
 		}
 	}
 }
+
+// String is the look in a few words: a pattern's text may be a secret itself.
+func (l Look) String() string {
+	if l.Pattern != "" {
+		return "pattern"
+	}
+	return l.Kind
+}
