@@ -18,15 +18,16 @@ import (
 //
 // Version 2 is version 1 with the fields that few entries have behind it: the
 // tier, what is corrected, and why; version 3 is version 2 with the markup
-// behind it. An entry without them is still written as the lowest that holds it.
+// behind it; version 4 is version 3 with what guards did behind it. An entry without them is still written as the lowest that holds it.
 const (
 	codecVersion = 1
 	codecRare    = 2
 	codecMarkup  = 3
+	codecGuards  = 4
 )
 
 // isVersion tells whether a record that begins so may be an entry.
-func isVersion(b byte) bool { return b >= codecVersion && b <= codecMarkup }
+func isVersion(b byte) bool { return b >= codecVersion && b <= codecGuards }
 
 // errEntry is what a record that is no entry gives.
 var errEntry = errors.New("not an entry")
@@ -57,6 +58,9 @@ func appendEntry(dst []byte, e *Entry) []byte {
 	if e.Markup != 0 {
 		version = codecMarkup
 	}
+	if e.Guards != "" {
+		version = codecGuards
+	}
 	dst = append(dst, version, flags, byte(e.Usage.Source))
 	for _, s := range [...]string{e.Call, e.Team, e.KeyID, e.Key, e.User, e.Operation, e.Model, e.Provider,
 		e.Target, e.Prompt, e.PriceVersion, e.Code, e.Origin, e.Cache, e.RequestID} {
@@ -83,8 +87,11 @@ func appendEntry(dst []byte, e *Entry) []byte {
 	if version >= codecRare {
 		dst = appendText(appendText(appendText(dst, e.Usage.Tier), e.Corrects), e.Reason)
 	}
-	if version == codecMarkup {
+	if version >= codecMarkup {
 		dst = binary.AppendVarint(dst, int64(e.Markup))
+	}
+	if version >= codecGuards {
+		dst = appendText(dst, e.Guards)
 	}
 	return dst
 }
@@ -142,12 +149,15 @@ func decodeEntry(record []byte, e *Entry) error {
 				Status: int(d.number()), LatencyMS: d.number(), USD: Nano(d.number())}
 		}
 	}
-	e.Usage.Tier, e.Corrects, e.Reason, e.Markup = "", "", "", 0
+	e.Usage.Tier, e.Corrects, e.Reason, e.Markup, e.Guards = "", "", "", 0, ""
 	if record[0] >= codecRare {
 		e.Usage.Tier, e.Corrects, e.Reason = d.text(""), d.text(""), d.text("")
 	}
-	if record[0] == codecMarkup {
+	if record[0] >= codecMarkup {
 		e.Markup = Nano(d.number())
+	}
+	if record[0] >= codecGuards {
+		e.Guards = d.text("")
 	}
 	if d.bad || len(d.rest) > 0 {
 		return errEntry

@@ -54,6 +54,7 @@ type Entry struct {
 	TTFT      time.Duration // to the first byte of the answer; 0: none came
 	RequestID string        // the caller's, or the call's own
 	Attempts  []AttemptLog
+	Guards    string // what guards did, a list in JSON; empty: nothing
 
 	Corrects string // of a correction: the call whose entry it mends; empty: none
 	Reason   string // of a correction: why, in the words of whoever made it

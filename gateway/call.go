@@ -8,6 +8,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"sluice/billing"
+	"sluice/gateway/guard"
 	"sluice/prompts"
 	"sluice/providers"
 	"sluice/providers/dialect"
@@ -35,6 +36,7 @@ type Call struct {
 	req    providers.Request
 	passed *passedBody // of a request that is passed on; nil: it is none
 
+	guards  *guard.Session // nil: its model has none
 	tickets tickets
 	money   money
 	until   deadline
@@ -57,6 +59,7 @@ type origin struct {
 	depth            int             // of steps that call prompts with steps
 	allowed          string          // the methods of a path that was called with another
 	continues        string          // the kept answer that it goes on from
+	unguarded        bool            // it is made for a guard
 	explain          bool            // it wants to know how it was decided
 }
 

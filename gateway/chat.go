@@ -48,6 +48,9 @@ func (c *Call) serveBody(op schema.Operation, model string, raw []byte) error {
 	if err := c.admit(); err != nil {
 		return err
 	}
+	if err := c.guardIn(); err != nil {
+		return err
+	}
 	switch {
 	case head.Stream:
 		return c.serveStream(array)
@@ -132,6 +135,9 @@ func (c *Call) serveWhole(ask func(*providers.Provider, context.Context, *provid
 	}
 	defer answer.Release()
 	c.charge(&answer.Tally)
+	if err := c.guardOut(answer); err != nil {
+		return err
+	}
 	c.answerHeaders(answer.Dropped)
 	h := &c.rc.Response.Header
 	c.costHeader()

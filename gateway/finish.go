@@ -115,6 +115,7 @@ func (c *Call) record() {
 	if c.err != nil {
 		e.Code, e.Origin = string(c.err.Code), string(c.err.Origin)
 	}
+	e.Guards = c.guardRecords()
 	e.Refused = !c.done.admitted && c.err != nil
 	if c.caller == nil || e.Operation == "" {
 		return // nobody to charge, or nothing that is charged: a list, a probe

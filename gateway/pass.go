@@ -82,6 +82,9 @@ func (c *Call) servePassing(methods map[string]passing) error {
 	if err := c.admit(); err != nil {
 		return err
 	}
+	if err := c.guardPassed(); err != nil {
+		return err
+	}
 	passed, err := c.passOn()
 	if err != nil {
 		return err

@@ -155,3 +155,12 @@ func (b *passedBody) with(model string) []byte {
 	out := append(make([]byte, 0, len(b.raw)+len(model)), b.raw[:h.ModelAt.From]...)
 	return append(wire.AppendString(out, model), b.raw[h.ModelAt.To:]...)
 }
+
+// json tells whether the body is JSON.
+func (b *passedBody) json() bool { return b.kind == "application/json" }
+
+// replace puts another body in the place of the caller's.
+func (b *passedBody) replace(raw []byte) error {
+	b.raw = raw
+	return b.read()
+}

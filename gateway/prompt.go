@@ -92,7 +92,10 @@ func (c *Call) begin(input map[string]any, model string) error {
 			Message: "the prompt's model '" + c.req.Head.Model + "' is not served here", Cause: err}
 	}
 	c.g.watch.leaves(&c.watch, c.leaving()) // the call was open before its model was known
-	return c.admit()
+	if err := c.admit(); err != nil {
+		return err
+	}
+	return c.guardIn()
 }
 
 // findPrompt is the prompt served at the call's path, and the version that the
@@ -344,8 +347,12 @@ func (c *Call) promptOutput(turn int) (output, error) {
 		if err != nil {
 			return output{}, err
 		}
-		text := answerText(answer.Chat)
 		c.charge(&answer.Tally)
+		if err := c.guardOut(answer); err != nil {
+			answer.Release()
+			return output{}, err
+		}
+		text := answerText(answer.Chat)
 		answer.Release()
 		out, faults := c.checkOutput(text)
 		if faults == nil {
@@ -381,7 +388,10 @@ func (c *Call) askAgain(said string, faults []prompts.Problem) error {
 		schema.Message{Role: schema.RoleUser, Parts: schema.TextParts(c.prompt.Template.RepairMessage(faults))})
 	c.req = providers.Request{Op: schema.OpChat, Unified: &req, Head: headOf(&req)}
 	c.money.counted, c.money.clamped = 0, 0
-	return c.reserve()
+	if err := c.reserve(); err != nil {
+		return err
+	}
+	return c.guardIn()
 }
 
 func errOutput(faults []prompts.Problem) *schema.Error {

@@ -10,6 +10,7 @@ func (c *Call) admit() error {
 	if err := c.recordable(); err != nil {
 		return err
 	}
+	c.beginGuards()
 	c.money.owner = c.caller.Owner.For(c.entry.User, c.entry.Tags)
 	if err := c.takeTickets(); err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"sluice/billing"
+	"sluice/gateway/guard"
 	"sluice/gateway/telemetry"
 	"sluice/providers"
 	"sluice/providers/schema"
@@ -143,6 +144,7 @@ type Model struct {
 	Leaving *Leaving       // nil: as the caller's team, or the settings, say
 	Direct  bool           // a provider's own model, not a name under models:
 	Limits  *billing.Owner // of all callers together; nil: none
+	Guards  *guard.Set     // nil: none
 }
 
 // maxDirect bounds the routes made for names that callers chose, maxName the

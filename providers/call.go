@@ -31,6 +31,11 @@ type Request struct {
 	// none. Answers that repeat what was asked name it.
 	Continues string
 
+	// Filter makes what the chunks of a streamed answer go through on their way
+	// to the caller, for each stream anew; nil: nothing. It is for requests that
+	// are translated or unified.
+	Filter func() Filter
+
 	once   sync.Once
 	chat   *schema.ChatRequest
 	embed  *schema.EmbedRequest
@@ -48,6 +53,29 @@ func (r *Request) Chat() (*schema.ChatRequest, error) {
 	}
 	r.once.Do(func() { r.chat, r.err = r.Client.Client.DecodeChat(r.Raw) })
 	return r.chat, r.err
+}
+
+// Replace puts another request in the place of the one that the caller made;
+// it is then translated.
+func (r *Request) Replace(chat *schema.ChatRequest) {
+	if r.Unified != nil {
+		r.Unified = chat
+		return
+	}
+	r.once.Do(func() {})
+	r.chat, r.err, r.Translate = chat, nil, true
+}
+
+// ReplaceEmbed is Replace for a request for embeddings.
+func (r *Request) ReplaceEmbed(embed *schema.EmbedRequest) {
+	r.once.Do(func() {})
+	r.embed, r.err, r.Translate = embed, nil, true
+}
+
+// ReplaceRerank is Replace for a request to rank.
+func (r *Request) ReplaceRerank(rerank *schema.RerankRequest) {
+	r.once.Do(func() {})
+	r.rerank, r.err, r.Translate = rerank, nil, true
 }
 
 // asked is what an answer repeats of a request.
@@ -135,6 +163,32 @@ type Answer struct {
 	Dropped []string
 
 	buf *buffer // Body's memory
+}
+
+// Encode writes Body again from Chat, which was changed.
+func (a *Answer) Encode(r *Request) error {
+	if r.Unified != nil {
+		return nil
+	}
+	req, err := r.Chat()
+	if err != nil {
+		return err
+	}
+	a.encode(r, req)
+	return nil
+}
+
+func (a *Answer) encode(r *Request, req *schema.ChatRequest) {
+	if a.buf == nil {
+		a.buf = newBuffer()
+	}
+	b := a.buf.b[:0]
+	if client := r.Client.Client; client.EncodeFor != nil {
+		b = client.EncodeFor(b, r.asked(req), a.Chat)
+	} else {
+		b = client.EncodeChat(b, a.Chat)
+	}
+	a.buf.b, a.Body = b, b
 }
 
 // Swap hands Body over, with its memory, to who gives other memory for it.

@@ -99,10 +99,11 @@ func (s *Stream) decodeFrame(f dialect.Frame) error {
 	for i := from; i < len(s.chunks); i++ {
 		s.takeChunk(&s.chunks[i])
 	}
-	if s.encode != nil {
-		s.chunks = s.chunks[:0]
-	}
+	s.filtered(from)
+	s.encodeFrom(from)
 	switch {
+	case s.err != nil:
+		return s.err
 	case err != nil:
 		s.err = s.p.fail(err)
 	case s.decode.Done():
@@ -112,7 +113,7 @@ func (s *Stream) decodeFrame(f dialect.Frame) error {
 	return err
 }
 
-// takeChunk tallies a chunk and encodes it if bytes are wanted.
+// takeChunk tallies a chunk.
 func (s *Stream) takeChunk(c *schema.Chunk) {
 	t := &s.tally
 	if c.Usage != nil {
@@ -133,12 +134,6 @@ func (s *Stream) takeChunk(c *schema.Chunk) {
 			addText(&t.Text, d.ToolCalls[j].Function.Arguments)
 		}
 	}
-	if s.encode == nil {
-		return
-	}
-	from := s.outFrom()
-	s.out.b = s.encode.Chunk(s.out.b, c)
-	s.pending = s.out.b[from:]
 }
 
 // outFrom is where in out the pending bytes begin, at whose end more may be
@@ -152,6 +147,9 @@ func (s *Stream) outFrom() int {
 
 // finish is the stream's proper end.
 func (s *Stream) finish() {
+	if s.filterEnd(); s.err != nil {
+		return
+	}
 	s.ended, s.tally.Done = true, true
 	if s.encode == nil {
 		return
@@ -173,9 +171,9 @@ func (s *Stream) fillLocal() {
 		s.begun = true
 		s.chunks = append(s.chunks, *c)
 		s.takeChunk(c)
-		if s.encode != nil {
-			s.chunks = s.chunks[:0]
-		}
+		from := len(s.chunks) - 1
+		s.filtered(from)
+		s.encodeFrom(from)
 	}
 }
 

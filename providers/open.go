@@ -37,7 +37,7 @@ func (s *Stream) first() error {
 		s.resp.Begun()
 	}
 	s.leave()
-	if s.err != nil && s.err != io.EOF {
+	if s.err != nil && s.err != io.EOF && !s.refused {
 		err := s.err
 		_ = s.Close()
 		return err
@@ -53,6 +53,9 @@ func (p *Provider) open(ctx context.Context, c *Call) (*Stream, error) {
 	req, err := p.chatRequest(ctx, c, true)
 	if err != nil {
 		return nil, err
+	}
+	if c.Request.Filter != nil {
+		s.filter = c.Request.Filter()
 	}
 	if c.Request.Unified == nil {
 		s.out = newBuffer()

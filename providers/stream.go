@@ -31,13 +31,16 @@ type Stream struct {
 	resp   *upstream.Response // nil: local
 	cancel context.CancelFunc // of a local stream
 
-	frames // how the bytes are cut
-	scan   dialect.Scanner
-	decode dialect.StreamDecoder
-	local  func() (*schema.Chunk, error)
-	encode dialect.StreamEncoder // nil: chunks are wanted, or bytes pass through
-	chunks []schema.Chunk
-	next   int // of chunks
+	frames  // how the bytes are cut
+	scan    dialect.Scanner
+	decode  dialect.StreamDecoder
+	local   func() (*schema.Chunk, error)
+	encode  dialect.StreamEncoder // nil: chunks are wanted, or bytes pass through
+	filter  Filter                // of chunks; nil: they pass as they are
+	passed  []schema.Chunk
+	refused bool // by the filter
+	chunks  []schema.Chunk
+	next    int // of chunks
 
 	in      *buffer // from the provider; nil: local
 	rest    int     // where in in the frame begins that is not whole yet

@@ -35,13 +35,7 @@ func (p *Provider) Chat(ctx context.Context, c *Call) (*Answer, error) {
 	fillAnswer(c, out.Chat)
 	tallyAnswer(&out.Tally, out.Chat)
 	if c.Request.Unified == nil {
-		out.buf = newBuffer()
-		if client := c.Request.Client.Client; client.EncodeFor != nil {
-			out.buf.b = client.EncodeFor(out.buf.b, c.Request.asked(req), out.Chat)
-		} else {
-			out.buf.b = client.EncodeChat(out.buf.b, out.Chat)
-		}
-		out.Body = out.buf.b
+		out.encode(c.Request, req)
 	}
 	return out, nil
 }

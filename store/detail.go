@@ -32,6 +32,7 @@ type detail struct {
 	Latency      time.Duration        `json:"latency,omitempty"`
 	TTFT         time.Duration        `json:"ttft,omitempty"`
 	Attempts     []billing.AttemptLog `json:"attempts,omitempty"`
+	Guards       string               `json:"guards,omitempty"` // JSON
 	Corrects     string               `json:"corrects,omitempty"`
 	Reason       string               `json:"reason,omitempty"`
 }
@@ -48,6 +49,7 @@ func readDetail(text string, e *billing.Entry) error {
 	e.Corrects, e.Reason, e.Markup = d.Corrects, d.Reason, billing.Nano(d.Markup)
 	e.Operation, e.PriceVersion, e.Excess = d.Operation, d.PriceVersion, billing.Nano(d.Excess)
 	e.Code, e.Origin, e.Cache = d.Code, d.Origin, d.Cache
+	e.Guards = d.Guards
 	e.Latency, e.TTFT, e.Attempts = d.Latency, d.TTFT, d.Attempts
 	e.Delivered = -1
 	if d.Delivered != nil {
@@ -60,7 +62,7 @@ func readDetail(text string, e *billing.Entry) error {
 // price where the texts need no escaping, as those of nearly every call.
 func detailJSON(e *billing.Entry) (string, error) {
 	u := &e.Usage
-	for _, s := range [...]string{e.Operation, e.PriceVersion, u.Tier, e.Code, e.Origin, e.Cache, e.Corrects, e.Reason} {
+	for _, s := range [...]string{e.Operation, e.PriceVersion, u.Tier, e.Code, e.Origin, e.Cache, e.Corrects, e.Reason, e.Guards} {
 		if !plain(s) {
 			return marshalDetail(e)
 		}
@@ -102,6 +104,7 @@ func detailJSON(e *billing.Entry) (string, error) {
 	if len(e.Attempts) > 0 {
 		w.b = append(w.b, ']')
 	}
+	w.text("guards", e.Guards)
 	w.text("corrects", e.Corrects)
 	w.text("reason", e.Reason)
 	return string(append(w.b, '}')), nil
@@ -112,7 +115,7 @@ func marshalDetail(e *billing.Entry) (string, error) {
 	d := detail{Operation: e.Operation, Source: u.Source, PriceVersion: e.PriceVersion, CacheWrite1h: u.CacheWrite1h,
 		AudioInput: u.AudioInput, AudioOutput: u.AudioOutput, Images: u.Images, Tier: u.Tier, Excess: int64(e.Excess), Markup: int64(e.Markup),
 		Code: e.Code, Origin: e.Origin, Cache: e.Cache, Latency: e.Latency, TTFT: e.TTFT, Attempts: e.Attempts,
-		Corrects: e.Corrects, Reason: e.Reason}
+		Guards: e.Guards, Corrects: e.Corrects, Reason: e.Reason}
 	if e.Delivered != -1 {
 		d.Delivered = &e.Delivered
 	}

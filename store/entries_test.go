@@ -25,6 +25,7 @@ func TestDetail(t *testing.T) {
 				{Target: "a/b", Key: "main", Status: 429, Code: "rate_limit_exceeded", LatencyMS: 3},
 				{Target: "a/b", Key: "…1234", Status: 200}}},
 		{Attempts: []billing.AttemptLog{{Target: "a/\"b", Key: "…1234", Status: 502, Code: "x<y", USD: -1}}},
+		{Guards: `[{"guard":"pii"}]`},
 		{Attempts: []billing.AttemptLog{{}, {Target: "a/é\u2028"}}},
 		{PriceVersion: "é & \"so on\"\n"},
 	} {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sluice/cmd/sluice/config"
+	"sluice/gateway/guard"
 	"sluice/gateway/telemetry"
 	"sluice/providers/catalog"
 )
@@ -280,6 +281,11 @@ func (s *server) gauges() telemetry.Gauges {
 		LogDropped:    s.gateway.LogDropped,
 		Breakers: func(yield func(string, float64)) {
 			breakerStates(s.build.view().registry.Targets(time.Now()), yield)
+		},
+		Guards: func(yield func(string, *guard.Figures)) {
+			for name, g := range s.build.view().guards {
+				yield(name, g.Figures)
+			}
 		},
 	}
 }

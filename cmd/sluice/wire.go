@@ -14,6 +14,7 @@ import (
 	"sluice/billing"
 	"sluice/cmd/sluice/config"
 	"sluice/gateway"
+	"sluice/gateway/guard"
 	"sluice/prompts"
 	"sluice/router"
 )
@@ -24,6 +25,7 @@ import (
 type builder struct {
 	clients  map[string]cachedClient
 	registry *router.Registry
+	figures  map[string]*guard.Figures // of guards, by name
 	current  atomic.Pointer[view]
 }
 
@@ -43,6 +45,7 @@ type view struct {
 	owners    *billing.Owners
 	providers []*gateway.Provider
 	models    []*gateway.Model
+	guards    map[string]*guard.Guard
 	registry  *router.Registry
 	set       int    // prices that were set so far: none is ever changed
 	revision  string // digest of the configuration and of what the store adds
@@ -75,12 +78,16 @@ func (b *builder) snapshot(ctx context.Context, s *server, cfg *config.Config) (
 	}
 	s.warnings.SetWebhook(webhookOf(cfg.Billing.Webhook))
 	giveLimits(v)
+	if err := b.giveGuards(v); err != nil {
+		return nil, err
+	}
 	callers, err := callersOf(cfg, v)
 	if err != nil {
 		return nil, err
 	}
 	v.revision = revisionOf(v)
 	b.registry = v.registry
+	b.keepFigures(v)
 	b.current.Store(v)
 	return gateway.NewSnapshot(gateway.Parts{
 		Settings: gateway.Settings{

@@ -113,6 +113,7 @@ func (s *server) adminView() admin.View {
 		}
 		out.Models = append(out.Models, am)
 	}
+	out.Guards = guardsShown(v)
 	set := s.prompts.Snapshot()
 	for _, p := range set.All() {
 		source := "store"

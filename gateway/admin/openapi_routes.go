@@ -126,6 +126,7 @@ var descriptions = map[string]described{
 		State string `json:"state"`
 	}{}, out: router.TargetStatus{}},
 	"GET /admin/v1/models":  {summary: "List the models that callers may ask for", query: pageOf, out: list[Model]{}},
+	"GET /admin/v1/guards":  {summary: "List the guards and what they did", query: pageOf, out: list[Guard]{}},
 	"GET /admin/v1/explain": {summary: "Tell which targets a call would be weighed between, and why", query: []string{"model"}, out: router.Explanation{}},
 	"POST /admin/v1/reload": {summary: "Read the configuration again", out: map[string]string{}},
 	"GET /admin/v1/health":  {summary: "Tell how the replicas are", out: Health{}},

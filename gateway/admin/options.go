@@ -76,6 +76,7 @@ type View struct {
 	Providers []Provider
 	Models    []Model
 	Prompts   []Prompt
+	Guards    []Guard
 }
 
 // Team finds a team by its name; nil: there is none.
@@ -118,6 +119,27 @@ type Model struct {
 	Unpriced bool     `json:"unpriced,omitempty"`
 
 	Limits *billing.Limits `json:"limits,omitempty"`
+}
+
+// Guard is a rule about what may be said to models, and what it did since the
+// process began. One in dry run counts what it would have done.
+type Guard struct {
+	Name       string   `json:"name"`
+	On         []string `json:"on"`
+	Deny       []string `json:"deny,omitempty"`
+	Mask       []string `json:"mask,omitempty"`
+	Reversible bool     `json:"reversible,omitempty"`
+	Webhook    string   `json:"webhook,omitempty"` // its host
+	Call       string   `json:"call,omitempty"`    // the model that decides
+	Schema     bool     `json:"schema,omitempty"`
+	DryRun     bool     `json:"dry_run"`
+	Models     []string `json:"models"` // that have it
+
+	Checked int64 `json:"checked"` // requests and answers
+	Denied  int64 `json:"denied"`  // of them
+	Masked  int64 `json:"masked"`  // places in them, and texts that were replaced
+	Failed  int64 `json:"failed"`  // of them, those about which a webhook or model did not decide
+	AvgUS   int64 `json:"avg_us"`  // microseconds that each took, streams left out
 }
 
 // Prompt is a prompt that is served.

@@ -72,6 +72,7 @@ var routes = []route{
 	{"GET", "/admin/v1/providers", readers, (*api).listProviders},
 	{"POST", "/admin/v1/providers/{name}/breakers/{target...}", workers, (*api).setBreaker},
 	{"GET", "/admin/v1/models", everyone, (*api).listModels},
+	{"GET", "/admin/v1/guards", readers, (*api).listGuards},
 	{"GET", "/admin/v1/explain", readers, (*api).explain},
 	{"POST", "/admin/v1/reload", workers, (*api).reload},
 	{"GET", "/admin/v1/health", everyone, (*api).health},

@@ -50,6 +50,7 @@ var matrix = map[string]string{
 	"GET /admin/v1/providers":                              "aov",
 	"POST /admin/v1/providers/{name}/breakers/{target...}": "ao",
 	"GET /admin/v1/models":                                 "aovt",
+	"GET /admin/v1/guards":                                 "aov",
 	"GET /admin/v1/explain":                                "aov",
 	"POST /admin/v1/reload":                                "ao",
 	"GET /admin/v1/health":                                 "aovt",

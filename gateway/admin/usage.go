@@ -3,11 +3,13 @@ package admin
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"net/http"
 	"strconv"
 	"time"
 
 	"sluice/billing"
+	"sluice/gateway/guard"
 	"sluice/providers/schema"
 )
 
@@ -123,6 +125,7 @@ type outcome struct {
 	LatencyMS int64                `json:"latency_ms"`
 	TTFTMS    *int64               `json:"ttft_ms"` // null: no byte came
 	Cache     string               `json:"cache,omitempty"`
+	Guards    []guard.Record       `json:"guards"` // what guards did
 	Left      bool                 `json:"disconnect"`
 	Delivered int64                `json:"delivered_tokens"`
 }
@@ -158,6 +161,9 @@ func showRequestOf(e *billing.Entry) requestOut {
 			Attempts: e.Attempts, LatencyMS: e.Latency.Milliseconds(), Cache: e.Cache, Left: e.Disconnect, Delivered: e.Delivered},
 		bill: bill{Tokens: tokens{u.Input, u.CachedInput, u.CacheWrite, u.Output, u.Reasoning, u.AudioInput, u.AudioOutput, u.Images},
 			Tier: u.Tier, Source: u.Source.String(), USD: e.Cost, ExcessUSD: e.Excess, SavedUSD: e.Saved, Provider: e.Cost - e.Markup, Price: e.PriceVersion}}
+	if out.Guards = []guard.Record{}; e.Guards != "" {
+		_ = json.Unmarshal([]byte(e.Guards), &out.Guards) // it is ours: nothing else writes it
+	}
 	if out.Attempts == nil {
 		out.Attempts = []billing.AttemptLog{}
 	}

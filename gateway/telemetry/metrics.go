@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"sluice/billing"
+	"sluice/gateway/guard"
 )
 
 // Metrics counts calls. Its methods are safe for concurrent use.
@@ -61,6 +62,8 @@ type Gauges struct {
 	LogDropped    func() int64
 	// Breakers calls yield for each target with 0 closed, 1 half open, 2 open.
 	Breakers func(yield func(target string, state float64))
+	// Guards calls yield with what each guard did; nil: there are none.
+	Guards func(yield func(name string, f *guard.Figures))
 }
 
 var (
@@ -122,7 +125,7 @@ func (m *Metrics) AddGauges(g Gauges) {
 		}),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "sluice_log_dropped_total",
 			Help: "Access lines lost to a slow sink."}, func() float64 { return float64(g.LogDropped()) }),
-		breakers{g.Breakers})
+		breakers{g.Breakers}, guards{g.Guards})
 }
 
 // Handler serves the metrics in Prometheus's format.

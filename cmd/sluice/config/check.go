@@ -35,6 +35,7 @@ func check(c *Config, d *decoder, enabled []string) {
 		k.provider([]string{"providers", name}, name, c.Providers[name])
 	}
 	k.models()
+	k.guards()
 	k.defaults()
 	k.teams()
 	k.fetch()

@@ -28,6 +28,8 @@ var fresh = map[reflect.Type]func() any{
 	reflect.TypeFor[Team]():           func() any { return defaultTeam() },
 	reflect.TypeFor[Target]():         func() any { return Target{Weight: 1} },
 	reflect.TypeFor[Breaker]():        func() any { return DefaultBreaker() },
+	reflect.TypeFor[GuardWebhook]():   func() any { return defaultGuardWebhook() },
+	reflect.TypeFor[GuardCall]():      func() any { return defaultGuardCall() },
 	reflect.TypeFor[billing.Budget](): func() any { return billing.Budget{Per: "month", Hard: true} },
 }
 
@@ -42,6 +44,15 @@ var short = map[reflect.Type]func(into reflect.Value, text string){
 	reflect.TypeFor[Webhook](): func(into reflect.Value, text string) {
 		into.FieldByName("URL").SetString(text)
 	},
+	reflect.TypeFor[Look](): func(into reflect.Value, text string) {
+		into.FieldByName("Kind").SetString(text)
+	},
+	reflect.TypeFor[GuardWebhook](): func(into reflect.Value, text string) {
+		into.FieldByName("URL").SetString(text)
+	},
+	reflect.TypeFor[GuardCall](): func(into reflect.Value, text string) {
+		into.FieldByName("Model").SetString(text)
+	},
 	reflect.TypeFor[WhenSpent](): func(into reflect.Value, text string) {
 		into.FieldByName("Policy").SetString(text)
 	},
@@ -51,7 +62,7 @@ var short = map[reflect.Type]func(into reflect.Value, text string){
 }
 
 // alone is the lists for which one element may stand without the list.
-var alone = map[reflect.Type]bool{reflect.TypeFor[billing.Budgets](): true}
+var alone = map[reflect.Type]bool{reflect.TypeFor[billing.Budgets](): true, reflect.TypeFor[Stages](): true, reflect.TypeFor[Looks](): true}
 
 // fault reports the first thing that is wrong with the value at a path.
 func (d *decoder) fault(path []string, format string, args ...any) {

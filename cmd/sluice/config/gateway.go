@@ -100,6 +100,7 @@ type Model struct {
 	Resume      bool       `json:"resume"` // only false in this version
 	// Limits are those of all callers together, of calls that ask for this name.
 	Limits billing.Limits `json:"limits"`
+	Guard  []string       `json:"guard"` // names under guards:, in order
 	// OnDisconnect stands before the team's and billing's; nil: not given.
 	OnDisconnect *OnDisconnect `json:"on_disconnect"`
 }

@@ -99,6 +99,11 @@ models:
     unsupported: error
     resume: false
     limits: {input_tpm: 1000, rpd: 50}
+guards:
+  no-secrets: {on: [request], deny: {pattern: "AKIA[0-9A-Z]{16}"}}
+  pii: {on: [request, response], mask: [email, {pattern: x+}], reversible: true, dry_run: true}
+  ask: {webhook: https://example.com/guard, schema: "{}", on: response}
+  moderate: {call: mock/moderate}
 teams:
   charged: {prices: {"openai/*": {discount: 10%}, fast: {margin: 2.5%}, m: {input: 1, tiers: {flex: {input: 0.5}}}}}
   engineering:
@@ -155,6 +160,12 @@ func TestEverything(t *testing.T) {
 	play := c.Providers["play"]
 	eq("play", []any{play.Latency, play.Rate, play.Fail, play.Prices["*"].Output}, []any{20 * time.Millisecond, 200.5, Fail{429, 1}, Dollars("2")})
 
+	eq("guards", c.Guards, map[string]Guard{
+		"no-secrets": {On: Stages{"request"}, Deny: Looks{{Pattern: "AKIA[0-9A-Z]{16}"}}},
+		"pii":        {On: Stages{"request", "response"}, Mask: Looks{{Kind: "email"}, {Pattern: "x+"}}, Reversible: true, DryRun: true},
+		"ask":        {On: Stages{"response"}, Webhook: &GuardWebhook{URL: "https://example.com/guard", Timeout: time.Second, Fail: "closed"}, Schema: "{}"},
+		"moderate":   {Call: &GuardCall{Model: "mock/moderate", Timeout: 10 * time.Second, Fail: "closed"}},
+	})
 	short := defaultModel()
 	short.Targets = []Target{{"openai/gpt-4.1", 1}}
 	eq("short", c.Models["gpt-4.1"], short)

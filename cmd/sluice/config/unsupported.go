@@ -15,7 +15,6 @@ import (
 // is unsupported.
 var unsupported = []struct{ key, value string }{
 	{key: "shared"},
-	{key: "guards"},
 	{key: "routes"},
 	{key: "auth"},
 	{key: "roles"},
@@ -35,7 +34,6 @@ var unsupported = []struct{ key, value string }{
 	{key: "models.*.hedge"},
 	{key: "models.*.cache"},
 	{key: "models.*.resume", value: "true"},
-	{key: "models.*.guard"},
 
 	{key: "teams.*.keys.*.roles"},
 }

@@ -1,0 +1,180 @@
+package guard
+
+import (
+	"math/bits"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// Kinds is a set of the sorts of text that are known without a pattern.
+type Kinds uint16
+
+// The kinds.
+const (
+	Email     Kinds = 1 << iota
+	Phone           // international with + or 00, national with a leading 0, or in groups of 3-3-4
+	Card            // 13 to 19 digits that pass Luhn's check
+	IBAN            // by its check digits
+	IP              // version 4 and 6
+	Secret          // keys and tokens whose makers give them a shape: see secrets
+	Injection       // words that try to talk a model out of its instructions
+)
+
+var kindNames = []string{"email", "phone", "card", "iban", "ip", "secret", "injection"}
+
+// KindNames are the words for kinds in a configuration.
+func KindNames() []string { return slices.Clone(kindNames) }
+
+// KindOf is the kind of a word in a configuration; 0: it is none.
+func KindOf(word string) Kinds {
+	if i := slices.Index(kindNames, word); i >= 0 {
+		return 1 << i
+	}
+	return 0
+}
+
+// String is the name of a set's first kind.
+func (k Kinds) String() string {
+	if i := bits.TrailingZeros16(uint16(k)); i < len(kindNames) {
+		return kindNames[i]
+	}
+	return "pattern"
+}
+
+// label is the kind in a placeholder.
+func (k Kinds) label() string {
+	if k == 0 {
+		return "MASKED"
+	}
+	return strings.ToUpper(k.String())
+}
+
+// Match is a place in a text.
+type Match struct {
+	From, To int
+	Kind     Kinds // 0: a pattern's
+}
+
+// verdict is what is known of a candidate.
+type verdict uint8
+
+const (
+	none  verdict = iota
+	found         // it is one
+	open          // the text ends within it: more must come before it is decided
+)
+
+// anchors are the kinds that may begin at a byte, or, for addresses, that the
+// byte stands in the middle of.
+var anchors = func() (a [256]Kinds) {
+	for c := '0'; c <= '9'; c++ {
+		a[c] = Phone | Card | IP
+	}
+	for c := 'a'; c <= 'z'; c++ {
+		a[c], a[c-'a'+'A'] = IBAN, IBAN
+	}
+	a['+'], a['('] = Phone, Phone
+	a['@'], a[':'] = Email, IP
+	for i := range secrets {
+		a[secrets[i].prefix[0]] |= Secret
+	}
+	return a
+}()
+
+// scan finds the kinds in text from an offset on. safe is the offset up to which
+// the text is decided: len(text) if it is final. What stands before from is
+// looked at only to tell where words begin.
+func (k Kinds) scan(text string, from int, final bool, out []Match) (matches []Match, safe int) {
+	floor := from
+	for i := from; i < len(text); {
+		f := anchors[text[i]] & k
+		if f == 0 {
+			i++
+			continue
+		}
+		m, v, skip := f.at(text, i, floor, final)
+		switch v {
+		case found:
+			out = append(out, m)
+			i, floor = m.To, m.To
+		case open:
+			return out, k.before(text[:m.From], floor)
+		default:
+			i += max(skip, 1)
+		}
+	}
+	if final {
+		return out, len(text)
+	}
+	return out, k.before(text, floor)
+}
+
+// before is where the word at the end of text begins, if it may belong to an
+// address that goes on behind it.
+func (k Kinds) before(text string, floor int) int {
+	if k&(Email|IP) == 0 {
+		return len(text)
+	}
+	return wordStart(text, floor)
+}
+
+// at looks at one candidate. skip is how far nothing else can begin.
+func (k Kinds) at(text string, i, floor int, final bool) (m Match, v verdict, skip int) {
+	switch c := text[i]; {
+	case c == '@':
+		m, v = email(text, i, floor, final)
+		return m, v, 1
+	case c == ':':
+		m, v = ipv6(text, i, floor, final)
+		return m, v, 1
+	case isDigit(c) || c == '(' || c == '+':
+		return k.number(text, i, final)
+	}
+	if k&Secret != 0 {
+		if m, v = secret(text, i, final); v != none {
+			return m, v, 1
+		}
+	}
+	if k&IBAN != 0 {
+		m, v = iban(text, i, final)
+	}
+	return m, v, 1
+}
+
+// longestWord bounds the word at the end of a text that may be the beginning of
+// an address: the local part of an email has 64 bytes at most (RFC 5321,
+// 4.5.3.1.1).
+const longestWord = 64
+
+// wordStart is where the last word begins, at floor at least.
+func wordStart(text string, floor int) int {
+	i := len(text)
+	for i > floor && len(text)-i < longestWord {
+		if inLocal(text[i-1]) || text[i-1] == ':' {
+			i--
+			continue
+		}
+		r, size := utf8.DecodeLastRuneInString(text[floor:i])
+		if !latin(r) {
+			break
+		}
+		i -= size
+	}
+	return i
+}
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+
+func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
+
+func isAlnum(c byte) bool { return isDigit(c) || isLetter(c) }
+
+// begins tells whether a word may begin at i: after no letter or digit, or after
+// one that belongs to an escape of JSON.
+func begins(text string, i int) bool {
+	if i == 0 || !isAlnum(text[i-1]) {
+		return true
+	}
+	return i > 1 && text[i-2] == '\\' && strings.IndexByte("nrtbf", text[i-1]) >= 0
+}

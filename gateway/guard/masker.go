@@ -1,0 +1,128 @@
+package guard
+
+import (
+	"encoding/json"
+	"strings"
+	"unicode/utf8"
+)
+
+const (
+	// mostHeld bounds what is held back of a growing text; a private key of
+	// 16,384 bits fits.
+	mostHeld = 16 << 10
+	// behind is how much of what was given away is kept, to tell where words
+	// begin.
+	behind = 16
+)
+
+// masker passes a text on, piece by piece, with what a Matcher finds in it
+// replaced. The zero name leaves it as it is and only counts.
+type masker struct {
+	matcher *Matcher
+	name    func(kind Kinds, value string) string // what a match is replaced by; nil: left as it is
+	json    bool                                  // the text is JSON, in its written form
+
+	buf     string
+	from    int  // what stands before was given away
+	swallow bool // the rest of a match that was too long to be held
+	quotes  quotes
+	list    []Match
+}
+
+// write takes a piece in and gives what can be given of the text. hits counts
+// what was found; kinds is what kinds it was of.
+func (k *masker) write(s string, final bool) (out string, hits int, kinds Kinds) {
+	if k.swallow {
+		rest := strings.TrimLeftFunc(s, inBlock)
+		if s = rest; s != "" {
+			k.swallow = false
+		}
+	}
+	if k.buf == "" && !final {
+		k.buf = strings.Clone(s) // it may be a view of what will be overwritten
+	} else {
+		k.buf += s
+	}
+	list, safe := k.matcher.Find(k.buf, k.from, final, k.list[:0])
+	if !final && len(k.buf)-safe > mostHeld {
+		list, safe = k.matcher.Find(k.buf, k.from, true, k.list[:0])
+		n := len(list)
+		k.swallow = n > 0 && list[n-1].To == len(k.buf) && list[n-1].Kind == Secret
+	}
+	k.list = list
+	for i := range list {
+		kinds |= list[i].Kind
+	}
+	if len(list) == 0 || k.name == nil {
+		out = k.buf[k.from:safe]
+		k.quotes.pass(k.json, out)
+	} else {
+		out = k.replaced(list, safe)
+	}
+	k.from = safe
+	if cut := safe - behind; cut > 0 {
+		for cut > 0 && !utf8.RuneStart(k.buf[cut]) {
+			cut--
+		}
+		k.buf, k.from = k.buf[cut:], k.from-cut
+	}
+	if final {
+		k.buf, k.from, k.quotes = "", 0, quotes{}
+	}
+	return out, len(list), kinds
+}
+
+// inBlock tells whether a rune may go on what was too long to be held: base64
+// in lines, or a token.
+func inBlock(r rune) bool {
+	return r < utf8.RuneSelf && (base64(byte(r)) || strings.ContainsRune("-_.\n\r\\", r))
+}
+
+func (k *masker) replaced(list []Match, safe int) string {
+	var b strings.Builder
+	at := k.from
+	for _, m := range list {
+		plain := k.buf[at:m.From]
+		k.quotes.pass(k.json, plain)
+		b.WriteString(plain)
+		name := k.name(m.Kind, k.value(m))
+		if k.json && !k.quotes.in { // a bare number
+			name = `"` + name + `"`
+		}
+		b.WriteString(name)
+		at = m.To
+	}
+	rest := k.buf[at:safe]
+	k.quotes.pass(k.json, rest)
+	b.WriteString(rest)
+	return b.String()
+}
+
+// value is what a match stands for.
+func (k *masker) value(m Match) string {
+	value := k.buf[m.From:m.To]
+	var plain string
+	if k.json && strings.IndexByte(value, '\\') >= 0 && json.Unmarshal([]byte(`"`+value+`"`), &plain) == nil {
+		return plain
+	}
+	return value
+}
+
+// quotes follows whether a place in JSON is within a string.
+type quotes struct{ in, escaped bool }
+
+func (q *quotes) pass(written bool, s string) {
+	if !written {
+		return
+	}
+	for i := range len(s) {
+		switch {
+		case q.escaped:
+			q.escaped = false
+		case q.in && s[i] == '\\':
+			q.escaped = true
+		case s[i] == '"':
+			q.in = !q.in
+		}
+	}
+}

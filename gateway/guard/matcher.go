@@ -1,0 +1,54 @@
+package guard
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Matcher is what a guard looks for. It may be used by any number of goroutines.
+type Matcher struct {
+	Kinds    Kinds
+	Patterns []*Pattern
+}
+
+// Find finds what stands in text from an offset on, in order and without
+// overlaps. In a text that is not final it tells up to where all is decided:
+// matches end there at the latest.
+func (m *Matcher) Find(text string, from int, final bool, out []Match) (matches []Match, safe int) {
+	out, safe = m.Kinds.scan(text, from, final, out)
+	if m.Kinds&Injection != 0 {
+		var upTo int
+		out, upTo = injection(text, from, final, out)
+		safe = min(safe, upTo)
+	}
+	if len(m.Patterns) > 0 || m.Kinds&Injection != 0 {
+		for _, p := range m.Patterns {
+			var upTo int
+			out, upTo = p.find(text, from, final, out)
+			safe = min(safe, upTo)
+		}
+		out = sorted(out)
+	}
+	for i := range out {
+		if out[i].To > safe {
+			safe = min(safe, out[i].From)
+			out = out[:i]
+			break
+		}
+	}
+	return out, max(safe, from)
+}
+
+// sorted puts matches in order; of those that overlap it makes one.
+func sorted(list []Match) []Match {
+	slices.SortFunc(list, func(a, b Match) int { return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(b.To, a.To)) })
+	kept := list[:0]
+	for _, m := range list {
+		if n := len(kept); n > 0 && m.From < kept[n-1].To {
+			kept[n-1].To = max(kept[n-1].To, m.To)
+			continue
+		}
+		kept = append(kept, m)
+	}
+	return kept
+}

@@ -1,0 +1,284 @@
+package guard
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"sluice/providers/schema"
+)
+
+// mostBuffered bounds what is kept of a streamed answer that must be whole.
+const mostBuffered = 8 << 20
+
+// Stream takes a streamed answer past the guards, chunk by chunk. Text is held
+// back as long as it may belong to a match that is not whole, or, where a guard
+// must see whole answers, to the end.
+type Stream struct {
+	s       *Session
+	ctx     context.Context
+	choices []*choice
+	kept    []schema.Chunk // where a guard must see whole answers
+	size    int
+	last    schema.Chunk // its id and model
+	checked bool
+}
+
+// NewStream begins a streamed answer.
+func (s *Session) NewStream(ctx context.Context) *Stream { return &Stream{s: s, ctx: ctx} }
+
+// lane is where a text of an answer runs.
+type lane uint8
+
+const (
+	noLane lane = iota
+	thinking
+	said
+	refusal
+	arguments
+)
+
+// choice is one of the answers: the text that runs in it now, for one runs at a
+// time.
+type choice struct {
+	lane  lane
+	tool  int // of arguments: the call's index
+	steps []step
+	back  restorer
+}
+
+// step is one guard's work on the running text.
+type step struct {
+	guard *Guard
+	deny  bool
+	masker
+}
+
+// Chunk appends to out what may be given of a chunk, and of those before. The
+// error is a refusal.
+func (t *Stream) Chunk(c *schema.Chunk, out []schema.Chunk) ([]schema.Chunk, error) {
+	if t.s.set.whole {
+		return out, t.keep(c)
+	}
+	if t.last.ID != c.ID || t.last.Model != c.Model {
+		t.last.ID, t.last.Model, t.last.Created = strings.Clone(c.ID), strings.Clone(c.Model), c.Created
+	}
+	own := *c
+	own.Choices = own.Choices[:0:0]
+	for i := range c.Choices {
+		d := c.Choices[i]
+		var err error
+		if out, err = t.delta(&d, out); err != nil {
+			return out, err
+		}
+		if says(&d) {
+			own.Choices = append(own.Choices, d)
+		}
+	}
+	if len(own.Choices) > 0 || len(c.Choices) == 0 || own.Usage != nil || own.Billed != nil {
+		out = append(out, own)
+	}
+	return out, nil
+}
+
+// says tells whether a delta has anything in it.
+func says(d *schema.ChoiceDelta) bool {
+	return d.Role != "" || d.Text != "" || d.Thinking != "" || d.Signature != "" || d.Redacted != "" || d.Refusal != "" ||
+		len(d.ToolCalls) > 0 || d.FinishReason != "" || d.Logprobs != nil || d.Citations != nil || d.Audio != nil || d.Raw != nil || d.NewPart
+}
+
+// End appends what was held back.
+func (t *Stream) End(out []schema.Chunk) ([]schema.Chunk, error) {
+	if t.s.set.whole {
+		return t.release(out)
+	}
+	for i := range t.choices {
+		var err error
+		if out, err = t.flush(i, out); err != nil {
+			return out, err
+		}
+	}
+	t.count()
+	return out, nil
+}
+
+// count notes, once, that the answer came past the guards.
+func (t *Stream) count() {
+	if t.checked {
+		return
+	}
+	t.checked = true
+	for _, g := range t.s.set.guards {
+		if g.On&OnResponse != 0 {
+			g.Figures.Checked.Add(1)
+		}
+	}
+}
+
+// at is the choice of an index.
+func (t *Stream) at(index int) *choice {
+	index = max(0, min(index, 127)) // no provider gives more
+	for len(t.choices) <= index {
+		t.choices = append(t.choices, &choice{})
+	}
+	return t.choices[index]
+}
+
+// delta takes what a chunk adds to one choice; what of the text before it must
+// come first is appended to out.
+func (t *Stream) delta(d *schema.ChoiceDelta, out []schema.Chunk) ([]schema.Chunk, error) {
+	if t.s.set.on&OnResponse != 0 {
+		d.Logprobs = nil
+	}
+	var err error
+	write := func(l lane, tool int, p *string) {
+		if *p == "" || err != nil {
+			return
+		}
+		c := t.at(d.Index)
+		if c.lane != l || c.tool != tool {
+			if out, err = t.flush(d.Index, out); err != nil {
+				return
+			}
+			c.begin(t.s, l, tool)
+		}
+		*p, err = c.write(t.s, *p, false)
+	}
+	if d.NewPart || d.Raw != nil {
+		if out, err = t.flush(d.Index, out); err != nil {
+			return out, err
+		}
+	}
+	write(thinking, 0, &d.Thinking)
+	if d.Signature != "" && err == nil && t.at(d.Index).lane == thinking {
+		var rest string
+		rest, err = t.close(d.Index)
+		d.Thinking += rest
+	}
+	write(said, 0, &d.Text)
+	write(refusal, 0, &d.Refusal)
+	d.ToolCalls = slices.Clone(d.ToolCalls)
+	for i := range d.ToolCalls {
+		call := &d.ToolCalls[i]
+		tool := 0
+		if call.Index != nil {
+			tool = *call.Index
+		}
+		if err == nil && call.Function.Name != "" { // it begins
+			if out, err = t.flush(d.Index, out); err == nil {
+				t.at(d.Index).begin(t.s, arguments, tool)
+			}
+		}
+		write(arguments, tool, &call.Function.Arguments)
+	}
+	if err != nil {
+		return out, err
+	}
+	if err := t.whole(&d.Raw, &d.Citations); err != nil {
+		return out, err
+	}
+	if d.FinishReason != "" {
+		return t.closing(d, out)
+	}
+	return out, nil
+}
+
+// whole takes what comes in one piece past the guards.
+func (t *Stream) whole(list ...*json.RawMessage) error {
+	var l texts
+	for _, p := range list {
+		l.raw(p)
+	}
+	if len(l.list) == 0 {
+		return nil
+	}
+	if err := t.s.finish(t.ctx, l.list); err != nil {
+		return err
+	}
+	l.commit()
+	return nil
+}
+
+// closing adds what is held back to the delta that ends a choice.
+func (t *Stream) closing(d *schema.ChoiceDelta, out []schema.Chunk) ([]schema.Chunk, error) {
+	if c := t.at(d.Index); c.lane != said {
+		return t.flush(d.Index, out)
+	}
+	rest, err := t.close(d.Index)
+	d.Text += rest
+	return out, err
+}
+
+// close ends the text that runs in a choice and gives the rest of it.
+func (t *Stream) close(index int) (string, error) {
+	c := t.at(index)
+	if c.lane == noLane {
+		return "", nil
+	}
+	rest, err := c.write(t.s, "", true)
+	c.lane = noLane
+	return rest, err
+}
+
+// flush is close, with the rest as a chunk of its own.
+func (t *Stream) flush(index int, out []schema.Chunk) ([]schema.Chunk, error) {
+	c := t.at(index)
+	l, tool := c.lane, c.tool
+	rest, err := t.close(index)
+	if rest == "" || err != nil {
+		return out, err
+	}
+	d := schema.ChoiceDelta{Index: index}
+	switch l {
+	case thinking:
+		d.Thinking = rest
+	case refusal:
+		d.Refusal = rest
+	case arguments:
+		d.ToolCalls = []schema.ToolCall{{Index: &tool, Function: schema.FunctionCall{Arguments: rest}}}
+	default:
+		d.Text = rest
+	}
+	chunk := t.last
+	chunk.Choices = []schema.ChoiceDelta{d}
+	return append(out, chunk), nil
+}
+
+// begin begins a text.
+func (c *choice) begin(s *Session, l lane, tool int) {
+	c.lane, c.tool = l, tool
+	written := l == arguments
+	c.steps = c.steps[:0]
+	for _, g := range s.set.guards {
+		if g.On&OnResponse == 0 {
+			continue
+		}
+		if g.Deny != nil {
+			c.steps = append(c.steps, step{guard: g, deny: true, masker: masker{matcher: g.Deny, json: written}})
+		}
+		if g.Mask != nil {
+			c.steps = append(c.steps, step{guard: g, masker: masker{matcher: g.Mask, json: written, name: s.name(g, OnResponse)}})
+		}
+	}
+	c.back = restorer{vault: &s.vault, json: written}
+}
+
+// write takes a piece of the running text through all steps.
+func (c *choice) write(s *Session, piece string, final bool) (string, error) {
+	for i := range c.steps {
+		st := &c.steps[i]
+		var hits int
+		var kinds Kinds
+		piece, hits, kinds = st.write(piece, final)
+		switch {
+		case hits > 0 && st.deny:
+			if err := s.denied(st.guard, OnResponse, kinds&-kinds); err != nil {
+				return "", err
+			}
+		case hits > 0:
+			s.masked(st.guard, OnResponse, hits, kinds)
+		}
+	}
+	return c.back.write(piece, final), nil
+}

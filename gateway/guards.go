@@ -1,0 +1,100 @@
+package gateway
+
+import (
+	"encoding/json"
+
+	"sluice/gateway/guard"
+	"sluice/providers"
+	"sluice/providers/schema"
+)
+
+// beginGuards notes the guards of the model that was asked for: they stay,
+// whatever other model is asked in the end.
+func (c *Call) beginGuards() {
+	if c.guards == nil && c.model.Guards != nil && !c.from.unguarded {
+		c.guards = guard.NewSession(c.model.Guards, c)
+	}
+}
+
+// guardIn takes the request past the guards of its model, and has the answer
+// come past them.
+func (c *Call) guardIn() error {
+	c.beginGuards() // a model that was turned to may have some, too
+	if c.guards == nil {
+		return nil
+	}
+	switch c.req.Op {
+	case schema.OpEmbed:
+		return guarded(c.req.Embed, func(r *schema.EmbedRequest) (*schema.EmbedRequest, error) { return c.guards.Embed(c.ctx, r) }, c.req.ReplaceEmbed)
+	case schema.OpRerank:
+		return guarded(c.req.Rerank, func(r *schema.RerankRequest) (*schema.RerankRequest, error) { return c.guards.Rerank(c.ctx, r) }, c.req.ReplaceRerank)
+	}
+	err := guarded(c.req.Chat, func(r *schema.ChatRequest) (*schema.ChatRequest, error) { return c.guards.Chat(c.ctx, r) }, c.req.Replace)
+	if err != nil || c.req.Op != schema.OpChat || !c.guards.Answers() {
+		return err
+	}
+	c.req.Translate = true
+	c.req.Filter = func() providers.Filter { return c.guards.NewStream(c.ctx) }
+	return nil
+}
+
+// guarded takes a request past the guards and puts another in its place if they
+// give one.
+func guarded[T any](read func() (*T, error), past func(*T) (*T, error), replace func(*T)) error {
+	req, err := read()
+	if err != nil {
+		return err
+	}
+	own, err := past(req)
+	if err != nil {
+		return err
+	}
+	if own != req {
+		replace(own)
+	}
+	return nil
+}
+
+// guardOut takes a whole answer past the guards.
+func (c *Call) guardOut(answer *providers.Answer) error {
+	if c.guards == nil || c.req.Op != schema.OpChat || answer.Chat == nil || !c.guards.Answers() {
+		return nil
+	}
+	if err := c.guards.Answer(c.ctx, answer.Chat); err != nil {
+		return err
+	}
+	return answer.Encode(&c.req)
+}
+
+// guardPassed takes a request that is passed on past the guards: JSON only, for
+// of other bodies they cannot know what is text.
+func (c *Call) guardPassed() error {
+	if c.guards == nil || len(c.passed.raw) == 0 {
+		return nil
+	}
+	if !c.passed.json() {
+		return errUnguarded(c.model.Name, "takes no uploads")
+	}
+	raw, err := c.guards.JSON(c.ctx, c.passed.raw)
+	if err != nil {
+		return err
+	}
+	return c.passed.replace(raw)
+}
+
+// guardRecords tells what the guards did, for the ledger.
+func (c *Call) guardRecords() string {
+	if c.guards == nil || len(c.guards.Records()) == 0 {
+		return ""
+	}
+	b, err := json.Marshal(c.guards.Records())
+	if err != nil {
+		return ""
+	}
+	return string(b)
+}
+
+func errUnguarded(model, what string) *schema.Error {
+	return &schema.Error{Code: schema.CodeUnsupported, Status: 400, Origin: schema.OriginPolicy, Param: "model",
+		Class: schema.ClassInvalidRequest, Message: "the model '" + model + "' has guards, and " + what}
+}
