@@ -43,6 +43,7 @@ type Call struct {
 	target  *Target         // that was tried last
 	stream  *streamBody
 	session *session      // a realtime session's, which then finishes the call
+	reuse   *reuse        // nil: no cache applies
 	err     *schema.Error // why it failed
 	entry   billing.Entry
 	done    progress

@@ -48,6 +48,11 @@ func (c *Call) serveBody(op schema.Operation, model string, raw []byte) error {
 	if err := c.admit(); err != nil {
 		return err
 	}
+	if c.model.Caching != nil {
+		if answered, err := c.fromCache(array); answered || err != nil {
+			return err
+		}
+	}
 	switch {
 	case head.Stream:
 		return c.serveStream(array)
@@ -139,6 +144,9 @@ func (c *Call) serveWhole(ask func(*providers.Provider, context.Context, *provid
 	if c.keeps() {
 		c.keep(c.req.Raw, answer.Body)
 	}
+	if c.reuse != nil {
+		c.reusable(answer)
+	}
 	answer.Swap(c.rc.Response.SwapBody)
 	return nil
 }
@@ -172,6 +180,10 @@ func (c *Call) serveStream(array bool) error {
 	}
 	if c.keeps() {
 		c.sendStream(&keptFrames{Stream: stream, c: c, request: c.req.Raw}, c.speaks.Client.StreamError)
+		return nil
+	}
+	if c.reuse != nil {
+		c.sendStream(&reusedFrames{Stream: stream, r: c.reuse}, c.speaks.Client.StreamError)
 		return nil
 	}
 	c.sendStream(stream, c.speaks.Client.StreamError)

@@ -114,6 +114,9 @@ func (c *Call) record() {
 		e.Code, e.Origin = string(c.err.Code), string(c.err.Origin)
 	}
 	e.Refused = !c.done.admitted && c.err != nil
+	if c.reuse != nil {
+		c.endReuse()
+	}
 	if c.caller == nil || e.Operation == "" {
 		return // nobody to charge, or nothing that is charged: a list, a probe
 	}

@@ -52,6 +52,9 @@ func (c *Call) costHeader() {
 // answerHeaders are those of an answer that a target gave.
 func (c *Call) answerHeaders(dropped []string) {
 	c.commonHeaders()
+	if c.reuse != nil {
+		c.reuseHeaders()
+	}
 	h := &c.rc.Response.Header
 	if c.money.warned {
 		h.Set("X-Sluice-Budget-Warning", c.budgetWarning())

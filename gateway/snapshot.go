@@ -143,6 +143,7 @@ type Model struct {
 	Leaving *Leaving       // nil: as the caller's team, or the settings, say
 	Direct  bool           // a provider's own model, not a name under models:
 	Limits  *billing.Owner // of all callers together; nil: none
+	Caching *Caching       // nil: no answer is kept
 }
 
 // maxDirect bounds the routes made for names that callers chose, maxName the
