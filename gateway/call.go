@@ -43,7 +43,6 @@ type Call struct {
 	target  *Target         // that was tried last
 	stream  *streamBody
 	session *session      // a realtime session's, which then finishes the call
-	reuse   *reuse        // nil: no cache applies
 	err     *schema.Error // why it failed
 	entry   billing.Entry
 	done    progress
@@ -80,8 +79,12 @@ type deadline struct {
 	stop context.CancelFunc
 }
 
-// progress is how far the money has got.
-type progress struct{ admitted, charged, recorded bool }
+// progress is how far the money has got, and whom the answer is for beside the
+// caller.
+type progress struct {
+	admitted, charged, recorded bool
+	reuse                       *reuse // nil: no cache applies
+}
 
 var callPool = sync.Pool{New: func() any { return new(Call) }}
 

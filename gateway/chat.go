@@ -144,7 +144,7 @@ func (c *Call) serveWhole(ask func(*providers.Provider, context.Context, *provid
 	if c.keeps() {
 		c.keep(c.req.Raw, answer.Body)
 	}
-	if c.reuse != nil {
+	if c.done.reuse != nil {
 		c.reusable(answer)
 	}
 	answer.Swap(c.rc.Response.SwapBody)
@@ -182,8 +182,8 @@ func (c *Call) serveStream(array bool) error {
 		c.sendStream(&keptFrames{Stream: stream, c: c, request: c.req.Raw}, c.speaks.Client.StreamError)
 		return nil
 	}
-	if c.reuse != nil {
-		c.sendStream(&reusedFrames{Stream: stream, r: c.reuse}, c.speaks.Client.StreamError)
+	if c.done.reuse != nil {
+		c.sendStream(&reusedFrames{Stream: stream, r: c.done.reuse}, c.speaks.Client.StreamError)
 		return nil
 	}
 	c.sendStream(stream, c.speaks.Client.StreamError)

@@ -114,7 +114,7 @@ func (c *Call) record() {
 		e.Code, e.Origin = string(c.err.Code), string(c.err.Origin)
 	}
 	e.Refused = !c.done.admitted && c.err != nil
-	if c.reuse != nil {
+	if c.done.reuse != nil {
 		c.endReuse()
 	}
 	if c.caller == nil || e.Operation == "" {

@@ -52,7 +52,7 @@ func (c *Call) costHeader() {
 // answerHeaders are those of an answer that a target gave.
 func (c *Call) answerHeaders(dropped []string) {
 	c.commonHeaders()
-	if c.reuse != nil {
+	if c.done.reuse != nil {
 		c.reuseHeaders()
 	}
 	h := &c.rc.Response.Header

@@ -54,7 +54,7 @@ var (
 func (c *Call) reuseHeaders() {
 	h := &c.rc.Response.Header
 	h.SetCanonical(headerCache, []byte(c.entry.Cache))
-	h.SetCanonical(headerCacheKey, []byte(c.reuse.key.Name))
+	h.SetCanonical(headerCacheKey, []byte(c.done.reuse.key.Name))
 }
 
 // fromCache answers from the cache, if the model has one and it has the answer.
@@ -74,7 +74,7 @@ func (c *Call) fromCache(array bool) (answered bool, err error) {
 	if !ok {
 		return false, nil
 	}
-	c.reuse = &reuse{key: key, purges: c.g.cache.Purges()}
+	c.done.reuse = &reuse{key: key, purges: c.g.cache.Purges()}
 	c.entry.Cache = cache.Miss
 	if wish == "refresh" {
 		return false, nil
@@ -89,7 +89,7 @@ func (c *Call) fromCache(array bool) (answered bool, err error) {
 // findKept is the answer to exactly this, which another call may be making: nil
 // if there is none. lead says that others may then wait for this call's.
 func (c *Call) findKept(lead bool) (*cache.Answer, error) {
-	store, r, ttl := c.g.cache, c.reuse, c.model.Caching.TTL
+	store, r, ttl := c.g.cache, c.done.reuse, c.model.Caching.TTL
 	for {
 		if a := store.Get(r.key.Name, ttl, c.now); a != nil || !lead {
 			return a, nil
@@ -171,7 +171,7 @@ func (c *Call) answerKept(a *cache.Answer, how string, array bool) bool {
 	e.Cache, e.Saved, e.Target = how, a.Cost, a.Target
 	e.Provider, _, _ = splitTarget(a.Target)
 	e.TTFT = time.Since(c.now)
-	c.reuse.endWith(c.g.cache, a)
+	c.done.reuse.endWith(c.g.cache, a)
 	c.answerHeaders(nil)
 	c.costHeader()
 	h := &c.rc.Response.Header
@@ -236,7 +236,7 @@ func (c *Call) replayed(resp *schema.ChatResponse, req *schema.ChatRequest, arra
 // reusable notes a whole answer that is to be kept.
 func (c *Call) reusable(answer *providers.Answer) {
 	if len(answer.Body) <= maxReused {
-		c.reuse.body = bytes.Clone(answer.Body)
+		c.done.reuse.body = bytes.Clone(answer.Body)
 	}
 }
 
@@ -262,7 +262,7 @@ func (f *reusedFrames) Read(p []byte) (int, error) {
 // endReuse keeps the answer that the call has made, if others may be given it,
 // and lets go on who waits for it.
 func (c *Call) endReuse() {
-	r, store := c.reuse, c.g.cache
+	r, store := c.done.reuse, c.g.cache
 	var a *cache.Answer
 	defer func() {
 		if r.flight != nil {
@@ -294,7 +294,7 @@ func (c *Call) gaveUp() bool {
 // wholeBody is the answer that the call has made, as it is kept; nil: others may
 // not be given it.
 func (c *Call) wholeBody() []byte {
-	r := c.reuse
+	r := c.done.reuse
 	if c.req.Op == schema.OpEmbed || c.speaks.Chat.Decode == nil && r.body != nil {
 		return r.body
 	}
