@@ -277,6 +277,7 @@ func (s *server) gauges() telemetry.Gauges {
 		StoreDown:     func() bool { return s.spool.StoreTrouble() != nil },
 		OpenHolds:     s.book.OpenHolds,
 		LogDropped:    s.gateway.LogDropped,
+		CacheSize:     s.gateway.CacheSize,
 		Breakers: func(yield func(string, float64)) {
 			states := map[string]float64{"closed": 0, "half_open": 1, "open": 2}
 			for _, t := range s.build.view().registry.Targets(time.Now()) {

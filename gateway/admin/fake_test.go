@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"sluice/billing"
+	"sluice/gateway/cache"
 	"sluice/prompts"
 	"sluice/router"
 )
@@ -41,6 +42,7 @@ type world struct {
 	listed    billing.RequestQuery
 	accounts  map[string]*billing.Account
 	published Publication
+	purged    []cache.Selection
 	publErr   error
 }
 
@@ -237,6 +239,9 @@ func (w *world) options() Options {
 			w.targets[0].State = map[router.Mode]string{router.ForceOpen: "open", router.ForceClosed: "closed", router.Auto: "closed"}[m]
 			return nil
 		},
+		Cache: Cache{Figures: func() cache.Figures {
+			return cache.Figures{Entries: 1, Models: []cache.ModelFigures{{Model: "fast", Entries: 1}}}
+		}, Purge: func(q cache.Selection) int64 { w.purged = append(w.purged, q); return 2 }},
 		Explain: func(model string) (router.Explanation, error) {
 			return router.Explanation{Chosen: "mock/" + model}, nil
 		},

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sluice/billing"
+	"sluice/gateway/cache"
 	"sluice/prompts"
 	"sluice/router"
 )
@@ -54,6 +55,7 @@ type Options struct {
 	// Explain tells what a call for a model would choose among.
 	Explain func(model string) (router.Explanation, error)
 	Health  func() Health
+	Cache   Cache
 
 	Metrics http.Handler // nil: /metrics is 404
 	Console http.Handler // serves what is outside /admin and /metrics; nil: 404
@@ -63,6 +65,12 @@ type Options struct {
 	Location func() *time.Location
 	Now      func() time.Time // nil: time.Now
 	Log      *slog.Logger     // nil: slog.Default
+}
+
+// Cache is the cache of answers.
+type Cache struct {
+	Figures func() cache.Figures               // how it stands
+	Purge   func(cache.Selection) (gone int64) // takes answers out
 }
 
 // View is the configuration in force: what the file declares and what the

@@ -72,6 +72,8 @@ var routes = []route{
 	{"POST", "/admin/v1/providers/{name}/breakers/{target...}", workers, (*api).setBreaker},
 	{"GET", "/admin/v1/models", everyone, (*api).listModels},
 	{"GET", "/admin/v1/explain", readers, (*api).explain},
+	{"GET", "/admin/v1/cache", readers, (*api).showCache},
+	{"DELETE", "/admin/v1/cache", workers, (*api).purgeCache},
 	{"POST", "/admin/v1/reload", workers, (*api).reload},
 	{"GET", "/admin/v1/health", everyone, (*api).health},
 }

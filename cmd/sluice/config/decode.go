@@ -28,6 +28,8 @@ var fresh = map[reflect.Type]func() any{
 	reflect.TypeFor[Team]():           func() any { return defaultTeam() },
 	reflect.TypeFor[Target]():         func() any { return Target{Weight: 1} },
 	reflect.TypeFor[Breaker]():        func() any { return DefaultBreaker() },
+	reflect.TypeFor[Cache]():          func() any { return Cache{Scope: "team"} },
+	reflect.TypeFor[Semantic]():       func() any { return Semantic{Threshold: 0.95} },
 	reflect.TypeFor[billing.Budget](): func() any { return billing.Budget{Per: "month", Hard: true} },
 }
 

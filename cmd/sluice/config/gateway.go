@@ -96,6 +96,20 @@ type Model struct {
 	Limits billing.Limits `json:"limits"`
 	// OnDisconnect stands before the team's and billing's; nil: not given.
 	OnDisconnect *OnDisconnect `json:"on_disconnect"`
+	Cache        *Cache        `json:"cache"` // nil: no answer is kept
+}
+
+// Cache says how long answers are kept, and for whom.
+type Cache struct {
+	TTL      time.Duration `json:"ttl"`
+	Scope    string        `json:"scope" enum:"key,team,all"`
+	Semantic *Semantic     `json:"semantic"` // nil: answers to exactly the same request only
+}
+
+// Semantic is how near in meaning two questions must be.
+type Semantic struct {
+	Threshold float64 `json:"threshold"` // least cosine between their embeddings
+	Model     string  `json:"model"`     // that makes them: as in Target
 }
 
 // Target is provider/model, or a name under models:.

@@ -40,7 +40,6 @@ var unsupported = []struct{ key, value string }{
 	{key: "models.*.sticky"},
 	{key: "models.*.shadow"},
 	{key: "models.*.hedge"},
-	{key: "models.*.cache"},
 	{key: "models.*.resume", value: "true"},
 	{key: "models.*.guard"},
 
