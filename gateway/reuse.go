@@ -80,10 +80,17 @@ func (c *Call) fromCache(array bool) (answered bool, err error) {
 		return false, nil
 	}
 	a, err := c.findKept(!array)
-	if err != nil {
+	if a == nil && err == nil {
+		a, err = c.findNear(&ask)
+	}
+	if a == nil || err != nil {
 		return false, err
 	}
-	return a != nil && c.answerKept(a, cache.Hit, array), nil
+	how := cache.Hit
+	if a.Key != key {
+		how = cache.Semantic
+	}
+	return c.answerKept(a, how, array), nil
 }
 
 // findKept is the answer to exactly this, which another call may be making: nil

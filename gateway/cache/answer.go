@@ -22,6 +22,11 @@ type Answer struct {
 	Point *Point
 }
 
+// Fresh tells whether the answer may be given where answers live for ttl.
+func (a *Answer) Fresh(ttl time.Duration, now time.Time) bool {
+	return now.Before(a.Until) && now.Sub(a.Made) < ttl
+}
+
 // overhead is what an answer takes beside its bytes: the struct, its place in
 // the map and in the order of use.
 const overhead = 512

@@ -37,6 +37,9 @@ func NewPoint(group [32]byte, vector []float32) *Point {
 	return p
 }
 
+// rounding is what the cosine of a question with itself may lack of 1.
+const rounding = 1e-6
+
 // cosine is the cosine of the angle between two points; -1 where they cannot be
 // compared.
 func (p *Point) cosine(q *Point) float64 {
@@ -47,7 +50,7 @@ func (p *Point) cosine(q *Point) float64 {
 	for i, f := range p.Vector {
 		sum += f * q.Vector[i]
 	}
-	return float64(sum)
+	return float64(sum) + rounding
 }
 
 // Index finds answers by what their questions mean. The zero value is ready.
@@ -85,14 +88,15 @@ func (x *Index) remove(a *Answer) {
 }
 
 // Nearest is the answer whose question is nearest to p among those of its group,
-// if the cosine between them is at least threshold; nil: none is so near.
-func (x *Index) Nearest(p *Point, threshold float64) *Answer {
+// and for which fresh is true, if the cosine between them is at least threshold;
+// nil: none is so near.
+func (x *Index) Nearest(p *Point, threshold float64, fresh func(*Answer) bool) *Answer {
 	x.mu.RLock()
 	list := slices.Clone(x.groups[p.Group])
 	x.mu.RUnlock()
 	var best *Answer
 	for _, a := range list {
-		if c := p.cosine(a.Point); c >= threshold {
+		if c := p.cosine(a.Point); c >= threshold && fresh(a) {
 			best, threshold = a, c
 		}
 	}

@@ -59,7 +59,7 @@ func (s *Store) Get(key string, ttl time.Duration, now time.Time) *Answer {
 		s.Counts.expired.Add(1)
 		return nil
 	}
-	if now.Sub(a.Made) >= ttl { // the lifetime has been made shorter
+	if !a.Fresh(ttl, now) { // the lifetime has been made shorter
 		return nil
 	}
 	sh.order.MoveToFront(el)

@@ -120,7 +120,7 @@ func TestIndex(t *testing.T) {
 		{[]float32{1, 1, 1}, 0.1, ""},
 	} {
 		got := ""
-		if a := s.Index.Nearest(NewPoint(here, c.vector), c.threshold); a != nil {
+		if a := s.Index.Nearest(NewPoint(here, c.vector), c.threshold, func(*Answer) bool { return true }); a != nil {
 			got = a.Key.Name
 		}
 		if got != c.want {
