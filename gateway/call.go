@@ -58,6 +58,7 @@ type origin struct {
 	allowed          string          // the methods of a path that was called with another
 	continues        string          // the kept answer that it goes on from
 	explain          bool            // it wants to know how it was decided
+	cache            string          // what the call that makes this one said of the cache
 }
 
 // money is what a call may cost.

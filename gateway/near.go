@@ -20,7 +20,8 @@ const mostCompared = 24 << 10
 // cost is charged to the call. An embedding that cannot be had is no reason to
 // fail: the call goes on as if there were no such answer.
 func (c *Call) findNear(ask *cache.Ask) (*cache.Answer, error) {
-	near := c.model.Caching.Near
+	r := c.done.reuse
+	near := r.policy.Near
 	if near == nil || c.req.Op != schema.OpChat {
 		return nil, nil
 	}
@@ -41,7 +42,7 @@ func (c *Call) findNear(ask *cache.Ask) (*cache.Answer, error) {
 		c.g.log.Warn("the semantic cache has no embedding", "call", c.entry.Call, "model", near.Model, "error", err)
 		return nil, nil
 	}
-	r, store, ttl := c.done.reuse, c.g.cache, c.model.Caching.TTL
+	store, ttl := c.g.cache, r.policy.TTL
 	if r.point = cache.NewPoint(group, vector); r.point == nil {
 		return nil, nil
 	}

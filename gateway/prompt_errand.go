@@ -30,7 +30,7 @@ type errand struct {
 // errand is one on behalf of the call's caller, within the call.
 func (c *Call) errand(ctx context.Context) errand {
 	from := c.from
-	from.within = ctx
+	from.within, from.cache = ctx, c.cacheWish()
 	return errand{snap: c.snap, caller: c.caller, prompt: c.prompt, from: from, requestID: c.entry.RequestID,
 		until: c.until.at, tags: c.entry.Tags}
 }
@@ -71,9 +71,7 @@ func (g *Gateway) run(e errand, input map[string]any) (o outcome) {
 		}
 		o.cost, o.usage, o.latency = c.totalCost(), en.Usage, time.Since(c.now)
 		addUsage(&o.usage, c.money.steps.usage)
-		if c.target != nil {
-			o.target = c.target.Name
-		}
+		o.target = c.answeredBy()
 		c.finish()
 	}()
 	if e.model != "" {

@@ -8,6 +8,7 @@ import (
 	"sluice/gateway/cache"
 	"sluice/providers"
 	"sluice/providers/dialect"
+	"sluice/providers/openai"
 	"sluice/providers/responses"
 	"sluice/providers/schema"
 	"sluice/providers/sse"
@@ -36,6 +37,7 @@ const (
 // reuse is what a call has to do with the cache: it looks for an answer, and
 // what it then has to ask a target for is kept for others.
 type reuse struct {
+	policy *Caching
 	key    cache.Key
 	purges int64         // when it began to ask
 	flight *cache.Flight // that it leads; nil: nobody waits for it
@@ -43,6 +45,7 @@ type reuse struct {
 	body   []byte // of a whole answer
 	frames []byte // of a streamed one, as far as it has come
 	lost   bool   // there is too much of it
+	output []byte // of a prompt, which was checked, in OpenAI's words
 }
 
 var (
@@ -55,48 +58,63 @@ func (c *Call) reuseHeaders() {
 	h := &c.rc.Response.Header
 	h.SetCanonical(headerCache, []byte(c.entry.Cache))
 	h.SetCanonical(headerCacheKey, []byte(c.done.reuse.key.Name))
+	if c.reused() {
+		h.SetCanonical(headerModel, []byte(c.entry.Target))
+	}
 }
 
-// fromCache answers from the cache, if the model has one and it has the answer.
-// Of calls that ask for the same at once the first goes on, and the others wait
-// for its answer.
+// fromCache answers from the cache, if it has the answer. Of calls that ask for
+// the same at once the first goes on, and the others wait for its answer.
 func (c *Call) fromCache(array bool) (answered bool, err error) {
-	wish := string(c.rc.Request.Header.Peek("X-Sluice-Cache"))
-	switch wish {
-	case "", "refresh":
-	case "skip":
-		return false, nil
-	default:
-		return false, schema.Invalid("x-sluice-cache", "x-sluice-cache must be skip or refresh, not %q", label(wish))
-	}
-	ask := c.asks()
-	key, ok := c.reuseKey(&ask)
-	if !ok {
-		return false, nil
-	}
-	c.done.reuse = &reuse{key: key, purges: c.g.cache.Purges()}
-	c.entry.Cache = cache.Miss
-	if wish == "refresh" {
-		return false, nil
-	}
-	a, err := c.findKept(!array)
-	if a == nil && err == nil {
-		a, err = c.findNear(&ask)
-	}
+	a, err := c.lookUp(c.model.Caching, !array)
 	if a == nil || err != nil {
 		return false, err
 	}
-	how := cache.Hit
-	if a.Key != key {
-		how = cache.Semantic
+	return c.answerKept(a, array), nil
+}
+
+// cacheWish is what the caller says of the cache: skip, refresh or nothing.
+func (c *Call) cacheWish() string {
+	if c.from.cache != "" {
+		return c.from.cache
 	}
-	return c.answerKept(a, how, array), nil
+	return string(c.rc.Request.Header.Peek("X-Sluice-Cache"))
+}
+
+// lookUp finds the call's answer; nil: a target is to be asked, and what it
+// says is kept if the call has a reuse then. lead says that others may wait for
+// it.
+func (c *Call) lookUp(policy *Caching, lead bool) (*cache.Answer, error) {
+	wish := c.cacheWish()
+	switch wish {
+	case "", "refresh":
+	case "skip":
+		return nil, nil
+	default:
+		return nil, schema.Invalid("x-sluice-cache", "x-sluice-cache must be skip or refresh, not %q", label(wish))
+	}
+	ask := c.asks(policy.Scope)
+	key, ok := c.reuseKey(&ask)
+	if !ok {
+		return nil, nil
+	}
+	c.done.reuse = &reuse{policy: policy, key: key, purges: c.g.cache.Purges()}
+	c.entry.Cache = cache.Miss
+	if wish == "refresh" {
+		return nil, nil
+	}
+	a, err := c.findKept(lead)
+	if a == nil && err == nil {
+		a, err = c.findNear(&ask)
+	}
+	return a, err
 }
 
 // findKept is the answer to exactly this, which another call may be making: nil
 // if there is none. lead says that others may then wait for this call's.
 func (c *Call) findKept(lead bool) (*cache.Answer, error) {
-	store, r, ttl := c.g.cache, c.done.reuse, c.model.Caching.TTL
+	store, r := c.g.cache, c.done.reuse
+	ttl := r.policy.TTL
 	for {
 		if a := store.Get(r.key.Name, ttl, c.now); a != nil || !lead {
 			return a, nil
@@ -117,10 +135,10 @@ func (c *Call) findKept(lead bool) (*cache.Answer, error) {
 	}
 }
 
-// asks is what the call asks for, in its scope.
-func (c *Call) asks() cache.Ask {
-	a := cache.Ask{Op: c.req.Op, Model: c.model.Name, Scope: c.model.Caching.Scope}
-	switch a.Scope {
+// asks is what the call asks for, in a scope.
+func (c *Call) asks(scope cache.Scope) cache.Ask {
+	a := cache.Ask{Op: c.req.Op, Model: c.model.Name, Scope: scope}
+	switch scope {
 	case cache.ScopeAll:
 		a.Owner = cache.Everybody
 	case cache.ScopeTeam:
@@ -140,6 +158,9 @@ func (c *Call) asks() cache.Ask {
 // reuseKey is what the call's answer is kept under; ok is false where it must
 // not be kept.
 func (c *Call) reuseKey(ask *cache.Ask) (key cache.Key, ok bool) {
+	if c.req.Unified != nil {
+		return ask.Chat(c.req.Unified)
+	}
 	d := c.speaks
 	if c.req.Op == schema.OpEmbed {
 		req, err := c.req.Embed()
@@ -169,20 +190,15 @@ func (c *Call) reuseKey(ask *cache.Ask) (key cache.Key, ok bool) {
 
 // answerKept answers with what was kept; false where that cannot be told in the
 // form that was asked for.
-func (c *Call) answerKept(a *cache.Answer, how string, array bool) bool {
+func (c *Call) answerKept(a *cache.Answer, array bool) bool {
 	body, ok := c.inForm(a, array)
 	if !ok {
 		return false
 	}
-	e := &c.entry
-	e.Cache, e.Saved, e.Target = how, a.Cost, a.Target
-	e.Provider, _, _ = splitTarget(a.Target)
-	e.TTFT = time.Since(c.now)
-	c.done.reuse.endWith(c.g.cache, a)
+	c.takeKept(a)
 	c.answerHeaders(nil)
 	c.costHeader()
 	h := &c.rc.Response.Header
-	h.SetCanonical(headerModel, []byte(a.Target))
 	h.SetContentType("application/json")
 	if c.req.Head.Stream && !array {
 		h.SetContentType("text/event-stream")
@@ -192,13 +208,23 @@ func (c *Call) answerKept(a *cache.Answer, how string, array bool) bool {
 	return true
 }
 
-// endWith gives what was found to those who wait for the call.
-func (r *reuse) endWith(store *cache.Store, a *cache.Answer) {
+// takeKept makes a kept answer the call's, and that of those who wait for it.
+func (c *Call) takeKept(a *cache.Answer) {
+	r, e := c.done.reuse, &c.entry
+	e.Cache = cache.Hit
+	if a.Key != r.key {
+		e.Cache = cache.Semantic
+	}
+	e.Saved, e.Target, e.TTFT = a.Cost, a.Target, time.Since(c.now)
+	e.Provider, _, _ = splitTarget(a.Target)
 	if r.flight != nil {
-		store.End(r.flight, a, false)
+		c.g.cache.End(r.flight, a, false)
 		r.flight = nil
 	}
 }
+
+// reused tells whether the call's answer is a kept one.
+func (c *Call) reused() bool { return c.entry.Cache == cache.Hit || c.entry.Cache == cache.Semantic }
 
 // inForm is a kept answer in the caller's dialect, whole or as a stream.
 func (c *Call) inForm(a *cache.Answer, array bool) (body []byte, ok bool) {
@@ -288,7 +314,10 @@ func (c *Call) endReuse() {
 	}
 	now := time.Now()
 	a = &cache.Answer{Key: r.key, Dialect: c.speaks, Body: body, Target: c.target.Name, Cost: e.Cost, Tags: cloned(e.Tags),
-		Made: now, Until: now.Add(c.model.Caching.TTL), Point: r.point}
+		Made: now, Until: now.Add(r.policy.TTL), Point: r.point}
+	if r.output != nil {
+		a.Dialect = &openai.Dialect
+	}
 	store.Put(a, r.purges)
 }
 
@@ -302,6 +331,9 @@ func (c *Call) gaveUp() bool {
 // not be given it.
 func (c *Call) wholeBody() []byte {
 	r := c.done.reuse
+	if c.req.Unified != nil {
+		return r.output
+	}
 	if c.req.Op == schema.OpEmbed || c.speaks.Chat.Decode == nil && r.body != nil {
 		return r.body
 	}

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"encoding/json"
+	"strings"
 
 	"sluice/providers/schema"
 )
@@ -10,7 +11,22 @@ import (
 // zero value is ready.
 type Gather struct {
 	resp schema.ChatResponse
-	lost bool // a chunk held what a whole answer has another form for
+	open []*growing // what is still added to, by choice
+	lost bool       // a chunk held what a whole answer has another form for
+}
+
+// growing is the text of a choice's last part, and its tool calls' arguments.
+type growing struct {
+	text strings.Builder
+	args []*strings.Builder
+}
+
+// close puts the text into the part that it is of.
+func (o *growing) close(m *schema.Message) {
+	if n := len(m.Parts); n > 0 && o.text.Len() > 0 {
+		m.Parts[n-1].Text = o.text.String()
+		o.text.Reset()
+	}
 }
 
 // Add takes a chunk in.
@@ -46,28 +62,31 @@ func (g *Gather) addDelta(d *schema.ChoiceDelta) {
 	}
 	for len(g.resp.Choices) <= d.Index {
 		g.resp.Choices = append(g.resp.Choices, schema.Choice{Index: len(g.resp.Choices), Message: schema.Message{Role: schema.RoleAssistant}})
+		g.open = append(g.open, &growing{})
 	}
-	ch := &g.resp.Choices[d.Index]
+	ch, o := &g.resp.Choices[d.Index], g.open[d.Index]
 	m := &ch.Message
 	if d.Thinking != "" || d.Signature != "" {
-		p := part(m, schema.PartThinking, d.NewPart || signed(m))
-		p.Text += d.Thinking
+		p := o.part(m, schema.PartThinking, d.NewPart || signed(m))
+		o.text.WriteString(d.Thinking)
 		p.Signature += d.Signature
 	}
 	if d.Redacted != "" {
+		o.close(m)
 		m.Parts = append(m.Parts, schema.Part{Type: schema.PartRedactedThinking, Data: d.Redacted})
 	}
 	if len(d.Raw) > 0 {
+		o.close(m)
 		m.Parts = append(m.Parts, schema.Part{Type: schema.PartRaw, Raw: append(json.RawMessage(nil), d.Raw...)})
 	}
 	if d.Text != "" || len(d.Citations) > 0 {
-		p := part(m, schema.PartText, d.NewPart)
-		p.Text += d.Text
+		p := o.part(m, schema.PartText, d.NewPart)
+		o.text.WriteString(d.Text)
 		p.Citations = cite(p.Citations, d.Citations)
 	}
 	m.Refusal += d.Refusal
 	for i := range d.ToolCalls {
-		g.addCall(m, &d.ToolCalls[i])
+		g.addCall(m, o, &d.ToolCalls[i])
 	}
 	if d.FinishReason != "" {
 		ch.FinishReason, ch.StopSequence = d.FinishReason, d.StopSequence
@@ -75,10 +94,11 @@ func (g *Gather) addDelta(d *schema.ChoiceDelta) {
 }
 
 // part is the last part of a message if it is of that type, else a new one.
-func part(m *schema.Message, t schema.PartType, fresh bool) *schema.Part {
+func (o *growing) part(m *schema.Message, t schema.PartType, fresh bool) *schema.Part {
 	if n := len(m.Parts); n > 0 && m.Parts[n-1].Type == t && !fresh {
 		return &m.Parts[n-1]
 	}
+	o.close(m)
 	m.Parts = append(m.Parts, schema.Part{Type: t})
 	return &m.Parts[len(m.Parts)-1]
 }
@@ -100,7 +120,7 @@ func cite(list, one json.RawMessage) json.RawMessage {
 	return append(append(append(list[:len(list)-1], ','), one...), ']')
 }
 
-func (g *Gather) addCall(m *schema.Message, d *schema.ToolCall) {
+func (g *Gather) addCall(m *schema.Message, o *growing, d *schema.ToolCall) {
 	i := len(m.ToolCalls)
 	if d.Index != nil {
 		i = *d.Index
@@ -111,19 +131,27 @@ func (g *Gather) addCall(m *schema.Message, d *schema.ToolCall) {
 	}
 	for len(m.ToolCalls) <= i {
 		m.ToolCalls = append(m.ToolCalls, schema.ToolCall{Type: schema.ToolTypeFunction})
+		o.args = append(o.args, &strings.Builder{})
 	}
 	c := &m.ToolCalls[i]
 	if d.ID != "" {
 		c.ID = d.ID
 	}
 	c.Function.Name += d.Function.Name
-	c.Function.Arguments += d.Function.Arguments
+	o.args[i].WriteString(d.Function.Arguments)
 }
 
-// Whole is the answer; nil where a part of it cannot be told as a whole one.
+// Whole is the answer, to which nothing more is added; nil where a part of it cannot be told as a whole one.
 func (g *Gather) Whole() *schema.ChatResponse {
 	if g.lost {
 		return nil
+	}
+	for i := range g.open {
+		o, m := g.open[i], &g.resp.Choices[i].Message
+		o.close(m)
+		for j := range o.args {
+			m.ToolCalls[j].Function.Arguments = o.args[j].String()
+		}
 	}
 	return &g.resp
 }
