@@ -93,3 +93,24 @@ func TestQuestions(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkKey(b *testing.B) {
+	body := []byte(`{"model":"m","messages":[{"role":"system","content":"be kind"},{"role":"user","content":"` + strings.Repeat("all that was said before; ", 80) + `"}],"temperature":0.5}`)
+	ask := Ask{Op: schema.OpChat, Model: "m", Scope: ScopeTeam, Owner: "t", Context: []string{"up/echo"}}
+	b.Run("decode", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := openai.Dialect.Client.DecodeChat(body); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	req, err := openai.Dialect.Client.DecodeChat(body)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("key", func(b *testing.B) {
+		for b.Loop() {
+			ask.Chat(req)
+		}
+	})
+}

@@ -1,11 +1,15 @@
 package e2e
 
 import (
+	"fmt"
 	"io"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
+
+	"sluice/bench/proc"
 )
 
 const cachedModels = providers + `models:
@@ -125,5 +129,41 @@ func TestCache(t *testing.T) {
 	defer res.Body.Close()
 	if b, err := io.ReadAll(res.Body); err != nil || !strings.Contains(string(b), `sluice_cache_calls_total{result="hit"} 5`) {
 		t.Errorf("%v: no count of five hits in the metrics", err)
+	}
+}
+
+// A hit takes less of the processor than a miss, and than the same call of a
+// model without a cache. Run with SLUICE_E2E_FULL=1.
+func TestHitsAreCheap(t *testing.T) {
+	if !full {
+		t.Skip("it takes a moment")
+	}
+	g := start(t, cachedModels)
+	const calls = 3000
+	history := strings.Repeat("all that was said before; ", 80) // two kilobytes
+	spent := func(model string, text func(i int) string) time.Duration {
+		before, err := proc.CPU(g.cmd.Process.Pid)
+		if err != nil {
+			t.Skip(err)
+		}
+		for i := range calls {
+			if a := g.chat(chatBody(model, history+text(i), "")); a.status != 200 {
+				t.Fatalf("%d %s", a.status, a.body)
+			}
+		}
+		after, err := proc.CPU(g.cmd.Process.Pid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return (after - before) / calls
+	}
+	same := func(int) string { return "the same" }
+	spent("kept", same) // warm
+	hit := spent("kept", same)
+	miss := spent("kept", func(i int) string { return fmt.Sprint("call ", i) })
+	plain := spent("up/echo", same)
+	t.Logf("a hit %v, a miss %v, without a cache %v", hit, miss, plain)
+	if hit >= miss || hit >= plain {
+		t.Errorf("a hit takes %v, a miss %v, a call without a cache %v", hit, miss, plain)
 	}
 }
