@@ -39,7 +39,6 @@ type Call struct {
 	guards  *guard.Session // nil: its model has none
 	tickets tickets
 	money   money
-	until   deadline
 	plan    router.Plan
 	attempt *router.Attempt // a stream's, until it is over
 	target  *Target         // that was tried last
@@ -55,12 +54,14 @@ type Call struct {
 type origin struct {
 	method, path, ip string
 	within           context.Context // of the call that makes this one; nil: a client does
-	life             *lifetime       // of the client's call; nil: there is none, or it is not open yet
-	depth            int             // of steps that call prompts with steps
-	allowed          string          // the methods of a path that was called with another
-	continues        string          // the kept answer that it goes on from
-	unguarded        bool            // it is made for a guard
-	explain          bool            // it wants to know how it was decided
+	until            deadline
+	life             *lifetime // of the client's call; nil: there is none, or it is not open yet
+	depth            int       // of steps that call prompts with steps
+	allowed          string    // the methods of a path that was called with another
+	continues        string    // the kept answer that it goes on from
+	unguarded        bool      // it is made for a guard
+	explain          bool      // it wants to know how it was decided
+	cache            string    // what the call that makes this one said of the cache
 }
 
 // money is what a call may cost.
@@ -84,8 +85,13 @@ type deadline struct {
 	stop context.CancelFunc
 }
 
-// progress is how far the money has got.
-type progress struct{ admitted, charged, recorded bool }
+// progress is how far the money has got, and whom the answer is for beside the
+// caller.
+type progress struct {
+	admitted, charged, recorded bool
+	masked                      bool   // a guard has changed the request
+	reuse                       *reuse // nil: no cache applies
+}
 
 var callPool = sync.Pool{New: func() any { return new(Call) }}
 
@@ -141,8 +147,8 @@ func (c *Call) close() {
 		c.g.watch.remove(&c.watch)
 		cancel(nil)
 	}
-	if c.until.stop != nil {
-		c.until.stop()
+	if c.from.until.stop != nil {
+		c.from.until.stop()
 	}
 }
 

@@ -51,6 +51,11 @@ func (c *Call) serveBody(op schema.Operation, model string, raw []byte) error {
 	if err := c.guardIn(); err != nil {
 		return err
 	}
+	if c.model.Caching != nil {
+		if answered, err := c.fromCache(array); answered || err != nil {
+			return err
+		}
+	}
 	switch {
 	case head.Stream:
 		return c.serveStream(array)
@@ -122,8 +127,8 @@ func (c *Call) deadline() error {
 	if err != nil || d <= 0 {
 		return schema.Invalid("x-sluice-timeout", "x-sluice-timeout must be a positive duration such as 20s, not %q", string(v))
 	}
-	c.until.at = c.now.Add(d)
-	c.ctx, c.until.stop = context.WithDeadline(c.ctx, c.until.at)
+	c.from.until.at = c.now.Add(d)
+	c.ctx, c.from.until.stop = context.WithDeadline(c.ctx, c.from.until.at)
 	return nil
 }
 
@@ -144,6 +149,9 @@ func (c *Call) serveWhole(ask func(*providers.Provider, context.Context, *provid
 	h.SetContentType("application/json")
 	if c.keeps() {
 		c.keep(c.req.Raw, answer.Body)
+	}
+	if c.done.reuse != nil {
+		c.reusable(answer)
 	}
 	answer.Swap(c.rc.Response.SwapBody)
 	return nil
@@ -180,6 +188,10 @@ func (c *Call) serveStream(array bool) error {
 		c.sendStream(&keptFrames{Stream: stream, c: c, request: c.req.Raw}, c.speaks.Client.StreamError)
 		return nil
 	}
+	if c.done.reuse != nil {
+		c.sendStream(&reusedFrames{Stream: stream, r: c.done.reuse}, c.speaks.Client.StreamError)
+		return nil
+	}
 	c.sendStream(stream, c.speaks.Client.StreamError)
 	return nil
 }
@@ -212,7 +224,7 @@ func (c *Call) route(late bool, try func(*providers.Provider, *providers.Call) e
 		begin := time.Now()
 		call := providers.Call{
 			Request: &c.req, Model: t.Model, MaxTokens: c.outputLimit(t), Refuse: c.model.Refuse, Header: c.forwarded(),
-			NoReasoning: t.NoReasoning, Deadline: c.until.at, ID: c.entry.Call, Now: begin,
+			NoReasoning: t.NoReasoning, Deadline: c.from.until.at, ID: c.entry.Call, Now: begin,
 		}
 		if a.Secret != nil {
 			call.Secret = a.Secret.Value

@@ -117,6 +117,9 @@ func (c *Call) record() {
 	}
 	e.Guards = c.guardRecords()
 	e.Refused = !c.done.admitted && c.err != nil
+	if c.done.reuse != nil {
+		c.endReuse()
+	}
 	if c.caller == nil || e.Operation == "" {
 		return // nobody to charge, or nothing that is charged: a list, a probe
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"sluice/billing"
+	"sluice/gateway/cache"
 	"sluice/gateway/telemetry"
 	"sluice/prompts"
 )
@@ -50,6 +51,7 @@ type Gateway struct {
 	ids       *idSource
 	watch     watcher
 	replays   replays
+	cache     *cache.Store
 	server    *fasthttp.Server
 
 	ctx      context.Context // of all calls; ends when draining takes too long
@@ -65,7 +67,7 @@ type Gateway struct {
 func New(o Options, first *Snapshot) *Gateway {
 	g := &Gateway{
 		prompts: o.Prompts, spool: o.Spool, ledger: o.Ledger, counter: o.Counter,
-		metrics: o.Metrics, log: o.Log, ids: newIDSource(), used: map[string]time.Time{},
+		metrics: o.Metrics, log: o.Log, ids: newIDSource(), used: map[string]time.Time{}, cache: cache.New(cacheBytes),
 	}
 	g.Swap(first)
 	if o.Responses != nil {

@@ -68,6 +68,12 @@ func (f *arrayFrames) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// asArray is a whole stream of events as such an array.
+func asArray(events []byte) []byte {
+	var array gemini.Array
+	return array.End(array.Frames(nil, events))
+}
+
 // streams tells whether a Gemini call wants a stream, and whether that is an
 // array and not events: those come only with alt=sse.
 func (c *Call) streams() (stream, array bool) {

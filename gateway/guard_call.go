@@ -116,7 +116,7 @@ func (c *Call) consult(ctx context.Context, model string, ask func(own *Call) ([
 	own := g.newCall(rc)
 	own.snap, own.caller, own.from = c.snap, c.caller, c.from
 	own.from.within, own.from.unguarded, own.from.explain = ctx, true, false
-	own.until.at = c.until.at
+	own.from.until = deadline{at: c.from.until.at} // c stops its own
 	e := &own.entry
 	e.Team, e.KeyID, e.Key, e.User = c.entry.Team, c.entry.KeyID, c.entry.Key, c.entry.User
 	e.Tags, e.RequestID, e.Model = c.entry.Tags, c.entry.RequestID, model

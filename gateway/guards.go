@@ -25,11 +25,17 @@ func (c *Call) guardIn() error {
 	}
 	switch c.req.Op {
 	case schema.OpEmbed:
-		return guarded(c.req.Embed, func(r *schema.EmbedRequest) (*schema.EmbedRequest, error) { return c.guards.Embed(c.ctx, r) }, c.req.ReplaceEmbed)
+		return guarded(c.req.Embed, func(r *schema.EmbedRequest) (*schema.EmbedRequest, error) { return c.guards.Embed(c.ctx, r) }, func(r *schema.EmbedRequest) {
+			c.req.ReplaceEmbed(r)
+			c.done.masked = true
+		})
 	case schema.OpRerank:
 		return guarded(c.req.Rerank, func(r *schema.RerankRequest) (*schema.RerankRequest, error) { return c.guards.Rerank(c.ctx, r) }, c.req.ReplaceRerank)
 	}
-	err := guarded(c.req.Chat, func(r *schema.ChatRequest) (*schema.ChatRequest, error) { return c.guards.Chat(c.ctx, r) }, c.req.Replace)
+	err := guarded(c.req.Chat, func(r *schema.ChatRequest) (*schema.ChatRequest, error) { return c.guards.Chat(c.ctx, r) }, func(r *schema.ChatRequest) {
+		c.req.Replace(r)
+		c.done.masked = true
+	})
 	if err != nil || c.req.Op != schema.OpChat || !c.guards.Answers() {
 		return err
 	}

@@ -46,12 +46,15 @@ func (c *Call) commonHeaders() {
 // costHeader tells what the call has cost.
 func (c *Call) costHeader() {
 	var buf [32]byte
-	c.rc.Response.Header.SetCanonical(headerCost, (c.entry.Cost + c.money.tried).AppendTo(buf[:0]))
+	c.rc.Response.Header.SetCanonical(headerCost, c.totalCost().AppendTo(buf[:0]))
 }
 
 // answerHeaders are those of an answer that a target gave.
 func (c *Call) answerHeaders(dropped []string) {
 	c.commonHeaders()
+	if c.done.reuse != nil {
+		c.reuseHeaders()
+	}
 	h := &c.rc.Response.Header
 	if c.money.warned {
 		h.Set("X-Sluice-Budget-Warning", c.budgetWarning())

@@ -342,6 +342,11 @@ func (o *output) value() []byte {
 //
 // turn is how many answers were wrong already.
 func (c *Call) promptOutput(turn int) (output, error) {
+	if turn == 0 {
+		if out, ok, err := c.keptOutput(); ok || err != nil {
+			return out, err
+		}
+	}
 	for ; ; turn++ {
 		answer, err := c.whole((*providers.Provider).Chat)
 		if err != nil {
@@ -357,6 +362,7 @@ func (c *Call) promptOutput(turn int) (output, error) {
 		out, faults := c.checkOutput(text)
 		if faults == nil {
 			out.chat = answer.Chat
+			c.reusableOutput(out.chat)
 			return out, nil
 		}
 		if turn >= c.prompt.Template.Sluice.Repair {
@@ -451,7 +457,7 @@ func (c *Call) envelope(b []byte, out output, whole bool) []byte {
 	b = append(b, `},"cost":"`...)
 	b = append(c.totalCost().AppendTo(b), '"')
 	if whole {
-		b = wire.AppendString(append(b, `,"model":`...), c.target.Name)
+		b = wire.AppendString(append(b, `,"model":`...), c.answeredBy())
 		b = wire.AppendString(append(b, `,"prompt":`...), e.Prompt)
 	}
 	b = strconv.AppendInt(append(b, `,"version":`...), int64(e.Version), 10)

@@ -30,9 +30,9 @@ type errand struct {
 // errand is one on behalf of the call's caller, within the call.
 func (c *Call) errand(ctx context.Context) errand {
 	from := c.from
-	from.within = ctx
+	from.within, from.cache = ctx, c.cacheWish()
 	return errand{snap: c.snap, caller: c.caller, prompt: c.prompt, from: from, requestID: c.entry.RequestID,
-		until: c.until.at, tags: c.entry.Tags}
+		until: c.from.until.at, tags: c.entry.Tags}
 }
 
 // outcome is what an errand brought. What it cost is charged, err or not.
@@ -52,10 +52,10 @@ func (g *Gateway) run(e errand, input map[string]any) (o outcome) {
 	rc.Init(&fasthttp.Request{}, nil, serverLogger{g.log})
 	c := g.newCall(rc)
 	c.snap, c.caller, c.prompt, c.from = e.snap, e.caller, e.prompt, e.from
-	c.until.at = e.until
+	c.from.until = deadline{at: e.until} // whose call it is stops its own
 	c.notePrompt()
 	en := &c.entry
-	en.Team, en.KeyID, en.Key = e.caller.Key.Team, e.caller.Key.ID, e.caller.Label
+	en.Team, en.KeyID, en.Key, en.User = e.caller.Key.Team, e.caller.Key.ID, e.caller.Label, e.caller.Key.User
 	en.Tags = e.tags
 	if e.requestID != "" {
 		en.RequestID = e.requestID
@@ -71,9 +71,7 @@ func (g *Gateway) run(e errand, input map[string]any) (o outcome) {
 		}
 		o.cost, o.usage, o.latency = c.totalCost(), en.Usage, time.Since(c.now)
 		addUsage(&o.usage, c.money.steps.usage)
-		if c.target != nil {
-			o.target = c.target.Name
-		}
+		o.target = c.answeredBy()
 		c.finish()
 	}()
 	if e.model != "" {

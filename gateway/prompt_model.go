@@ -4,6 +4,7 @@ import (
 	"io"
 	"strings"
 
+	"sluice/gateway/cache"
 	"sluice/prompts"
 	"sluice/providers"
 	"sluice/providers/dialect"
@@ -38,6 +39,13 @@ func (c *Call) answerAsModel(input map[string]any, stream, usage bool) error {
 		return err
 	}
 	if stream && !c.prompt.Template.Output.JSON() {
+		out, ok, err := c.keptOutput()
+		if err != nil {
+			return err
+		}
+		if ok {
+			return c.sendAsModel(out, true, usage)
+		}
 		return c.streamAsModel(usage)
 	}
 	out, err := c.promptOutput(0)
@@ -111,8 +119,10 @@ func (c *Call) modelInput() (map[string]any, error) {
 // or, where the output had to be whole to be checked, as a short stream.
 func (c *Call) sendAsModel(out output, stream, usage bool) error {
 	resp := out.chat
-	resp.Usage = c.entry.Usage // of all turns
-	addUsage(&resp.Usage, c.money.steps.usage)
+	if !c.reused() { // else it is what the answer took then
+		resp.Usage = c.entry.Usage // of all turns
+		addUsage(&resp.Usage, c.money.steps.usage)
+	}
 	if out.json != nil {
 		resp.Choices = resp.Choices[:1]
 		resp.Choices[0].Message.Parts = schema.TextParts(string(out.json))
@@ -148,12 +158,14 @@ func (c *Call) streamAsModel(usage bool) error {
 	}
 	enc := c.speaks.Client.Stream(dialect.StreamOptions{ID: c.entry.Call, Model: c.target.Model, Created: c.now.Unix(), WantsUsage: usage})
 	c.answerHeaders(stream.Dropped())
-	c.sendStream(&modelFrames{from: stream, encode: enc}, c.speaks.Client.StreamError)
+	c.sendStream(&modelFrames{c: c, from: stream, encode: enc}, c.speaks.Client.StreamError)
 	return nil
 }
 
 // modelFrames is a prompt's stream as a model's, in the caller's dialect.
 type modelFrames struct {
+	c       *Call
+	gather  cache.Gather // the answer, if it is to be kept
 	from    *providers.Stream
 	encode  dialect.StreamEncoder
 	frames  []byte
@@ -182,10 +194,14 @@ func (f *modelFrames) Read(p []byte) (int, error) {
 		switch {
 		case err == io.EOF:
 			f.ended = true
+			f.keep()
 			f.frames = f.encode.End(f.frames[:0], &f.from.Tally().Usage)
 		case err != nil:
 			return 0, err
 		default:
+			if f.c.done.reuse != nil {
+				f.gather.Add(chunk)
+			}
 			f.frames = f.encode.Chunk(f.frames[:0], chunk)
 		}
 		f.pending = f.frames
@@ -193,6 +209,18 @@ func (f *modelFrames) Read(p []byte) (int, error) {
 	n := copy(p, f.pending)
 	f.pending = f.pending[n:]
 	return n, nil
+}
+
+// keep notes the answer, if it is to be kept.
+func (f *modelFrames) keep() {
+	if f.c.done.reuse == nil {
+		return
+	}
+	resp := f.gather.Whole()
+	if resp != nil && resp.Usage.IsZero() {
+		resp.Usage = f.from.Tally().Usage
+	}
+	f.c.reusableOutput(resp)
 }
 
 // appendPromptModels adds the prompts that the caller may call to a list of

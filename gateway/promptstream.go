@@ -27,6 +27,12 @@ type promptFrames struct {
 
 // streamPrompt gets the prompt's stream going.
 func (c *Call) streamPrompt() error {
+	if out, ok, err := c.keptOutput(); ok || err != nil {
+		if err == nil {
+			c.streamKept(out)
+		}
+		return err
+	}
 	stream, err := c.startStream()
 	if err != nil {
 		return err
@@ -96,6 +102,9 @@ func (f *promptFrames) finish() error {
 	c.done.charged = true
 	f.ended = true
 	out, faults := c.checkOutput(f.text.String())
+	if faults == nil {
+		c.reusableOutput(f.whole())
+	}
 	if faults != nil {
 		if c.prompt.Template.Sluice.Repair == 0 {
 			return errOutput(faults)
@@ -111,6 +120,14 @@ func (f *promptFrames) finish() error {
 	c.record()
 	f.pending = append(c.envelope(append(f.pending[:0], "event: done\ndata: "...), out, false), "\n\n"...)
 	return nil
+}
+
+// whole is the answer as one that was not streamed.
+func (f *promptFrames) whole() *schema.ChatResponse {
+	r := &schema.ChatResponse{ID: f.c.entry.Call, Model: f.c.target.Model, Created: f.c.now.Unix(), Usage: f.c.entry.Usage, Choices: make([]schema.Choice, 1)}
+	r.Choices[0].Message = schema.Message{Role: schema.RoleAssistant, Parts: schema.TextParts(f.text.String())}
+	r.Choices[0].FinishReason = schema.FinishReason(f.from.Tally().Finish)
+	return r
 }
 
 // promptFault is the event that ends a prompt's stream that failed.

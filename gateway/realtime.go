@@ -57,7 +57,7 @@ func (c *Call) serveRealtime() error {
 	if c.guards != nil {
 		return errUnguarded(c.model.Name, "serves no realtime sessions")
 	}
-	c.ctx, c.until.stop = context.WithCancel(c.g.ctx)
+	c.ctx, c.from.until.stop = context.WithCancel(c.g.ctx)
 	host, err := c.dialRealtime(shake)
 	if err != nil {
 		return err

@@ -145,6 +145,7 @@ type Model struct {
 	Direct  bool           // a provider's own model, not a name under models:
 	Limits  *billing.Owner // of all callers together; nil: none
 	Guards  *guard.Set     // nil: none
+	Caching *Caching       // nil: no answer is kept
 }
 
 // maxDirect bounds the routes made for names that callers chose, maxName the

@@ -279,6 +279,7 @@ func (s *server) gauges() telemetry.Gauges {
 		StoreDown:     func() bool { return s.spool.StoreTrouble() != nil },
 		OpenHolds:     s.book.OpenHolds,
 		LogDropped:    s.gateway.LogDropped,
+		CacheSize:     s.gateway.CacheSize,
 		Breakers: func(yield func(string, float64)) {
 			breakerStates(s.build.view().registry.Targets(time.Now()), yield)
 		},

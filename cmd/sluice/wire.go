@@ -14,6 +14,7 @@ import (
 	"sluice/billing"
 	"sluice/cmd/sluice/config"
 	"sluice/gateway"
+	"sluice/gateway/cache"
 	"sluice/gateway/guard"
 	"sluice/prompts"
 	"sluice/router"
@@ -319,7 +320,7 @@ func (m *modelBuilder) model(name string) (*gateway.Model, error) {
 		m.made[name] = made
 		return made, nil
 	}
-	made := &gateway.Model{Name: name, Refuse: c.Unsupported == "error", Leaving: leavingOf(c.OnDisconnect), Route: &router.Route{
+	made := &gateway.Model{Name: name, Refuse: c.Unsupported == "error", Leaving: leavingOf(c.OnDisconnect), Caching: cachingOf(c.Cache), Route: &router.Route{
 		Name: name, Balance: router.Balance(c.Balance),
 		Retry: router.Retry{Attempts: int(c.Retry.Attempts), Backoff: c.Retry.Backoff, On: c.Retry.On, Budget: c.Retry.Budget},
 	}}
@@ -344,6 +345,17 @@ func (m *modelBuilder) model(name string) (*gateway.Model, error) {
 	}
 	m.made[name] = made
 	return made, nil
+}
+
+func cachingOf(c *config.Cache) *gateway.Caching {
+	if c == nil {
+		return nil
+	}
+	made := &gateway.Caching{TTL: c.TTL, Scope: cache.Scope(c.Scope)}
+	if s := c.Semantic; s != nil {
+		made.Near = &gateway.Near{Threshold: s.Threshold, Model: s.Model}
+	}
+	return made
 }
 
 // addTarget adds one of a model's targets; a name under models: stands for all

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"sluice/billing"
+	"sluice/gateway/cache"
 	"sluice/prompts"
 	"sluice/router"
 )
@@ -42,6 +43,7 @@ type world struct {
 	accounts  map[string]*billing.Account
 	erased    billing.Erasure
 	published Publication
+	purged    []cache.Selection
 	publErr   error
 }
 
@@ -223,7 +225,7 @@ func (w *world) options() Options {
 			return []Token{NewToken("admin", RoleAdmin, ""), NewToken("operator", RoleOperator, ""),
 				NewToken("viewer", RoleViewer, ""), NewToken("team-owner", RoleTeamOwner, "research")}
 		},
-		View: w.view, Tenants: w, Ledger: ledger{w}, Prompts: promptStore{w}, Prices: w, Entries: ledger{w},
+		View: w.view, Tenants: w, Ledger: ledger{w}, Prompts: promptStore{w}, Prices: w,
 		Publish: func(_ context.Context, p Publication) (int, bool, error) {
 			w.published = p
 			return 3, w.publErr == nil, w.publErr
@@ -242,6 +244,9 @@ func (w *world) options() Options {
 			w.targets[0].State = map[router.Mode]string{router.ForceOpen: "open", router.ForceClosed: "closed", router.Auto: "closed"}[m]
 			return nil
 		},
+		Cache: Cache{Figures: func() cache.Figures {
+			return cache.Figures{Entries: 1, Models: []cache.ModelFigures{{Model: "fast", Entries: 1}}}
+		}, Purge: func(q cache.Selection) int64 { w.purged = append(w.purged, q); return 2 }},
 		Explain: func(model string) (router.Explanation, error) {
 			return router.Explanation{Chosen: "mock/" + model}, nil
 		},

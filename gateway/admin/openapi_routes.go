@@ -2,6 +2,7 @@ package admin
 
 import (
 	"sluice/billing"
+	"sluice/gateway/cache"
 	"sluice/prompts"
 	"sluice/router"
 )
@@ -11,8 +12,9 @@ var parameters = map[string]string{
 	"limit": "items of a page, at most 1000; 100 if not given", "after": "the next of the page before",
 	"from": "a date, or an RFC 3339 time", "to": "likewise, exclusive", "time_zone": "whose days and months; billing.time_zone if not given",
 	"group_by": "dimensions, separated by commas: team, key, user, model, target, provider, prompt, version, tag, status, hour, day, month",
-	"format":   "json, csv, or another that the answer names", "team": "only this team", "key": "only this key: team/name, or its id",
-	"model": "only what was asked for under this name; of explain: the name", "provider": "only this provider", "target": "only this provider/model",
+	"format":   "json, csv, or another that the answer names", "team": "only this team", "key": "only this key: team/name, or its id; of the cache: what x-sluice-cache-key told",
+	"prefix": "how the key of a cached answer begins: MODEL/OWNER/",
+	"model":  "only what was asked for under this name; of explain: the name", "provider": "only this provider", "target": "only this provider/model",
 	"prompt": "only this prompt", "user": "only this user", "tag": "only calls that carry this tag", "status": "only this HTTP status",
 	"min_usd": "only calls that cost this much, in dollars", "q": "part of a call's id or request id",
 	"month": "such as 2026-10; the last one that is over if not given", "by": "what the lines are by: model, key, prompt, version, user, provider, target, day",
@@ -125,9 +127,11 @@ var descriptions = map[string]described{
 	"POST /admin/v1/providers/{name}/breakers/{target...}": {summary: "Open or close a target's breaker, or leave it to itself", in: struct {
 		State string `json:"state"`
 	}{}, out: router.TargetStatus{}},
-	"GET /admin/v1/models":  {summary: "List the models that callers may ask for", query: pageOf, out: list[Model]{}},
-	"GET /admin/v1/guards":  {summary: "List the guards and what they did", query: pageOf, out: list[Guard]{}},
-	"GET /admin/v1/explain": {summary: "Tell which targets a call would be weighed between, and why", query: []string{"model"}, out: router.Explanation{}},
-	"POST /admin/v1/reload": {summary: "Read the configuration again", out: map[string]string{}},
-	"GET /admin/v1/health":  {summary: "Tell how the replicas are", out: Health{}},
+	"GET /admin/v1/models":   {summary: "List the models that callers may ask for", query: pageOf, out: list[Model]{}},
+	"GET /admin/v1/guards":   {summary: "List the guards and what they did", query: pageOf, out: list[Guard]{}},
+	"GET /admin/v1/explain":  {summary: "Tell which targets a call would be weighed between, and why", query: []string{"model"}, out: router.Explanation{}},
+	"GET /admin/v1/cache":    {summary: "Tell how the cache of answers stands", out: cache.Figures{}},
+	"DELETE /admin/v1/cache": {summary: "Purge answers that fit all that is given; an empty prefix fits every answer", query: []string{"tag", "key", "prefix", "model"}, out: purgedOut{}},
+	"POST /admin/v1/reload":  {summary: "Read the configuration again", out: map[string]string{}},
+	"GET /admin/v1/health":   {summary: "Tell how the replicas are", out: Health{}},
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sluice/billing"
+	"sluice/gateway/cache"
 	"sluice/prompts"
 	"sluice/router"
 )
@@ -22,7 +23,6 @@ type Options struct {
 	Tenants billing.Tenants
 	Prices  billing.PriceStore
 	Ledger  billing.Ledger
-	Entries billing.Walker // the ledger's
 	Prompts prompts.Store
 	Splits  prompts.Splits // nil: prompts cannot be split
 	// Publish checks a prompt and publishes it; nil: prompts come from files
@@ -56,6 +56,7 @@ type Options struct {
 	// Explain tells what a call for a model would choose among.
 	Explain func(model string) (router.Explanation, error)
 	Health  func() Health
+	Cache   Cache
 
 	Metrics http.Handler // nil: /metrics is 404
 	Console http.Handler // serves what is outside /admin and /metrics; nil: 404
@@ -65,6 +66,12 @@ type Options struct {
 	Location func() *time.Location
 	Now      func() time.Time // nil: time.Now
 	Log      *slog.Logger     // nil: slog.Default
+}
+
+// Cache is the cache of answers.
+type Cache struct {
+	Figures func() cache.Figures               // how it stands
+	Purge   func(cache.Selection) (gone int64) // takes answers out
 }
 
 // View is the configuration in force: what the file declares and what the

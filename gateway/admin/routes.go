@@ -74,6 +74,8 @@ var routes = []route{
 	{"GET", "/admin/v1/models", everyone, (*api).listModels},
 	{"GET", "/admin/v1/guards", readers, (*api).listGuards},
 	{"GET", "/admin/v1/explain", readers, (*api).explain},
+	{"GET", "/admin/v1/cache", readers, (*api).showCache},
+	{"DELETE", "/admin/v1/cache", workers, (*api).purgeCache},
 	{"POST", "/admin/v1/reload", workers, (*api).reload},
 	{"GET", "/admin/v1/health", everyone, (*api).health},
 }

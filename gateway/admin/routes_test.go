@@ -52,6 +52,8 @@ var matrix = map[string]string{
 	"GET /admin/v1/models":                                 "aovt",
 	"GET /admin/v1/guards":                                 "aov",
 	"GET /admin/v1/explain":                                "aov",
+	"GET /admin/v1/cache":                                  "aov",
+	"DELETE /admin/v1/cache":                               "ao",
 	"POST /admin/v1/reload":                                "ao",
 	"GET /admin/v1/health":                                 "aovt",
 }

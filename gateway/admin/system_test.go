@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"sluice/gateway/cache"
 	"sluice/prompts"
 	"sluice/providers/schema"
 	"sluice/router"
@@ -145,4 +146,26 @@ func TestStoredButNotInForce(t *testing.T) {
 	o := w.options()
 	o.Changed = func(context.Context) error { return errors.New("boom") }
 	client{t, New(o), "admin"}.problem("POST", "/admin/v1/teams", `{"name":"x"}`, 500, "internal_error", "stored but not in force")
+}
+
+func TestCache(t *testing.T) {
+	w := newWorld()
+	c := newClient(t, w, "admin")
+	if f := c.object(200, "GET", "/admin/v1/cache", ""); f["entries"] != 1.0 || f["saved_usd"] != "0" || f["models"].([]any)[0].(map[string]any)["semantic_hits"] != 0.0 {
+		t.Errorf("figures %v", f)
+	}
+	for query, want := range map[string]cache.Selection{"tag=a": {Tag: "a"}, "key=fast/t/0": {Key: "fast/t/0"}, "prefix=fast/": {Prefix: "fast/"},
+		"model=fast&tag=a": {Model: "fast", Tag: "a"}, "prefix=": {}} {
+		w.purged = nil
+		if a := c.object(200, "DELETE", "/admin/v1/cache?"+query, ""); a["purged"] != 2.0 || len(w.purged) != 1 || w.purged[0] != want {
+			t.Errorf("%s: %v, purged %+v", query, a, w.purged)
+		}
+	}
+	w.purged = nil
+	c.problem("DELETE", "/admin/v1/cache", "", 400, "invalid_request", "prefix")
+	c.problem("DELETE", "/admin/v1/cache?model=", "", 400, "invalid_request", "model is empty")
+	c.problem("DELETE", "/admin/v1/cache?keys=a", "", 400, "invalid_request", "keys")
+	if w.purged != nil {
+		t.Errorf("purged %+v", w.purged)
+	}
 }

@@ -30,6 +30,8 @@ type Metrics struct {
 	attempts    *prometheus.CounterVec
 	cost        prometheus.Counter
 	spoolFailed prometheus.Counter
+	cache       *prometheus.CounterVec
+	saved       prometheus.Counter
 
 	input, cached, written, output, reasoning prometheus.Counter
 
@@ -60,6 +62,7 @@ type Gauges struct {
 	StoreDown     func() bool
 	OpenHolds     func() (n int64, usd billing.Nano)
 	LogDropped    func() int64
+	CacheSize     func() (entries, bytes int64)
 	// Breakers calls yield for each target with 0 closed, 1 half open, 2 open.
 	Breakers func(yield func(target string, state float64))
 	// Guards calls yield with what each guard did; nil: there are none.
@@ -89,10 +92,14 @@ func New() *Metrics {
 		Help: "What calls cost, in dollars. The ledger is exact; this is a float."})
 	m.spoolFailed = prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_spool_failures_total",
 		Help: "Usage records that could not be written to the spool."})
+	m.cache = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_cache_calls_total",
+		Help: "Calls that a cache applies to, by what it had: hit, semantic or miss."}, []string{"result"})
+	m.saved = prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_cache_saved_usd_total",
+		Help: "What answers from the cache did not cost, in dollars. The ledger is exact; this is a float."})
 	m.input, m.cached = m.tokens.WithLabelValues("input"), m.tokens.WithLabelValues("cached_input")
 	m.written = m.tokens.WithLabelValues("cache_write")
 	m.output, m.reasoning = m.tokens.WithLabelValues("output"), m.tokens.WithLabelValues("reasoning")
-	m.registry.MustRegister(m.calls, m.duration, m.ttft, m.tokens, m.attempts, m.cost, m.spoolFailed,
+	m.registry.MustRegister(m.calls, m.duration, m.ttft, m.tokens, m.attempts, m.cost, m.spoolFailed, m.cache, m.saved,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -125,6 +132,8 @@ func (m *Metrics) AddGauges(g Gauges) {
 		}),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "sluice_log_dropped_total",
 			Help: "Access lines lost to a slow sink."}, func() float64 { return float64(g.LogDropped()) }),
+		gauge("sluice_cache_entries", "Answers that are kept.", func() int64 { n, _ := g.CacheSize(); return n }),
+		gauge("sluice_cache_bytes", "Their size in memory.", func() int64 { _, b := g.CacheSize(); return b }),
 		breakers{g.Breakers}, guards{g.Guards})
 }
 
@@ -135,6 +144,10 @@ func (m *Metrics) Handler() http.Handler {
 
 // Call counts a call that has ended.
 func (m *Metrics) Call(e *billing.Entry) {
+	if e.Cache != "" {
+		m.cache.WithLabelValues(e.Cache).Inc()
+		m.saved.Add(float64(e.Saved) / float64(billing.Dollar))
+	}
 	if e.Target == "" {
 		m.calls.WithLabelValues("", "", e.Code).Inc()
 		return
@@ -144,6 +157,9 @@ func (m *Metrics) Call(e *billing.Entry) {
 		h.ok.Inc()
 	} else {
 		m.calls.WithLabelValues(h.model, e.Provider, e.Code).Inc()
+	}
+	if e.Cache == "hit" || e.Cache == "semantic" {
+		return // its time says nothing of the target
 	}
 	h.duration.Observe(e.Latency.Seconds())
 	if e.TTFT > 0 {

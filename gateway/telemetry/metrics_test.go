@@ -54,7 +54,7 @@ func TestCounts(t *testing.T) {
 	m := New()
 	m.AddGauges(Gauges{SpoolRecords: func() int64 { return 3 }, LogDropped: func() int64 { return 4 },
 		SpoolMemory: func() int64 { return 2 }, SpoolStrained: func() bool { return true }, SpoolRefuses: func() bool { return false },
-		SpoolDamaged: func() int64 { return 6 }, StoreDown: func() bool { return true }, OpenHolds: func() (int64, billing.Nano) { return 5, 3 * billing.Dollar / 2 },
+		SpoolDamaged: func() int64 { return 6 }, StoreDown: func() bool { return true }, CacheSize: func() (int64, int64) { return 3, 4096 }, OpenHolds: func() (int64, billing.Nano) { return 5, 3 * billing.Dollar / 2 },
 		Breakers: func(yield func(string, float64)) { yield("up/small", 2); yield("up/big", 0) }})
 	good := entry("up/small", "")
 	good.Usage = schema.Usage{Input: 10, CachedInput: 4, CacheWrite: 2, Output: 5, Reasoning: 1}
@@ -68,9 +68,12 @@ func TestCounts(t *testing.T) {
 	m.Attempt("up/small", "up", "rate_limit_exceeded")
 	m.Attempt("vendor/a/b", "vendor", "")
 	m.SpoolFailed()
+	hit := entry("up/small", "")
+	hit.Cache, hit.Saved = "hit", billing.Dollar/4
+	m.Call(hit)
 	lines := scrape(t, m)
 	for series, want := range map[string]string{
-		`sluice_calls_total{code="",model="small",provider="up"}`:                                "2",
+		`sluice_calls_total{code="",model="small",provider="up"}`:                                "3",
 		`sluice_calls_total{code="upstream_error",model="small",provider="up"}`:                  "1",
 		`sluice_calls_total{code="invalid_api_key",model="",provider=""}`:                        "1",
 		`sluice_upstream_attempts_total{code="",model="small",provider="up"}`:                    "1",
@@ -89,15 +92,16 @@ func TestCounts(t *testing.T) {
 		`sluice_spool_failures_total`:                                                            "1",
 		`sluice_spool_records`:                                                                   "3",
 		`sluice_spool_memory_records`:                                                            "2",
-		`sluice_spool_strained`:                                                                  "1",
-		`sluice_spool_refusing`:                                                                  "0",
-		`sluice_spool_damaged_segments_total`:                                                    "6",
-		`sluice_spool_store_down`:                                                                "1",
-		`sluice_holds_open`:                                                                      "5",
-		`sluice_holds_usd`:                                                                       "1.5",
-		`sluice_log_dropped_total`:                                                               "4",
-		`sluice_breaker_state{target="up/small"}`:                                                "2",
-		`sluice_breaker_state{target="up/big"}`:                                                  "0",
+		`sluice_cache_calls_total{result="hit"}`:                                                 "1", `sluice_cache_saved_usd_total`: "0.25", `sluice_cache_entries`: "3", `sluice_cache_bytes`: "4096",
+		`sluice_spool_strained`:                   "1",
+		`sluice_spool_refusing`:                   "0",
+		`sluice_spool_damaged_segments_total`:     "6",
+		`sluice_spool_store_down`:                 "1",
+		`sluice_holds_open`:                       "5",
+		`sluice_holds_usd`:                        "1.5",
+		`sluice_log_dropped_total`:                "4",
+		`sluice_breaker_state{target="up/small"}`: "2",
+		`sluice_breaker_state{target="up/big"}`:   "0",
 	} {
 		if got := value(lines, series); got != want {
 			t.Errorf("%s is %q, want %q", series, got, want)

@@ -199,6 +199,9 @@ type ToolCall = openai.ToolCall
 // FunctionCall is the name and the arguments of a ToolCall.
 type FunctionCall = openai.FunctionCall
 
+// FinishReason is why a choice ended, by go-openai's name likewise.
+type FinishReason = openai.FinishReason
+
 // ToolTypeFunction is the type of every tool call.
 const ToolTypeFunction = openai.ToolTypeFunction
 

@@ -18,6 +18,7 @@ func (k *checker) models() {
 		k.model(path, m)
 		k.limits(below(path, "limits"), m.Limits)
 		k.onDisconnect(below(path, "on_disconnect"), m.OnDisconnect)
+		k.cache(below(path, "cache"), m.Cache)
 		edges[name] = k.edges(path, m)
 	}
 	k.loops(edges)
@@ -64,6 +65,27 @@ func (k *checker) model(path []string, m Model) {
 			k.fault(below(breaker, f.key), "%s", f.say)
 		}
 	}
+}
+
+func (k *checker) cache(path []string, c *Cache) {
+	if c == nil {
+		return
+	}
+	if c.TTL <= 0 {
+		k.fault(below(path, "ttl"), "is needed, such as 10m: how long an answer is given again")
+	}
+	if c.Semantic == nil {
+		return
+	}
+	semantic := below(path, "semantic")
+	if t := c.Semantic.Threshold; !(t > 0 && t <= 1) {
+		k.fault(below(semantic, "threshold"), "want a cosine above 0 and at most 1")
+	}
+	if c.Semantic.Model == "" {
+		k.fault(below(semantic, "model"), "is needed: the model that makes embeddings, such as openai/text-embedding-3-small")
+		return
+	}
+	k.target(below(semantic, "model"), c.Semantic.Model)
 }
 
 // defaults checks that the providers of calls without a model exist.

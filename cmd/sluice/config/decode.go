@@ -30,6 +30,8 @@ var fresh = map[reflect.Type]func() any{
 	reflect.TypeFor[Breaker]():        func() any { return DefaultBreaker() },
 	reflect.TypeFor[GuardWebhook]():   func() any { return defaultGuardWebhook() },
 	reflect.TypeFor[GuardCall]():      func() any { return defaultGuardCall() },
+	reflect.TypeFor[Cache]():          func() any { return Cache{Scope: "team"} },
+	reflect.TypeFor[Semantic]():       func() any { return Semantic{Threshold: 0.95} },
 	reflect.TypeFor[billing.Budget](): func() any { return billing.Budget{Per: "month", Hard: true} },
 }
 

@@ -103,6 +103,20 @@ type Model struct {
 	Guard  []string       `json:"guard"` // names under guards:, in order
 	// OnDisconnect stands before the team's and billing's; nil: not given.
 	OnDisconnect *OnDisconnect `json:"on_disconnect"`
+	Cache        *Cache        `json:"cache"` // nil: no answer is kept
+}
+
+// Cache says how long answers are kept, and for whom.
+type Cache struct {
+	TTL      time.Duration `json:"ttl"`
+	Scope    string        `json:"scope" enum:"key,team,all"`
+	Semantic *Semantic     `json:"semantic"` // nil: answers to exactly the same request only
+}
+
+// Semantic is how near in meaning two questions must be.
+type Semantic struct {
+	Threshold float64 `json:"threshold"` // least cosine between their embeddings
+	Model     string  `json:"model"`     // that makes them: as in Target
 }
 
 // StickyBy is what of a call keeps it at a target: the user whose it is, the

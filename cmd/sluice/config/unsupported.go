@@ -32,7 +32,6 @@ var unsupported = []struct{ key, value string }{
 
 	{key: "models.*.shadow"},
 	{key: "models.*.hedge"},
-	{key: "models.*.cache"},
 	{key: "models.*.resume", value: "true"},
 
 	{key: "teams.*.keys.*.roles"},

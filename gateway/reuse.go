@@ -1,0 +1,407 @@
+package gateway
+
+import (
+	"bytes"
+	"strings"
+	"time"
+
+	"sluice/gateway/cache"
+	"sluice/providers"
+	"sluice/providers/dialect"
+	"sluice/providers/openai"
+	"sluice/providers/responses"
+	"sluice/providers/schema"
+	"sluice/providers/sse"
+)
+
+// Caching is what a name under models: says of its answers.
+type Caching struct {
+	TTL   time.Duration
+	Scope cache.Scope
+	// Near is for questions that mean nearly the same; nil: the same only.
+	Near *Near
+}
+
+// Near is how questions are compared by what they mean.
+type Near struct {
+	Threshold float64 // the least cosine between two questions
+	Model     string  // that makes embeddings
+}
+
+// cacheBytes bounds all answers that are kept, maxReused one of them.
+const (
+	cacheBytes = 256 << 20
+	maxReused  = 2 << 20
+)
+
+// reuse is what a call has to do with the cache: it looks for an answer, and
+// what it then has to ask a target for is kept for others.
+type reuse struct {
+	policy *Caching
+	key    cache.Key
+	purges int64         // when it began to ask
+	flight *cache.Flight // that it leads; nil: nobody waits for it
+	point  *cache.Point
+	body   []byte // of a whole answer
+	frames []byte // of a streamed one, as far as it has come
+	lost   bool   // there is too much of it
+	output []byte // of a prompt, which was checked, in OpenAI's words
+}
+
+var (
+	headerCache    = []byte("X-Sluice-Cache")
+	headerCacheKey = []byte("X-Sluice-Cache-Key")
+)
+
+// reuseHeaders tell what the cache had.
+func (c *Call) reuseHeaders() {
+	h := &c.rc.Response.Header
+	h.SetCanonical(headerCache, []byte(c.entry.Cache))
+	h.SetCanonical(headerCacheKey, []byte(c.done.reuse.key.Name))
+	if c.reused() {
+		h.SetCanonical(headerModel, []byte(c.entry.Target))
+	}
+}
+
+// fromCache answers from the cache, if it has the answer. Of calls that ask for
+// the same at once the first goes on, and the others wait for its answer.
+func (c *Call) fromCache(array bool) (answered bool, err error) {
+	a, err := c.lookUp(c.model.Caching, !array)
+	if a == nil || err != nil {
+		return false, err
+	}
+	return c.answerKept(a, array), nil
+}
+
+// cacheWish is what the caller says of the cache: skip, refresh or nothing.
+func (c *Call) cacheWish() string {
+	if c.from.cache != "" {
+		return c.from.cache
+	}
+	return string(c.rc.Request.Header.Peek("X-Sluice-Cache"))
+}
+
+// lookUp finds the call's answer; nil: a target is to be asked, and what it
+// says is kept if the call has a reuse then. lead says that others may wait for
+// it.
+func (c *Call) lookUp(policy *Caching, lead bool) (*cache.Answer, error) {
+	wish := c.cacheWish()
+	switch wish {
+	case "", "refresh":
+	case "skip":
+		return nil, nil
+	default:
+		return nil, schema.Invalid("x-sluice-cache", "x-sluice-cache must be skip or refresh, not %q", label(wish))
+	}
+	if c.done.masked { // others' requests look the same, and their answers hold what was masked
+		return nil, nil
+	}
+	ask := c.asks(policy.Scope)
+	key, ok := c.reuseKey(&ask)
+	if !ok {
+		return nil, nil
+	}
+	c.done.reuse = &reuse{policy: policy, key: key, purges: c.g.cache.Purges()}
+	c.entry.Cache = cache.Miss
+	if wish == "refresh" {
+		return nil, nil
+	}
+	a, err := c.findKept(lead)
+	if a == nil && err == nil {
+		a, err = c.findNear(&ask)
+	}
+	return a, err
+}
+
+// findKept is the answer to exactly this, which another call may be making: nil
+// if there is none. lead says that others may then wait for this call's.
+func (c *Call) findKept(lead bool) (*cache.Answer, error) {
+	store, r := c.g.cache, c.done.reuse
+	ttl := r.policy.TTL
+	for {
+		if a := store.Get(r.key.Name, ttl, c.now); a != nil || !lead {
+			return a, nil
+		}
+		flight, leads := store.Join(r.key.Name)
+		if leads {
+			r.flight = flight
+			return store.Get(r.key.Name, ttl, c.now), nil // the flight before may have ended just now
+		}
+		select {
+		case <-flight.Done():
+		case <-c.ctx.Done():
+			return nil, c.ended(c.ctx.Err())
+		}
+		if a, again := flight.Outcome(); a != nil || !again {
+			return a, nil
+		}
+	}
+}
+
+// asks is what the call asks for, in a scope.
+func (c *Call) asks(scope cache.Scope) cache.Ask {
+	a := cache.Ask{Op: c.req.Op, Model: c.model.Name, Scope: scope}
+	switch scope {
+	case cache.ScopeAll:
+		a.Owner = cache.Everybody
+	case cache.ScopeTeam:
+		a.Owner = c.entry.Team
+	default:
+		a.Owner = c.entry.Key
+	}
+	for _, t := range c.model.Targets {
+		a.Context = append(a.Context, t.Name)
+	}
+	for _, f := range c.forwarded() {
+		a.Context = append(a.Context, f.Name, f.Value)
+	}
+	return a
+}
+
+// reuseKey is what the call's answer is kept under; ok is false where it must
+// not be kept.
+func (c *Call) reuseKey(ask *cache.Ask) (key cache.Key, ok bool) {
+	if c.req.Unified != nil {
+		return ask.Chat(c.req.Unified)
+	}
+	d := c.speaks
+	if c.req.Op == schema.OpEmbed {
+		req, err := c.req.Embed()
+		if err != nil {
+			return key, false // whoever it is for tells
+		}
+		return ask.Embed(req, d.Name)
+	}
+	if c.req.Op != schema.OpChat || c.keeps() || c.from.continues != "" {
+		return key, false
+	}
+	if d == &responses.Dialect && (!responses.NotStored(c.req.Raw) || responses.PreviousOf(c.req.Raw) != "") {
+		return key, false // the provider keeps it
+	}
+	if d.Chat.Decode == nil { // its answers are of use in its own words alone
+		if c.req.Head.Stream {
+			return key, false
+		}
+		ask.Context = append(ask.Context, d.Name)
+	}
+	req, err := c.req.Chat()
+	if err != nil {
+		return key, false
+	}
+	return ask.Chat(req)
+}
+
+// answerKept answers with what was kept; false where that cannot be told in the
+// form that was asked for.
+func (c *Call) answerKept(a *cache.Answer, array bool) bool {
+	body, ok := c.inForm(a, array)
+	if !ok {
+		return false
+	}
+	c.takeKept(a)
+	c.answerHeaders(nil)
+	c.costHeader()
+	h := &c.rc.Response.Header
+	h.SetContentType("application/json")
+	if c.req.Head.Stream && !array {
+		h.SetContentType("text/event-stream")
+		h.Set("Cache-Control", "no-cache")
+	}
+	c.rc.Response.SetBodyRaw(body)
+	return true
+}
+
+// takeKept makes a kept answer the call's, and that of those who wait for it.
+func (c *Call) takeKept(a *cache.Answer) {
+	r, e := c.done.reuse, &c.entry
+	e.Cache = cache.Hit
+	if a.Key != r.key {
+		e.Cache = cache.Semantic
+	}
+	e.Saved, e.Target, e.TTFT = a.Cost, a.Target, time.Since(c.now)
+	e.Provider, _, _ = splitTarget(a.Target)
+	if r.flight != nil {
+		c.g.cache.End(r.flight, a, false)
+		r.flight = nil
+	}
+}
+
+// reused tells whether the call's answer is a kept one.
+func (c *Call) reused() bool { return c.entry.Cache == cache.Hit || c.entry.Cache == cache.Semantic }
+
+// inForm is a kept answer in the caller's dialect, whole or as a stream.
+func (c *Call) inForm(a *cache.Answer, array bool) (body []byte, ok bool) {
+	if !c.req.Head.Stream && a.Dialect == c.speaks {
+		return a.Body, true
+	}
+	if a.Dialect.Chat.Decode == nil || c.req.Op != schema.OpChat {
+		return nil, false
+	}
+	resp, err := a.Dialect.Chat.Decode(a.Body)
+	if err != nil {
+		return nil, false
+	}
+	req, err := c.req.Chat()
+	if err != nil {
+		return nil, false
+	}
+	client := c.speaks.Client
+	switch {
+	case c.req.Head.Stream:
+		return c.replayed(resp, req, array)
+	case client.EncodeFor != nil:
+		return client.EncodeFor(nil, req, resp), true
+	}
+	return client.EncodeChat(nil, resp), true
+}
+
+// replayed is a whole answer as a stream.
+func (c *Call) replayed(resp *schema.ChatResponse, req *schema.ChatRequest, array bool) (body []byte, ok bool) {
+	enc := c.speaks.Client.Stream(dialect.StreamOptions{ID: resp.ID, Model: resp.Model, Created: resp.Created,
+		WantsUsage: c.req.Head.WantsUsage, Request: req})
+	if !cache.Replay(resp, func(chunk *schema.Chunk) { body = enc.Chunk(body, chunk) }) {
+		return nil, false
+	}
+	body = enc.End(body, &resp.Usage)
+	if array {
+		return asArray(body), true
+	}
+	return body, true
+}
+
+// reusable notes a whole answer that is to be kept.
+func (c *Call) reusable(answer *providers.Answer) {
+	if len(answer.Body) <= maxReused {
+		c.done.reuse.body = bytes.Clone(answer.Body)
+	}
+}
+
+// reusedFrames notes a stream that is to be kept.
+type reusedFrames struct {
+	*providers.Stream
+	r *reuse
+}
+
+// Read gives the next frames.
+func (f *reusedFrames) Read(p []byte) (int, error) {
+	n, err := f.Stream.Read(p)
+	if r := f.r; n > 0 && !r.lost {
+		if r.lost = len(r.frames)+n > 2*maxReused; r.lost { // frames say more than the answer
+			r.frames = nil
+		} else {
+			r.frames = append(r.frames, p[:n]...)
+		}
+	}
+	return n, err
+}
+
+// endReuse keeps the answer that the call has made, if others may be given it,
+// and lets go on who waits for it.
+func (c *Call) endReuse() {
+	r, store := c.done.reuse, c.g.cache
+	var a *cache.Answer
+	defer func() {
+		if r.flight != nil {
+			store.End(r.flight, a, a == nil && c.gaveUp())
+			r.flight = nil
+		}
+	}()
+	e := &c.entry
+	c.g.cache.Counts.Of(c.model.Name).Count(e.Cache, e.Saved)
+	if e.Cache != cache.Miss || c.err != nil && !e.Disconnect {
+		return
+	}
+	body := c.wholeBody()
+	if body == nil || len(body) > maxReused {
+		return
+	}
+	now := time.Now()
+	a = &cache.Answer{Key: r.key, Dialect: c.speaks, Body: body, Target: c.target.Name, Cost: e.Cost, Tags: cloned(e.Tags),
+		Made: now, Until: now.Add(r.policy.TTL), Point: r.point}
+	if r.output != nil {
+		a.Dialect = &openai.Dialect
+	}
+	store.Put(a, r.purges)
+}
+
+// gaveUp tells whether the call ended for a reason of its own, which says
+// nothing of others.
+func (c *Call) gaveUp() bool {
+	return c.err != nil && (c.err.Code == schema.CodeClientClosed || c.err.Origin == schema.OriginPolicy || c.ctx.Err() != nil)
+}
+
+// wholeBody is the answer that the call has made, as it is kept; nil: others may
+// not be given it.
+func (c *Call) wholeBody() []byte {
+	r := c.done.reuse
+	if c.req.Unified != nil {
+		return r.output
+	}
+	if c.req.Op == schema.OpEmbed || c.speaks.Chat.Decode == nil && r.body != nil {
+		return r.body
+	}
+	own := c.outputLimit(c.target) == 0
+	if r.body != nil {
+		resp, err := c.speaks.Chat.Decode(r.body)
+		if err != nil || !cache.Complete(resp, own) {
+			return nil
+		}
+		return r.body
+	}
+	if len(r.frames) == 0 || c.stream == nil || !c.stream.from.Tally().Done {
+		return nil
+	}
+	resp := gathered(c.speaks.Chat.Stream(), r.frames)
+	if resp == nil || !cache.Complete(resp, own) {
+		return nil
+	}
+	if resp.Usage.IsZero() { // the caller did not want to know
+		resp.Usage = c.entry.Usage
+	}
+	client := c.speaks.Client
+	if client.EncodeFor == nil {
+		return client.EncodeChat(nil, resp)
+	}
+	req, err := c.req.Chat()
+	if err != nil {
+		return nil
+	}
+	return client.EncodeFor(nil, req, resp)
+}
+
+// gathered is the whole answer that frames of a stream tell; nil: there is none.
+func gathered(decode dialect.StreamDecoder, frames []byte) *schema.ChatResponse {
+	var (
+		g      cache.Gather
+		chunks []schema.Chunk
+	)
+	err := sse.Events(frames, func(f dialect.Frame) (err error) {
+		chunks, err = decode.Decode(f, chunks[:0])
+		for i := range chunks {
+			g.Add(&chunks[i])
+		}
+		return err
+	})
+	if err != nil {
+		return nil
+	}
+	return g.Whole()
+}
+
+// cloned are tags that may be views of a request.
+func cloned(tags []string) []string {
+	out := make([]string, len(tags))
+	for i, t := range tags {
+		out[i] = strings.Clone(t)
+	}
+	return out
+}
+
+// PurgeCache takes kept answers out and tells how many.
+func (g *Gateway) PurgeCache(q cache.Selection) int64 { return g.cache.Purge(q) }
+
+// CacheFigures tell how the cache stands.
+func (g *Gateway) CacheFigures() cache.Figures { return g.cache.Figures(time.Now()) }
+
+// CacheSize is the answers that are kept and their bytes.
+func (g *Gateway) CacheSize() (entries, bytes int64) { return g.cache.Size() }
