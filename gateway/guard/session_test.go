@@ -269,10 +269,13 @@ func BenchmarkMaskStream(b *testing.B) {
 	set := NewSet([]*Guard{pii(OnResponse, false)})
 	b.SetBytes(1024)
 	var out []schema.Chunk
+	choices := make([]schema.ChoiceDelta, 1)
+	chunk := &schema.Chunk{}
 	for b.Loop() {
 		st := NewSession(set, nil).NewStream(b.Context())
 		for _, p := range pieces {
-			out, _ = st.Chunk(&schema.Chunk{Choices: []schema.ChoiceDelta{{Text: p}}}, out[:0])
+			choices[0], chunk.Choices = schema.ChoiceDelta{Text: p}, choices
+			out, _ = st.Chunk(chunk, out[:0])
 		}
 	}
 }
