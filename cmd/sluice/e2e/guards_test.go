@@ -147,7 +147,14 @@ func TestGuardedStreamRefused(t *testing.T) {
 			t.Errorf("%s: %d %s", path, a.status, a.body)
 		}
 	}
-	g.waitCalls(4)
+	// What is refused at once is refused likewise: it is no provider's failure.
+	if a := g.chat(chatBody("stopped", "AKIAIOSFODNN7EXAMPLE is it", `,"stream":true`)); a.status != 200 || !strings.Contains(a.body, "content_blocked") || strings.Contains(a.body, "AKIA") {
+		t.Errorf("at once: %d %s", a.status, a.body)
+	}
+	if n := len(g.fake.Last(100)); n != 5 {
+		t.Errorf("the provider was asked %d times", n)
+	}
+	g.waitCalls(5)
 	for _, e := range g.requests("&model=stopped") {
 		if a := g.api("GET", "requests/"+e.Call, ""); a.get("code").Str != "content_blocked" || a.get("usd").Str == "0" || a.get("guards.0.guard").Str != "stop" {
 			t.Errorf("record: %s", a.body)
