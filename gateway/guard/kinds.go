@@ -90,7 +90,7 @@ func (k Kinds) scan(text string, from int, final bool, out []Match) (matches []M
 	var dead deadRuns
 	for i := from; i < len(text); {
 		f := anchors[text[i]] & k
-		if f == 0 {
+		if f == 0 || f&^(IBAN|Secret) == 0 && i > 1 && alnum[text[i-1]] && text[i-2] != '\\' { // within a word
 			i++
 			continue
 		}
@@ -169,7 +169,14 @@ func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
 func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
 
-func isAlnum(c byte) bool { return isDigit(c) || isLetter(c) }
+func isAlnum(c byte) bool { return alnum[c] }
+
+var alnum = func() (is [256]bool) {
+	for c := range is {
+		is[c] = isDigit(byte(c)) || isLetter(byte(c))
+	}
+	return is
+}()
 
 // begins tells whether a word may begin at i: after no letter or digit, or after
 // one that belongs to an escape of JSON.

@@ -71,7 +71,11 @@ func (t *Stream) Chunk(c *schema.Chunk, out []schema.Chunk) ([]schema.Chunk, err
 		if out, err = t.delta(d, out); err != nil {
 			return out, err
 		}
-		if says(d) {
+		switch n := len(own.Choices); {
+		case !says(d):
+		case n == i:
+			own.Choices = own.Choices[:n+1] // it stands there already
+		default:
 			own.Choices = append(own.Choices, *d)
 		}
 	}
