@@ -14,10 +14,13 @@
 //	choose         which model, and may this key have it          chat.go, snapshot.go
 //	admit          limits of the key, its prompt and its model    limits.go, billing
 //	reserve        hold the most that the call can cost           reserve.go, billing
+//	guard in       deny, mask, ask; of a model with guards only   guards.go, gateway/guard
 //	route          targets in order, keys, retries, fallback,     chat.go (route), router,
 //	               and the limits of each attempt's provider      limits.go
 //	attempt        bytes spliced, or translated, and sent         providers, providers/upstream
 //	answer         whole, or frame by frame                       chat.go, stream.go
+//	guard out      what the answer says; a stream's chunk by      guards.go, providers (Filter)
+//	               chunk, before it is encoded
 //	charge         usage priced, the hold settled                 finish.go, billing
 //	record         usage into the spool, before the last byte     finish.go, billing
 //	finish         metrics, access line, the call given back      finish.go

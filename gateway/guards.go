@@ -23,6 +23,7 @@ func (c *Call) guardIn() error {
 	if c.guards == nil {
 		return nil
 	}
+	c.req.Translate = true // what was looked at is what is sent: bytes may say more, or other than it seems
 	switch c.req.Op {
 	case schema.OpEmbed:
 		return guarded(c.req.Embed, func(r *schema.EmbedRequest) (*schema.EmbedRequest, error) { return c.guards.Embed(c.ctx, r) }, func(r *schema.EmbedRequest) {
@@ -39,7 +40,6 @@ func (c *Call) guardIn() error {
 	if err != nil || c.req.Op != schema.OpChat || !c.guards.Answers() {
 		return err
 	}
-	c.req.Translate = true
 	c.req.Filter = func() providers.Filter { return c.guards.NewStream(c.ctx) }
 	return nil
 }

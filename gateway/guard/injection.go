@@ -38,7 +38,7 @@ func injection(text string, from int, final bool, out []Match) (matches []Match,
 	if !final {
 		safe = max(from, len(text)-window)
 	}
-	if final && !suspicious(text[from:]) {
+	if !suspicious(text[from:]) {
 		return out, safe
 	}
 	for _, p := range injections {

@@ -87,13 +87,14 @@ var anchors = func() (a [256]Kinds) {
 // looked at only to tell where words begin.
 func (k Kinds) scan(text string, from int, final bool, out []Match) (matches []Match, safe int) {
 	floor := from
+	var dead deadRuns
 	for i := from; i < len(text); {
 		f := anchors[text[i]] & k
-		if f == 0 {
+		if f == 0 || f&^(IBAN|Secret) == 0 && i > 1 && alnum[text[i-1]] && text[i-2] != '\\' { // within a word
 			i++
 			continue
 		}
-		m, v, skip := f.at(text, i, floor, final)
+		m, v, skip := f.at(text, i, floor, final, &dead)
 		switch v {
 		case found:
 			out = append(out, m)
@@ -120,7 +121,7 @@ func (k Kinds) before(text string, floor int) int {
 }
 
 // at looks at one candidate. skip is how far nothing else can begin.
-func (k Kinds) at(text string, i, floor int, final bool) (m Match, v verdict, skip int) {
+func (k Kinds) at(text string, i, floor int, final bool, dead *deadRuns) (m Match, v verdict, skip int) {
 	switch c := text[i]; {
 	case c == '@':
 		m, v = email(text, i, floor, final)
@@ -132,7 +133,7 @@ func (k Kinds) at(text string, i, floor int, final bool) (m Match, v verdict, sk
 		return k.number(text, i, final)
 	}
 	if k&Secret != 0 {
-		if m, v = secret(text, i, final); v != none {
+		if m, v = secret(text, i, final, dead); v != none {
 			return m, v, 1
 		}
 	}
@@ -168,7 +169,14 @@ func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
 func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
 
-func isAlnum(c byte) bool { return isDigit(c) || isLetter(c) }
+func isAlnum(c byte) bool { return alnum[c] }
+
+var alnum = func() (is [256]bool) {
+	for c := range is {
+		is[c] = isDigit(byte(c)) || isLetter(byte(c))
+	}
+	return is
+}()
 
 // begins tells whether a word may begin at i: after no letter or digit, or after
 // one that belongs to an escape of JSON.

@@ -58,8 +58,13 @@ func token(c byte) bool  { return isAlnum(c) || c == '_' || c == '-' }
 func base64(c byte) bool { return isAlnum(c) || c == '+' || c == '/' || c == '=' }
 func dashed(c byte) bool { return upper(c) || c == ' ' }
 
+// deadRuns are offsets up to which it is known that no token with a digit, and
+// no JWT, can begin: a run of a token's bytes that has failed is not read again
+// for each prefix within it, or a long one would take its length squared.
+type deadRuns struct{ digitless, jwt int }
+
 // secret looks at what begins at i.
-func secret(text string, i int, final bool) (Match, verdict) {
+func secret(text string, i int, final bool, dead *deadRuns) (Match, verdict) {
 	if !begins(text, i) {
 		return Match{}, none
 	}
@@ -73,7 +78,7 @@ func secret(text string, i int, final bool) (Match, verdict) {
 			}
 			continue
 		}
-		if !strings.HasPrefix(rest, shape.prefix) {
+		if !strings.HasPrefix(rest, shape.prefix) || shape.digit && i < dead.digitless || shape.prefix == "eyJ" && i < dead.jwt {
 			continue
 		}
 		to := len(shape.prefix)
@@ -84,12 +89,20 @@ func secret(text string, i int, final bool) (Match, verdict) {
 			return Match{From: i}, open
 		}
 		body := rest[len(shape.prefix):to]
-		if len(body) < shape.least || shape.digit && !hasDigit(body) {
+		if shape.digit && !hasDigit(body) {
+			dead.digitless = i + to
+			continue
+		}
+		if len(body) < shape.least {
 			continue
 		}
 		switch shape.prefix {
 		case "eyJ":
-			return jwt(text, i, i+to, final)
+			m, v := jwt(text, i, i+to, final)
+			if v == none {
+				dead.jwt = i + to
+			}
+			return m, v
 		case "-----BEGIN ":
 			return pem(text, i, body, final)
 		}

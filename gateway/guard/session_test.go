@@ -49,21 +49,21 @@ func TestReversible(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text := got.Messages[0].Text(); text != "[EMAIL_1] and [EMAIL_3] and [EMAIL_1] wrote [EMAIL_2]" {
+	if text := got.Messages[0].Text(); text != "[EMAIL_3] and [EMAIL_4] and [EMAIL_3] wrote [EMAIL_2]" {
 		t.Error(text)
 	}
-	if args := got.Messages[0].ToolCalls[0].Function.Arguments; args != `{"to":"[EMAIL_3]","card":"[CARD_1]"}` {
+	if args := got.Messages[0].ToolCalls[0].Function.Arguments; args != `{"to":"[EMAIL_4]","card":"[CARD_1]"}` {
 		t.Error(args)
 	}
-	if string(got.Tools[0].Parameters) != `{"default":"[EMAIL_1]"}` || got.User != "[EMAIL_4]" {
+	if string(got.Tools[0].Parameters) != `{"default":"[EMAIL_3]"}` || got.User != "[EMAIL_5]" {
 		t.Error(string(got.Tools[0].Parameters), got.User)
 	}
 	if req.Messages[0].Text() != "a@b.co and c@d.co and a@b.co wrote [EMAIL_2]" || req.User != "e@f.co" || string(req.Tools[0].Parameters) != `{"default":"a@b.co"}` {
 		t.Error("the caller's request was changed")
 	}
 	resp := &schema.ChatResponse{Choices: []schema.Choice{{Message: schema.Message{
-		Parts:     schema.TextParts("To [EMAIL_1], [EMAIL_3] [EMAIL_9] [x and x@y.zz"),
-		ToolCalls: []schema.ToolCall{{Function: schema.FunctionCall{Arguments: `{"to":"[EMAIL_1]"}`}}},
+		Parts:     schema.TextParts("To [EMAIL_3], [EMAIL_4] [EMAIL_9] [x and x@y.zz"),
+		ToolCalls: []schema.ToolCall{{Function: schema.FunctionCall{Arguments: `{"to":"[EMAIL_3]"}`}}},
 	}, Logprobs: json.RawMessage(`{}`)}}}
 	if err := s.Answer(t.Context(), resp); err != nil {
 		t.Fatal(err)
@@ -269,10 +269,49 @@ func BenchmarkMaskStream(b *testing.B) {
 	set := NewSet([]*Guard{pii(OnResponse, false)})
 	b.SetBytes(1024)
 	var out []schema.Chunk
+	choices := make([]schema.ChoiceDelta, 1)
+	chunk := &schema.Chunk{}
 	for b.Loop() {
 		st := NewSession(set, nil).NewStream(b.Context())
 		for _, p := range pieces {
-			out, _ = st.Chunk(&schema.Chunk{Choices: []schema.ChoiceDelta{{Text: p}}}, out[:0])
+			choices[0], chunk.Choices = schema.ChoiceDelta{Text: p}, choices
+			out, _ = st.Chunk(chunk, out[:0])
+		}
+	}
+}
+
+// FuzzStream: whatever comes in whatever pieces, nothing panics, and what holds
+// nothing to hide comes out as it is.
+func FuzzStream(f *testing.F) {
+	for _, s := range planted {
+		f.Add("x "+s+" [EMAIL_1] y", uint64(1))
+	}
+	f.Fuzz(func(t *testing.T, text string, seed uint64) {
+		if !utf8.ValidString(text) {
+			return
+		}
+		s := NewSession(NewSet([]*Guard{pii(OnRequest|OnResponse, true)}), nil)
+		if _, err := s.Chat(t.Context(), user("a@b.co")); err != nil {
+			t.Fatal(err)
+		}
+		plain := strings.ReplaceAll(text, "@", "") // no email: what was restored is told from what was not
+		got := streamed(t, s, said1, cutUp(rand.New(rand.NewPCG(seed, 1)), plain), readSaid)
+		if list, _ := (&Matcher{Kinds: allKinds}).Find(plain, 0, true, nil); len(list) == 0 && len(plain) < 60 &&
+			got != strings.ReplaceAll(plain, "[EMAIL_1]", "a@b.co") {
+			t.Fatalf("%q becomes %q", plain, got)
+		}
+	})
+}
+
+// Texts that are made to be slow are not: the test ends, which with squared time
+// it would not.
+func TestLongTexts(t *testing.T) {
+	m := &Matcher{Kinds: allKinds | Injection}
+	for _, unit := range []string{"-eyJ", "sk-", "xoxb-", "-----BEGIN ", "@", "a@", "1-", "1 ", ":", "[", "DE12 ", "+(", "eyJaaaaaaaaaaaa.", "ignore ", "all the "} {
+		text := strings.Repeat(unit, 4<<20/len(unit))
+		m.Find(text, 0, true, nil)
+		if _, err := NewSession(NewSet([]*Guard{pii(OnRequest, true)}), nil).Chat(t.Context(), user(text)); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

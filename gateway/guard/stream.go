@@ -3,7 +3,6 @@ package guard
 import (
 	"context"
 	"encoding/json"
-	"slices"
 	"strings"
 
 	"sluice/providers/schema"
@@ -65,15 +64,19 @@ func (t *Stream) Chunk(c *schema.Chunk, out []schema.Chunk) ([]schema.Chunk, err
 		t.last.ID, t.last.Model, t.last.Created = strings.Clone(c.ID), strings.Clone(c.Model), c.Created
 	}
 	own := *c
-	own.Choices = own.Choices[:0:0]
+	own.Choices = c.Choices[:0] // in place: it is there for this once
 	for i := range c.Choices {
-		d := c.Choices[i]
+		d := &c.Choices[i]
 		var err error
-		if out, err = t.delta(&d, out); err != nil {
+		if out, err = t.delta(d, out); err != nil {
 			return out, err
 		}
-		if says(&d) {
-			own.Choices = append(own.Choices, d)
+		switch n := len(own.Choices); {
+		case !says(d):
+		case n == i:
+			own.Choices = own.Choices[:n+1] // it stands there already
+		default:
+			own.Choices = append(own.Choices, *d)
 		}
 	}
 	if len(own.Choices) > 0 || len(c.Choices) == 0 || own.Usage != nil || own.Billed != nil {
@@ -132,56 +135,74 @@ func (t *Stream) delta(d *schema.ChoiceDelta, out []schema.Chunk) ([]schema.Chun
 		d.Logprobs = nil
 	}
 	var err error
-	write := func(l lane, tool int, p *string) {
-		if *p == "" || err != nil {
-			return
-		}
-		c := t.at(d.Index)
-		if c.lane != l || c.tool != tool {
-			if out, err = t.flush(d.Index, out); err != nil {
-				return
-			}
-			c.begin(t.s, l, tool)
-		}
-		*p, err = c.write(t.s, *p, false)
-	}
 	if d.NewPart || d.Raw != nil {
 		if out, err = t.flush(d.Index, out); err != nil {
 			return out, err
 		}
 	}
-	write(thinking, 0, &d.Thinking)
-	if d.Signature != "" && err == nil && t.at(d.Index).lane == thinking {
-		var rest string
-		rest, err = t.close(d.Index)
+	if out, err = t.write(d.Index, thinking, 0, &d.Thinking, out); err != nil {
+		return out, err
+	}
+	if d.Signature != "" && t.at(d.Index).lane == thinking {
+		rest, err := t.close(d.Index)
+		if err != nil {
+			return out, err
+		}
 		d.Thinking += rest
 	}
-	write(said, 0, &d.Text)
-	write(refusal, 0, &d.Refusal)
-	d.ToolCalls = slices.Clone(d.ToolCalls)
+	if out, err = t.write(d.Index, said, 0, &d.Text, out); err != nil {
+		return out, err
+	}
+	if out, err = t.write(d.Index, refusal, 0, &d.Refusal, out); err != nil {
+		return out, err
+	}
 	for i := range d.ToolCalls {
-		call := &d.ToolCalls[i]
-		tool := 0
-		if call.Index != nil {
-			tool = *call.Index
+		if out, err = t.call(d.Index, &d.ToolCalls[i], out); err != nil {
+			return out, err
 		}
-		if err == nil && call.Function.Name != "" { // it begins
-			if out, err = t.flush(d.Index, out); err == nil {
-				t.at(d.Index).begin(t.s, arguments, tool)
-			}
+	}
+	if d.Raw != nil || d.Citations != nil {
+		if err := t.whole(&d.Raw, &d.Citations); err != nil {
+			return out, err
 		}
-		write(arguments, tool, &call.Function.Arguments)
-	}
-	if err != nil {
-		return out, err
-	}
-	if err := t.whole(&d.Raw, &d.Citations); err != nil {
-		return out, err
 	}
 	if d.FinishReason != "" {
 		return t.closing(d, out)
 	}
 	return out, nil
+}
+
+// write takes a piece of a text, which it replaces by what may be given.
+func (t *Stream) write(index int, l lane, tool int, p *string, out []schema.Chunk) ([]schema.Chunk, error) {
+	if *p == "" {
+		return out, nil
+	}
+	c := t.at(index)
+	var err error
+	if c.lane != l || c.tool != tool {
+		if out, err = t.flush(index, out); err != nil {
+			return out, err
+		}
+		c.begin(t.s, l, tool)
+	}
+	*p, err = c.write(t.s, *p, false)
+	return out, err
+}
+
+// call takes a piece of a tool's call.
+func (t *Stream) call(index int, call *schema.ToolCall, out []schema.Chunk) ([]schema.Chunk, error) {
+	tool := 0
+	if call.Index != nil {
+		tool = *call.Index
+	}
+	if call.Function.Name != "" { // it begins
+		var err error
+		if out, err = t.flush(index, out); err != nil {
+			return out, err
+		}
+		t.at(index).begin(t.s, arguments, tool)
+	}
+	return t.write(index, arguments, tool, &call.Function.Arguments, out)
 }
 
 // whole takes what comes in one piece past the guards.

@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"math"
 	"strconv"
 	"strings"
 
@@ -14,7 +15,6 @@ type vault struct {
 	values map[string]string // by placeholder
 	names  map[string]string // placeholder by value
 	counts map[string]int    // by label
-	taken  map[string]bool   // that the caller itself wrote
 	most   int               // bytes of the longest placeholder
 }
 
@@ -24,27 +24,25 @@ func (v *vault) put(kind Kinds, value string) string {
 		return name
 	}
 	if v.values == nil {
-		v.values, v.names, v.counts = map[string]string{}, map[string]string{}, map[string]int{}
+		v.values, v.names = map[string]string{}, map[string]string{}
+	}
+	if v.counts == nil {
+		v.counts = map[string]int{}
 	}
 	value = strings.Clone(value)
 	label := kind.label()
-	for {
-		v.counts[label]++
-		name := "[" + label + "_" + strconv.Itoa(v.counts[label]) + "]"
-		if v.taken[name] {
-			continue
-		}
-		v.values[name], v.names[value] = value, name
-		v.most = max(v.most, len(name))
-		return name
-	}
+	v.counts[label]++
+	name := "[" + label + "_" + strconv.Itoa(v.counts[label]) + "]"
+	v.values[name], v.names[value] = value, name
+	v.most = max(v.most, len(name))
+	return name
 }
 
 // longestName bounds what is taken for a placeholder that a caller wrote.
 const longestName = 24
 
-// avoid notes the placeholders that stand in a text already: they must not come
-// to mean a value.
+// avoid begins the numbers behind those of the placeholders that stand in a text
+// already: they must not come to mean a value.
 func (v *vault) avoid(text string) {
 	for {
 		i := strings.IndexByte(text, '[')
@@ -53,13 +51,21 @@ func (v *vault) avoid(text string) {
 		}
 		text = text[i:]
 		if end := strings.IndexByte(text[:min(len(text), longestName)], ']'); end > 0 {
-			if v.taken == nil {
-				v.taken = map[string]bool{}
+			label, number, _ := strings.Cut(text[1:end], "_")
+			if n, err := strconv.Atoi(number); err == nil && n < math.MaxInt32 && isLabel(label) {
+				if v.counts == nil {
+					v.counts = map[string]int{}
+				}
+				v.counts[label] = max(v.counts[label], n)
 			}
-			v.taken[strings.Clone(text[:end+1])] = true
 		}
 		text = text[1:]
 	}
+}
+
+// isLabel tells whether a word may be a kind's label, or that of patterns.
+func isLabel(word string) bool {
+	return word == Kinds(0).label() || KindOf(strings.ToLower(word)) != 0
 }
 
 // restorer gives a text its values back, piece by piece.

@@ -59,7 +59,13 @@ func said(t *testing.T, g *gateway, model, text string, stream bool) string {
 	return out
 }
 
-func (g *gateway) lastSent() string { return string(g.fake.Last(1)[0].Body) }
+// lastSent is the body of the last request that reached the provider.
+func (g *gateway) lastSent() string {
+	for _, r := range g.fake.Last(1) {
+		return string(r.Body)
+	}
+	return ""
+}
 
 func TestGuards(t *testing.T) {
 	g := start(t, providers+team+strings.ReplaceAll(guarded, "HOOK", "http://127.0.0.1:1/"))
@@ -141,7 +147,14 @@ func TestGuardedStreamRefused(t *testing.T) {
 			t.Errorf("%s: %d %s", path, a.status, a.body)
 		}
 	}
-	g.waitCalls(4)
+	// What is refused at once is refused likewise: it is no provider's failure.
+	if a := g.chat(chatBody("stopped", "AKIAIOSFODNN7EXAMPLE is it", `,"stream":true`)); a.status != 200 || !strings.Contains(a.body, "content_blocked") || strings.Contains(a.body, "AKIA") {
+		t.Errorf("at once: %d %s", a.status, a.body)
+	}
+	if n := len(g.fake.Last(100)); n != 5 {
+		t.Errorf("the provider was asked %d times", n)
+	}
+	g.waitCalls(5)
 	for _, e := range g.requests("&model=stopped") {
 		if a := g.api("GET", "requests/"+e.Call, ""); a.get("code").Str != "content_blocked" || a.get("usd").Str == "0" || a.get("guards.0.guard").Str != "stop" {
 			t.Errorf("record: %s", a.body)
@@ -225,5 +238,53 @@ func TestGuardsThatAsk(t *testing.T) {
 		return models["up/judge"] && models["mock/moderate"]
 	}) {
 		t.Error("the guards' own calls are not in the ledger")
+	}
+}
+
+const guardedPrompt = `---
+model: safe
+input: {schema: {text: string}}
+---
+Say: {{text}}
+`
+
+// A prompt's model has its guards too, whatever way the prompt is called.
+func TestGuardedPrompt(t *testing.T) {
+	g := newGateway(t, "prompts: {dir: DIR/prompts}\n"+providers+team+strings.ReplaceAll(guarded, "HOOK", "http://127.0.0.1:1/"))
+	g.prompt("say", guardedPrompt)
+	g.start()
+	const who = "a.b@example.com"
+	a := g.data("POST", "/prompts/say", `{"text":"`+who+`"}`)
+	if a.status != 200 || a.body != "Say: "+who || strings.Contains(g.lastSent(), who) {
+		t.Errorf("%d %q, sent %s", a.status, a.body, g.lastSent())
+	}
+	a = g.data("POST", "/prompts/say", `{"text":"`+who+`"}`, "Accept", "text/event-stream")
+	if a.status != 200 || !strings.Contains(a.body, `"output":"Say: `+who+`"`) || strings.Contains(a.body, "[EMAIL") || strings.Contains(g.lastSent(), who) {
+		t.Errorf("streamed: %d %s", a.status, a.body)
+	}
+	if got := said(t, g, "prompt/say", who, true); got != "Say: "+who {
+		t.Errorf("as a model: %q", got)
+	}
+	if a := g.data("POST", "/prompts/say", `{"text":"AKIAIOSFODNN7EXAMPLE"}`); a.status != 400 || !strings.Contains(a.body, "content_blocked") || !strings.Contains(a.header.Get("Content-Type"), "problem+json") {
+		t.Errorf("denied: %d %v %s", a.status, a.header, a.body)
+	}
+}
+
+// A change of the guards is in force after a reload, and what they counted stays.
+func TestGuardsReloaded(t *testing.T) {
+	const models = "models: {safe: {targets: [{model: up/echo}], guard: [g]}}\n"
+	g := start(t, providers+team+models+"guards: {g: {deny: email}}\n")
+	if a := g.chat(chatBody("safe", "a.b@example.com", "")); a.status != 400 {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	g.configure(head + providers + team + models + "guards: {g: {deny: email, dry_run: true}}\n")
+	if a := g.api("POST", "reload", ""); a.status != 200 {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	if a := g.chat(chatBody("safe", "a.b@example.com", "")); a.status != 200 {
+		t.Errorf("dry run: %d %s", a.status, a.body)
+	}
+	if list := g.api("GET", "guards", ""); list.get("data.0.denied").Int() != 2 || list.get("data.0.checked").Int() != 2 {
+		t.Errorf("%s", list.body)
 	}
 }
