@@ -140,10 +140,15 @@ func (p *Plan) route(ctx context.Context, r *Route, try func(*Attempt) error) *s
 		p.out[i] = true
 		c := &r.Candidates[i]
 		// A move to a target that is failing too is what multiplies an outage.
-		if len(p.Results) > 0 && c.Target.failing.Load() && !p.Route.budget.take(p.Clock.Now()) {
+		made := len(p.Results)
+		free := made > 0 && !c.Target.failing.Load()
+		if made > 0 && !free && !p.Route.budget.take(p.Clock.Now()) {
 			continue
 		}
 		err, stop := p.candidate(ctx, r, c, try)
+		if free && len(p.Results) > made && c.Target.failing.Load() {
+			p.Route.budget.owe() // it was not as well as it seemed
+		}
 		if err == nil && stop {
 			return nil
 		}
