@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -47,11 +49,13 @@ var faults = []fault{
 
 // strategies are the ways in which a model may have somewhere else to go.
 var strategies = []struct{ name, config string }{
-	{"alone", `{targets: [{model: TARGET}]`},
-	{"ordered", `{targets: [{model: TARGET}, {model: ant/echo}]`},
-	{"weighted", `{balance: weighted, targets: [{model: TARGET, weight: 1000}, {model: ant/echo}]`},
-	{"fallback", `{targets: [{model: TARGET}], fallback: [{model: ant/echo}]`},
-	{"named", `{targets: [{model: TARGET}], fallback: [{model: ant/echo, on: [CLASS]}]`},
+	{"alone", `{targets: [{model: TARGET}], retry: {attempts: 1}}`},
+	{"ordered", `{targets: [{model: TARGET}, {model: ant/echo}], retry: {attempts: 1}}`},
+	{"weighted", `{balance: weighted, targets: [{model: TARGET, weight: 1000}, {model: ant/echo}], retry: {attempts: 1}}`},
+	{"fallback", `{targets: [{model: TARGET}], fallback: [{model: ant/echo}], retry: {attempts: 1}}`},
+	{"named", `{targets: [{model: TARGET}], fallback: [{model: ant/echo, on: [CLASS]}], retry: {attempts: 1}}`},
+	{"listed", `{targets: [{model: TARGET}, {model: ant/echo}], retry: {attempts: 1, on: [CLASS]}}`},
+	{"again", `{targets: [{model: TARGET}, {model: ant/echo}], retry: {attempts: 2, backoff: 1ms}}`},
 }
 
 // moves tells whether a call with this fault goes on to the other target.
@@ -63,8 +67,20 @@ func (f *fault) movesOn(strategy string) bool {
 		return f.falls
 	case "named":
 		return f.falls || f.named
+	case "listed":
+		return f.status != 200
+	case "again":
+		return f.moves
 	}
 	return false
+}
+
+// tries is how often the target is asked.
+func (f *fault) tries(strategy string) int {
+	if strategy == "again" && f.moves && !slices.Contains([]string{"rate_limited", "auth", "quota"}, f.class) { // those move on at once
+		return 2
+	}
+	return 1
 }
 
 // Each class of error in each phase of a call, by each strategy: the answer,
@@ -85,8 +101,7 @@ models:
 	for i := range faults {
 		for _, s := range strategies {
 			for _, form := range []string{"whole", "stream"} {
-				config += "  " + name(i, s.name, form) + ": " + strings.NewReplacer("TARGET", target(i, s.name, form), "CLASS", faults[i].class).Replace(s.config) +
-					", retry: {attempts: 1}}\n"
+				config += "  " + name(i, s.name, form) + ": " + strings.NewReplacer("TARGET", target(i, s.name, form), "CLASS", faults[i].class).Replace(s.config) + "\n"
 			}
 		}
 	}
@@ -109,9 +124,9 @@ func (g *gateway) fault(f *fault, strategy, model, target, stream string) {
 	g.t.Helper()
 	at := fmt.Sprintf("%s (%s, %s), %s%s", f.name, f.class, f.phase, strategy, stream)
 	a := g.chat(chatBody(model, "hello", stream), "x-request-id", model)
-	moved, status, attempts, answered := f.movesOn(strategy), f.status, "1", target
+	moved, status, attempts, answered := f.movesOn(strategy), f.status, strconv.Itoa(f.tries(strategy)), target
 	if moved {
-		status, attempts, answered = 200, "2", "ant/echo"
+		status, attempts, answered = 200, strconv.Itoa(f.tries(strategy)+1), "ant/echo"
 	}
 	if a.status != status || a.header.Get("x-sluice-attempts") != attempts || a.header.Get("x-sluice-model") != answered {
 		g.t.Errorf("%s: %d after %s attempts by %s, want %d, %s, %s: %s", at, a.status, a.header.Get("x-sluice-attempts"), a.header.Get("x-sluice-model"),
