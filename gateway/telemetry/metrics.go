@@ -60,6 +60,10 @@ type Gauges struct {
 	LogDropped    func() int64
 	// Breakers calls yield for each target with 0 closed, 1 half open, 2 open.
 	Breakers func(yield func(target string, state float64))
+	// KeyBreakers likewise calls yield for each key at each target that has
+	// several, KeysCooling for each provider's key with 1 where it rests, else 0.
+	KeyBreakers func(yield func(target, key string, state float64))
+	KeysCooling func(yield func(provider, key string, cooling float64))
 }
 
 var (
@@ -119,7 +123,7 @@ func (m *Metrics) AddGauges(g Gauges) {
 		}),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "sluice_log_dropped_total",
 			Help: "Access lines lost to a slow sink."}, func() float64 { return float64(g.LogDropped()) }),
-		breakers{g.Breakers})
+		breakers{g.Breakers}, keys{keyBreakerDesc, g.KeyBreakers}, keys{keyCoolingDesc, g.KeysCooling})
 }
 
 // Handler serves the metrics in Prometheus's format.

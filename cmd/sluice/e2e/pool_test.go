@@ -105,6 +105,11 @@ func TestProviderSaysNothingIsLeft(t *testing.T) {
 	if wait := a.header.Get("retry-after"); a.status != 503 || a.get("error.code").Str != "no_target" || wait != "59" && wait != "60" {
 		t.Errorf("all keys cool: %d, retry-after %s: %s", a.status, wait, a.body)
 	}
+	metrics, err := g.send("GET", "http://"+g.admin+"/metrics", "")
+	if err != nil || !strings.Contains(metrics.body, `sluice_key_cooling{key="…1111",provider="two"} 1`) ||
+		!strings.Contains(metrics.body, `sluice_key_breaker_state{key="…1111",target="two/small_spent-60"} 0`) || !strings.Contains(metrics.body, `sluice_key_cooling{key="…",provider="up"} 0`) {
+		t.Errorf("%v: the metrics tell nothing of the keys", err)
+	}
 	list := g.api("GET", "providers", "")
 	if k := list.get(`data.#(name=="two").keys.0`); k.Get("state").Str != "cooling" || k.Get("target").Str != "two/small_spent-60" || k.Get("why").Str != "rate_limited" {
 		t.Errorf("providers: %s", list.body)
