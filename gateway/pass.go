@@ -153,7 +153,7 @@ func (c *Call) sendPassed(passed *providers.Passed) {
 	defer passed.Answer.Release()
 	c.charge(&passed.Answer.Tally)
 	c.answerHeaders(nil)
-	h.Set("X-Sluice-Cost", c.entry.Cost.String())
+	h.Set("X-Sluice-Cost", c.totalCost().String())
 	h.SetContentType(passed.Type)
 	c.rc.Response.SetBody(passed.Answer.Body)
 }

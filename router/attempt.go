@@ -128,6 +128,12 @@ func (a *Attempt) book(e *schema.Error, health outcome) {
 	t.breaker.report(a.pass, health, now)
 	if a.lane != nil {
 		a.lane.breaker.report(a.with, health, now)
+		switch {
+		case e == nil:
+			a.lane.failing.Store(false)
+		case health == failure || aboutKey(e.Class):
+			a.lane.failing.Store(true)
+		}
 	}
 	a.learn(e, health, res.Took, now)
 	a.noteKey(e, now)

@@ -11,6 +11,7 @@ const (
 	budgetCap   = 100 * wholeTry // what quiet times can save up
 	alwaysASec  = 3              // extra tries a second that any route may make
 	deepestDebt = -alwaysASec * wholeTry
+	mostOwed    = -2 * budgetCap // by moves that were free and should not have been
 )
 
 // budget bounds the extra tries of a route: each call pays in a share of a
@@ -29,6 +30,15 @@ type budget struct {
 func (b *budget) call() {
 	if b.saved.Load() < budgetCap {
 		b.saved.Add(b.share)
+	}
+}
+
+// owe takes out for a move that was let go free, to a target that seemed well
+// and was not: when all targets fail at once, every call that is under way
+// makes such moves, and later calls pay for them.
+func (b *budget) owe() {
+	if b.saved.Load() > mostOwed {
+		b.saved.Add(-wholeTry)
 	}
 }
 

@@ -25,7 +25,14 @@
 //
 // Plan.Admit is asked before each attempt: where a provider's limit refuses one,
 // the call goes on to the next candidate, and if none is left, the refusal is
-// the answer.
+// the answer. Plan.AdmitKey is its like for a secret: one that it refuses is
+// passed over for the pool's next.
+//
+// What is left alone, and for how long (rest.go): a secret that was refused, at
+// every target; a secret at one target whose rate limit is used up, or which
+// fails there alone (a breaker for each); a target, where its only secret is
+// limited or its provider asks for time. The only secret that fits never rests,
+// nor does a route's only target.
 //
 // The package knows neither models nor HTTP: what a caller needs to attempt a
 // candidate is its Payload, and errors are told apart by schema.Class alone.

@@ -148,10 +148,15 @@ func (p *Plan) route(ctx context.Context, r *Route, try func(*Attempt) error) *s
 		p.out[i] = true
 		c := &r.Candidates[i]
 		// A move to a target that is failing too is what multiplies an outage.
-		if len(p.Results) > 0 && c.Target.failing.Load() && !p.Route.budget.take(p.Clock.Now()) {
+		made := len(p.Results)
+		free := made > 0 && !c.Target.failing.Load()
+		if made > 0 && !free && !p.Route.budget.take(p.Clock.Now()) {
 			continue
 		}
 		err, stop := p.candidate(ctx, r, c, try)
+		if free && len(p.Results) > made && c.Target.failing.Load() {
+			p.Route.budget.owe() // it was not as well as it seemed
+		}
 		if err == nil && stop {
 			return nil
 		}
@@ -226,6 +231,7 @@ func (p *Plan) candidate(ctx context.Context, r *Route, c *Candidate, try func(*
 			return nil, false
 		}
 	}
+	free := false // the try at hand is another key's, which seems well: that costs nothing
 	for failed := 0; ; {
 		now := p.Clock.Now()
 		pass, ok := c.Target.breaker.admit(now, lone)
@@ -260,15 +266,30 @@ func (p *Plan) candidate(ctx context.Context, r *Route, c *Candidate, try func(*
 		if !slices.Contains(r.Retry.On, last.Class) {
 			return last, !aboutKey(last.Class)
 		}
-		if failed++; failed >= r.Retry.Attempts || !p.pause(ctx, r, last, failed) {
+		if free {
+			p.Route.budget.owe() // the other key was not as well as it seemed
+		}
+		if failed++; failed >= r.Retry.Attempts {
 			return last, false
 		}
-		if c.Pool.several(c.Model) { // it may have been the key's fault
-			if other, _ := c.Pool.pick(p.Clock.Now(), c.Target, c.Model, append(p.keys, secret)); other != nil {
-				secret = other
-			}
+		other := p.otherKey(c, secret)
+		if free = other != nil && !c.Target.lane(other).failing.Load(); !free && !p.pause(ctx, r, last, failed) {
+			return last, false
+		}
+		if other != nil {
+			secret = other
 		}
 	}
+}
+
+// otherKey is another secret for the candidate, for the last may have been at
+// fault; nil: there is none.
+func (p *Plan) otherKey(c *Candidate, last *Secret) *Secret {
+	if !c.Pool.several(c.Model) {
+		return nil
+	}
+	other, _ := c.Pool.pick(p.Clock.Now(), c.Target, c.Model, append(p.keys, last))
+	return other
 }
 
 // admitted finds the first secret, beginning with the one given, that may be

@@ -190,6 +190,30 @@ func TestRetryWithAnotherKey(t *testing.T) {
 	}
 }
 
+// Keys that all fail do not multiply an outage either.
+func TestNoRetryStormOverKeys(t *testing.T) {
+	for _, class := range []schema.Class{schema.ClassServerError, schema.ClassTimeout, schema.ClassAuth, schema.ClassRateLimited} {
+		clock := newClock()
+		quick := clock.clock()
+		quick.Sleep = func(context.Context, time.Duration) error { return nil }
+		r := &Route{Name: "r", Retry: Retry{Attempts: 5}}
+		for _, id := range []string{"a", "b"} {
+			r.Candidates = append(r.Candidates, Candidate{Model: id, Pool: poolOf("1", "2", "3"),
+				Target: NewTarget(id, Breaker{Failures: 1e6, Ratio: 1, MinCalls: 1e6})})
+		}
+		prepared(t, r)
+		attempts := 0
+		const calls = 10_000
+		for range calls {
+			_ = (&Plan{Route: r, Clock: quick}).Do(context.Background(), func(*Attempt) error { attempts++; return failed(class) })
+			clock.advance(time.Millisecond)
+		}
+		if attempts > calls*12/10+20 {
+			t.Errorf("%s: %d attempts for %d calls", class, attempts, calls)
+		}
+	}
+}
+
 // Of 500 calls at once, a key's half-open breaker lets exactly so many through
 // as it has probes; the others go on with the other key.
 func TestHalfOpenKeyUnderLoad(t *testing.T) {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"math"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -125,6 +127,37 @@ func TestNoRetryStorm(t *testing.T) {
 		if len(c.targets) == 1 && attempts < calls*1.19 {
 			t.Errorf("%s: only %d attempts for %d calls: the budget was not used", name, attempts, calls)
 		}
+	}
+}
+
+// All targets fail at once, under a hundred calls at once, none of which can
+// know of the others: later calls pay for what those tried.
+func TestNoRetryStormAtOnce(t *testing.T) {
+	clock := newClock()
+	quick := clock.clock()
+	quick.Sleep = func(context.Context, time.Duration) error { return nil }
+	r := routeOf(t, "r", "a", "b", "c")
+	for i := range r.Candidates {
+		r.Candidates[i].Target = NewTarget(r.Candidates[i].Target.ID, Breaker{Failures: 1e6, Ratio: 1, MinCalls: 1e6})
+	}
+	r.Retry.Attempts = 5
+	const calls, atOnce = 1000, 100
+	var attempts atomic.Int64
+	var wg sync.WaitGroup
+	for range atOnce {
+		wg.Go(func() {
+			for range calls / atOnce {
+				_ = (&Plan{Route: r, Clock: quick}).Do(context.Background(), func(*Attempt) error {
+					attempts.Add(1)
+					runtime.Gosched()
+					return failed(schema.ClassServerError)
+				})
+			}
+		})
+	}
+	wg.Wait()
+	if n := attempts.Load(); n > calls*12/10+alwaysASec {
+		t.Errorf("%d attempts for %d calls", n, calls)
 	}
 }
 

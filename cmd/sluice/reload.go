@@ -288,5 +288,20 @@ func (s *server) gauges() telemetry.Gauges {
 				yield(name, g.Figures)
 			}
 		},
+		KeyBreakers: func(yield func(string, string, float64)) {
+			for _, t := range s.build.view().registry.Targets(time.Now()) {
+				for _, k := range t.Keys {
+					yield(t.ID, k.Label, stateFigures[k.State])
+				}
+			}
+		},
+		KeysCooling: func(yield func(string, string, float64)) {
+			v, now := s.build.view(), time.Now()
+			for _, p := range v.providers {
+				for _, k := range v.registry.Secrets(p.Name, now) {
+					yield(p.Name, k.Label, map[string]float64{"cooling": 1}[k.State])
+				}
+			}
+		},
 	}
 }

@@ -30,15 +30,17 @@ func (s *server) standing(c router.Change) {
 	s.log.Log(context.Background(), level, what, args...)
 }
 
+// stateFigures are the states of breakers in metrics.
+var stateFigures = map[string]float64{"closed": 0, "half_open": 1, "open": 2}
+
 // breakerStates gives each target the worst state of its breakers: routes that
 // set different ones for it have one each.
 func breakerStates(list []router.TargetStatus, yield func(string, float64)) {
-	states := map[string]float64{"closed": 0, "half_open": 1, "open": 2}
 	for i, t := range list {
-		state := states[t.State]
+		state := stateFigures[t.State]
 		for _, other := range list[i+1:] {
 			if other.ID == t.ID {
-				state = max(state, states[other.State])
+				state = max(state, stateFigures[other.State])
 			}
 		}
 		if i == 0 || list[i-1].ID != t.ID { // they are sorted by it

@@ -67,6 +67,10 @@ type Gauges struct {
 	Breakers func(yield func(target string, state float64))
 	// Guards calls yield with what each guard did; nil: there are none.
 	Guards func(yield func(name string, f *guard.Figures))
+	// KeyBreakers likewise calls yield for each key at each target that has
+	// several, KeysCooling for each provider's key with 1 where it rests, else 0.
+	KeyBreakers func(yield func(target, key string, state float64))
+	KeysCooling func(yield func(provider, key string, cooling float64))
 }
 
 var (
@@ -134,7 +138,7 @@ func (m *Metrics) AddGauges(g Gauges) {
 			Help: "Access lines lost to a slow sink."}, func() float64 { return float64(g.LogDropped()) }),
 		gauge("sluice_cache_entries", "Answers that are kept.", func() int64 { n, _ := g.CacheSize(); return n }),
 		gauge("sluice_cache_bytes", "Their size in memory.", func() int64 { _, b := g.CacheSize(); return b }),
-		breakers{g.Breakers}, guards{g.Guards})
+		breakers{g.Breakers}, keys{keyBreakerDesc, g.KeyBreakers}, keys{keyCoolingDesc, g.KeysCooling}, guards{g.Guards})
 }
 
 // Handler serves the metrics in Prometheus's format.

@@ -105,11 +105,63 @@ func TestProviderSaysNothingIsLeft(t *testing.T) {
 	if wait := a.header.Get("retry-after"); a.status != 503 || a.get("error.code").Str != "no_target" || wait != "59" && wait != "60" {
 		t.Errorf("all keys cool: %d, retry-after %s: %s", a.status, wait, a.body)
 	}
+	metrics, err := g.send("GET", "http://"+g.admin+"/metrics", "")
+	if err != nil || !strings.Contains(metrics.body, `sluice_key_cooling{key="…1111",provider="two"} 1`) ||
+		!strings.Contains(metrics.body, `sluice_key_breaker_state{key="…1111",target="two/small_spent-60"} 0`) || !strings.Contains(metrics.body, `sluice_key_cooling{key="…",provider="up"} 0`) {
+		t.Errorf("%v: the metrics tell nothing of the keys", err)
+	}
 	list := g.api("GET", "providers", "")
 	if k := list.get(`data.#(name=="two").keys.0`); k.Get("state").Str != "cooling" || k.Get("target").Str != "two/small_spent-60" || k.Get("why").Str != "rate_limited" {
 		t.Errorf("providers: %s", list.body)
 	}
 	if c := list.get(`data.#(name=="ant").targets.#(target=="ant/small_spent-60").cooling_until`); !c.Exists() {
 		t.Errorf("providers: %s", list.body)
+	}
+}
+
+// A key that fails is passed over at that target alone, by a breaker of its own,
+// and callers notice nothing; one that is refused rests everywhere, also over a
+// reload.
+func TestBadKeys(t *testing.T) {
+	config := `providers:
+  ill: {kind: openai-compatible, base_url: "UP/v1", keys: [sk-fail-500-aaaa, sk-good-keys-bbbb], prices: {"*": {input: 1, output: 2}}}
+  shut: {kind: openai-compatible, base_url: "UP/v1", keys: [sk-fail-401-cccc, sk-good-keys-dddd], prices: {"*": {input: 1, output: 2}}}
+  broke: {kind: openai-compatible, base_url: "UP/v1", keys: [sk-fail-402-eeee, sk-good-keys-ffff], prices: {"*": {input: 1, output: 2}}}
+models:
+  ill: {targets: [{model: ill/small}], retry: {attempts: 2, backoff: 1ms}}
+` + team
+	g := start(t, config)
+	ask := func(n int, models ...string) {
+		t.Helper()
+		for _, model := range models {
+			for range n {
+				if a := g.chat(chatBody(model, "hi", "")); a.status != 200 {
+					t.Fatalf("%s: %d %s", model, a.status, a.body)
+				}
+			}
+		}
+	}
+	ask(40, "ill", "shut/small", "broke/small")
+	ask(4, "shut/echo", "broke/echo")
+	g.configure(head + strings.Replace(config, "backoff: 1ms", "backoff: 2ms", 1))
+	if a := g.api("POST", "reload", ""); a.status >= 300 {
+		t.Fatalf("reload: %d %s", a.status, a.body)
+	}
+	ask(10, "ill", "shut/small", "broke/small")
+	keys := g.fake.Stats().Keys
+	if keys["sk-fail-500-aaaa"] != 5 || keys["sk-fail-401-cccc"] != 1 || keys["sk-fail-402-eeee"] != 1 {
+		t.Errorf("calls by key: %v", keys)
+	}
+	list := g.api("GET", "providers", "")
+	if k := list.get(`data.#(name=="ill").targets.#(target=="ill/small").keys.0`); k.Get("key").Str != "…aaaa" || k.Get("state").Str != "open" {
+		t.Errorf("providers: %s", list.body)
+	}
+	for provider, why := range map[string]string{"shut": "auth", "broke": "quota"} {
+		if k := list.get(`data.#(name=="` + provider + `").keys.0`); k.Get("state").Str != "cooling" || k.Get("why").Str != why || k.Get("target").Exists() {
+			t.Errorf("%s: %s", provider, k)
+		}
+		if !strings.Contains(g.stderr.String(), "a provider's key cools down") || !strings.Contains(g.stderr.String(), "why="+why) {
+			t.Errorf("the log does not tell of %s", provider)
+		}
 	}
 }
