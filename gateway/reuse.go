@@ -101,13 +101,16 @@ func (c *Call) lookUp(policy *Caching, lead bool) (*cache.Answer, error) {
 	c.done.reuse = &reuse{policy: policy, key: key, purges: c.g.cache.Purges()}
 	c.entry.Cache = cache.Miss
 	if wish == "refresh" {
-		return nil, nil
+		return nil, c.locate(&ask)
 	}
 	a, err := c.findKept(lead)
-	if a == nil && err == nil {
-		a, err = c.findNear(&ask)
+	if a != nil || err != nil {
+		return a, err
 	}
-	return a, err
+	if err := c.locate(&ask); err != nil {
+		return nil, err
+	}
+	return c.findNear(), nil
 }
 
 // findKept is the answer to exactly this, which another call may be making: nil
@@ -150,6 +153,9 @@ func (c *Call) asks(scope cache.Scope) cache.Ask {
 		a.Context = append(a.Context, t.Name)
 	}
 	for _, f := range c.forwarded() {
+		if f.Name == "anthropic-version" { // every client of that API sends it, whatever it asks
+			continue
+		}
 		a.Context = append(a.Context, f.Name, f.Value)
 	}
 	return a
@@ -172,6 +178,9 @@ func (c *Call) reuseKey(ask *cache.Ask) (key cache.Key, ok bool) {
 	if c.req.Op != schema.OpChat || c.keeps() || c.from.continues != "" {
 		return key, false
 	}
+	if d == &openai.Dialect && bytes.Contains(c.req.Raw, functionsField) {
+		return key, false // answers to functions, the older form of tools, have another form too
+	}
 	if d == &responses.Dialect && (!responses.NotStored(c.req.Raw) || responses.PreviousOf(c.req.Raw) != "") {
 		return key, false // the provider keeps it
 	}
@@ -187,6 +196,8 @@ func (c *Call) reuseKey(ask *cache.Ask) (key cache.Key, ok bool) {
 	}
 	return ask.Chat(req)
 }
+
+var functionsField = []byte(`"functions"`)
 
 // answerKept answers with what was kept; false where that cannot be told in the
 // form that was asked for.
@@ -324,7 +335,7 @@ func (c *Call) endReuse() {
 // gaveUp tells whether the call ended for a reason of its own, which says
 // nothing of others.
 func (c *Call) gaveUp() bool {
-	return c.err != nil && (c.err.Code == schema.CodeClientClosed || c.err.Origin == schema.OriginPolicy || c.ctx.Err() != nil)
+	return c.err != nil && (c.err.Code == schema.CodeClientClosed || c.err.Code == schema.CodeInsufficientQuota || c.ctx.Err() != nil)
 }
 
 // wholeBody is the answer that the call has made, as it is kept; nil: others may
