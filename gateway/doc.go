@@ -14,11 +14,13 @@
 //	choose         which model, and may this key have it          chat.go, snapshot.go
 //	admit          limits of the key, its prompt and its model    limits.go, billing
 //	reserve        hold the most that the call can cost           reserve.go, billing
+//	look up        an answer that is kept, or under way           reuse.go, near.go, gateway/cache
 //	route          targets in order, keys, retries, fallback,     chat.go (route), router,
 //	               and the limits of each attempt's provider      limits.go
 //	attempt        bytes spliced, or translated, and sent         providers, providers/upstream
 //	answer         whole, or frame by frame                       chat.go, stream.go
 //	charge         usage priced, the hold settled                 finish.go, billing
+//	keep           the answer, for whoever asks the same          reuse_keep.go, prompt_reuse.go
 //	record         usage into the spool, before the last byte     finish.go, billing
 //	finish         metrics, access line, the call given back      finish.go
 //
