@@ -12,6 +12,10 @@ import (
 	"sluice/router"
 )
 
+// attemptEmbed is the Attempt of an embedding's entry: beyond that of any attempt
+// at the answer.
+const attemptEmbed = 1 << 16
+
 // mostCompared bounds, in bytes, the question whose meaning is looked at: a
 // longer one is no embedding model's.
 const mostCompared = 24 << 10
@@ -146,7 +150,7 @@ func (c *Call) chargeEmbed(bill *embedBill, u schema.Usage) {
 	t, own := bill.target, &c.entry
 	cost := t.prices(c).Cost(u)
 	e := billing.Entry{
-		Call: own.Call, Attempt: 1, Time: own.Time, Team: own.Team, KeyID: own.KeyID, Key: own.Key, User: own.User, Tags: own.Tags,
+		Call: own.Call, Attempt: attemptEmbed, Time: own.Time, Team: own.Team, KeyID: own.KeyID, Key: own.Key, User: own.User, Tags: own.Tags,
 		Operation: schema.OpEmbed.String(), Model: own.Model, Provider: t.Provider.Name, Target: t.Name, Prompt: own.Prompt, Version: own.Version,
 		Usage: u, Cost: cost, Markup: t.markup(c, u, cost), Status: 200, Delivered: -1, Latency: time.Since(bill.begin), RequestID: own.RequestID,
 	}
