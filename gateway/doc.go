@@ -15,6 +15,7 @@
 //	admit          limits of the key, its prompt and its model    limits.go, billing
 //	reserve        hold the most that the call can cost           reserve.go, billing
 //	guard in       deny, mask, ask; of a model with guards only   guards.go, gateway/guard
+//	look up        an answer that is kept, or under way           reuse.go, near.go, gateway/cache
 //	route          targets in order, keys, retries, fallback,     chat.go (route), router,
 //	               and the limits of each attempt's provider      limits.go
 //	attempt        bytes spliced, or translated, and sent         providers, providers/upstream
@@ -22,6 +23,7 @@
 //	guard out      what the answer says; a stream's chunk by      guards.go, providers (Filter)
 //	               chunk, before it is encoded
 //	charge         usage priced, the hold settled                 finish.go, billing
+//	keep           the answer, for whoever asks the same          reuse_keep.go, prompt_reuse.go
 //	record         usage into the spool, before the last byte     finish.go, billing
 //	finish         metrics, access line, the call given back      finish.go
 //

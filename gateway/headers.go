@@ -59,7 +59,7 @@ func (c *Call) answerHeaders(dropped []string) {
 	if c.money.warned {
 		h.Set("X-Sluice-Budget-Warning", c.budgetWarning())
 	}
-	if n := max(c.money.lowered, c.money.clamped); n > 0 {
+	if n := max(c.money.lowered, c.money.clamped); n > 0 && !c.reused() {
 		h.Set("X-Sluice-Clamped", "max_tokens="+strconv.FormatInt(n, 10))
 	}
 	if len(dropped) > 0 {

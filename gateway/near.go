@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"time"
+
 	"sluice/billing"
 	"sluice/gateway/cache"
 	"sluice/providers"
@@ -8,50 +10,59 @@ import (
 	"sluice/providers/schema"
 	"sluice/providers/wire"
 	"sluice/router"
-	"time"
 )
+
+// attemptEmbed is the Attempt of an embedding's entry: beyond that of any attempt
+// at the answer.
+const attemptEmbed = 1 << 16
 
 // mostCompared bounds, in bytes, the question whose meaning is looked at: a
 // longer one is no embedding model's.
 const mostCompared = 24 << 10
 
-// findNear is the answer to a question that means nearly the same, in the same
-// scope and with all else the same; nil: there is none. What finding out has
-// cost is charged to the call. An embedding that cannot be had is no reason to
-// fail: the call goes on as if there were no such answer.
-func (c *Call) findNear(ask *cache.Ask) (*cache.Answer, error) {
+// locate finds out where the call's question lies among others, if its model
+// compares them. What that has cost is charged to the call. An embedding that
+// cannot be had is no reason to fail: the call goes on without.
+func (c *Call) locate(ask *cache.Ask) error {
 	r := c.done.reuse
 	near := r.policy.Near
 	if near == nil || c.req.Op != schema.OpChat {
-		return nil, nil
+		return nil
 	}
 	req, err := c.req.Chat()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	ask.Context = append(ask.Context, near.Model)
 	text, group, ok := ask.Question(req)
 	if !ok || len(text) > mostCompared {
-		return nil, nil
+		return nil
 	}
 	vector, err := c.embedded(near.Model, text)
 	if err != nil {
 		if c.ctx.Err() != nil {
-			return nil, c.ended(err)
+			return c.ended(err)
 		}
 		c.g.log.Warn("the semantic cache has no embedding", "call", c.entry.Call, "model", near.Model, "error", err)
-		return nil, nil
+		return nil
 	}
-	store, ttl := c.g.cache, r.policy.TTL
-	if r.point = cache.NewPoint(group, vector); r.point == nil {
-		return nil, nil
+	r.point = cache.NewPoint(group, vector)
+	return nil
+}
+
+// findNear is the answer to a question that means nearly the same, in the same
+// scope and with all else the same; nil: there is none.
+func (c *Call) findNear() *cache.Answer {
+	r, store, now := c.done.reuse, c.g.cache, time.Now()
+	if r.point == nil {
+		return nil
 	}
-	now := time.Now()
-	a := store.Index.Nearest(r.point, near.Threshold, func(a *cache.Answer) bool { return a.Fresh(ttl, now) })
+	ttl := r.policy.TTL
+	a := store.Index.Nearest(r.point, r.policy.Near.Threshold, func(a *cache.Answer) bool { return a.Fresh(ttl, now) })
 	if a == nil {
-		return nil, nil
+		return nil
 	}
-	return store.Get(a.Key.Name, ttl, now), nil
+	return store.Get(a.Key.Name, ttl, now)
 }
 
 // embedded asks a model for the embedding of a text.
@@ -139,7 +150,7 @@ func (c *Call) chargeEmbed(bill *embedBill, u schema.Usage) {
 	t, own := bill.target, &c.entry
 	cost := t.prices(c).Cost(u)
 	e := billing.Entry{
-		Call: own.Call, Attempt: 1, Time: own.Time, Team: own.Team, KeyID: own.KeyID, Key: own.Key, User: own.User, Tags: own.Tags,
+		Call: own.Call, Attempt: attemptEmbed, Time: own.Time, Team: own.Team, KeyID: own.KeyID, Key: own.Key, User: own.User, Tags: own.Tags,
 		Operation: schema.OpEmbed.String(), Model: own.Model, Provider: t.Provider.Name, Target: t.Name, Prompt: own.Prompt, Version: own.Version,
 		Usage: u, Cost: cost, Markup: t.markup(c, u, cost), Status: 200, Delivered: -1, Latency: time.Since(bill.begin), RequestID: own.RequestID,
 	}

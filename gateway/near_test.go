@@ -75,7 +75,11 @@ func TestQuestionsThatMeanTheSame(t *testing.T) {
 	ask("miss", `{"model":"near","messages":[{"role":"system","content":"be kind"},{"role":"user","content":"where is 11"}]}`)
 	ask("miss", chat("near", "it points nowhere", ""))
 	ask("hit", chat("near", "it points nowhere", ""))
-	ask("miss", chat("near", "where is 12", ""), "x-sluice-cache", "refresh")
+	if !r.log.has("the semantic cache has no embedding") {
+		t.Error("the log does not tell of an embedding that failed")
+	}
+	ask("miss", chat("near", "where is 70", ""), "x-sluice-cache", "refresh")
+	ask("semantic", chat("near", "where is 71", ""))
 	ask("miss", chat("wide", "which way is 10", ""))
 	if n := r.g.PurgeCache(cache.Selection{Model: "near"}); n != 6 {
 		t.Errorf("%d answers are purged", n)

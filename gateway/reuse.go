@@ -2,16 +2,13 @@ package gateway
 
 import (
 	"bytes"
-	"strings"
 	"time"
 
 	"sluice/gateway/cache"
-	"sluice/providers"
 	"sluice/providers/dialect"
 	"sluice/providers/openai"
 	"sluice/providers/responses"
 	"sluice/providers/schema"
-	"sluice/providers/sse"
 )
 
 // Caching is what a name under models: says of its answers.
@@ -104,13 +101,16 @@ func (c *Call) lookUp(policy *Caching, lead bool) (*cache.Answer, error) {
 	c.done.reuse = &reuse{policy: policy, key: key, purges: c.g.cache.Purges()}
 	c.entry.Cache = cache.Miss
 	if wish == "refresh" {
-		return nil, nil
+		return nil, c.locate(&ask)
 	}
 	a, err := c.findKept(lead)
-	if a == nil && err == nil {
-		a, err = c.findNear(&ask)
+	if a != nil || err != nil {
+		return a, err
 	}
-	return a, err
+	if err := c.locate(&ask); err != nil {
+		return nil, err
+	}
+	return c.findNear(), nil
 }
 
 // findKept is the answer to exactly this, which another call may be making: nil
@@ -153,6 +153,9 @@ func (c *Call) asks(scope cache.Scope) cache.Ask {
 		a.Context = append(a.Context, t.Name)
 	}
 	for _, f := range c.forwarded() {
+		if f.Name == "anthropic-version" { // every client of that API sends it, whatever it asks
+			continue
+		}
 		a.Context = append(a.Context, f.Name, f.Value)
 	}
 	return a
@@ -175,6 +178,9 @@ func (c *Call) reuseKey(ask *cache.Ask) (key cache.Key, ok bool) {
 	if c.req.Op != schema.OpChat || c.keeps() || c.from.continues != "" {
 		return key, false
 	}
+	if d == &openai.Dialect && bytes.Contains(c.req.Raw, functionsField) {
+		return key, false // answers to functions, the older form of tools, have another form too
+	}
 	if d == &responses.Dialect && (!responses.NotStored(c.req.Raw) || responses.PreviousOf(c.req.Raw) != "") {
 		return key, false // the provider keeps it
 	}
@@ -190,6 +196,8 @@ func (c *Call) reuseKey(ask *cache.Ask) (key cache.Key, ok bool) {
 	}
 	return ask.Chat(req)
 }
+
+var functionsField = []byte(`"functions"`)
 
 // answerKept answers with what was kept; false where that cannot be told in the
 // form that was asked for.
@@ -267,134 +275,6 @@ func (c *Call) replayed(resp *schema.ChatResponse, req *schema.ChatRequest, arra
 		return asArray(body), true
 	}
 	return body, true
-}
-
-// reusable notes a whole answer that is to be kept.
-func (c *Call) reusable(answer *providers.Answer) {
-	if len(answer.Body) <= maxReused {
-		c.done.reuse.body = bytes.Clone(answer.Body)
-	}
-}
-
-// reusedFrames notes a stream that is to be kept.
-type reusedFrames struct {
-	*providers.Stream
-	r *reuse
-}
-
-// Read gives the next frames.
-func (f *reusedFrames) Read(p []byte) (int, error) {
-	n, err := f.Stream.Read(p)
-	if r := f.r; n > 0 && !r.lost {
-		if r.lost = len(r.frames)+n > 2*maxReused; r.lost { // frames say more than the answer
-			r.frames = nil
-		} else {
-			r.frames = append(r.frames, p[:n]...)
-		}
-	}
-	return n, err
-}
-
-// endReuse keeps the answer that the call has made, if others may be given it,
-// and lets go on who waits for it.
-func (c *Call) endReuse() {
-	r, store := c.done.reuse, c.g.cache
-	var a *cache.Answer
-	defer func() {
-		if r.flight != nil {
-			store.End(r.flight, a, a == nil && c.gaveUp())
-			r.flight = nil
-		}
-	}()
-	e := &c.entry
-	c.g.cache.Counts.Of(c.model.Name).Count(e.Cache, e.Saved)
-	if e.Cache != cache.Miss || c.err != nil && !e.Disconnect {
-		return
-	}
-	body := c.wholeBody()
-	if body == nil || len(body) > maxReused {
-		return
-	}
-	now := time.Now()
-	a = &cache.Answer{Key: r.key, Dialect: c.speaks, Body: body, Target: c.target.Name, Cost: e.Cost, Tags: cloned(e.Tags),
-		Made: now, Until: now.Add(r.policy.TTL), Point: r.point}
-	if r.output != nil {
-		a.Dialect = &openai.Dialect
-	}
-	store.Put(a, r.purges)
-}
-
-// gaveUp tells whether the call ended for a reason of its own, which says
-// nothing of others.
-func (c *Call) gaveUp() bool {
-	return c.err != nil && (c.err.Code == schema.CodeClientClosed || c.err.Origin == schema.OriginPolicy || c.ctx.Err() != nil)
-}
-
-// wholeBody is the answer that the call has made, as it is kept; nil: others may
-// not be given it.
-func (c *Call) wholeBody() []byte {
-	r := c.done.reuse
-	if c.req.Unified != nil {
-		return r.output
-	}
-	if c.req.Op == schema.OpEmbed || c.speaks.Chat.Decode == nil && r.body != nil {
-		return r.body
-	}
-	own := c.outputLimit(c.target) == 0
-	if r.body != nil {
-		resp, err := c.speaks.Chat.Decode(r.body)
-		if err != nil || !cache.Complete(resp, own) {
-			return nil
-		}
-		return r.body
-	}
-	if len(r.frames) == 0 || c.stream == nil || !c.stream.from.Tally().Done {
-		return nil
-	}
-	resp := gathered(c.speaks.Chat.Stream(), r.frames)
-	if resp == nil || !cache.Complete(resp, own) {
-		return nil
-	}
-	if resp.Usage.IsZero() { // the caller did not want to know
-		resp.Usage = c.entry.Usage
-	}
-	client := c.speaks.Client
-	if client.EncodeFor == nil {
-		return client.EncodeChat(nil, resp)
-	}
-	req, err := c.req.Chat()
-	if err != nil {
-		return nil
-	}
-	return client.EncodeFor(nil, req, resp)
-}
-
-// gathered is the whole answer that frames of a stream tell; nil: there is none.
-func gathered(decode dialect.StreamDecoder, frames []byte) *schema.ChatResponse {
-	var (
-		g      cache.Gather
-		chunks []schema.Chunk
-	)
-	err := sse.Events(frames, func(f dialect.Frame) (err error) {
-		chunks, err = decode.Decode(f, chunks[:0])
-		for i := range chunks {
-			g.Add(&chunks[i])
-		}
-		return err
-	})
-	if err != nil {
-		return nil
-	}
-	return g.Whole()
-}
-
-// cloned are tags that may be views of a request.
-func cloned(tags []string) []string {
-	out := make([]string, len(tags))
-	for i, t := range tags {
-		out[i] = strings.Clone(t)
-	}
-	return out
 }
 
 // PurgeCache takes kept answers out and tells how many.

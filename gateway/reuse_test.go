@@ -75,6 +75,10 @@ func TestAnswersAreReused(t *testing.T) {
 	if saved.Cost != 0 || saved.Saved != paid.Cost || saved.Cache != "hit" || saved.Target != "up/echo" || saved.Usage.Input != 0 || saved.Status != 200 {
 		t.Errorf("%+v", saved)
 	}
+	r.stop() // the log is written then
+	if log := r.access.String(); !strings.Contains(log, `"cache":"miss"`) || !strings.Contains(log, `"cache":"hit"`) {
+		t.Errorf("log %s", log)
+	}
 	f := r.g.CacheFigures()
 	if f.Entries != 1 || f.Hits != 1 || f.Misses != 1 || f.SavedUSD != paid.Cost || len(f.Models) != 1 || f.Models[0].Model != "team" {
 		t.Errorf("%+v", f)
@@ -96,6 +100,7 @@ func TestWhatIsNotReused(t *testing.T) {
 		"a format":          chat("team", "hi", `,"response_format":{"type":"json_object"}`),
 		"another model":     chat("all", "hi", ""),
 		"an effect":         chat("team", "hi", `,"store":true`),
+		"functions":         chat("team", "hi", `,"functions":[{"name":"f"}]`),
 		"a search":          chat("team", "hi", `,"web_search_options":{}`),
 	} {
 		if a := ask(body); a.status != 200 || a.header.Get("x-sluice-cache") == "hit" {

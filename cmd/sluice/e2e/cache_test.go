@@ -107,9 +107,12 @@ func TestCache(t *testing.T) {
 	if a.header.Get("x-sluice-cache") != "hit" || a.get("0.candidates.0.content.parts.0.text").Str != "across" {
 		t.Errorf("%v %s", a.header, a.body)
 	}
-	for query, want := range map[string]int64{"tag=blue": 0, "key=" + key: 1, "model=own": 1, "prefix=kept/u/": 1} {
-		if a := g.api("DELETE", "cache?"+query, ""); a.status != 200 || a.get("purged").Int() != want {
-			t.Errorf("%s: %d %s, want %d", query, a.status, a.body, want)
+	for _, c := range []struct {
+		query string
+		want  int64
+	}{{"tag=blue", 0}, {"key=" + key, 1}, {"model=own", 1}, {"prefix=kept/u/", 1}} {
+		if a := g.api("DELETE", "cache?"+c.query, ""); a.status != 200 || a.get("purged").Int() != c.want {
+			t.Errorf("%s: %d %s, want %d", c.query, a.status, a.body, c.want)
 		}
 	}
 	cached("own", "miss")
