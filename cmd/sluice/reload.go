@@ -6,11 +6,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
 
 	"sluice/cmd/sluice/config"
+	"sluice/gateway/cache"
 	"sluice/gateway/guard"
 	"sluice/gateway/telemetry"
 	"sluice/providers/catalog"
@@ -125,11 +127,15 @@ func (s *server) catchUp(ctx context.Context) {
 
 // rebuild makes a snapshot of cfg and swaps it in.
 func (s *server) rebuild(ctx context.Context, cfg *config.Config) error {
+	was := s.build.view().cfg
 	snap, err := s.build.snapshot(ctx, s, cfg)
 	if err != nil {
 		return err
 	}
 	s.gateway.Swap(snap)
+	if was != nil && !sameGuards(was, cfg) {
+		s.gateway.PurgeCache(cache.Selection{}) // what was kept came past other guards
+	}
 	return nil
 }
 
@@ -304,4 +310,16 @@ func (s *server) gauges() telemetry.Gauges {
 			}
 		},
 	}
+}
+
+// sameGuards tells whether all models have the same guards in two configurations.
+func sameGuards(a, b *config.Config) bool {
+	for _, models := range []map[string]config.Model{a.Models, b.Models} {
+		for name := range models {
+			if !slices.Equal(a.Models[name].Guard, b.Models[name].Guard) {
+				return false
+			}
+		}
+	}
+	return reflect.DeepEqual(a.Guards, b.Guards)
 }
