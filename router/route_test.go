@@ -141,7 +141,7 @@ func TestNoRetryStormAtOnce(t *testing.T) {
 		r.Candidates[i].Target = NewTarget(r.Candidates[i].Target.ID, Breaker{Failures: 1e6, Ratio: 1, MinCalls: 1e6})
 	}
 	r.Retry.Attempts = 5
-	const calls, atOnce = 1000, 100
+	const calls, atOnce = 2000, 100
 	var attempts atomic.Int64
 	var wg sync.WaitGroup
 	for range atOnce {
