@@ -340,13 +340,15 @@ func (o *output) value() []byte {
 // promptOutput asks the model, checks what it says and, while it breaks the
 // schema, shows it its fault and asks again.
 //
-// turn is how many answers were wrong already.
+// turn is how many answers were wrong already. A model that does not get it
+// right gives way to its fallback for invalid_output, which is asked afresh.
 func (c *Call) promptOutput(turn int) (output, error) {
 	if turn == 0 {
 		if out, ok, err := c.keptOutput(); ok || err != nil {
 			return out, err
 		}
 	}
+	asked := c.req.Unified
 	for ; ; turn++ {
 		answer, err := c.whole((*providers.Provider).Chat)
 		if err != nil {
@@ -365,10 +367,12 @@ func (c *Call) promptOutput(turn int) (output, error) {
 			c.reusableOutput(out.chat)
 			return out, nil
 		}
-		if turn >= c.prompt.Template.Sluice.Repair {
-			return output{}, errOutput(faults)
+		if turn < c.prompt.Template.Sluice.Repair {
+			err = c.askAgain(text, faults)
+		} else {
+			turn, err = -1, c.askFallback(asked, errOutput(faults))
 		}
-		if err := c.askAgain(text, faults); err != nil {
+		if err != nil {
 			return output{}, err
 		}
 	}
@@ -383,32 +387,6 @@ func (c *Call) checkOutput(text string) (output, []prompts.Problem) {
 		return output{}, faults
 	}
 	return output{json: value, text: text}, nil
-}
-
-// askAgain adds the turn that shows the model its fault, and holds for it.
-func (c *Call) askAgain(said string, faults []prompts.Problem) error {
-	req := *c.req.Unified
-	req.Stream = false
-	req.Messages = append(slices.Clip(req.Messages),
-		schema.Message{Role: schema.RoleAssistant, Parts: schema.TextParts(said)},
-		schema.Message{Role: schema.RoleUser, Parts: schema.TextParts(c.prompt.Template.RepairMessage(faults))})
-	c.req = providers.Request{Op: schema.OpChat, Unified: &req, Head: headOf(&req)}
-	c.money.counted, c.money.clamped = 0, 0
-	if err := c.reserve(); err != nil {
-		return err
-	}
-	return c.guardIn()
-}
-
-func errOutput(faults []prompts.Problem) *schema.Error {
-	var b strings.Builder
-	b.WriteString("the model's output breaks the prompt's schema")
-	for _, f := range faults {
-		b.WriteString("; ")
-		b.WriteString(strings.TrimSpace(f.Pointer + " " + f.Message))
-	}
-	return &schema.Error{Code: schema.CodeInvalidOutput, Status: 502, Origin: schema.OriginProvider,
-		Class: schema.ClassInvalidOutput, Message: b.String()}
 }
 
 func answerText(r *schema.ChatResponse) string {

@@ -106,14 +106,16 @@ func (f *promptFrames) finish() error {
 		c.reusableOutput(f.whole())
 	}
 	if faults != nil {
+		turn, err := 1, error(nil)
 		if c.prompt.Template.Sluice.Repair == 0 {
-			return errOutput(faults)
+			turn, err = 0, c.askFallback(c.req.Unified, errOutput(faults))
+		} else {
+			err = c.askAgain(f.text.String(), faults)
 		}
-		if err := c.askAgain(f.text.String(), faults); err != nil {
+		if err != nil {
 			return err
 		}
-		var err error
-		if out, err = c.promptOutput(1); err != nil {
+		if out, err = c.promptOutput(turn); err != nil {
 			return err
 		}
 	}

@@ -87,6 +87,17 @@ func (f *Fallback) takes(c schema.Class) bool {
 	return true
 }
 
+// FallbackFor is the first fallback that serves an error of class c and is not
+// skipped; nil: there is none.
+func (r *Route) FallbackFor(c schema.Class, skip func(*Route) bool) *Route {
+	for i := range r.Fallback {
+		if f := &r.Fallback[i]; f.takes(c) && !skip(f.Route) {
+			return f.Route
+		}
+	}
+	return nil
+}
+
 // Prepare checks the route and fills in defaults. Fallbacks may still be added
 // until the first call.
 func (r *Route) Prepare() error {
