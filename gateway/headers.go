@@ -46,7 +46,7 @@ func (c *Call) commonHeaders() {
 // costHeader tells what the call has cost.
 func (c *Call) costHeader() {
 	var buf [32]byte
-	c.rc.Response.Header.SetCanonical(headerCost, c.entry.Cost.AppendTo(buf[:0]))
+	c.rc.Response.Header.SetCanonical(headerCost, c.totalCost().AppendTo(buf[:0]))
 }
 
 // answerHeaders are those of an answer that a target gave.
