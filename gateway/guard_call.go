@@ -128,6 +128,7 @@ func (c *Call) consult(ctx context.Context, model string, ask func(own *Call) ([
 		if err != nil {
 			own.err = schema.AsError(err)
 			e.Status = own.err.Status
+			g.log.Warn("a guard's model did not decide", "call", c.entry.Call, "model", model, "code", own.err.Code)
 		}
 		c.money.steps.cost += own.totalCost()
 		addUsage(&c.money.steps.usage, e.Usage)

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	neturl "net/url"
 
 	"sluice/billing"
 	"sluice/gateway/guard"
@@ -59,6 +60,10 @@ func postQuestion(ctx context.Context, url, secret string, body []byte) (v guard
 		req.Header.Set(billing.SignatureHeader, "sha256="+hex.EncodeToString(mac.Sum(nil)))
 	}
 	resp, err := guardClient.Do(req)
+	var failed *neturl.Error
+	if errors.As(err, &failed) { // without the address, which may hold a secret
+		err = failed.Err
+	}
 	if err != nil {
 		return v, err
 	}

@@ -45,7 +45,7 @@ func (c *Call) takeTickets() error {
 		owner *billing.Owner
 		into  *billing.Ticket
 	}{{c.owner(), &t.key}, {c.promptLimits(), &t.prompt}, {c.model.Limits, &t.model}} {
-		if l.owner == nil {
+		if l.owner == nil || c.from.unguarded && l.into == &t.key { // the caller has not asked for a guard's call
 			continue
 		}
 		ticket, err := l.owner.Admit(now, c.tokensNeeded(l.owner))

@@ -59,18 +59,26 @@ func (t *Stream) keep(c *schema.Chunk) error {
 type place struct {
 	choice int
 	lane   lane
-	tool   int
+	part   int // of the choice; of arguments: the call's index
 }
 
 // release takes the kept answer past the guards and appends it: each text whole,
 // in the chunk in which it began.
 func (t *Stream) release(out []schema.Chunk) ([]schema.Chunk, error) {
 	byPlace := map[place]*text{}
+	running, parts := map[int]lane{}, map[int]int{} // by choice
 	var l texts
 	join := func(at place, p *string) {
 		if *p == "" {
 			return
 		}
+		if at.lane != arguments {
+			if at.lane != running[at.choice] {
+				parts[at.choice]++
+			}
+			at.part = parts[at.choice]
+		}
+		running[at.choice] = at.lane
 		first := byPlace[at]
 		if first == nil {
 			first = &text{choice: at.choice, said: at.lane == said, json: at.lane == arguments, put: func(s string) { *p = s }, changed: true}
@@ -83,6 +91,9 @@ func (t *Stream) release(out []schema.Chunk) ([]schema.Chunk, error) {
 	for i := range t.kept {
 		for j := range t.kept[i].Choices {
 			d := &t.kept[i].Choices[j]
+			if d.NewPart || d.Raw != nil { // what comes is another text
+				running[d.Index] = noLane
+			}
 			join(place{d.Index, thinking, 0}, &d.Thinking)
 			join(place{d.Index, said, 0}, &d.Text)
 			join(place{d.Index, refusal, 0}, &d.Refusal)

@@ -14,7 +14,6 @@ type run struct {
 	groups [mostDigits]int // how many digits each group has
 	last   int             // the last group
 	odd    int             // how many digits came before a separator that no card has
-	next   byte            // what follows the last digit of the text; 0: nothing
 }
 
 // read takes the run that begins at i. v is open if the text ends within it.

@@ -315,3 +315,47 @@ func TestLongTexts(t *testing.T) {
 		}
 	}
 }
+
+// TestWholeDelta: a delta may hold whole calls, and the end of the choice.
+func TestWholeDelta(t *testing.T) {
+	st := NewSession(NewSet([]*Guard{pii(OnResponse, false)}), nil).NewStream(t.Context())
+	one := 1
+	d := schema.ChoiceDelta{Thinking: "think a@b.co", Text: "say c@d.co", FinishReason: "tool_calls", ToolCalls: []schema.ToolCall{
+		{ID: "1", Function: schema.FunctionCall{Name: "f", Arguments: `{"a":"e@f.co"}`}},
+		{ID: "2", Index: &one, Function: schema.FunctionCall{Name: "g", Arguments: `[4111111111111111`}}}}
+	out, err := st.Chunk(&schema.Chunk{Choices: []schema.ChoiceDelta{d}}, nil)
+	if err != nil || len(out) != 1 {
+		t.Fatalf("%d chunks, %v", len(out), err)
+	}
+	got := &out[0].Choices[0]
+	if got.Thinking != "think [EMAIL]" || got.Text != "say [EMAIL]" || got.ToolCalls[0].Function.Arguments != `{"a":"[EMAIL]"}` ||
+		got.ToolCalls[1].Function.Arguments != `["[CARD]"` {
+		t.Errorf("%+v", got)
+	}
+	if out, err = st.End(out[:0]); err != nil || len(out) != 0 {
+		t.Errorf("%+v, %v", out, err)
+	}
+}
+
+// TestWholeParts: where a guard sees whole answers, texts stay where they were
+// said.
+func TestWholeParts(t *testing.T) {
+	g := &Guard{Name: "g", On: OnResponse, Mask: &Matcher{Kinds: Email}, Check: func(text string) error {
+		if text != "a [EMAIL]b" {
+			t.Errorf("checked %q", text)
+		}
+		return nil
+	}, Figures: &Figures{}}
+	st := NewSession(NewSet([]*Guard{g}), nil).NewStream(t.Context())
+	var out []schema.Chunk
+	for _, d := range []schema.ChoiceDelta{{Text: "a x@"}, {Text: "y.zz"}, {ToolCalls: []schema.ToolCall{{ID: "1", Function: schema.FunctionCall{Name: "f", Arguments: "{}"}}}}, {Text: "b"}, {FinishReason: "stop"}} {
+		var err error
+		if out, err = st.Chunk(&schema.Chunk{Choices: []schema.ChoiceDelta{d}}, out); err != nil || len(out) > 0 {
+			t.Fatalf("%+v, %v", out, err)
+		}
+	}
+	out, err := st.End(nil)
+	if err != nil || len(out) != 5 || out[0].Choices[0].Text != "a [EMAIL]" || out[1].Choices[0].Text != "" || out[3].Choices[0].Text != "b" {
+		t.Errorf("%+v, %v", out, err)
+	}
+}

@@ -42,7 +42,8 @@ const (
 // time.
 type choice struct {
 	lane  lane
-	tool  int // of arguments: the call's index
+	tool  int     // of arguments: the call's index
+	last  *string // where in the delta that is looked at the text stands; nil: not in it
 	steps []step
 	back  restorer
 }
@@ -97,6 +98,7 @@ func (t *Stream) End(out []schema.Chunk) ([]schema.Chunk, error) {
 		return t.release(out)
 	}
 	for i := range t.choices {
+		t.choices[i].last = nil // that delta is gone
 		var err error
 		if out, err = t.flush(i, out); err != nil {
 			return out, err
@@ -131,6 +133,7 @@ func (t *Stream) at(index int) *choice {
 // delta takes what a chunk adds to one choice; what of the text before it must
 // come first is appended to out.
 func (t *Stream) delta(d *schema.ChoiceDelta, out []schema.Chunk) ([]schema.Chunk, error) {
+	t.at(d.Index).last = nil
 	if t.s.set.on&OnResponse != 0 {
 		d.Logprobs = nil
 	}
@@ -185,6 +188,7 @@ func (t *Stream) write(index int, l lane, tool int, p *string, out []schema.Chun
 		}
 		c.begin(t.s, l, tool)
 	}
+	c.last = p
 	*p, err = c.write(t.s, *p, false)
 	return out, err
 }
@@ -200,7 +204,9 @@ func (t *Stream) call(index int, call *schema.ToolCall, out []schema.Chunk) ([]s
 		if out, err = t.flush(index, out); err != nil {
 			return out, err
 		}
-		t.at(index).begin(t.s, arguments, tool)
+		c := t.at(index)
+		c.begin(t.s, arguments, tool)
+		c.last = &call.Function.Arguments
 	}
 	return t.write(index, arguments, tool, &call.Function.Arguments, out)
 }
@@ -223,7 +229,7 @@ func (t *Stream) whole(list ...*json.RawMessage) error {
 
 // closing adds what is held back to the delta that ends a choice.
 func (t *Stream) closing(d *schema.ChoiceDelta, out []schema.Chunk) ([]schema.Chunk, error) {
-	if c := t.at(d.Index); c.lane != said {
+	if c := t.at(d.Index); c.lane != said || c.last != nil {
 		return t.flush(d.Index, out)
 	}
 	rest, err := t.close(d.Index)
@@ -242,13 +248,19 @@ func (t *Stream) close(index int) (string, error) {
 	return rest, err
 }
 
-// flush is close, with the rest as a chunk of its own.
+// flush is close, with the rest where the text stands in the delta that is looked
+// at, or, if it does not, as a chunk of its own.
 func (t *Stream) flush(index int, out []schema.Chunk) ([]schema.Chunk, error) {
 	c := t.at(index)
-	l, tool := c.lane, c.tool
+	l, tool, last := c.lane, c.tool, c.last
+	c.last = nil
 	rest, err := t.close(index)
 	if rest == "" || err != nil {
 		return out, err
+	}
+	if last != nil {
+		*last += rest
+		return out, nil
 	}
 	d := schema.ChoiceDelta{Index: index}
 	switch l {

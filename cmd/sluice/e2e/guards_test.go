@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -286,5 +287,31 @@ func TestGuardsReloaded(t *testing.T) {
 	}
 	if list := g.api("GET", "guards", ""); list.get("data.0.denied").Int() != 2 || list.get("data.0.checked").Int() != 2 {
 		t.Errorf("%s", list.body)
+	}
+}
+
+// The calls that guards make are the caller's in the ledger, and not in its
+// limits.
+func TestGuardsCallIsCharged(t *testing.T) {
+	g := start(t, providers+`  paid: {kind: mock, prices: {"*": {input: 1000, output: 1000}}}
+guards: {moderate: {call: paid/moderate}}
+models: {safe: {targets: [{model: paid/echo}], guard: [moderate]}}
+teams: {t: {budget: {usd: 100, per: total}, keys: [{name: k, value: "`+teamKey+`", models: [safe], limits: {parallel: 1}}]}}
+`)
+	a := g.chat(chatBody("safe", "hello", ""))
+	if a.status != 200 {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	g.waitCalls(2)
+	total := new(big.Rat)
+	for _, e := range g.requests("") {
+		usd, ok := new(big.Rat).SetString(g.api("GET", "requests/"+e.Call, "").get("usd").String())
+		if !ok || usd.Sign() <= 0 && e.Model == "safe" || e.ID != a.header.Get("x-request-id") {
+			t.Errorf("%+v", e)
+		}
+		total.Add(total, usd)
+	}
+	if shown, _ := new(big.Rat).SetString(a.header.Get("x-sluice-cost")); shown == nil || shown.Cmp(total) != 0 {
+		t.Errorf("the calls cost %s, told was %s", total.FloatString(9), a.header.Get("x-sluice-cost"))
 	}
 }
