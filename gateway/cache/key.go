@@ -111,6 +111,7 @@ func essence(req *schema.ChatRequest) *schema.ChatRequest {
 		e.N = nil
 	}
 	e.Extra = without(req.Extra, idle)
+	e.LogitBias, e.Audio, e.Prediction = filled(e.LogitBias), filled(e.Audio), filled(e.Prediction)
 	e.Messages = slices.Clone(req.Messages)
 	foreign := len(e.Extra) > 0
 	for i := range e.Messages {
@@ -119,20 +120,28 @@ func essence(req *schema.ChatRequest) *schema.ChatRequest {
 		foreign = foreign || len(m.Extra) > 0 || len(m.CallExtra) > 0
 		for j := range m.Parts {
 			p := &m.Parts[j]
-			p.CacheControl = nil
+			p.CacheControl, p.Citations, p.Raw = nil, filled(p.Citations), filled(p.Raw)
 			foreign = foreign || len(p.Extra) > 0 || len(p.Raw) > 0
 		}
 	}
 	e.Tools = slices.Clone(req.Tools)
 	for i := range e.Tools {
 		t := &e.Tools[i]
-		t.CacheControl = nil
+		t.CacheControl, t.Parameters, t.Raw = nil, filled(t.Parameters), filled(t.Raw)
 		foreign = foreign || len(t.Extra) > 0 || len(t.Raw) > 0
 	}
 	if !foreign {
 		e.Dialect = "" // nothing is in its words
 	}
 	return &e
+}
+
+// filled is nil of a value that is empty: such a one has no form in JSON.
+func filled(v json.RawMessage) json.RawMessage {
+	if len(v) == 0 {
+		return nil
+	}
+	return v
 }
 
 func without(fields map[string]json.RawMessage, names []string) map[string]json.RawMessage {

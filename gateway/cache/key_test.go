@@ -36,6 +36,14 @@ func TestKeys(t *testing.T) {
 	if k, _ := keyOf(t, &anthropic.Dialect, ask, strings.ReplaceAll(plain, `"hi"`, `[{"type":"text","text":"hi","cache_control":{"type":"ephemeral"}}]`)+`}`); k != base {
 		t.Errorf("Anthropic's: %s, want %s", k, base)
 	}
+	req, err := openai.Dialect.Client.DecodeChat([]byte(plain + `}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.LogitBias, req.Messages[0].Parts[0].Raw, req.Messages[0].Parts[0].Citations = []byte{}, []byte{}, []byte{}
+	if k, ok := ask.Chat(req); !ok || k.Name != base {
+		t.Errorf("with empty values: %v %s, want %s", ok, k.Name, base)
+	}
 	seen := map[string]string{base: ""}
 	for _, more := range []string{`,"n":2`, `,"temperature":0`, `,"top_p":0`, `,"seed":0`, `,"stop":"x"`, `,"tools":[{"type":"function","function":{"name":"f"}}]`,
 		`,"response_format":{"type":"json_object"}`, `,"x_own":1`, `,"x_own":2`, `,"reasoning_effort":"low"`, `,"logit_bias":{"1":2}`, `,"verbosity":"low"`} {
