@@ -174,10 +174,14 @@ func (r *rig) start(s *setup, log *slog.Logger) {
 			t.Fatal(err)
 		}
 		for _, m := range s.models {
-			m.Limits = owners.Team(gateway.ModelOwner(m.Name))
+			if o := owners.Team(gateway.ModelOwner(m.Name)); o != nil { // calls of the snapshot before may read it
+				m.Limits = o
+			}
 		}
 		for _, p := range s.providers {
-			p.Limits = owners.Team(gateway.ProviderOwner(p.Name))
+			if o := owners.Team(gateway.ProviderOwner(p.Name)); o != nil {
+				p.Limits = o
+			}
 		}
 		r.owners = owners
 		parts := gateway.Parts{Settings: s.settings, Owners: owners, Models: s.models, Providers: s.providers, List: s.list, Bare: s.bare}
