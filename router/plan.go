@@ -2,6 +2,7 @@ package router
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -214,9 +215,13 @@ func (r *Route) ready(i int, now time.Time) (ok bool, wait time.Duration, coolin
 }
 
 func noTarget(r *Route, wait time.Duration, class schema.Class) *schema.Error {
-	return &schema.Error{Code: schema.CodeNoTarget, Status: 503, Origin: schema.OriginGateway, Class: class,
-		Message:    "no target of " + r.Name + " can take the call now",
-		RetryAfter: max(wait, time.Second)}
+	why := "all have failed and are left alone for a while"
+	if class == schema.ClassRateLimited {
+		why = "what their providers allow is used up, or their keys are refused"
+	}
+	wait = max(wait, time.Second)
+	return &schema.Error{Code: schema.CodeNoTarget, Status: 503, Origin: schema.OriginGateway, Class: class, RetryAfter: wait,
+		Message: fmt.Sprintf("no target of %s can take the call now: %s; try again in %d s", r.Name, why, (wait+time.Second-1)/time.Second)}
 }
 
 // candidate tries one target with its secrets. It returns nil and stop when an
