@@ -36,7 +36,6 @@ type Call struct {
 	req    providers.Request
 	passed *passedBody // of a request that is passed on; nil: it is none
 
-	guards  *guard.Session // nil: its model has none
 	tickets tickets
 	money   money
 	until   deadline
@@ -59,6 +58,7 @@ type origin struct {
 	depth            int             // of steps that call prompts with steps
 	allowed          string          // the methods of a path that was called with another
 	continues        string          // the kept answer that it goes on from
+	guards           *guard.Session  // of the model that it went to; nil: it has none
 	unguarded        bool            // it is made for a guard
 	explain          bool            // it wants to know how it was decided
 }

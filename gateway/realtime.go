@@ -54,7 +54,7 @@ func (c *Call) serveRealtime() error {
 	if err := c.admit(); err != nil {
 		return err
 	}
-	if c.guards != nil {
+	if c.from.guards != nil {
 		return errUnguarded(c.model.Name, "serves no realtime sessions")
 	}
 	c.ctx, c.until.stop = context.WithCancel(c.g.ctx)
