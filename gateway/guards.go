@@ -84,10 +84,14 @@ func (c *Call) guardPassed() error {
 
 // guardRecords tells what the guards did, for the ledger.
 func (c *Call) guardRecords() string {
-	if c.from.guards == nil || len(c.from.guards.Records()) == 0 {
+	if c.from.guards == nil {
 		return ""
 	}
-	b, err := json.Marshal(c.from.guards.Records())
+	records := c.from.guards.Records()
+	if len(records) == 0 {
+		return ""
+	}
+	b, err := json.Marshal(records)
 	if err != nil {
 		return ""
 	}
