@@ -36,9 +36,9 @@ type Call struct {
 	req    providers.Request
 	passed *passedBody // of a request that is passed on; nil: it is none
 
-	guards  *guard.Session // nil: its model has none
 	tickets tickets
 	money   money
+	until   deadline
 	plan    router.Plan
 	attempt *router.Attempt // a stream's, until it is over
 	target  *Target         // that was tried last
@@ -54,14 +54,14 @@ type Call struct {
 type origin struct {
 	method, path, ip string
 	within           context.Context // of the call that makes this one; nil: a client does
-	until            deadline
-	life             *lifetime // of the client's call; nil: there is none, or it is not open yet
-	depth            int       // of steps that call prompts with steps
-	allowed          string    // the methods of a path that was called with another
-	continues        string    // the kept answer that it goes on from
-	unguarded        bool      // it is made for a guard
-	explain          bool      // it wants to know how it was decided
-	cache            string    // what the call that makes this one said of the cache
+	life             *lifetime       // of the client's call; nil: there is none, or it is not open yet
+	depth            int             // of steps that call prompts with steps
+	allowed          string          // the methods of a path that was called with another
+	continues        string          // the kept answer that it goes on from
+	guards           *guard.Session  // of the model that it went to; nil: it has none
+	unguarded        bool            // it is made for a guard
+	explain          bool            // it wants to know how it was decided
+	cache            string          // what the call that makes this one said of the cache
 }
 
 // money is what a call may cost.
@@ -147,8 +147,8 @@ func (c *Call) close() {
 		c.g.watch.remove(&c.watch)
 		cancel(nil)
 	}
-	if c.from.until.stop != nil {
-		c.from.until.stop()
+	if c.until.stop != nil {
+		c.until.stop()
 	}
 }
 

@@ -127,8 +127,8 @@ func (c *Call) deadline() error {
 	if err != nil || d <= 0 {
 		return schema.Invalid("x-sluice-timeout", "x-sluice-timeout must be a positive duration such as 20s, not %q", string(v))
 	}
-	c.from.until.at = c.now.Add(d)
-	c.ctx, c.from.until.stop = context.WithDeadline(c.ctx, c.from.until.at)
+	c.until.at = c.now.Add(d)
+	c.ctx, c.until.stop = context.WithDeadline(c.ctx, c.until.at)
 	return nil
 }
 
@@ -224,7 +224,7 @@ func (c *Call) route(late bool, try func(*providers.Provider, *providers.Call) e
 		begin := time.Now()
 		call := providers.Call{
 			Request: &c.req, Model: t.Model, MaxTokens: c.outputLimit(t), Refuse: c.model.Refuse, Header: c.forwarded(),
-			NoReasoning: t.NoReasoning, Deadline: c.from.until.at, ID: c.entry.Call, Now: begin,
+			NoReasoning: t.NoReasoning, Deadline: c.until.at, ID: c.entry.Call, Now: begin,
 		}
 		if a.Secret != nil {
 			call.Secret = a.Secret.Value

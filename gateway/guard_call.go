@@ -115,8 +115,8 @@ func (c *Call) consult(ctx context.Context, model string, ask func(own *Call) ([
 	rc.Init(&fasthttp.Request{}, nil, serverLogger{g.log})
 	own := g.newCall(rc)
 	own.snap, own.caller, own.from = c.snap, c.caller, c.from
-	own.from.within, own.from.unguarded, own.from.explain = ctx, true, false
-	own.from.until = deadline{at: c.from.until.at} // c stops its own
+	own.from.within, own.from.guards, own.from.unguarded, own.from.explain = ctx, nil, true, false
+	own.until.at = c.until.at
 	e := &own.entry
 	e.Team, e.KeyID, e.Key, e.User = c.entry.Team, c.entry.KeyID, c.entry.Key, c.entry.User
 	e.Tags, e.RequestID, e.Model = c.entry.Tags, c.entry.RequestID, model

@@ -11,8 +11,8 @@ import (
 // beginGuards notes the guards of the model that was asked for: they stay,
 // whatever other model is asked in the end.
 func (c *Call) beginGuards() {
-	if c.guards == nil && c.model.Guards != nil && !c.from.unguarded {
-		c.guards = guard.NewSession(c.model.Guards, c)
+	if c.from.guards == nil && c.model.Guards != nil && !c.from.unguarded {
+		c.from.guards = guard.NewSession(c.model.Guards, c)
 	}
 }
 
@@ -20,27 +20,27 @@ func (c *Call) beginGuards() {
 // come past them.
 func (c *Call) guardIn() error {
 	c.beginGuards() // a model that was turned to may have some, too
-	if c.guards == nil {
+	if c.from.guards == nil {
 		return nil
 	}
 	c.req.Translate = true // what was looked at is what is sent: bytes may say more, or other than it seems
 	switch c.req.Op {
 	case schema.OpEmbed:
-		return guarded(c.req.Embed, func(r *schema.EmbedRequest) (*schema.EmbedRequest, error) { return c.guards.Embed(c.ctx, r) }, func(r *schema.EmbedRequest) {
+		return guarded(c.req.Embed, func(r *schema.EmbedRequest) (*schema.EmbedRequest, error) { return c.from.guards.Embed(c.ctx, r) }, func(r *schema.EmbedRequest) {
 			c.req.ReplaceEmbed(r)
 			c.done.masked = true
 		})
 	case schema.OpRerank:
-		return guarded(c.req.Rerank, func(r *schema.RerankRequest) (*schema.RerankRequest, error) { return c.guards.Rerank(c.ctx, r) }, c.req.ReplaceRerank)
+		return guarded(c.req.Rerank, func(r *schema.RerankRequest) (*schema.RerankRequest, error) { return c.from.guards.Rerank(c.ctx, r) }, c.req.ReplaceRerank)
 	}
-	err := guarded(c.req.Chat, func(r *schema.ChatRequest) (*schema.ChatRequest, error) { return c.guards.Chat(c.ctx, r) }, func(r *schema.ChatRequest) {
+	err := guarded(c.req.Chat, func(r *schema.ChatRequest) (*schema.ChatRequest, error) { return c.from.guards.Chat(c.ctx, r) }, func(r *schema.ChatRequest) {
 		c.req.Replace(r)
 		c.done.masked = true
 	})
-	if err != nil || c.req.Op != schema.OpChat || !c.guards.Answers() {
+	if err != nil || c.req.Op != schema.OpChat || !c.from.guards.Answers() {
 		return err
 	}
-	c.req.Filter = func() providers.Filter { return c.guards.NewStream(c.ctx) }
+	c.req.Filter = func() providers.Filter { return c.from.guards.NewStream(c.ctx) }
 	return nil
 }
 
@@ -63,10 +63,10 @@ func guarded[T any](read func() (*T, error), past func(*T) (*T, error), replace 
 
 // guardOut takes a whole answer past the guards.
 func (c *Call) guardOut(answer *providers.Answer) error {
-	if c.guards == nil || c.req.Op != schema.OpChat || answer.Chat == nil || !c.guards.Answers() {
+	if c.from.guards == nil || c.req.Op != schema.OpChat || answer.Chat == nil || !c.from.guards.Answers() {
 		return nil
 	}
-	if err := c.guards.Answer(c.ctx, answer.Chat); err != nil {
+	if err := c.from.guards.Answer(c.ctx, answer.Chat); err != nil {
 		return err
 	}
 	return answer.Encode(&c.req)
@@ -75,13 +75,13 @@ func (c *Call) guardOut(answer *providers.Answer) error {
 // guardPassed takes a request that is passed on past the guards: JSON only, for
 // of other bodies they cannot know what is text.
 func (c *Call) guardPassed() error {
-	if c.guards == nil || len(c.passed.raw) == 0 {
+	if c.from.guards == nil || len(c.passed.raw) == 0 {
 		return nil
 	}
 	if !c.passed.json() {
 		return errUnguarded(c.model.Name, "takes no uploads")
 	}
-	raw, err := c.guards.JSON(c.ctx, c.passed.raw)
+	raw, err := c.from.guards.JSON(c.ctx, c.passed.raw)
 	if err != nil {
 		return err
 	}
@@ -90,10 +90,14 @@ func (c *Call) guardPassed() error {
 
 // guardRecords tells what the guards did, for the ledger.
 func (c *Call) guardRecords() string {
-	if c.guards == nil || len(c.guards.Records()) == 0 {
+	if c.from.guards == nil {
 		return ""
 	}
-	b, err := json.Marshal(c.guards.Records())
+	records := c.from.guards.Records()
+	if len(records) == 0 {
+		return ""
+	}
+	b, err := json.Marshal(records)
 	if err != nil {
 		return ""
 	}

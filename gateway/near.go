@@ -87,7 +87,7 @@ func (c *Call) embedded(name, text string) ([]float32, error) {
 	plan := router.Plan{Route: m.Route, Admit: c.admitAt}
 	err = plan.Do(c.ctx, func(a *router.Attempt) (err error) {
 		bill.target = a.Candidate.Payload.(*Target)
-		call := providers.Call{Request: req, Model: bill.target.Model, Deadline: c.from.until.at, ID: c.entry.Call, Now: time.Now()}
+		call := providers.Call{Request: req, Model: bill.target.Model, Deadline: c.until.at, ID: c.entry.Call, Now: time.Now()}
 		if a.Secret != nil {
 			call.Secret = a.Secret.Value
 		}

@@ -30,9 +30,9 @@ type errand struct {
 // errand is one on behalf of the call's caller, within the call.
 func (c *Call) errand(ctx context.Context) errand {
 	from := c.from
-	from.within, from.cache = ctx, c.cacheWish()
+	from.within, from.guards, from.cache = ctx, nil, c.cacheWish()
 	return errand{snap: c.snap, caller: c.caller, prompt: c.prompt, from: from, requestID: c.entry.RequestID,
-		until: c.from.until.at, tags: c.entry.Tags}
+		until: c.until.at, tags: c.entry.Tags}
 }
 
 // outcome is what an errand brought. What it cost is charged, err or not.
@@ -52,7 +52,7 @@ func (g *Gateway) run(e errand, input map[string]any) (o outcome) {
 	rc.Init(&fasthttp.Request{}, nil, serverLogger{g.log})
 	c := g.newCall(rc)
 	c.snap, c.caller, c.prompt, c.from = e.snap, e.caller, e.prompt, e.from
-	c.from.until = deadline{at: e.until} // whose call it is stops its own
+	c.until.at = e.until
 	c.notePrompt()
 	en := &c.entry
 	en.Team, en.KeyID, en.Key, en.User = e.caller.Key.Team, e.caller.Key.ID, e.caller.Label, e.caller.Key.User

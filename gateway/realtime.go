@@ -54,10 +54,10 @@ func (c *Call) serveRealtime() error {
 	if err := c.admit(); err != nil {
 		return err
 	}
-	if c.guards != nil {
+	if c.from.guards != nil {
 		return errUnguarded(c.model.Name, "serves no realtime sessions")
 	}
-	c.ctx, c.from.until.stop = context.WithCancel(c.g.ctx)
+	c.ctx, c.until.stop = context.WithCancel(c.g.ctx)
 	host, err := c.dialRealtime(shake)
 	if err != nil {
 		return err

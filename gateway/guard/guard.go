@@ -3,7 +3,9 @@ package guard
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -107,11 +109,12 @@ type Record struct {
 }
 
 // Session is one call on its way past the guards. One goroutine at a time uses
-// it.
+// it; its streams may each have their own.
 type Session struct {
 	set     *Set
 	who     any
-	vault   vault
+	vault   vault // written by requests, read by answers
+	mu      sync.Mutex
 	records []Record
 }
 
@@ -119,7 +122,11 @@ type Session struct {
 func NewSession(set *Set, who any) *Session { return &Session{set: set, who: who} }
 
 // Records tells what the guards did.
-func (s *Session) Records() []Record { return s.records }
+func (s *Session) Records() []Record {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.records)
+}
 
 // Answers tells whether the answer must come past the guards, or be given its
 // values back.
@@ -248,6 +255,8 @@ func (s *Session) masked(g *Guard, stage Stage, hits int, kinds Kinds) {
 // note adds to what the guard has done in the same way already: a stream is
 // looked at piece by piece.
 func (s *Session) note(r Record) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for i := range s.records {
 		if o := &s.records[i]; o.Guard == r.Guard && o.Stage == r.Stage && o.Action == r.Action {
 			o.Count += r.Count
