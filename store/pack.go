@@ -221,11 +221,15 @@ func (u *unpacker) nextRow() bool {
 func (u *unpacker) addTo(s *sums) {
 	b, at := u.pack, u.at
 	for mask := u.mask; mask != 0; mask &= mask - 1 {
-		var v uint64
-		if v, at = uvarint(b, at); at < 0 {
-			break
+		v, next := uint64(0), 0
+		if last := lastOf(b, at); last != 0 { // as uvarint does it: a call costs as much as the rest
+			v, next = compact(b, at, last), at+bits.TrailingZeros64(last)>>3+1
+		} else if v, next = uvarintSlow(b, at); next < 0 {
+			u.added = -1
+			return
 		}
 		s[bits.TrailingZeros64(mask)] += int64(v>>1) ^ -int64(v&1) // zigzag
+		at = next
 	}
 	u.added = at
 }

@@ -13,8 +13,8 @@ import (
 // common.
 type spread struct {
 	main    *gatherer
-	piles   [][]pile // that wait, for each goroutine
-	size    int      // of these
+	heaps   []*heap // that wait, for each goroutine
+	size    int     // of these
 	workers []*worker
 	group   sync.WaitGroup
 }
@@ -27,35 +27,49 @@ type pile struct {
 	bytes []byte
 }
 
+// heap is packs that are added together, and where their bytes are.
+type heap struct {
+	piles []pile
+	bytes []byte
+}
+
 const (
 	// mostWorkers is how many goroutines sum one report.
 	mostWorkers = 8
-	// pileSize is how many bytes of packs wait for the goroutines, smallPile
+	// heapSize is how many bytes of packs wait for the goroutines, smallHeap
 	// what is summed without any.
-	pileSize  = 4 << 20
-	smallPile = 512 << 10
+	heapSize  = 4 << 20
+	smallHeap = 512 << 10
 )
 
 // worker is one of the goroutines.
 type worker struct {
 	*gatherer
-	work chan []pile
+	work chan *heap
+	done chan *heap // to be used again
 	err  error
 }
 
 func newSpread(main *gatherer) *spread {
-	return &spread{main: main, piles: make([][]pile, min(runtime.GOMAXPROCS(0), mostWorkers))}
+	s := &spread{main: main, heaps: make([]*heap, min(runtime.GOMAXPROCS(0), mostWorkers))}
+	for i := range s.heaps {
+		s.heaps[i] = &heap{}
+	}
+	return s
 }
 
-// add adds a pack, some time.
+// add adds a pack, some time. It keeps a copy of its bytes.
 func (s *spread) add(p pile) error {
 	n := int(p.day)
 	if p.shard >= 0 {
 		n = p.shard
 	}
-	n %= len(s.piles)
-	s.piles[n] = append(s.piles[n], p)
-	if s.size += len(p.bytes); s.size < pileSize {
+	h := s.heaps[n%len(s.heaps)]
+	at := len(h.bytes)
+	h.bytes = append(h.bytes, p.bytes...)
+	p.bytes = h.bytes[at:]
+	h.piles = append(h.piles, p)
+	if s.size += len(p.bytes); s.size < heapSize {
 		return nil
 	}
 	return s.flush()
@@ -63,42 +77,54 @@ func (s *spread) add(p pile) error {
 
 // flush hands over what waits.
 func (s *spread) flush() error {
-	if len(s.piles) == 1 || s.workers == nil && s.size < smallPile {
-		for i, p := range s.piles {
-			s.piles[i] = nil
-			if err := s.main.addPiles(p); err != nil {
-				return err
-			}
-		}
-		s.size = 0
-		return nil
-	}
-	if s.workers == nil {
+	alone := len(s.heaps) == 1 || s.workers == nil && s.size < smallHeap
+	if !alone && s.workers == nil {
 		s.start()
 	}
-	for i, w := range s.workers {
-		w.work <- s.piles[i]
-		s.piles[i] = nil
-	}
 	s.size = 0
+	for i, h := range s.heaps {
+		if !alone {
+			s.workers[i].work <- h
+			s.heaps[i] = s.workers[i].another()
+			continue
+		}
+		if err := s.main.addPiles(h.piles); err != nil {
+			return err
+		}
+		h.clear()
+	}
 	if s.main.failed.Load() {
 		return s.end()
 	}
 	return nil
 }
 
+func (h *heap) clear() { h.piles, h.bytes = h.piles[:0], h.bytes[:0] }
+
+// another is an empty heap.
+func (w *worker) another() *heap {
+	select {
+	case h := <-w.done:
+		return h
+	default:
+		return &heap{bytes: make([]byte, 0, heapSize/mostWorkers)}
+	}
+}
+
 func (s *spread) start() {
-	for range s.piles {
-		w := &worker{gatherer: newGatherer(s.main.usageQuery), work: make(chan []pile, 1)}
+	for range s.heaps {
+		w := &worker{gatherer: newGatherer(s.main.usageQuery), work: make(chan *heap, 1), done: make(chan *heap, 3)}
 		s.workers = append(s.workers, w)
 		s.group.Go(func() {
-			for piles := range w.work {
-				if w.err != nil {
-					continue
+			for h := range w.work {
+				if w.err == nil {
+					w.err = w.addPiles(h.piles)
 				}
-				if w.err = w.addPiles(piles); w.err != nil {
+				if w.err != nil {
 					w.failed.Store(true)
 				}
+				h.clear()
+				w.done <- h // three at most are in use
 			}
 		})
 	}

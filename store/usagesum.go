@@ -107,7 +107,8 @@ func (u *usageQuery) addHours(ctx context.Context, spans []span, to *spread) err
 	return nil
 }
 
-// eachPack reads the packs of days [lo, hi).
+// eachPack reads the packs of days [lo, hi), whose bytes stay as they are until
+// use is done.
 func (u *usageQuery) eachPack(ctx context.Context, column string, lo, hi int64, use func(pile) error) error {
 	text, args := "SELECT day, shard, "+column+" FROM packs WHERE kind = ? AND day >= ? AND day < ?", []any{u.kind, lo, hi}
 	if u.Only.User != "" {
@@ -118,9 +119,9 @@ func (u *usageQuery) eachPack(ctx context.Context, column string, lo, hi int64, 
 		return err
 	}
 	defer func() { _ = rows.Close() }()
+	var p pile
 	for rows.Next() {
-		var p pile
-		if err := rows.Scan(&p.day, &p.shard, &p.bytes); err != nil {
+		if err := rows.Scan(&p.day, &p.shard, (*sql.RawBytes)(&p.bytes)); err != nil {
 			return err
 		}
 		if err := use(p); err != nil {

@@ -12,22 +12,30 @@ const more = 0x8080808080808080
 // none, or there was none before it. How long numbers are cannot be foretold,
 // so those of up to eight bytes are decoded without a branch for each.
 func uvarint(b []byte, i int) (uint64, int) {
+	if uint(i) < uint(len(b)) && b[i] < 0x80 {
+		return uint64(b[i]), i + 1
+	}
+	if last := lastOf(b, i); last != 0 {
+		return compact(b, i, last), i + bits.TrailingZeros64(last)>>3 + 1
+	}
+	return uvarintSlow(b, i)
+}
+
+// lastOf marks the last bytes of numbers among the eight at b[i]; 0: there is
+// none, or there are fewer bytes.
+func lastOf(b []byte, i int) uint64 {
 	if i < 0 || i > len(b)-8 {
-		return uvarintSlow(b, i)
+		return 0
 	}
-	x := binary.LittleEndian.Uint64(b[i:])
-	if x&0x80 == 0 {
-		return x & 0x7f, i + 1
-	}
-	last := ^x & more
-	if last == 0 {
-		return uvarintSlow(b, i)
-	}
-	x &= last ^ (last - 1) // what follows the number goes
+	return ^binary.LittleEndian.Uint64(b[i:]) & more
+}
+
+// compact is the number at b[i], given what lastOf gave.
+func compact(b []byte, i int, last uint64) uint64 {
+	x := binary.LittleEndian.Uint64(b[i:]) & (last ^ (last - 1)) // what follows the number goes
 	x = x&0x007f007f007f007f | x&0x7f007f007f007f00>>1
 	x = x&0x00003fff00003fff | x&0x3fff00003fff0000>>2
-	x = x&0x000000000fffffff | x&0x0fffffff00000000>>4
-	return x, i + bits.TrailingZeros64(last)>>3 + 1
+	return x&0x000000000fffffff | x&0x0fffffff00000000>>4
 }
 
 func uvarintSlow(b []byte, i int) (uint64, int) {
