@@ -6,19 +6,12 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"sluice/billing"
 )
-
-// grouped is one row of a report in the making.
-type grouped struct {
-	values []string
-	sums   *sums
-}
 
 // usageQuery is a report under way: one snapshot of the database.
 type usageQuery struct {
@@ -65,7 +58,7 @@ func (n *numbering) numberOf(text []byte) int32 {
 	return n.number(string(text))
 }
 
-// usage sums what a query selects into its groups.
+// usage sums what a query selects into its groups, in the order of rows.
 func usage(ctx context.Context, tx *sql.Tx, q billing.Query) ([]grouped, error) {
 	if q.Location == nil {
 		q.Location = time.UTC
@@ -293,41 +286,4 @@ func (g *gatherer) tooMany(shard, made int) error {
 		return nil
 	}
 	return billing.BadQuery{Err: fmt.Errorf("the report would have more than %d rows: narrow the span or the selection, or group by less", g.MostRows)}
-}
-
-// rows names the groups. A class, a tag or a user may stand for others of the
-// same values.
-func (g *gatherer) rows() []grouped {
-	out := make([]grouped, 0, len(g.groups.ids))
-	cells := make([]string, len(g.groups.ids)*len(g.GroupBy))
-	for i, id := range g.groups.ids {
-		p, next := &g.parts[id.part], 0
-		values := cells[:len(g.GroupBy):len(g.GroupBy)]
-		cells = cells[len(g.GroupBy):]
-		for j, by := range g.GroupBy {
-			switch {
-			case by == "hour":
-				values[j] = p.hour
-			case by == "day":
-				values[j] = p.day
-			case by == "month":
-				values[j] = p.month
-			case by == "tag":
-				values[j] = g.tags.text[id.tag]
-			case by == "user":
-				values[j] = g.users.text[id.user]
-			default:
-				values[j] = g.values[id.class][next]
-				next++
-			}
-		}
-		out = append(out, grouped{values, g.groups.sums[i]})
-	}
-	return out
-}
-
-// atoi is a number of a report's cell; an empty one is 0.
-func atoi(text string) int {
-	n, _ := strconv.Atoi(text)
-	return n
 }

@@ -33,9 +33,11 @@ type heap struct {
 	bytes []byte
 }
 
-const (
-	// mostWorkers is how many goroutines sum one report.
-	mostWorkers = 8
+// mostWorkers is how many goroutines sum one report.
+const mostWorkers = 8
+
+// Tests have them smaller.
+var (
 	// heapSize is how many bytes of packs wait for the goroutines, smallHeap
 	// what is summed without any.
 	heapSize  = 4 << 20
