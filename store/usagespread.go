@@ -33,6 +33,14 @@ type heap struct {
 	bytes []byte
 }
 
+// heaps are those that no report uses.
+var heaps = sync.Pool{New: func() any { return &heap{} }}
+
+func (h *heap) free() {
+	h.piles, h.bytes = h.piles[:0], h.bytes[:0]
+	heaps.Put(h)
+}
+
 // mostWorkers is how many goroutines sum one report.
 const mostWorkers = 8
 
@@ -48,14 +56,13 @@ var (
 type worker struct {
 	*gatherer
 	work chan *heap
-	done chan *heap // to be used again
 	err  error
 }
 
 func newSpread(main *gatherer) *spread {
 	s := &spread{main: main, heaps: make([]*heap, min(runtime.GOMAXPROCS(0), mostWorkers))}
 	for i := range s.heaps {
-		s.heaps[i] = &heap{}
+		s.heaps[i] = heaps.Get().(*heap)
 	}
 	return s
 }
@@ -87,13 +94,13 @@ func (s *spread) flush() error {
 	for i, h := range s.heaps {
 		if !alone {
 			s.workers[i].work <- h
-			s.heaps[i] = s.workers[i].another()
+			s.heaps[i] = heaps.Get().(*heap)
 			continue
 		}
 		if err := s.main.addPiles(h.piles); err != nil {
 			return err
 		}
-		h.clear()
+		h.piles, h.bytes = h.piles[:0], h.bytes[:0]
 	}
 	if s.main.failed.Load() {
 		return s.end()
@@ -101,21 +108,9 @@ func (s *spread) flush() error {
 	return nil
 }
 
-func (h *heap) clear() { h.piles, h.bytes = h.piles[:0], h.bytes[:0] }
-
-// another is an empty heap.
-func (w *worker) another() *heap {
-	select {
-	case h := <-w.done:
-		return h
-	default:
-		return &heap{bytes: make([]byte, 0, heapSize/mostWorkers)}
-	}
-}
-
 func (s *spread) start() {
 	for range s.heaps {
-		w := &worker{gatherer: newGatherer(s.main.usageQuery), work: make(chan *heap, 1), done: make(chan *heap, 3)}
+		w := &worker{gatherer: newGatherer(s.main.usageQuery), work: make(chan *heap, 1)}
 		s.workers = append(s.workers, w)
 		s.group.Go(func() {
 			for h := range w.work {
@@ -125,8 +120,7 @@ func (s *spread) start() {
 				if w.err != nil {
 					w.failed.Store(true)
 				}
-				h.clear()
-				w.done <- h // three at most are in use
+				h.free()
 			}
 		})
 	}
@@ -158,13 +152,17 @@ func (s *spread) end() error {
 		err = cmp.Or(err, w.err)
 	}
 	s.workers = nil
+	for _, h := range s.heaps {
+		h.free()
+	}
+	s.heaps = nil
 	return err
 }
 
 // finish adds what waits, and puts all that was summed together.
 func (s *spread) finish() error {
 	if err := s.flush(); err != nil {
-		return err
+		return cmp.Or(s.end(), err)
 	}
 	workers := s.workers
 	if err := s.end(); err != nil {
