@@ -98,7 +98,7 @@ type gatherer struct {
 	groups groups
 
 	reader    unpacker
-	packUsers []int32 // of the pack that is read: numbers in users; -1: not selected
+	packUsers []int32 // of the pack that is read: see usersOf
 }
 
 func newGatherer(u *usageQuery) *gatherer {
@@ -136,7 +136,11 @@ func (g *gatherer) addRows(pack []byte, parts *[24]int32) error {
 				continue
 			}
 			if users != nil {
-				if id.user = users[p.user]; id.user < 0 {
+				if id.user = users[p.user]; id.user == unknownUser {
+					id.user = g.users.numberOf(p.users[p.user])
+					users[p.user] = id.user
+				}
+				if id.user < 0 {
 					continue
 				}
 			}
@@ -148,22 +152,27 @@ func (g *gatherer) addRows(pack []byte, parts *[24]int32) error {
 	return p.err
 }
 
-// usersOf are the numbers of a pack's users, -1: not selected; nil: it does not
-// matter who they are. False: none is selected.
+const (
+	otherUser   = -1 // not selected
+	unknownUser = -2 // has no number yet
+)
+
+// usersOf are the numbers of a pack's users; nil: it does not matter who they
+// are. False: none is selected. Those who matter get their numbers at their
+// first row, for most may have none that is selected.
 func (g *gatherer) usersOf(p *unpacker) (numbers []int32, some bool) {
 	if !g.byUser && g.Only.User == "" {
 		return nil, true
 	}
 	g.packUsers = slices.Grow(g.packUsers[:0], len(p.users))
 	for _, name := range p.users {
-		number := int32(0)
-		switch {
-		case g.Only.User != "" && string(name) != g.Only.User:
-			number = -1
-		case g.byUser:
-			number = g.users.numberOf(name)
+		number := int32(unknownUser)
+		if g.Only.User != "" && string(name) != g.Only.User {
+			number = otherUser
+		} else if !g.byUser {
+			number = 0
 		}
-		some = some || number >= 0
+		some = some || number != otherUser
 		g.packUsers = append(g.packUsers, number)
 	}
 	return g.packUsers, some
