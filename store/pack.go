@@ -221,15 +221,28 @@ func (u *unpacker) nextRow() bool {
 func (u *unpacker) addTo(s *sums) {
 	b, at := u.pack, u.at
 	for mask := u.mask; mask != 0; mask &= mask - 1 {
-		v, next := uint64(0), 0
-		if last := lastOf(b, at); last != 0 { // as uvarint does it: a call costs as much as the rest
-			v, next = compact(b, at, last), at+bits.TrailingZeros64(last)>>3+1
-		} else if v, next = uvarintSlow(b, at); next < 0 {
-			u.added = -1
-			return
+		var v uint64
+		x := uint64(more) // as uvarint does it: a call costs as much as the rest
+		if at <= len(b)-8 {
+			x = binary.LittleEndian.Uint64(b[at:])
+		}
+		switch last := ^x & more; {
+		case x&0x80 == 0:
+			v = x & 0x7f
+			at++
+		case x&0x8000 == 0:
+			v = x&0x7f | x>>1&0x3f80
+			at += 2
+		case last != 0:
+			v = compact(x, last)
+			at += bits.TrailingZeros64(last)>>3 + 1
+		default:
+			if v, at = uvarintSlow(b, at); at < 0 {
+				u.added = -1
+				return
+			}
 		}
 		s[bits.TrailingZeros64(mask)] += int64(v>>1) ^ -int64(v&1) // zigzag
-		at = next
 	}
 	u.added = at
 }

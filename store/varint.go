@@ -9,30 +9,28 @@ import (
 const more = 0x8080808080808080
 
 // uvarint reads a number at b[i], and gives where the next one is; -1: there is
-// none, or there was none before it. How long numbers are cannot be foretold,
-// so those of up to eight bytes are decoded without a branch for each.
+// none, or there was none before it. Most are short; how long the others are
+// cannot be foretold, so those of up to eight bytes are decoded without a branch
+// for each.
 func uvarint(b []byte, i int) (uint64, int) {
 	if uint(i) < uint(len(b)) && b[i] < 0x80 {
 		return uint64(b[i]), i + 1
 	}
-	if last := lastOf(b, i); last != 0 {
-		return compact(b, i, last), i + bits.TrailingZeros64(last)>>3 + 1
-	}
-	return uvarintSlow(b, i)
-}
-
-// lastOf marks the last bytes of numbers among the eight at b[i]; 0: there is
-// none, or there are fewer bytes.
-func lastOf(b []byte, i int) uint64 {
 	if i < 0 || i > len(b)-8 {
-		return 0
+		return uvarintSlow(b, i)
 	}
-	return ^binary.LittleEndian.Uint64(b[i:]) & more
+	x := binary.LittleEndian.Uint64(b[i:])
+	last := ^x & more
+	if last == 0 {
+		return uvarintSlow(b, i)
+	}
+	return compact(x, last), i + bits.TrailingZeros64(last)>>3 + 1
 }
 
-// compact is the number at b[i], given what lastOf gave.
-func compact(b []byte, i int, last uint64) uint64 {
-	x := binary.LittleEndian.Uint64(b[i:]) & (last ^ (last - 1)) // what follows the number goes
+// compact is the number that x begins with; the lowest bit of last is in the
+// last of its bytes.
+func compact(x, last uint64) uint64 {
+	x &= last ^ (last - 1) // what follows the number goes
 	x = x&0x007f007f007f007f | x&0x7f007f007f007f00>>1
 	x = x&0x00003fff00003fff | x&0x3fff00003fff0000>>2
 	return x&0x000000000fffffff | x&0x0fffffff00000000>>4
