@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"math/bits"
 	"slices"
 	"strings"
 	"time"
@@ -184,12 +185,30 @@ func below(teams []Team, name string) []Team {
 	return out
 }
 
-// average is usd × times / n, rounded half away from zero; 0 if n is 0.
+// average is usd × times / n, times above 0, rounded half away from zero; 0 if
+// n is 0. What does not fit is the most that does.
 func average(usd Nano, times, n int64) Nano {
 	if n <= 0 {
 		return 0
 	}
-	return roundDiv(new(big.Int).Mul(big.NewInt(int64(usd)), big.NewInt(times)), big.NewInt(n))
+	size, limit := uint64(usd), uint64(math.MaxInt64)
+	if usd < 0 {
+		size, limit = -size, limit+1
+	}
+	hi, lo := bits.Mul64(size, uint64(times))
+	q := limit
+	if hi < uint64(n) {
+		var rest uint64
+		q, rest = bits.Div64(hi, lo, uint64(n))
+		if q < limit && rest >= uint64(n)-rest {
+			q++
+		}
+		q = min(q, limit)
+	}
+	if usd < 0 {
+		return Nano(-q)
+	}
+	return Nano(q)
 }
 
 // roundDiv is a / b, b above 0, rounded half away from zero; what does not fit

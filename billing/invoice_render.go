@@ -3,7 +3,6 @@ package billing
 import (
 	_ "embed" // the page of an invoice
 	"encoding/csv"
-	"encoding/json"
 	"fmt"
 	"html/template"
 	"io"
@@ -42,11 +41,11 @@ func (v *Invoice) Render(w io.Writer, format string) error {
 	case "csv":
 		return v.csv(w)
 	case "json":
-		b, err := json.MarshalIndent(v, "", "  ")
+		b, err := v.json()
 		if err != nil {
 			return err
 		}
-		_, err = w.Write(append(b, '\n'))
+		_, err = w.Write(b)
 		return err
 	case "html":
 		return invoiceTemplate.Execute(w, v)

@@ -14,9 +14,9 @@ func sectionOf(ctx context.Context, l Ledger, t Team, q Query) (*Section, error)
 	if err != nil {
 		return nil, err
 	}
-	s := &Section{Team: t.Name, Parent: t.Parent, Lines: []InvoiceLine{}, Corrections: []Amendment{}, Subtotal: report.Total.USD}
+	s := &Section{Team: t.Name, Parent: t.Parent, Corrections: []Amendment{}, Subtotal: report.Total.USD}
 	lines := map[string]*Sums{}
-	for i := range report.Rows {
+	for i := 0; i < len(report.Rows) && len(corrections) > 0; i++ {
 		lines[strings.Join(report.Rows[i].Values, "\x00")] = &report.Rows[i].Sums
 	}
 	for i := range corrections {
@@ -28,6 +28,7 @@ func sectionOf(ctx context.Context, l Ledger, t Team, q Query) (*Section, error)
 			row.subtract(e)
 		} // else it and others of its row came to nothing, and the report leaves the row out
 	}
+	s.Lines = make([]InvoiceLine, 0, len(report.Rows))
 	for i := range report.Rows {
 		if line := lineOf(&report.Rows[i]); line.Calls != 0 || line.USD != 0 || line.Tokens != (Tokens{}) {
 			s.Lines = append(s.Lines, line)

@@ -178,7 +178,7 @@ func (r *Report) appendRow(dst []byte, row *Row) []byte {
 		if i < len(row.Values) {
 			value = row.Values[i]
 		}
-		dst = append(strconv.AppendQuote(dst, name), ':')
+		dst = append(appendString(dst, name), ':')
 		if name != "version" && name != "status" {
 			dst = appendString(dst, value)
 		} else if n, err := strconv.ParseInt(value, 10, 64); err == nil {
@@ -221,7 +221,7 @@ func appendSums(dst []byte, s *Sums) []byte {
 // MarshalJSON writes {from, to, group_by, rows: [{<dimensions>, calls, …}],
 // total: {calls, …}}.
 func (r Report) MarshalJSON() ([]byte, error) {
-	const row = 300 // bytes of a usual one
+	row := 280 + 40*len(r.GroupBy) // bytes of a usual one
 	dst := append(make([]byte, 0, row*(len(r.Rows)+2)), '{')
 	for _, at := range []struct {
 		name string
@@ -236,7 +236,7 @@ func (r Report) MarshalJSON() ([]byte, error) {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = strconv.AppendQuote(dst, name)
+		dst = appendString(dst, name)
 	}
 	dst = append(dst, `],"rows":[`...)
 	for i := range r.Rows {

@@ -20,6 +20,9 @@
 // users of a day that is over are spread over sixteen packs, of which a report
 // of one user reads one.
 //
+// Long reports sum their packs on a few goroutines, each with groups of its own,
+// while the snapshot is read on; what the goroutines have is added up then.
+//
 // A report over [From, To) in any time zone is put together of whole days,
 // whole hours and, at what is left at the ends, entries: exact, as all figures
 // are sums of integers. Latencies are counted in buckets, from which the

@@ -116,17 +116,19 @@ func (p *packer) bytes() []byte {
 var errPack = errors.New("not a pack of sums")
 
 // unpacker reads a pack: nextDim, then nextRow until that is false, and so on.
+// The sums of a row are decoded by addTo, and passed over without it.
 type unpacker struct {
-	rest  []byte
-	run   []byte
+	pack  []byte
+	at    int // what is read next, but for the row's sums
+	run   int // where the dim's rows end
+	runs  int // where the last dim's do
 	users [][]byte
 	texts []string // of users that were asked for
 
 	dim, tagset, hour int64
 	user              uint32 // in users
-	n                 int    // of the row's sums that are not zero
-	at                [nSums]uint8
-	values            [nSums]int64
+	mask              uint64 // of the row's sums if they are yet to be passed over, at at
+	added             int    // where they end, if addTo was there; else 0
 	err               error
 }
 
@@ -142,7 +144,7 @@ func (u *unpacker) open(pack []byte) error {
 	if at < 1 || at > end {
 		return errPack
 	}
-	u.rest = pack[1:at]
+	u.pack, u.at, u.run, u.runs = pack, 1, 1, at
 	for names := pack[at:end]; len(names) > 0; {
 		n, size := binary.Uvarint(names)
 		if size <= 0 || n > uint64(len(names)-size) {
@@ -168,79 +170,81 @@ func (u *unpacker) userText(i uint32) string {
 // nextDim goes to the next dim, past what is left of this one; false: there is
 // none, or err is set.
 func (u *unpacker) nextDim() bool {
-	if len(u.rest) == 0 || u.err != nil {
+	if u.run >= u.runs || u.err != nil {
 		return false
 	}
-	delta, a := binary.Uvarint(u.rest)
-	if a <= 0 {
-		return u.fail()
-	}
-	length, b := binary.Uvarint(u.rest[a:])
-	if b <= 0 || length > uint64(len(u.rest)-a-b) {
+	delta, at := uvarint(u.pack, u.run)
+	length, at := uvarint(u.pack, at)
+	if at < 0 || at > u.runs || length > uint64(u.runs-at) {
 		return u.fail()
 	}
 	u.dim += int64(delta)
-	u.run = u.rest[a+b : a+b+int(length)]
-	u.rest = u.rest[a+b+int(length):]
+	u.at, u.run, u.mask, u.added = at, at+int(length), 0, 0
 	return true
 }
 
 func (u *unpacker) fail() bool {
-	u.err, u.run = errPack, nil
+	u.err = errPack
 	return false
 }
 
 // nextRow reads the next row of the dim.
 func (u *unpacker) nextRow() bool {
-	b := u.run
-	if len(b) == 0 {
-		return false
-	}
-	tagset, i := uvarint(b, 0)
-	user, i := uvarint(b, i)
-	if i <= 0 || i >= len(b) || user >= uint64(len(u.users)) {
-		return u.fail()
-	}
-	u.tagset, u.user, u.hour = int64(tagset), uint32(user), int64(b[i])
-	mask, i := uvarint(b, i+1)
-	if i <= 0 || mask >= 1<<nSums || u.hour > 23 {
-		return u.fail()
-	}
-	n := 0
-	for ; mask != 0; mask &= mask - 1 {
-		v, next := uvarint(b, i)
-		if next <= 0 {
+	if u.mask != 0 {
+		if u.added == 0 {
+			u.added = skipVarints(u.pack, u.at, bits.OnesCount64(u.mask))
+		}
+		if u.added < 0 || u.added > u.run {
 			return u.fail()
 		}
-		i = next
-		u.at[n], u.values[n] = uint8(bits.TrailingZeros64(mask)), int64(v>>1)^-int64(v&1) // zigzag
-		n++
+		u.at = u.added
 	}
-	u.n, u.run = n, b[i:]
+	if u.at >= u.run || u.err != nil {
+		u.mask = 0
+		return false
+	}
+	tagset, at := uvarint(u.pack, u.at)
+	user, at := uvarint(u.pack, at)
+	if at < 0 || at >= u.run || user >= uint64(len(u.users)) {
+		return u.fail()
+	}
+	u.tagset, u.user, u.hour = int64(tagset), uint32(user), int64(u.pack[at])
+	u.mask, u.at = uvarint(u.pack, at+1)
+	if u.at < 0 || u.at > u.run || u.mask >= 1<<nSums || u.hour > 23 {
+		return u.fail()
+	}
+	u.added = 0
 	return true
 }
 
-// uvarint reads a number at b[i], and gives where the next one is; -1: there is
-// none, or there was none before it. Most are short.
-func uvarint(b []byte, i int) (uint64, int) {
-	if uint(i) >= uint(len(b)) {
-		return 0, -1
-	}
-	if c := b[i]; c < 0x80 {
-		return uint64(c), i + 1
-	}
-	v, size := binary.Uvarint(b[i:])
-	if size <= 0 {
-		return 0, -1
-	}
-	return v, i + size
-}
-
-// addTo adds the row's sums.
+// addTo adds the row's sums; that they are damaged shows at the next row.
 func (u *unpacker) addTo(s *sums) {
-	for i := range u.n {
-		s[u.at[i]] += u.values[i]
+	b, at := u.pack, u.at
+	for mask := u.mask; mask != 0; mask &= mask - 1 {
+		var v uint64
+		x := uint64(more) // as uvarint does it: a call costs as much as the rest
+		if at <= len(b)-8 {
+			x = binary.LittleEndian.Uint64(b[at:])
+		}
+		switch last := ^x & more; {
+		case x&0x80 == 0:
+			v = x & 0x7f
+			at++
+		case x&0x8000 == 0:
+			v = x&0x7f | x>>1&0x3f80
+			at += 2
+		case last != 0:
+			v = compact(x, last)
+			at += bits.TrailingZeros64(last)>>3 + 1
+		default:
+			if v, at = uvarintSlow(b, at); at < 0 {
+				u.added = -1
+				return
+			}
+		}
+		s[bits.TrailingZeros64(mask)] += int64(v>>1) ^ -int64(v&1) // zigzag
 	}
+	u.added = at
 }
 
 // next goes to the next row of whatever dim.

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -47,7 +46,6 @@ func (l *Ledger) report(ctx context.Context, q billing.Query) (*billing.Report, 
 	if len(q.GroupBy) == 0 && len(out.Rows) == 0 {
 		out.Rows = []billing.Row{{Values: []string{}}}
 	}
-	sortRows(out.Rows, q.GroupBy)
 	if slices.Contains(q.GroupBy, "tag") {
 		q.GroupBy = nil
 		if groups, err = usage(ctx, tx, q); err != nil {
@@ -64,20 +62,4 @@ func total(groups []grouped) *sums {
 		all.add(groups[i].sums, 1)
 	}
 	return &all
-}
-
-// sortRows orders rows by their dimensions, numbers as numbers.
-func sortRows(rows []billing.Row, groupBy []string) {
-	slices.SortFunc(rows, func(a, b billing.Row) int {
-		for i, g := range groupBy {
-			c := cmp.Compare(a.Values[i], b.Values[i])
-			if g == "version" || g == "status" {
-				c = cmp.Compare(atoi(a.Values[i]), atoi(b.Values[i]))
-			}
-			if c != 0 {
-				return c
-			}
-		}
-		return 0
-	})
 }

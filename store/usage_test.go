@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -185,6 +186,17 @@ func TestUsageIsTheSumOfEntries(t *testing.T) {
 			t.Fatalf("Verify = %d, %v, %v", n, differences, err)
 		}
 	})
+}
+
+// So it is if goroutines sum it, with whatever packs each gets.
+func TestUsageOnSeveralGoroutines(t *testing.T) {
+	procs, size, small := runtime.GOMAXPROCS(3), heapSize, smallHeap
+	defer func() { heapSize, smallHeap = size, small; runtime.GOMAXPROCS(procs) }()
+	heapSize, smallHeap = 100, 0
+	TestUsageIsTheSumOfEntries(t)
+	TestUsageIsTheSameInAnyMix(t)
+	TestUsageOfManyDaysByUser(t)
+	TestUsageIsBounded(t)
 }
 
 func checkUsage(t *rapid.T, l *Ledger, entries []billing.Entry, q billing.Query) {

@@ -1,46 +1,34 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"sluice/billing"
 )
 
-// grouped is one row of a report in the making.
-type grouped struct {
-	values []string
-	sums   *sums
-}
-
-// groupID tells groups apart: an interval, the dims' values, tag and user, each
-// by its number.
-type groupID struct{ part, class, tag, user int32 }
-
 // usageQuery is a report under way: one snapshot of the database.
 type usageQuery struct {
 	billing.Query
-	tx    *sql.Tx
-	kind  kind // of the packs that tell apart what is asked for
-	parts []interval
+	tx     *sql.Tx
+	kind   kind // of the packs that tell apart what is asked for
+	byUser bool // one of the dimensions
+	parts  []interval
 
 	classes []int32    // by dim; -1: not selected
 	values  [][]string // of each class: the values of the dimensions that dims have
 	tags    numbering
-	users   numbering
-	tagsOf  map[int64][]int32 // of each tagset, if grouped by tag
-	with    map[int64]bool    // tagsets that have the tag asked for
+	byTag   bool      // tagsOf says what to count
+	tagsOf  [][]int32 // of each tagset: what it counts under
 
-	reader    unpacker
-	packUsers []int32 // of the pack that is read: numbers in users; -1: not selected
-
-	groups map[groupID]*sums
-	chunk  []sums // where the next groups are made
+	apart  atomic.Int64 // groups that no two goroutines have
+	failed atomic.Bool  // one of them
 }
 
 // numbering gives texts numbers.
@@ -70,7 +58,7 @@ func (n *numbering) numberOf(text []byte) int32 {
 	return n.number(string(text))
 }
 
-// usage sums what a query selects into its groups.
+// usage sums what a query selects into its groups, in the order of rows.
 func usage(ctx context.Context, tx *sql.Tx, q billing.Query) ([]grouped, error) {
 	if q.Location == nil {
 		q.Location = time.UTC
@@ -79,9 +67,9 @@ func usage(ctx context.Context, tx *sql.Tx, q billing.Query) ([]grouped, error) 
 	if err != nil || from >= to {
 		return nil, err
 	}
-	u := &usageQuery{Query: q, tx: tx, groups: map[groupID]*sums{}}
+	u := &usageQuery{Query: q, tx: tx, byUser: slices.Contains(q.GroupBy, "user")}
 	switch {
-	case slices.Contains(q.GroupBy, "user") || q.Only.User != "":
+	case u.byUser || q.Only.User != "":
 		u.kind = byUser
 	case slices.Contains(q.GroupBy, "tag") || q.Only.Tag != "":
 		u.kind = byTagset
@@ -93,20 +81,31 @@ func usage(ctx context.Context, tx *sql.Tx, q billing.Query) ([]grouped, error) 
 	if err := u.readTags(ctx); err != nil {
 		return nil, err
 	}
-	c := coverOf(u.parts)
-	u.joinParts(&c)
+	g := newGatherer(u)
+	if err := g.sum(ctx); err != nil {
+		return nil, err
+	}
+	return g.rows(), nil
+}
+
+// sum sums all that is selected.
+func (g *gatherer) sum(ctx context.Context) error {
+	c := coverOf(g.parts)
+	g.joinParts(&c)
 	for _, s := range c.entries {
-		if err := u.addEntries(ctx, s); err != nil {
-			return nil, err
+		if err := g.addEntries(ctx, s); err != nil {
+			return err
 		}
 	}
-	if err := u.addHours(ctx, c.hours); err != nil {
-		return nil, err
+	s := newSpread(g)
+	err := g.addHours(ctx, c.hours, s)
+	if err == nil {
+		err = g.addDays(ctx, c.days, s)
 	}
-	if err := u.addDays(ctx, c.days); err != nil {
-		return nil, err
+	if err != nil {
+		return cmp.Or(s.end(), err)
 	}
-	return u.rows(), nil
+	return s.finish()
 }
 
 // bounds puts what there is in place of open ends.
@@ -228,11 +227,23 @@ func (u *usageQuery) readTags(ctx context.Context) error {
 	if !by && u.Only.Tag == "" {
 		return nil
 	}
-	u.with = map[int64]bool{}
-	if by {
-		u.tagsOf = map[int64][]int32{0: {u.tags.number("")}}
+	u.byTag = true
+	with := func(set int64, tag int32) {
+		for int64(len(u.tagsOf)) <= set {
+			u.tagsOf = append(u.tagsOf, nil)
+		}
+		u.tagsOf[set] = append(u.tagsOf[set], tag)
 	}
-	rows, err := u.tx.QueryContext(ctx, "SELECT tagset, tag FROM tags")
+	query, args := "SELECT tagset, tag FROM tags", []any(nil)
+	if u.Only.Tag != "" {
+		query, args = query+" WHERE tagset IN (SELECT tagset FROM tags WHERE tag = ?1)", []any{u.Only.Tag}
+	} else {
+		with(0, u.tags.number(""))
+	}
+	if !by {
+		query += " AND tag = ?1"
+	}
+	rows, err := u.tx.QueryContext(ctx, query, args...)
 	if err != nil {
 		return err
 	}
@@ -243,86 +254,36 @@ func (u *usageQuery) readTags(ctx context.Context) error {
 		if err := rows.Scan(&set, &tag); err != nil {
 			return err
 		}
-		if tag == u.Only.Tag {
-			u.with[set] = true
-		}
-		if by {
-			u.tagsOf[set] = append(u.tagsOf[set], u.tags.number(tag))
-		}
+		with(set, u.tags.number(tag))
 	}
 	return rows.Err()
-}
-
-// groupChunk is how many groups are made at once.
-const groupChunk = 256
-
-// group is the sums of a group, made at its first use.
-func (u *usageQuery) group(id groupID) *sums {
-	g := u.groups[id]
-	if g == nil {
-		if len(u.chunk) == 0 {
-			u.chunk = make([]sums, min(groupChunk, len(u.groups)+8))
-		}
-		g, u.chunk = &u.chunk[0], u.chunk[1:]
-		u.groups[id] = g
-	}
-	return g
-}
-
-// tooMany is an error once there are more groups than there may be rows.
-func (u *usageQuery) tooMany() error {
-	if u.MostRows == 0 || len(u.groups) <= u.MostRows {
-		return nil
-	}
-	return billing.BadQuery{Err: fmt.Errorf("the report would have more than %d rows: narrow the span or the selection, or group by less", u.MostRows)}
 }
 
 // tagged gives the tags that a tagset counts under.
 func (u *usageQuery) tagged(tagset int64) []int32 {
 	switch {
-	case u.Only.Tag != "" && !u.with[tagset]:
+	case !u.byTag:
+		return onlyTag
+	case tagset < 0 || tagset >= int64(len(u.tagsOf)):
 		return nil
-	case u.tagsOf != nil:
-		return u.tagsOf[tagset]
 	}
-	return onlyTag
+	return u.tagsOf[tagset]
 }
 
 var onlyTag = []int32{0}
 
-// rows names the groups. A class, a tag or a user may stand for others of the
-// same values.
-func (u *usageQuery) rows() []grouped {
-	out := make([]grouped, 0, len(u.groups))
-	cells := make([]string, len(u.groups)*len(u.GroupBy))
-	for id, sums := range u.groups {
-		p, next := &u.parts[id.part], 0
-		values := cells[:len(u.GroupBy):len(u.GroupBy)]
-		cells = cells[len(u.GroupBy):]
-		for j, g := range u.GroupBy {
-			switch {
-			case g == "hour":
-				values[j] = p.hour
-			case g == "day":
-				values[j] = p.day
-			case g == "month":
-				values[j] = p.month
-			case g == "tag":
-				values[j] = u.tags.text[id.tag]
-			case g == "user":
-				values[j] = u.users.text[id.user]
-			default:
-				values[j] = u.values[id.class][next]
-				next++
-			}
-		}
-		out = append(out, grouped{values, sums})
+// tooMany is an error once there are more groups than there may be rows; made is
+// how many the last pack made, of the users that shard has.
+func (g *gatherer) tooMany(shard, made int) error {
+	if g.MostRows == 0 {
+		return nil
 	}
-	return out
-}
-
-// atoi is a number of a report's cell; an empty one is 0.
-func atoi(text string) int {
-	n, _ := strconv.Atoi(text)
-	return n
+	n := len(g.groups.ids)
+	if g.byUser && shard >= 0 {
+		n = max(n, int(g.apart.Add(int64(made))))
+	}
+	if n <= g.MostRows {
+		return nil
+	}
+	return billing.BadQuery{Err: fmt.Errorf("the report would have more than %d rows: narrow the span or the selection, or group by less", g.MostRows)}
 }
