@@ -3,6 +3,7 @@ package guard
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"sluice/providers/schema"
@@ -67,17 +68,19 @@ func (t *Stream) Chunk(c *schema.Chunk, out []schema.Chunk) ([]schema.Chunk, err
 	own := *c
 	own.Choices = c.Choices[:0] // in place: it is there for this once
 	for i := range c.Choices {
-		d := &c.Choices[i]
+		d, given := &c.Choices[i], len(out)
 		var err error
 		if out, err = t.delta(d, out); err != nil {
 			return out, err
 		}
-		switch n := len(own.Choices); {
-		case !says(d):
-		case n == i:
-			own.Choices = own.Choices[:n+1] // it stands there already
-		default:
-			own.Choices = append(own.Choices, *d)
+		if len(own.Choices) > 0 && len(out) > given { // what was held back comes after the deltas before this one
+			before := own
+			before.Choices, before.Usage, before.Billed = slices.Clone(own.Choices), nil, nil
+			out = slices.Insert(out, given, before)
+			own.Choices = own.Choices[:0]
+		}
+		if says(d) {
+			own.Choices = append(own.Choices, *d) // where it stands, or before
 		}
 	}
 	if len(own.Choices) > 0 || len(c.Choices) == 0 || own.Usage != nil || own.Billed != nil {
