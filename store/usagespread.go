@@ -78,7 +78,11 @@ func (s *spread) add(p pile) error {
 	h.bytes = append(h.bytes, p.bytes...)
 	p.bytes = h.bytes[at:]
 	h.piles = append(h.piles, p)
-	if s.size += len(p.bytes); s.size < heapSize {
+	most := heapSize
+	if s.workers == nil {
+		most = 2 * smallHeap // so that they begin soon
+	}
+	if s.size += len(p.bytes); s.size < most {
 		return nil
 	}
 	return s.flush()
