@@ -159,9 +159,7 @@ func (b *Book) join(o *Owner, a *account, t terms) {
 	own := link{account: a, owner: o}
 	for _, budget := range t.budgets {
 		own.budgets = append(own.budgets, budgetLink{o, &budget, a.meterOf(&budget, b)})
-		o.hard = o.hard || budget.Hard
 	}
-	o.budgeted = len(t.budgets) > 0
 	o.links = []link{own}
 	if len(t.models) > 0 {
 		o.grants = [][]string{t.models}
@@ -184,9 +182,8 @@ func (b *Book) join(o *Owner, a *account, t terms) {
 		o.links = append(o.links, p.links...)
 		o.limits = append(o.limits, p.limits...)
 		o.grants = append(o.grants, p.grants...)
-		o.hard, o.budgeted = o.hard || p.hard, o.budgeted || p.budgeted
 	}
-	o.sort()
+	o.linked()
 }
 
 // id is the id of the owner's own account.

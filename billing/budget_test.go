@@ -118,7 +118,7 @@ func TestModelBudget(t *testing.T) {
 	if b := a.Bound(Called{Model: "cheap"}); b != (Bound{Any: true, USD: true}) {
 		t.Errorf("%+v", b)
 	}
-	if b := a.Bound(Called{Model: "dear"}); b != (Bound{Any: true, USD: true, Hard: true, HardUSD: true}) {
+	if b := a.Bound(Called{Model: "dear"}); b != (Bound{Any: true, USD: true, Hard: true, HardUSD: true, Clamps: true}) {
 		t.Errorf("%+v", b)
 	}
 }

@@ -41,14 +41,18 @@ type Bound struct {
 	USD     bool // one of money
 	Hard    bool // a hard one
 	HardUSD bool // a hard one of money
+	Clamps  bool // a hard one of money or tokens: it bounds how long answers may be
 }
 
 // Bound is that of the owner's calls of a model.
 func (o *Owner) Bound(c Called) Bound {
-	var b Bound
-	if !o.budgeted {
-		return b
+	if !o.choosy {
+		return o.bound
 	}
+	return o.boundOf(c)
+}
+
+func (o *Owner) boundOf(c Called) (b Bound) {
 	for i := range o.links {
 		for j := range o.links[i].budgets {
 			at := &o.links[i].budgets[j]
@@ -57,6 +61,7 @@ func (o *Owner) Bound(c Called) Bound {
 			}
 			b.Any = true
 			b.Hard = b.Hard || at.budget.Hard
+			b.Clamps = b.Clamps || at.budget.Hard && at.meter.unit != UnitRequests
 			if at.meter.unit == UnitUSD {
 				b.USD, b.HardUSD = true, b.HardUSD || at.budget.Hard
 			}

@@ -24,8 +24,10 @@ type Owner struct {
 	links  []link      // its account and those above it, in the order of their ids
 	limits []limitLink // of these, those with limits
 	hard   bool        // a hard budget is among the links
-	// budgeted: any budget is.
-	budgeted bool
+	// budgeted: any budget is; choosy: one is for some models only. bound is
+	// that of all models, if none is.
+	budgeted, choosy bool
+	bound            Bound
 
 	more *more // nil: nothing, as of nearly all keys
 }
@@ -91,8 +93,18 @@ type accountName struct{ team, key string }
 // Parent is the team that the owner belongs to; nil: none.
 func (o *Owner) Parent() *Owner { return o.parent }
 
-// sort puts the links in the order of their accounts' ids.
-func (o *Owner) sort() {
+// linked ends the making of an owner: it puts the links in the order of their
+// accounts' ids, and notes what budgets there are.
+func (o *Owner) linked() {
+	o.hard, o.budgeted, o.choosy = false, false, false
+	for i := range o.links {
+		for _, b := range o.links[i].budgets {
+			o.hard, o.budgeted, o.choosy = o.hard || b.budget.Hard, true, o.choosy || len(b.budget.Models) > 0
+		}
+	}
+	if !o.choosy {
+		o.bound = o.boundOf(Called{})
+	}
 	slices.SortFunc(o.links, func(x, y link) int { return cmp.Compare(x.account.id, y.account.id) })
 	slices.SortFunc(o.limits, func(x, y limitLink) int { return cmp.Compare(x.owner.id(), y.owner.id()) })
 }

@@ -167,10 +167,9 @@ func (o *Owner) forPeople(user string, tags []string) *Owner {
 			}
 			seen[p.id()] = true
 			d.links, d.limits = append(d.links, p.links...), append(d.limits, p.limits...)
-			d.hard, d.budgeted = d.hard || p.hard, d.budgeted || p.budgeted
 		}
 	}
-	d.sort()
+	d.linked()
 	return &d
 }
 

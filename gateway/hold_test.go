@@ -180,6 +180,25 @@ func TestNoBudget(t *testing.T) {
 	}
 }
 
+// A hard budget of requests bounds how many answers there are, not how long.
+func TestRequestsBudgetClampsNothing(t *testing.T) {
+	owners, err := billing.NewBook(nil, nil).Rebuild([]billing.Team{{Name: "t", Budgets: billing.Budgets{{Requests: 1, Per: billing.PeriodTotal, Hard: true}}}},
+		[]billing.Key{{ID: "k", Team: "t", Name: "k"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	call := reserving(t, 1, 0, `{"model":"m",`+hi+`}`)
+	call.caller = &Caller{Owner: owners.Key("k")}
+	if err := call.reserve(); err != nil || call.money.clamped != 0 || call.outputLimit(call.model.Targets[0]) != 0 {
+		t.Errorf("%v, clamped to %d, limit %d", err, call.money.clamped, call.outputLimit(call.model.Targets[0]))
+	}
+	again := reserving(t, 1, 0, `{"model":"m",`+hi+`}`)
+	again.caller = call.caller
+	if err := again.reserve(); err == nil || schema.AsError(err).Code != schema.CodeInsufficientQuota {
+		t.Errorf("the second: %v", err)
+	}
+}
+
 // A limit that a caller of another API set is lowered to what the model can
 // write, and the caller is told.
 func TestLoweredLimits(t *testing.T) {

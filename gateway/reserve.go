@@ -72,7 +72,7 @@ func (c *Call) reserve() error {
 		}
 	}
 	switch {
-	case !bound.Hard:
+	case !bound.Clamps:
 		return c.hold(billing.Need{})
 	case c.passed != nil:
 		return c.reservePassed()
@@ -197,7 +197,7 @@ func (c *Call) outputLimit(t *Target) int64 {
 	}
 	own := c.req.Head.MaxTokens
 	limit := own
-	if limit == 0 && c.owner().Bound(c.called()).Hard {
+	if limit == 0 && c.owner().Bound(c.called()).Clamps {
 		limit = c.unlimited(t)
 	}
 	if t.Max > 0 && limit > t.Max && !t.Provider.Client.Raw(&c.req, t.Model) {

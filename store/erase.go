@@ -237,7 +237,7 @@ func rebuildErased(ctx context.Context, tx *sql.Tx) error {
 			if !ok {
 				break
 			}
-			gathered[d] = append(gathered[d], m.row)
+			gathered.put(d, m.row)
 		}
 		if err := gathered.write(ctx, tx); err != nil {
 			return err

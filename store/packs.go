@@ -19,11 +19,40 @@ const (
 )
 
 // tally gathers what a transaction adds to the packs.
-type tally map[int64][]packRow // by day
+type tally map[int64]*dayTally // by day
+
+// dayTally is a row for each key: of a busy gateway's batch nearly all are alike.
+type dayTally struct {
+	rows []packRow
+	at   map[packKey]int // in rows
+	last int             // the row that was added to last
+}
 
 func (t tally) add(at int64, key packKey, s *sums) {
 	key.hour = at % day / hour
-	t[at/day] = append(t[at/day], packRow{key, *s})
+	t.put(at/day, packRow{key, *s})
+}
+
+// put adds a row to those of a day.
+func (t tally) put(d int64, row packRow) {
+	of := t[d]
+	if of == nil {
+		of = &dayTally{at: map[packKey]int{}}
+		t[d] = of
+	}
+	if len(of.rows) > 0 && of.rows[of.last].packKey == row.packKey {
+		of.rows[of.last].sums.add(&row.sums, 1)
+		return
+	}
+	i, known := of.at[row.packKey]
+	if known {
+		of.rows[i].sums.add(&row.sums, 1)
+	} else {
+		i = len(of.rows)
+		of.at[row.packKey] = i
+		of.rows = append(of.rows, row)
+	}
+	of.last = i
 }
 
 // pack makes a pack of rows in any order.
@@ -69,9 +98,9 @@ func shardOf(user string) int {
 
 // write adds the packs of what was gathered.
 func (t tally) write(ctx context.Context, tx *sql.Tx) error {
-	for day, rows := range t {
+	for day, of := range t {
 		for k := range kinds {
-			if _, err := tx.ExecContext(ctx, insertPack, day, k, 0, noShard, pack(rows, k, false), pack(rows, k, true)); err != nil {
+			if _, err := tx.ExecContext(ctx, insertPack, day, k, 0, noShard, pack(of.rows, k, false), pack(of.rows, k, true)); err != nil {
 				return fmt.Errorf("cannot add to the sums: %w", err)
 			}
 		}
