@@ -2,7 +2,6 @@ package billing
 
 import (
 	"cmp"
-	"context"
 	"crypto/sha256"
 	"encoding/base32"
 	"errors"
@@ -83,13 +82,6 @@ func (a *Account) Net() Nano {
 		sum += a.Corrections[i].Cost
 	}
 	return sum
-}
-
-// Accounts is a Ledger that finds everything about one call.
-type Accounts interface {
-	// Account is the account of a call, by its id or its caller's request id:
-	// ErrNotFound if there is none.
-	Account(ctx context.Context, call string) (*Account, error)
 }
 
 // Correct makes the entry that a request asks for. Where the ledger has it

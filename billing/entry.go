@@ -87,11 +87,18 @@ type Ledger interface {
 	// Request is the entry of a call, by its id or its caller's request id:
 	// ErrNotFound if there is none.
 	Request(ctx context.Context, call string) (*Entry, error)
+	// Account is the account of a call, by its id or its caller's request id:
+	// ErrNotFound if there is none.
+	Account(ctx context.Context, call string) (*Account, error)
+	// CorrectionsIn lists the corrections of q.Team, or without one of all, from
+	// q.From to q.To, oldest first.
+	CorrectionsIn(ctx context.Context, q Query) ([]Entry, error)
+	Walker
 	// Verify compares every sum that is kept with that of its entries.
 	Verify(ctx context.Context) (entries int64, differences []string, err error)
 }
 
-// Walker is a Ledger whose entries can be gone through.
+// Walker goes through entries.
 type Walker interface {
 	// Each gives every entry of q.Team, or without one of all, from q.From to
 	// q.To, oldest first. An entry is not changed after its call.

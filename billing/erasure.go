@@ -1,7 +1,6 @@
 package billing
 
 import (
-	"context"
 	"errors"
 	"time"
 )
@@ -40,12 +39,4 @@ func (e *Erasure) Check(now time.Time) error {
 type Erased struct {
 	Entries int64 `json:"entries"`
 	USD     Nano  `json:"usd"` // what they cost, which stays in every sum
-}
-
-// Eraser is a Ledger that can erase. Before it does, the spool must be clear: a
-// record in it would come back with the next start.
-type Eraser interface {
-	Erase(ctx context.Context, e Erasure) (Erased, error)
-	// Teams are all that have entries.
-	LedgerTeams(ctx context.Context) ([]string, error)
 }

@@ -71,14 +71,6 @@ type Amendment struct {
 	USD Nano `json:"usd"`
 }
 
-// Amendments is a Ledger that can list its corrections. The invoice of one that
-// cannot has them within its lines.
-type Amendments interface {
-	// CorrectionsIn lists the corrections of q.Team from q.From to q.To,
-	// oldest first.
-	CorrectionsIn(ctx context.Context, q Query) ([]Entry, error)
-}
-
 // InvoiceDimensions are what the lines of an invoice can be by. Tags are not
 // among them: a call with two would stand there twice.
 var InvoiceDimensions = []string{"model", "key", "prompt", "version", "user", "provider", "target", "day"}

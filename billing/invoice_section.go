@@ -40,12 +40,7 @@ func sectionOf(ctx context.Context, l Ledger, t Team, q Query) (*Section, error)
 // usageAndCorrections reads both as they are at one time: a correction that
 // comes between would be in one and not in the other.
 func usageAndCorrections(ctx context.Context, l Ledger, q Query) (*Report, []Entry, error) {
-	a, ok := l.(Amendments)
-	if !ok {
-		report, err := l.Usage(ctx, q)
-		return report, nil, err
-	}
-	before, err := a.CorrectionsIn(ctx, q)
+	before, err := l.CorrectionsIn(ctx, q)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -54,7 +49,7 @@ func usageAndCorrections(ctx context.Context, l Ledger, q Query) (*Report, []Ent
 		if err != nil {
 			return nil, nil, err
 		}
-		after, err := a.CorrectionsIn(ctx, q)
+		after, err := l.CorrectionsIn(ctx, q)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -331,16 +331,7 @@ func (s *Spool) Flush(ctx context.Context) error {
 	shelved, target := s.room.shelved, s.tail
 	waits := s.room.brought < shelved // in memory
 	for waits || s.head.before(target) {
-		progress := s.progress
-		s.mu.Unlock()
-		s.wake()
-		var err error
-		select {
-		case <-progress:
-		case <-ctx.Done():
-			err = ctx.Err()
-		}
-		s.mu.Lock()
+		err := s.await(ctx)
 		if waits && s.room.brought >= shelved {
 			waits, target = false, s.tail
 		}
@@ -352,6 +343,21 @@ func (s *Spool) Flush(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// await wakes the writer and waits until it has come on, or ctx ends. s.mu is
+// held before and after, not meanwhile.
+func (s *Spool) await(ctx context.Context) error {
+	progress := s.progress
+	s.mu.Unlock()
+	defer s.mu.Lock()
+	s.wake()
+	select {
+	case <-progress:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // wake makes the writer look for work now.

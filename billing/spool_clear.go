@@ -19,17 +19,7 @@ func (s *Spool) Clear(ctx context.Context) error {
 			return ErrSpoolClosed
 		}
 		s.clearing = true
-		progress := s.progress
-		s.mu.Unlock()
-		s.wake()
-		var err error
-		select {
-		case <-progress:
-		case <-ctx.Done():
-			err = ctx.Err()
-		}
-		s.mu.Lock()
-		if err != nil {
+		if err := s.await(ctx); err != nil {
 			return fmt.Errorf("cannot clear the usage spool: %w", err)
 		}
 	}

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"time"
 
 	"sluice/billing"
 	"sluice/prompts"
@@ -21,10 +20,11 @@ var errDown = errors.New("down")
 
 // memLedger is a ledger in memory that can be down.
 type memLedger struct {
-	mu      sync.Mutex
-	entries []billing.Entry
-	twice   []string // ids that came again
-	down    bool     // of reading
+	billing.Ledger // what is not called
+	mu             sync.Mutex
+	entries        []billing.Entry
+	twice          []string // ids that came again
+	down           bool     // of reading
 }
 
 func (l *memLedger) Append(_ context.Context, entries []billing.Entry) error {
@@ -68,10 +68,6 @@ func (l *memLedger) Usage(_ context.Context, q billing.Query) (*billing.Report, 
 		}
 	}
 	return rep, nil
-}
-
-func (l *memLedger) Spent(context.Context, string, string, time.Time) (billing.Nano, error) {
-	return 0, nil
 }
 
 func (l *memLedger) Requests(context.Context, billing.RequestQuery) ([]billing.Entry, string, error) {

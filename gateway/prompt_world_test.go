@@ -59,8 +59,9 @@ func (s *script) calls() int {
 
 // book is a ledger in memory.
 type book struct {
-	mu      sync.Mutex
-	entries []billing.Entry
+	billing.Ledger // what is not called
+	mu             sync.Mutex
+	entries        []billing.Entry
 }
 
 var errUnused = errors.New("not used")
@@ -73,9 +74,6 @@ func (b *book) Append(_ context.Context, list []billing.Entry) error {
 }
 
 func (b *book) Usage(context.Context, billing.Query) (*billing.Report, error) { return nil, errUnused }
-func (b *book) Spent(context.Context, string, string, time.Time) (billing.Nano, error) {
-	return 0, nil
-}
 func (b *book) Requests(context.Context, billing.RequestQuery) ([]billing.Entry, string, error) {
 	return nil, "", errUnused
 }

@@ -7,8 +7,6 @@ import (
 	"sluice/billing"
 )
 
-var _ billing.Accounts = (*Ledger)(nil)
-
 // Account is a call with all that was charged for it, by its id or its caller's
 // request id: billing.ErrNotFound if there is none. The ids of its corrections
 // begin with its own.

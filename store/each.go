@@ -8,8 +8,6 @@ import (
 	"sluice/billing"
 )
 
-var _ billing.Walker = (*Ledger)(nil)
-
 // walkPage is how many entries are read at once.
 const walkPage = 2000
 

@@ -11,8 +11,6 @@ import (
 	"sluice/billing"
 )
 
-var _ billing.Eraser = (*Ledger)(nil)
-
 // eraseChunk is how many entries are erased in one transaction: other writers
 // wait for no longer than that takes.
 const eraseChunk = 5000
@@ -36,7 +34,8 @@ func (l *Ledger) LedgerTeams(ctx context.Context) ([]string, error) {
 }
 
 // Erase erases: see billing.Erasure. What it has done when an error comes stays
-// done. Deleted bytes are overwritten, in the database and in its log.
+// done. Deleted bytes are overwritten, in the database and in its log. Clear the
+// spool first: a record in it would come back with the next start.
 func (l *Ledger) Erase(ctx context.Context, e billing.Erasure) (out billing.Erased, err error) {
 	end := int64(math.MaxInt64)
 	if !e.Before.IsZero() {

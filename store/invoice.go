@@ -8,8 +8,6 @@ import (
 	"sluice/billing"
 )
 
-var _ billing.Amendments = (*Ledger)(nil)
-
 // CorrectionsIn lists the corrections of a team, or without one of all, oldest
 // first. The number of the attempt stands in the text, so that the index of
 // corrections alone serves it.

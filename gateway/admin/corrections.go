@@ -73,30 +73,36 @@ func (a *api) correct(q *request) error {
 	return q.answer(http.StatusCreated, out)
 }
 
-// listCorrections lists those of a time, oldest first: of this month if none is
-// given.
-func (a *api) listCorrections(q *request) error {
+// span is the time, and the team, of which entries are asked for: of this month
+// if no time is given.
+func (a *api) span(q *request) (billing.Query, error) {
 	values, err := q.query("from", "to", "team")
 	if err != nil {
-		return err
+		return billing.Query{}, err
 	}
 	query, err := billing.ParseQuery(values.Get("from"), values.Get("to"), "", a.Now(), a.Location())
 	if err != nil {
-		return schema.Invalid("", "%v", err)
+		return query, schema.Invalid("", "%v", err)
 	}
-	if query.Team, err = q.teamFilter(values.Get("team")); err != nil {
+	query.Team, err = q.teamFilter(values.Get("team"))
+	return query, err
+}
+
+// listCorrections lists those of a time, oldest first: of this month if none is
+// given.
+func (a *api) listCorrections(q *request) error {
+	query, err := a.span(q)
+	if err != nil {
 		return err
 	}
 	a.flush(q.Context())
 	l := list[correctionOut]{Data: []correctionOut{}}
-	if ledger, ok := a.Ledger.(billing.Amendments); ok {
-		entries, err := ledger.CorrectionsIn(q.Context(), query)
-		if err != nil {
-			return err
-		}
-		for i := range entries {
-			l.Data = append(l.Data, showCorrection(&entries[i]))
-		}
+	entries, err := a.Ledger.CorrectionsIn(q.Context(), query)
+	if err != nil {
+		return err
+	}
+	for i := range entries {
+		l.Data = append(l.Data, showCorrection(&entries[i]))
 	}
 	return q.answer(http.StatusOK, l)
 }

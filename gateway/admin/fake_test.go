@@ -150,8 +150,16 @@ func (l ledger) Each(_ context.Context, _ billing.Query, f func(*billing.Entry) 
 	return l.broken
 }
 
-func (l ledger) Spent(context.Context, string, string, time.Time) (billing.Nano, error) {
-	return 0, l.broken
+func (l ledger) Account(ctx context.Context, call string) (*billing.Account, error) {
+	e, err := l.Request(ctx, call)
+	if err != nil {
+		return nil, err
+	}
+	return &billing.Account{Call: *e}, nil
+}
+
+func (l ledger) CorrectionsIn(context.Context, billing.Query) ([]billing.Entry, error) {
+	return nil, l.broken
 }
 
 func (l ledger) Requests(_ context.Context, q billing.RequestQuery) ([]billing.Entry, string, error) {

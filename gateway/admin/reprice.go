@@ -31,12 +31,8 @@ func (a *api) repriceUsage(q *request) error {
 	if err != nil {
 		return schema.Invalid("prices", "%v", err)
 	}
-	walker, ok := a.Ledger.(billing.Walker)
-	if !ok {
-		return errNotFound("the entries of this ledger cannot be read")
-	}
 	a.flush(q.Context())
-	out, err := billing.Reprice(q.Context(), walker, span.From, span.To, price)
+	out, err := billing.Reprice(q.Context(), a.Ledger, span.From, span.To, price)
 	if err != nil {
 		return err
 	}

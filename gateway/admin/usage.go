@@ -237,17 +237,15 @@ func (a *api) showRequest(q *request) error {
 		Corrections []correctionOut `json:"corrections,omitempty"`
 		Net         *billing.Nano   `json:"net_usd,omitempty"` // with corrections; absent: there are none
 	}{requestOut: showRequestOf(e)}
-	if accounts, ok := a.Ledger.(billing.Accounts); ok {
-		account, err := accounts.Account(q.Context(), e.Call)
-		if err != nil {
-			return err
-		}
-		for i := range account.Corrections {
-			out.Corrections = append(out.Corrections, showCorrection(&account.Corrections[i]))
-		}
-		if net := account.Net(); len(out.Corrections) > 0 {
-			out.Net = &net
-		}
+	account, err := a.Ledger.Account(q.Context(), e.Call)
+	if err != nil {
+		return err
+	}
+	for i := range account.Corrections {
+		out.Corrections = append(out.Corrections, showCorrection(&account.Corrections[i]))
+	}
+	if net := account.Net(); len(out.Corrections) > 0 {
+		out.Net = &net
 	}
 	return q.answer(http.StatusOK, out)
 }
