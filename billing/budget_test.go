@@ -254,3 +254,21 @@ func TestWarnings(t *testing.T) {
 		t.Errorf("told of %v", told)
 	}
 }
+
+// TestNothingCarriedBeforeTheFirstCall: a call that has not ended is not in the
+// ledger, so that a restart must find as much as was there before it.
+func TestNothingCarriedBeforeTheFirstCall(t *testing.T) {
+	c := &clock{at(t, "2026-05-15T10:00:00Z")}
+	b, v := book(t, c, []Team{{Name: "a", Budgets: Budgets{{USD: 10, Per: "day", Hard: true, CarryOver: true}}}}, nil)
+	a := v.Team("a")
+	lost, _, _ := holdUSD(a, 2, 2)
+	c.at = at(t, "2026-05-16T10:00:00Z")
+	before := a.OwnBudgets(c.at)[0].Limit
+	lost.Settle(Charge{}, at(t, "2026-05-15T10:00:00Z"))
+	if err := b.Restore(t.Context(), &memory{}); err != nil {
+		t.Fatal(err)
+	}
+	if after := a.OwnBudgets(c.at)[0].Limit; before != 10 || after != before {
+		t.Errorf("%d before and %d after, want 10", before, after)
+	}
+}

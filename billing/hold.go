@@ -272,6 +272,9 @@ func (h *Hold) Settle(used Charge, at time.Time) (excess Nano) {
 		for _, m := range a.meters {
 			if m.counts(h.called) {
 				m.charge([...]int64{int64(used.USD), used.Tokens, h.requests}[m.unit], at)
+				if h.requests > 0 || used != (Charge{}) {
+					m.called(at)
+				}
 			}
 		}
 		for j := range l.budgets {

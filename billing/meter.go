@@ -36,7 +36,8 @@ type meter struct {
 	// The window before, for what it leaves over and for forecasts.
 	former int64 // its first instant
 	before int64 // what was spent in it
-	inUse  bool  // the account was in use then
+	used   bool  // it has counted a call, in this window or before
+	inUse  bool  // it had when the window began: only then is something left over
 	known  bool  // before has all: the ledger's part was in it
 
 	// Of a rolling period: what was spent in each of the last hours, by the
@@ -58,7 +59,6 @@ func newMeter(b *Budget, now time.Time, loc *time.Location) *meter {
 	} else {
 		m.until = math.MinInt64
 		m.roll(now)
-		m.inUse = false
 	}
 	return m
 }
@@ -91,7 +91,7 @@ func (m *meter) roll(now time.Time) {
 	} else {
 		m.before = 0 // windows without a call lie between
 	}
-	m.spent, m.warned, m.inUse, m.known = 0, 0, true, m.restored
+	m.spent, m.warned, m.inUse, m.known = 0, 0, m.used, m.restored
 	m.former, m.since, m.until = former, since.UnixNano(), until.UnixNano()
 }
 
@@ -138,6 +138,15 @@ func (m *meter) carried(amount int64) int64 {
 		return 0
 	}
 	return min(max(amount-m.before, 0), amount)
+}
+
+// called notes that a call was counted at a time. What a window leaves over may
+// depend only on calls that the ledger has, so that a restart finds the same.
+func (m *meter) called(at time.Time) {
+	m.used = true
+	if m.hours == nil && at.UnixNano() < m.since {
+		m.inUse = true
+	}
 }
 
 // empty forgets all that was spent, before the ledger says it anew.

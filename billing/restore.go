@@ -136,10 +136,16 @@ func (r *restoration) run(ctx context.Context) error {
 	}
 	r.account.mu.Lock()
 	defer r.account.mu.Unlock()
-	if m.since == since { // else the window has ended meanwhile
+	m.used = m.used || now.calls+before.calls > 0
+	m.inUse = m.inUse || before.calls > 0
+	if m.since == since {
 		m.spent += now.amount
 		m.before += before.amount
-		m.inUse = before.calls > 0
+	} else { // the window has ended meanwhile
+		m.inUse = m.used
+		if m.former == since {
+			m.before += now.amount
+		}
 	}
 	r.filled()
 	return nil
