@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"strings"
 	"unicode/utf8"
+
+	"sluice/providers/wire"
 )
 
 const (
@@ -22,7 +24,10 @@ type masker struct {
 	name    func(kind Kinds, value string) string // what a match is replaced by; nil: left as it is
 	json    bool                                  // the text is JSON, in its written form
 
-	buf     string
+	// text is the end of what came. It grows within block, to which is only ever
+	// added: what was given away stays as it is.
+	text    string
+	block   []byte
 	from    int  // what stands before was given away
 	swallow bool // the rest of a match that was too long to be held
 	quotes  quotes
@@ -38,38 +43,50 @@ func (k *masker) write(s string, final bool) (out string, hits int, kinds Kinds)
 			k.swallow = false
 		}
 	}
-	if k.buf == "" && !final {
-		k.buf = strings.Clone(s) // it may be a view of what will be overwritten
-	} else {
-		k.buf += s
-	}
-	list, safe := k.matcher.Find(k.buf, k.from, final, k.list[:0])
-	if !final && len(k.buf)-safe > mostHeld {
-		list, safe = k.matcher.Find(k.buf, k.from, true, k.list[:0])
+	k.grow(s, final)
+	list, safe := k.matcher.Find(k.text, k.from, final, k.list[:0])
+	if !final && len(k.text)-safe > mostHeld {
+		list, safe = k.matcher.Find(k.text, k.from, true, k.list[:0])
 		n := len(list)
-		k.swallow = n > 0 && list[n-1].To == len(k.buf) && list[n-1].Kind == Secret
+		k.swallow = n > 0 && list[n-1].To == len(k.text) && list[n-1].Kind == Secret
 	}
 	k.list = list
 	for i := range list {
 		kinds |= list[i].Kind
 	}
 	if len(list) == 0 || k.name == nil {
-		out = k.buf[k.from:safe]
+		out = k.text[k.from:safe]
 		k.quotes.pass(k.json, out)
 	} else {
 		out = k.replaced(list, safe)
 	}
 	k.from = safe
 	if cut := safe - behind; cut > 0 {
-		for cut > 0 && !utf8.RuneStart(k.buf[cut]) {
+		for cut > 0 && !utf8.RuneStart(k.text[cut]) {
 			cut--
 		}
-		k.buf, k.from = k.buf[cut:], k.from-cut
+		k.text, k.from = k.text[cut:], k.from-cut
 	}
 	if final {
-		k.buf, k.from, k.quotes = "", 0, quotes{}
+		k.text, k.block, k.from, k.quotes = "", nil, 0, quotes{}
 	}
 	return out, len(list), kinds
+}
+
+// leastBlock is the room for text that grows piece by piece.
+const leastBlock = 512
+
+// grow adds a piece, which may be a view of what will be overwritten, to text.
+func (k *masker) grow(s string, final bool) {
+	if k.text == "" && final {
+		k.text = s
+		return
+	}
+	if cap(k.block)-len(k.block) < len(s) {
+		k.block = append(make([]byte, 0, max(leastBlock, 2*(len(k.text)+len(s)))), k.text...)
+	}
+	k.block = append(k.block, s...)
+	k.text = wire.View(k.block[len(k.block)-len(k.text)-len(s):])
 }
 
 // inBlock tells whether a rune may go on what was too long to be held: base64
@@ -82,7 +99,7 @@ func (k *masker) replaced(list []Match, safe int) string {
 	var b strings.Builder
 	at := k.from
 	for _, m := range list {
-		plain := k.buf[at:m.From]
+		plain := k.text[at:m.From]
 		k.quotes.pass(k.json, plain)
 		b.WriteString(plain)
 		name := k.name(m.Kind, k.value(m))
@@ -92,7 +109,7 @@ func (k *masker) replaced(list []Match, safe int) string {
 		b.WriteString(name)
 		at = m.To
 	}
-	rest := k.buf[at:safe]
+	rest := k.text[at:safe]
 	k.quotes.pass(k.json, rest)
 	b.WriteString(rest)
 	return b.String()
@@ -100,7 +117,7 @@ func (k *masker) replaced(list []Match, safe int) string {
 
 // value is what a match stands for.
 func (k *masker) value(m Match) string {
-	value := k.buf[m.From:m.To]
+	value := k.text[m.From:m.To]
 	var plain string
 	if k.json && strings.IndexByte(value, '\\') >= 0 && json.Unmarshal([]byte(`"`+value+`"`), &plain) == nil {
 		return plain

@@ -9,17 +9,18 @@ const (
 // run is a number as people write it: digits in groups.
 type run struct {
 	digits [mostDigits]byte
-	ends   [mostDigits]int // offset after each digit
+	at     int
+	ends   [mostDigits]uint8 // where each digit ends, from at on
 	n      int
-	groups [mostDigits]int // how many digits each group has
-	last   int             // the last group
-	odd    int             // how many digits came before a separator that no card has
+	groups [mostDigits]uint8 // how many digits each group has
+	last   int               // the last group
+	odd    int               // how many digits came before a separator that no card has
 }
 
 // read takes the run that begins at i. v is open if the text ends within it.
 func (r *run) read(text string, i int, final bool) verdict {
 	j, gap := i, 0
-	r.odd = mostDigits + 1
+	r.at, r.odd = i, mostDigits+1
 	for ; j < len(text) && j-i < longestRun && r.n < mostDigits; j++ {
 		c := text[j]
 		switch {
@@ -27,7 +28,7 @@ func (r *run) read(text string, i int, final bool) verdict {
 			if gap > 0 && r.n > 0 {
 				r.last++
 			}
-			r.digits[r.n], r.ends[r.n] = c-'0', j+1
+			r.digits[r.n], r.ends[r.n] = c-'0', uint8(j+1-i)
 			r.groups[r.last]++
 			r.n++
 			gap = 0
@@ -53,12 +54,15 @@ func (r *run) read(text string, i int, final bool) verdict {
 	return none
 }
 
+// end is where the first n digits end in the text.
+func (r *run) end(n int) int { return r.at + int(r.ends[n-1]) }
+
 // ended tells whether the first n digits end where a group does, and a word.
 func (r *run) ended(text string, n int) bool {
 	if n == 0 || n > r.n {
 		return false
 	}
-	end := r.ends[n-1]
+	end := r.end(n)
 	return end == len(text) || !isAlnum(text[end]) && text[end] != '@' && text[end] != '_'
 }
 
@@ -76,7 +80,7 @@ func (k Kinds) number(text string, i int, final bool) (m Match, v verdict, skip 
 	}
 	skip = 1
 	if isDigit(text[i]) {
-		skip = r.groups[0]
+		skip = int(r.groups[0])
 	}
 	if k&IP != 0 && isDigit(text[i]) {
 		if to := ipv4(text, i); to > 0 {
@@ -104,7 +108,7 @@ func (r *run) card(text string) int {
 	}
 	for n := min(r.n, 19, r.odd); n >= 13; n-- {
 		if r.ended(text, n) && luhn(r.digits[:n]) {
-			return r.ends[n-1]
+			return r.end(n)
 		}
 	}
 	return 0
@@ -143,14 +147,14 @@ func (r *run) phone(text string, i int) int {
 	if len(g) < 3 || g[0] != 3 || g[1] != 3 || g[2] != 4 || r.digits[first] < 2 || r.digits[first+3] < 2 || !r.ended(text, first+10) {
 		return 0
 	}
-	return r.ends[first+9]
+	return r.end(first + 10)
 }
 
 // longest is the end of the longest number of so many digits.
 func (r *run) longest(text string, least, most int) int {
 	for n := min(r.n, most); n >= least; n-- {
 		if r.ended(text, n) {
-			return r.ends[n-1]
+			return r.end(n)
 		}
 	}
 	return 0

@@ -65,26 +65,28 @@ func (t *Stream) Chunk(c *schema.Chunk, out []schema.Chunk) ([]schema.Chunk, err
 	if t.last.ID != c.ID || t.last.Model != c.Model {
 		t.last.ID, t.last.Model, t.last.Created = strings.Clone(c.ID), strings.Clone(c.Model), c.Created
 	}
-	own := *c
-	own.Choices = c.Choices[:0] // in place: it is there for this once
-	for i := range c.Choices {
-		d, given := &c.Choices[i], len(out)
+	choices := c.Choices
+	c.Choices = choices[:0] // in place: it is there for this once
+	for i := range choices {
+		d, given := &choices[i], len(out)
 		var err error
 		if out, err = t.delta(d, out); err != nil {
 			return out, err
 		}
-		if len(own.Choices) > 0 && len(out) > given { // what was held back comes after the deltas before this one
-			before := own
-			before.Choices, before.Usage, before.Billed = slices.Clone(own.Choices), nil, nil
+		if len(c.Choices) > 0 && len(out) > given { // what was held back comes after the deltas before this one
+			before := *c
+			before.Choices, before.Usage, before.Billed = slices.Clone(c.Choices), nil, nil
 			out = slices.Insert(out, given, before)
-			own.Choices = own.Choices[:0]
+			c.Choices = c.Choices[:0]
 		}
-		if says(d) {
-			own.Choices = append(own.Choices, *d) // where it stands, or before
+		if n := len(c.Choices); says(d) {
+			if c.Choices = choices[:n+1]; n < i {
+				choices[n] = *d
+			}
 		}
 	}
-	if len(own.Choices) > 0 || len(c.Choices) == 0 || own.Usage != nil || own.Billed != nil {
-		out = append(out, own)
+	if len(c.Choices) > 0 || len(choices) == 0 || c.Usage != nil || c.Billed != nil {
+		out = append(out, *c)
 	}
 	return out, nil
 }
