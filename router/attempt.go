@@ -15,6 +15,7 @@ type Result struct {
 	Err    *schema.Error // nil: it went well
 	Start  time.Time
 	Took   time.Duration // to the end, of a stream once it is Done
+	Hedge  bool          // it was begun beside the one before
 }
 
 // Attempt is one try at one candidate. It lives in its Plan: it must not be
@@ -24,6 +25,7 @@ type Attempt struct {
 	Candidate *Candidate
 	Secret    *Secret // nil: the candidate takes none
 	N         int     // 1 for the call's first attempt
+	Hedge     bool    // it was begun beside another that was slow
 
 	plan  *Plan
 	pass  pass
@@ -32,21 +34,29 @@ type Attempt struct {
 	first time.Time // of a late one: when its answer began
 	late  bool
 	open  bool // in flight
+	lost  bool // to one that was made beside it
+
+	// Of an attempt beside which another may be made.
+	heat   *heat
+	ctx    context.Context
+	cancel context.CancelFunc
 }
 
-// run makes the attempt that is ready in the plan. A panic in try is told as a
-// cancelled attempt and goes on up.
-func (p *Plan) run(ctx context.Context, now time.Time, try func(*Attempt) error) *schema.Error {
-	a := &p.attempt
+// run makes an attempt that is ready. A panic in try is told as a cancelled
+// attempt and goes on up.
+func (p *Plan) run(ctx context.Context, a *Attempt, now time.Time, try func(*Attempt) error) *schema.Error {
 	t := a.Candidate.Target
 	a.open = true
+	if p.waiter != nil {
+		p.leave(true)
+	}
 	t.inFlight.Add(1)
 	t.calls.Add(1)
 	label := ""
 	if a.Secret != nil {
 		label = a.Secret.Label
 	}
-	p.Results = append(p.Results, Result{Target: t, Key: label, Start: now})
+	p.Results = append(p.Results, Result{Target: t, Key: label, Start: now, Hedge: a.Hedge})
 	returned := false
 	defer func() {
 		if !returned && a.open {
@@ -55,6 +65,15 @@ func (p *Plan) run(ctx context.Context, now time.Time, try func(*Attempt) error)
 	}()
 	err := try(a)
 	returned = true
+	if p.won != nil && p.won != a {
+		return nil
+	}
+	return a.came(ctx, err)
+}
+
+// came takes in how try has returned, once.
+func (a *Attempt) came(ctx context.Context, err error) *schema.Error {
+	p, t := a.plan, a.Candidate.Target
 	if err == nil && a.late {
 		if a.open {
 			a.first = p.Clock.Now()
@@ -62,15 +81,22 @@ func (p *Plan) run(ctx context.Context, now time.Time, try func(*Attempt) error)
 			if a.lane != nil {
 				a.lane.breaker.begun(&a.with, a.first)
 			}
-			t.learnt.began(a.first.Sub(now), a.first, a.newness())
+			t.learnt.began(a.first.Sub(p.Results[a.N-1].Start), a.first, a.newness())
 		}
 		return nil
 	}
 	a.late = false
 	e := classify(ctx, err)
-	if e != nil && over(ctx, p.Clock.Now()) {
+	switch {
+	case !a.open:
+	case a.lost:
+		if !a.Hedge { // which was begun later, and tells less
+			t.learnt.exceeds(p.Late, p.Clock.Now().Sub(p.Results[a.N-1].Start))
+		}
 		a.book(e, neutral)
-	} else {
+	case e != nil && over(ctx, p.Clock.Now()):
+		a.book(e, neutral)
+	default:
 		a.end(e)
 	}
 	return e

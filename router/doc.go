@@ -34,7 +34,13 @@
 // limited or its provider asks for time. The only secret that fits never rests,
 // nor does a route's only target.
 //
+// DoHedged is Do for a call beside whose first attempt, if it is slow, a second
+// is made (hedge.go): the first to answer wins, the other is cancelled. Where no
+// target has room, a call waits in its route's Queue (queue.go), in which teams
+// take turns.
+//
 // The package knows neither models nor HTTP: what a caller needs to attempt a
 // candidate is its Payload, and errors are told apart by schema.Class alone.
-// It starts no goroutine, and all time comes from the Plan's Clock.
+// The only goroutines that it starts are those of timers: a second attempt's,
+// and a queue's look for room. All other time comes from the Plan's Clock.
 package router

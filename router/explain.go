@@ -31,7 +31,7 @@ type Explanation struct {
 // Plan.Explain was set before Do.
 func (p *Plan) Explanation() Explanation {
 	e := Explanation{Seed: p.Seed, Candidates: p.weighed, Attempts: p.Results}
-	if n := len(p.Results); n > 0 && p.Results[n-1].Err == nil {
+	if n := p.last().N; n > 0 && n <= len(p.Results) && p.Results[n-1].Err == nil {
 		e.Chosen = p.Results[n-1].Target.ID
 	}
 	return e
@@ -194,7 +194,7 @@ func (p *Plan) learntText(r *Route, c *Candidate) string {
 	return say + ", " + p.costText(c) + fmt.Sprintf(", chosen %.1f times of late", n)
 }
 
-// MarshalJSON writes an attempt as {target, key, status, code, latency_ms}.
+// MarshalJSON writes an attempt as {target, key, status, code, latency_ms, hedge}.
 func (r Result) MarshalJSON() ([]byte, error) {
 	out := struct {
 		Target    string      `json:"target"`
@@ -202,7 +202,8 @@ func (r Result) MarshalJSON() ([]byte, error) {
 		Status    int         `json:"status"`
 		Code      schema.Code `json:"code,omitempty"`
 		LatencyMS int64       `json:"latency_ms"`
-	}{r.Target.ID, r.Key, 200, "", r.Took.Milliseconds()}
+		Hedge     bool        `json:"hedge,omitempty"`
+	}{r.Target.ID, r.Key, 200, "", r.Took.Milliseconds(), r.Hedge}
 	if r.Err != nil {
 		out.Code, out.Status = r.Err.Code, r.Err.UpstreamStatus
 	}

@@ -74,6 +74,8 @@ type learnt struct {
 	whole gauge // to the end of an answer that came whole
 	size  gauge // units in an answer
 	fine  gauge // 1 for an attempt that went well, 0 for one that failed
+
+	tails atomic.Pointer[tails] // nil: no route asks for them
 }
 
 // time is how long an answer of so many units takes, to its end. What is not
@@ -97,6 +99,9 @@ func (l *learnt) began(after time.Duration, at time.Time, share float64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.first.add(after.Seconds(), at, share)
+	if t := l.tails.Load(); t != nil {
+		t.begun.add(after)
+	}
 }
 
 // learn takes in how an attempt ended. What says nothing of the target teaches
@@ -115,6 +120,9 @@ func (a *Attempt) learn(e *schema.Error, health outcome, took time.Duration, now
 		l.fine.add(1, now, share)
 		if !a.late {
 			l.whole.add(took.Seconds(), now, share)
+			if t := l.tails.Load(); t != nil {
+				t.whole.add(took)
+			}
 		}
 	default:
 		l.fine.add(0, now, share)
@@ -130,11 +138,11 @@ func (a *Attempt) learn(e *schema.Error, health outcome, took time.Duration, now
 // Came tells how much the last attempt's answer held, in whatever the caller
 // measures answers. If it is late, that is told before Done.
 func (p *Plan) Came(size int64) {
-	n := len(p.Results)
-	if n == 0 || size <= 0 || p.Results[n-1].Err != nil || p.attempt.Candidate == nil {
+	a := p.last()
+	if size <= 0 || a.Candidate == nil || a.N > len(p.Results) || p.Results[a.N-1].Err != nil {
 		return
 	}
-	a, now := &p.attempt, p.Clock.Now()
+	now := p.Clock.Now()
 	l := &a.Candidate.Target.learnt
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -15,6 +15,16 @@ type Clock struct {
 	Now func() time.Time
 	// Sleep waits, or returns the context's error when that is done first.
 	Sleep func(ctx context.Context, d time.Duration) error
+	// AfterFunc runs f in a goroutine of its own after a time, unless stop
+	// comes first, which then tells true; nil: time.AfterFunc.
+	AfterFunc func(d time.Duration, f func()) (stop func() bool)
+}
+
+func (c *Clock) after(d time.Duration, f func()) (stop func() bool) {
+	if c.AfterFunc != nil {
+		return c.AfterFunc(d, f)
+	}
+	return time.AfterFunc(d, f).Stop
 }
 
 var realClock = Clock{Now: time.Now, Sleep: sleep}
@@ -50,7 +60,21 @@ type Plan struct {
 	// AdmitKey, if set, is asked before Admit about the secret that was chosen.
 	// One that it refuses is passed over for the provider's next.
 	AdmitKey func(*Candidate, *Secret) *schema.Error
+	// AdmitHedge, if set, is asked after these about an attempt that is to be
+	// made beside another: one that it refuses is not made.
+	AdmitHedge func(*Candidate) *schema.Error
+	// Hedging tells those who are asked that it is for such an attempt.
+	Hedging bool
 
+	// Party is whose turn it is, by its Share, when the call waits in the
+	// route's queue; 0 means 1.
+	Party string
+	Share int
+
+	// Waited is how long it did. Turned: the queue refused it, or it waited in
+	// vain.
+	Waited time.Duration
+	Turned bool
 	// Results tells the attempts, in order.
 	Results []Result
 	// Refused is the candidate whose refusal Do returned; nil: none.
@@ -66,6 +90,8 @@ type Plan struct {
 	visited []*Route
 	weighed []Weighed
 	attempt Attempt
+	waiter  *waiter       // in the route's queue; nil: it is not in it
+	won     *Attempt      // made beside another, and the first to answer; nil: none
 	refusal *schema.Error // by Admit, the one that is over first
 	refuses *Candidate    // whose it is,
 	denies  *Secret       // and of which of its secrets; nil: of none
@@ -74,13 +100,21 @@ type Plan struct {
 // Reset empties the plan for another call. A Late attempt that nobody was Done
 // with counts as one that the caller left.
 func (p *Plan) Reset() {
-	if p.attempt.open {
-		p.attempt.end(&schema.Error{Code: schema.CodeClientClosed, Class: schema.ClassCancelled, Message: "the caller left"})
+	if a := p.last(); a.open {
+		a.end(&schema.Error{Code: schema.CodeClientClosed, Class: schema.ClassCancelled, Message: "the caller left"})
 	}
 	clear(p.keys)
 	clear(p.visited)
 	clear(p.Results)
 	*p = Plan{Results: p.Results[:0], out: p.out[:0], scores: p.scores[:0], keys: p.keys[:0], visited: p.visited[:0]}
+}
+
+// last is the attempt that was made last, or that has won.
+func (p *Plan) last() *Attempt {
+	if p.won != nil {
+		return p.won
+	}
+	return &p.attempt
 }
 
 // Do drives the call's attempts: it runs try until one returns nil, or nothing
@@ -94,8 +128,17 @@ func (p *Plan) Do(ctx context.Context, try func(*Attempt) error) error {
 		p.Clock = &realClock
 	}
 	p.Route.budget.call()
+	p.Turned = false
+	if q := p.Route.Queue; q != nil {
+		return q.do(ctx, p, try)
+	}
+	return p.once(ctx, try)
+}
+
+// once is Do without waiting for room.
+func (p *Plan) once(ctx context.Context, try func(*Attempt) error) error {
 	p.visited = p.visited[:0] // a call may be routed again: a prompt whose output is mended
-	p.refusal, p.refuses, p.denies, p.Refused, p.RefusedKey = nil, nil, nil, nil, nil
+	p.refusal, p.refuses, p.denies, p.Refused, p.RefusedKey, p.won = nil, nil, nil, nil, nil, nil
 	made := len(p.Results)
 	err := p.walk(ctx, p.Route, try)
 	switch {
@@ -207,7 +250,7 @@ func (r *Route) ready(i int, now time.Time) (ok bool, wait time.Duration, coolin
 	if ok, wait = c.Target.breaker.ready(now, len(r.Candidates) == 1); !ok {
 		return false, wait, false
 	}
-	if wait = c.Target.rested(now, len(r.Candidates) == 1); wait > 0 {
+	if wait = c.Target.rested(now, len(r.Candidates) == 1 && r.Queue == nil); wait > 0 {
 		return false, wait, true
 	}
 	ok, wait = c.Pool.ready(now, c.Target, c.Model)
@@ -244,12 +287,12 @@ func (p *Plan) candidate(ctx context.Context, r *Route, c *Candidate, try func(*
 			return last, false
 		}
 		p.attempt = Attempt{Route: r, Candidate: c, N: len(p.Results) + 1, plan: p, pass: pass}
-		if !p.admitted(c, secret, now) {
+		if !p.admitted(&p.attempt, c, secret, now) {
 			c.Target.breaker.report(pass, neutral, now)
 			return last, false
 		}
 		secret = p.attempt.Secret
-		if last = p.run(ctx, now, try); last == nil {
+		if last = p.run(ctx, &p.attempt, now, try); last == nil {
 			return nil, true
 		}
 		if ctx.Err() != nil || last.Class == schema.ClassCancelled {
@@ -269,7 +312,7 @@ func (p *Plan) candidate(ctx context.Context, r *Route, c *Candidate, try func(*
 			}
 		}
 		if !slices.Contains(r.Retry.On, last.Class) {
-			return last, !aboutKey(last.Class)
+			return last, r.ends(last.Class)
 		}
 		if free {
 			p.Route.budget.owe() // the other key was not as well as it seemed
@@ -300,8 +343,7 @@ func (p *Plan) otherKey(c *Candidate, last *Secret) *Secret {
 // admitted finds the first secret, beginning with the one given, that may be
 // used at the candidate now, and asks for leave to use it. All that it takes
 // is the attempt's.
-func (p *Plan) admitted(c *Candidate, s *Secret, now time.Time) bool {
-	a := &p.attempt
+func (p *Plan) admitted(a *Attempt, c *Candidate, s *Secret, now time.Time) bool {
 	for ; s != nil; s = p.nextKey(c, s) {
 		a.Secret = s
 		if c.Pool.several(c.Model) {

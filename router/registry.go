@@ -18,11 +18,13 @@ type Registry struct {
 	mu      sync.Mutex // of targets
 	targets map[targetKey]*Target
 	pools   map[string]*Pool
+	queues  map[string]*Queue
 	tell    func(Change)
 
 	// Those of the configuration before, whose state is taken over.
 	oldTargets map[targetKey]*Target
 	oldPools   map[string]*Pool
+	oldQueues  map[string]*Queue
 }
 
 // targetKey: two routes that set different breakers for a target do not share
@@ -39,10 +41,10 @@ func NewRegistry(prev *Registry) *Registry { return NewWatchedRegistry(prev, nil
 // NewWatchedRegistry is NewRegistry with one who is told what changes, by the
 // goroutine of the call that changed it. Targets that live on keep theirs.
 func NewWatchedRegistry(prev *Registry, tell func(Change)) *Registry {
-	r := &Registry{targets: map[targetKey]*Target{}, pools: map[string]*Pool{}, tell: tell}
+	r := &Registry{targets: map[targetKey]*Target{}, pools: map[string]*Pool{}, queues: map[string]*Queue{}, tell: tell}
 	if prev != nil {
 		prev.mu.Lock()
-		r.oldTargets, r.oldPools = maps.Clone(prev.targets), prev.pools
+		r.oldTargets, r.oldPools, r.oldQueues = maps.Clone(prev.targets), prev.pools, prev.queues
 		prev.mu.Unlock()
 	}
 	return r
@@ -85,6 +87,18 @@ func (r *Registry) Pool(provider string, secrets ...*Secret) *Pool {
 	}
 	r.pools[provider] = p
 	return p
+}
+
+// Queue is the queue of a route, with a new policy if there was one. It is for
+// who builds the configuration, as Pool is.
+func (r *Registry) Queue(route string, policy QueuePolicy) *Queue {
+	q := r.oldQueues[route]
+	if q == nil {
+		q = NewQueue(route, policy)
+	}
+	q.policy.Store(&policy)
+	r.queues[route] = q
+	return q
 }
 
 // SetBreaker takes an operator's word about every target with this ID.

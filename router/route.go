@@ -23,8 +23,11 @@ type Route struct {
 	Candidates []Candidate
 	Retry      Retry
 	Fallback   []Fallback
+	Hedge      Hedge  // of calls that are made by DoHedged
+	Queue      *Queue // where calls wait while all targets are at their limits; nil: they do not
 
 	budget budget
+	hedges hedgeBudget
 	calls  atomic.Int64 // that were balanced by what is learnt
 	mu     sync.Mutex   // guards what follows, and the candidates' own
 	pulls  tally        // times that any candidate was chosen
@@ -87,6 +90,10 @@ func (f *Fallback) takes(c schema.Class) bool {
 	return true
 }
 
+// ends tells whether an error of class c ends the route's attempts: another
+// target would say the same.
+func (r *Route) ends(c schema.Class) bool { return !slices.Contains(r.Retry.On, c) && !aboutKey(c) }
+
 // FallbackFor is the first fallback that serves an error of class c and is not
 // skipped; nil: there is none.
 func (r *Route) FallbackFor(c schema.Class, skip func(*Route) bool) *Route {
@@ -121,6 +128,9 @@ func (r *Route) Prepare() error {
 			return fmt.Errorf("route %q: weight of %q is negative", r.Name, r.Candidates[i].Target.ID)
 		}
 		r.Candidates[i].id = r.identity(i)
+		if r.Hedge.Learned {
+			r.Candidates[i].Target.learnt.keepTails()
+		}
 	}
 	r.Retry.Attempts = orElse(r.Retry.Attempts, 2)
 	r.Retry.Backoff = orElse(r.Retry.Backoff, 100*time.Millisecond)

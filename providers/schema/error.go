@@ -34,6 +34,7 @@ const (
 	CodeInvalidOutput     Code = "invalid_output"
 	CodeUnsupported       Code = "unsupported_parameter"
 	CodeClientClosed      Code = "client_closed"
+	CodeHedgeLost         Code = "hedge_lost" // of an attempt: another of the call answered first
 	CodeInternal          Code = "internal_error"
 	CodeConflict          Code = "conflict"
 )
