@@ -144,6 +144,15 @@ func (a *account) sharing() *share {
 	return a.share
 }
 
+// Weight is what the owner's team, or the team that it is, weighs against
+// others: at least 1.
+func (o *Owner) Weight() int64 {
+	if team := o.team(); team != nil && team.more != nil {
+		return max(team.more.weight, 1)
+	}
+	return 1
+}
+
 // portion is that of a caller's team.
 func (s *share) portion(caller *Owner, limits *Limits) *portion {
 	p := s.byTeam[caller.Team]
@@ -152,10 +161,7 @@ func (s *share) portion(caller *Owner, limits *Limits) *portion {
 		s.byTeam[p.team] = p
 		s.portions = append(s.portions, p)
 	}
-	weight := int64(1)
-	if team := caller.team(); team != nil && team.more != nil {
-		weight = max(team.more.weight, 1)
-	}
+	weight := caller.Weight()
 	s.weights += weight - p.weight
 	p.weight = weight
 	p.used.ready(*limits)

@@ -126,6 +126,10 @@ func appendJSONLine(b []byte, c *Call, stamp []byte) []byte {
 	b = append(b, '"')
 	b = appendNumber(b, "latency_us", e.Latency.Microseconds())
 	b = appendNumber(b, "ttft_us", e.TTFT.Microseconds())
+	if w := c.plan.Waited; w > 0 {
+		b = appendNumber(b, "queued_us", w.Microseconds())
+	}
+	b = appendBool(b, "hedged", c.hedged())
 	b = appendBool(b, "stream", e.Stream)
 	b = appendBool(b, "disconnect", e.Disconnect)
 	if c.err != nil {
@@ -150,6 +154,12 @@ func appendTextLine(b []byte, c *Call, stamp []byte) []byte {
 	b = strconv.AppendInt(append(b, " tokens="...), e.Usage.Input, 10)
 	b = strconv.AppendInt(append(b, '+'), e.Usage.Output, 10)
 	b = e.Cost.AppendTo(append(b, " usd="...))
+	if w := c.plan.Waited; w > 0 {
+		b = append(append(b, " queued="...), w.Round(time.Microsecond).String()...)
+	}
+	if c.hedged() {
+		b = append(b, " hedged"...)
+	}
 	if c.err != nil {
 		b = strconv.AppendQuote(append(b, " error="...), c.err.Error())
 	}

@@ -6,9 +6,7 @@ import (
 	"time"
 
 	"sluice/providers"
-	"sluice/providers/dialect"
 	"sluice/providers/schema"
-	"sluice/router"
 )
 
 // serveModel is a call in a model dialect. model is the one that the path
@@ -133,7 +131,7 @@ func (c *Call) deadline() error {
 }
 
 // serveWhole gets one whole answer and sends it.
-func (c *Call) serveWhole(ask func(*providers.Provider, context.Context, *providers.Call) (*providers.Answer, error)) error {
+func (c *Call) serveWhole(ask asking[*providers.Answer]) error {
 	answer, err := c.whole(ask)
 	if err != nil {
 		return err
@@ -158,12 +156,8 @@ func (c *Call) serveWhole(ask func(*providers.Provider, context.Context, *provid
 }
 
 // whole tries targets until one gives a whole answer.
-func (c *Call) whole(ask func(*providers.Provider, context.Context, *providers.Call) (*providers.Answer, error)) (*providers.Answer, error) {
-	var answer *providers.Answer
-	err := c.route(false, func(p *providers.Provider, call *providers.Call) (err error) {
-		answer, err = ask(p, c.ctx, call)
-		return err
-	})
+func (c *Call) whole(ask asking[*providers.Answer]) (*providers.Answer, error) {
+	answer, err := routeHedged(c, false, ask)
 	if err != nil {
 		return nil, err
 	}
@@ -197,92 +191,10 @@ func (c *Call) serveStream(array bool) error {
 }
 
 func (c *Call) startStream() (*providers.Stream, error) {
-	var stream *providers.Stream
-	err := c.route(true, func(p *providers.Provider, call *providers.Call) (err error) {
-		stream, err = p.ChatStream(c.ctx, call)
-		return err
-	})
+	stream, err := routeHedged(c, true, (*providers.Provider).ChatStream)
 	if err != nil {
 		return nil, err
 	}
 	c.entry.TTFT = time.Since(c.now)
 	return stream, nil
-}
-
-// route drives the attempts of the call: which target, which of its
-// provider's keys, and what next when one fails. try says how an attempt went;
-// one that is late is over only when its stream is.
-func (c *Call) route(late bool, try func(*providers.Provider, *providers.Call) error) error {
-	c.plan.Route = c.model.Route
-	c.plan.NoFallback = string(c.rc.Request.Header.Peek("X-Sluice-Fallback")) == "off"
-	c.plan.Explain = c.explains()
-	c.plan.Subject, c.plan.Late = c, late
-	c.planLimits()
-	err := c.plan.Do(c.ctx, func(a *router.Attempt) error {
-		t := a.Candidate.Payload.(*Target)
-		c.target = t
-		begin := time.Now()
-		call := providers.Call{
-			Request: &c.req, Model: t.Model, MaxTokens: c.outputLimit(t), Refuse: c.model.Refuse, Header: c.forwarded(),
-			NoReasoning: t.NoReasoning, Deadline: c.until.at, ID: c.entry.Call, Now: begin,
-		}
-		if a.Secret != nil {
-			call.Secret = a.Secret.Value
-		}
-		err := c.canGoOn(t)
-		if err == nil {
-			err = try(t.Provider.Client, &call)
-		}
-		if err == nil && late {
-			a.Late()
-			c.attempt = a
-		}
-		a.Spent(call.Spent)
-		c.money.cut = err != nil && c.ctx.Err() != nil && (call.Sent || t.Provider.Client.Local())
-		c.logAttempt(t, a.Secret, err, time.Since(begin))
-		if err != nil && c.unanswered(schema.AsError(err), call.Sent) {
-			c.chargeTried(t)
-		}
-		return err
-	})
-	c.logChoice()
-	if err == nil {
-		return nil
-	}
-	over := c.ctx.Err() != nil
-	if over && c.money.cut {
-		c.chargeCut()
-	}
-	c.routed()
-	if over {
-		return c.ended(err)
-	}
-	return err
-}
-
-// forwarded are the caller's headers that say how its body is to be read.
-func (c *Call) forwarded() []dialect.Field {
-	if c.req.Client == nil {
-		return nil
-	}
-	var list []dialect.Field
-	for _, name := range c.req.Client.Client.Forward {
-		if v := c.rc.Request.Header.Peek(name); len(v) > 0 {
-			list = append(list, dialect.Field{Name: name, Value: string(v)})
-		}
-	}
-	return list
-}
-
-// ended says why a call whose context is over failed.
-func (c *Call) ended(err error) error {
-	switch {
-	case c.left():
-		return &schema.Error{Code: schema.CodeClientClosed, Status: 499, Origin: schema.OriginGateway,
-			Class: schema.ClassCancelled, Message: "the caller left", Cause: err}
-	case c.g.ctx.Err() != nil:
-		return errDraining()
-	}
-	return &schema.Error{Code: schema.CodeUpstreamTimeout, Status: 504, Origin: schema.OriginProvider,
-		Class: schema.ClassTimeout, Message: "the call took longer than x-sluice-timeout allows", Cause: err}
 }

@@ -15,18 +15,7 @@ import (
 // charge settles the call's hold with what an answer, whole or broken off,
 // has cost. A call with several answers (a repaired prompt) is charged for each.
 func (c *Call) charge(t *dialect.Tally) {
-	u := t.Usage
-	switch {
-	case t.Billed != nil:
-		u = *t.Billed
-	case c.passed != nil:
-		u = c.passedUsage(t)
-	case u.Source != schema.UsageReported && c.target != nil:
-		u = c.countUsage(t)
-	}
-	if u.Source == schema.UsageNone {
-		u.Source = schema.UsageCounted
-	}
+	u := c.used(t)
 	c.learn(u.Output)
 	e := &c.entry
 	cost := c.target.prices(c).Cost(u)
@@ -43,9 +32,29 @@ func (c *Call) charge(t *dialect.Tally) {
 		c.tickets.provider.Done(billing.Ask{Input: u.Input, Output: u.Output})
 		c.tickets.secret.Done(billing.Ask{Input: u.Input, Output: u.Output})
 	}
-	if n := len(c.trail); n > 0 {
-		c.trail[n-1].USD += cost
+	for i := len(c.trail) - 1; i >= 0; i-- { // the last, unless one that was made beside it ended later
+		if l := &c.trail[i]; l.Target == c.target.Name || i == 0 {
+			l.USD += cost
+			break
+		}
 	}
+}
+
+// used is what an answer of the target has used, as it is charged.
+func (c *Call) used(t *dialect.Tally) schema.Usage {
+	u := t.Usage
+	switch {
+	case t.Billed != nil:
+		u = *t.Billed
+	case c.passed != nil:
+		u = c.passedUsage(t)
+	case u.Source != schema.UsageReported && c.target != nil:
+		u = c.countUsage(t)
+	}
+	if u.Source == schema.UsageNone {
+		u.Source = schema.UsageCounted
+	}
+	return u
 }
 
 // chargeCut charges for a request that a provider had in hand when the caller
@@ -148,6 +157,7 @@ func (c *Call) giveBack() {
 	}
 	c.money.hold = billing.Hold{}
 	c.tickets.done(&e.Usage)
+	c.tellOfRoom()
 }
 
 // finish ends the call: the one place that every outcome reaches.
@@ -172,11 +182,12 @@ func (c *Call) finish() {
 	}
 }
 
-// logAttempt notes how an attempt went.
-func (c *Call) logAttempt(t *Target, secret *router.Secret, err error, took time.Duration) {
+// logAttempt notes how an attempt went, and tells its target.
+func (c *Call) logAttempt(a *router.Attempt, err error, took time.Duration) *Target {
+	t := a.Candidate.Payload.(*Target)
 	l := billing.AttemptLog{Target: t.Name, Status: 200, LatencyMS: took.Milliseconds()}
-	if secret != nil {
-		l.Key = secret.Label
+	if a.Secret != nil {
+		l.Key = a.Secret.Label
 	}
 	if err != nil {
 		e := schema.AsError(err)
@@ -184,6 +195,7 @@ func (c *Call) logAttempt(t *Target, secret *router.Secret, err error, took time
 	}
 	c.trail = append(c.trail, l)
 	c.g.metrics.Attempt(t.Name, t.Provider.Name, l.Code)
+	return t
 }
 
 // attemptError is what a stream's end says of its target: nothing, if the

@@ -30,6 +30,7 @@ func SecretOwner(provider, id string) string { return "provider-key " + provider
 type tickets struct {
 	key, prompt, model billing.Ticket
 	provider, secret   billing.Ticket // of the attempt that is under way
+	second             *second        // of one that is made beside it; nil: none may be
 	refused            *billing.Owner // whose limit has refused the call; nil: none has
 }
 
@@ -82,6 +83,9 @@ func (t *tickets) done(u *schema.Usage) {
 	t.model.Done(used)
 	t.provider.Done(used)
 	t.secret.Done(used)
+	if t.second != nil {
+		t.second.end()
+	}
 }
 
 // limited tells whether the provider of a target has limits.
@@ -94,13 +98,14 @@ func keysLimited(t *Target) bool {
 
 // admitKey is asked before each attempt, where a provider's keys have limits.
 func (c *Call) admitKey(a *router.Candidate, s *router.Secret) *schema.Error {
-	c.tickets.secret.Done(billing.Ask{}) // of the attempt before, which failed
-	c.tickets.secret = billing.Ticket{}
+	_, ticket := c.attemptTickets()
+	ticket.Done(billing.Ask{}) // of the attempt before, which failed
+	*ticket = billing.Ticket{}
 	owner, _ := s.Payload.(*billing.Owner)
 	if owner == nil {
 		return nil
 	}
-	ticket, err := owner.Admit(time.Now(), c.tokensNeeded(owner))
+	counted, err := owner.Admit(time.Now(), c.tokensNeeded(owner))
 	if err != nil {
 		err.Class = schema.ClassRateLimited // for what fallbacks serve
 		err.Message = "the limit of a key of provider " + strconv.Quote(a.Payload.(*Target).Provider.Name) + " is reached"
@@ -109,26 +114,35 @@ func (c *Call) admitKey(a *router.Candidate, s *router.Secret) *schema.Error {
 		}
 		return err
 	}
-	c.tickets.secret = ticket
+	*ticket = counted
 	return nil
+}
+
+// attemptTickets are those of the attempt that is to be made.
+func (c *Call) attemptTickets() (provider, secret *billing.Ticket) {
+	if s := c.tickets.second; s != nil && c.plan.Hedging {
+		return &s.provider, &s.secret
+	}
+	return &c.tickets.provider, &c.tickets.secret
 }
 
 // admitAt is asked before each attempt, where a provider has limits.
 func (c *Call) admitAt(a *router.Candidate) *schema.Error {
-	c.tickets.provider.Done(billing.Ask{}) // of the attempt before, which failed
-	c.tickets.provider = billing.Ticket{}
+	ticket, secret := c.attemptTickets()
+	ticket.Done(billing.Ask{}) // of the attempt before, which failed
+	*ticket = billing.Ticket{}
 	owner := a.Payload.(*Target).Provider.Limits
 	if owner == nil {
 		return nil
 	}
-	ticket, err := owner.AdmitFor(c.owner(), time.Now(), c.tokensNeeded(owner))
+	counted, err := owner.AdmitFor(c.owner(), time.Now(), c.tokensNeeded(owner))
 	if err != nil {
-		c.tickets.secret.Cancel()
-		c.tickets.secret = billing.Ticket{}
+		secret.Cancel()
+		*secret = billing.Ticket{}
 		err.Class = schema.ClassRateLimited // for what fallbacks serve
 		return err
 	}
-	c.tickets.provider = ticket
+	*ticket = counted
 	return nil
 }
 
@@ -137,9 +151,13 @@ func (c *Call) admitAt(a *router.Candidate) *schema.Error {
 func (c *Call) routed() {
 	c.tickets.provider.Done(billing.Ask{})
 	c.tickets.secret.Done(billing.Ask{})
-	if a := c.plan.Refused; a != nil && len(c.trail) == 0 {
-		c.done.admitted = false
-		c.tickets.cancel()
+	a := c.plan.Refused
+	if len(c.trail) > 0 || a == nil && !c.plan.Turned {
+		return
+	}
+	c.done.admitted = false
+	c.tickets.cancel()
+	if a != nil {
 		c.tickets.refused = a.Payload.(*Target).Provider.Limits
 		if s := c.plan.RefusedKey; s != nil {
 			c.tickets.refused = s.Payload.(*billing.Owner)
@@ -151,6 +169,9 @@ func (c *Call) routed() {
 // of their keys.
 func (c *Call) planLimits() {
 	c.plan.Admit, c.plan.AdmitKey = nil, nil
+	if c.model.Route.Queue != nil {
+		c.plan.Party, c.plan.Share = c.entry.Team, int(c.owner().Weight())
+	}
 	if slices.ContainsFunc(c.model.Targets, keysLimited) {
 		c.plan.AdmitKey = c.admitKey
 	}

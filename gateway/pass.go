@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"strings"
@@ -115,16 +116,14 @@ func (c *Call) readPassed(p passing) error {
 
 // passOn tries targets until one answers.
 func (c *Call) passOn() (*providers.Passed, error) {
-	var passed *providers.Passed
 	path := strings.TrimPrefix(c.from.path, "/v1")
 	if q := c.rc.URI().QueryString(); len(q) > 0 && c.from.method == fasthttp.MethodGet { // of a list
 		path += "?" + string(q)
 	}
 	b := c.passed
-	err := c.route(true, func(p *providers.Provider, call *providers.Call) (err error) {
-		passed, err = p.Pass(c.ctx, call, &schema.PassRequest{Op: b.op, Method: c.from.method, Path: path,
+	passed, err := route(c, true, func(p *providers.Provider, ctx context.Context, call *providers.Call) (*providers.Passed, error) {
+		return p.Pass(ctx, call, &schema.PassRequest{Op: b.op, Method: c.from.method, Path: path,
 			Model: call.Model, Type: b.kind, Body: b.with(call.Model), Bytes: b.bytes})
-		return err
 	})
 	if err != nil {
 		return nil, err

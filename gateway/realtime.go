@@ -99,14 +99,12 @@ func (c *Call) dialRealtime(shake handshake) (*upstream.Tunnel, error) {
 			query.Set(name, string(v))
 		}
 	}
-	var host *upstream.Tunnel
-	err := c.route(true, func(p *providers.Provider, call *providers.Call) (err error) {
+	host, err := route(c, true, func(p *providers.Provider, ctx context.Context, call *providers.Call) (*upstream.Tunnel, error) {
 		query.Set("model", call.Model)
 		if beta := c.rc.Request.Header.Peek("Openai-Beta"); len(beta) > 0 {
 			call.Header = append(call.Header, dialect.Field{Name: "OpenAI-Beta", Value: string(beta)})
 		}
-		host, err = p.Realtime(c.ctx, call, "/realtime?"+query.Encode(), strings.Join(shake.protocols, ", "))
-		return err
+		return p.Realtime(ctx, call, "/realtime?"+query.Encode(), strings.Join(shake.protocols, ", "))
 	})
 	if err != nil {
 		return nil, err

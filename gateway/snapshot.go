@@ -88,6 +88,8 @@ type Provider struct {
 	Models   []string        // those that are known, for lists
 	Dearest  *billing.Prices // its dearest model's: what an unpriced one is estimated at
 	Limits   *billing.Owner  // what may be asked of it, shared between the teams; nil: no limits
+
+	queues []*router.Queue // of the models that reach it
 }
 
 // Description is what is known of one provider's model.
@@ -196,6 +198,7 @@ func NewSnapshot(p Parts) *Snapshot {
 	for _, p := range p.Providers {
 		s.providers[p.Name] = p
 	}
+	s.findQueues()
 	return s
 }
 

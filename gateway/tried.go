@@ -11,7 +11,7 @@ import (
 // provider had the request in hand and we would wait no longer. It has read the
 // input by then, and will ask for it; what it says is an error costs nothing.
 func (c *Call) unanswered(e *schema.Error, sent bool) bool {
-	return sent && !c.money.cut && e.Class == schema.ClassTimeout && e.UpstreamStatus == 0 &&
+	return sent && e.Class == schema.ClassTimeout && e.UpstreamStatus == 0 &&
 		c.passed == nil && c.req.Op != schema.OpCount
 }
 
@@ -22,11 +22,22 @@ func (m *money) with(ch billing.Charge) billing.Charge {
 	return ch
 }
 
-// chargeTried charges for an attempt that was given up, as an entry of its own:
-// what follows in the call is another target's, at other prices. The call's own
-// hold is left alone, for the attempts that are still to come.
+// chargeTried charges for an attempt that was given up. The call's own hold is
+// left alone, for the attempts that are still to come.
 func (c *Call) chargeTried(t *Target) {
 	u := schema.Usage{Input: c.countInput(), Source: schema.UsageEstimated}
+	if hold, err := c.owner().Hold(billing.Need{USD: t.prices(c).Cost(u), Tokens: u.Input, Called: c.called()}); err == nil {
+		c.chargeApart(t, u, &hold)
+	} else {
+		c.chargeApart(t, u, nil)
+	}
+}
+
+// chargeApart charges for the attempt that ended last, as an entry of its own:
+// what follows in the call is another target's, at other prices. Without a hold
+// nothing is left of a budget: it is charged with what the call holds, and goes
+// beyond.
+func (c *Call) chargeApart(t *Target, u schema.Usage, hold *billing.Hold) {
 	prices, log := t.prices(c), &c.trail[len(c.trail)-1]
 	e := c.entry
 	e.Attempt, e.Usage = len(c.trail), u
@@ -37,16 +48,20 @@ func (c *Call) chargeTried(t *Target) {
 		e.PriceVersion = prices.Version
 	}
 	e.Excess = 0
-	if hold, err := c.owner().Hold(billing.Need{USD: e.Cost, Tokens: u.Input, Called: c.called()}); err == nil {
-		e.Excess = hold.Settle(billing.Charge{USD: e.Cost, Tokens: u.Input}, c.now)
-	} else { // nothing is left of a budget: it is charged with what the call holds, and goes beyond
+	if hold != nil {
+		e.Excess = hold.Settle(billing.Charge{USD: e.Cost, Tokens: u.Input + u.Output}, c.now)
+		*hold = billing.Hold{}
+	} else {
 		c.money.beyond.USD += e.Cost
-		c.money.beyond.Tokens += u.Input
+		c.money.beyond.Tokens += u.Input + u.Output
 	}
 	log.USD += e.Cost
 	c.money.tried += e.Cost
 	e.Target, e.Provider = t.Name, t.Provider.Name
 	e.Status, e.Code, e.Origin = 504, log.Code, string(schema.OriginProvider)
+	if log.Code == string(schema.CodeHedgeLost) {
+		e.Status, e.Origin = 499, string(schema.OriginGateway)
+	}
 	e.Latency, e.TTFT = time.Duration(log.LatencyMS)*time.Millisecond, 0
 	e.Attempts = []billing.AttemptLog{*log}
 	c.write(&e)

@@ -16,6 +16,7 @@ import (
 	"sluice/gateway/guard"
 	"sluice/gateway/telemetry"
 	"sluice/providers/catalog"
+	"sluice/router"
 )
 
 // loadConfig reads the configuration: the file named, else ./sluice.yaml if
@@ -292,6 +293,13 @@ func (s *server) gauges() telemetry.Gauges {
 		Guards: func(yield func(string, *guard.Figures)) {
 			for name, g := range s.build.view().guards {
 				yield(name, g.Figures)
+			}
+		},
+		Queues: func(yield func(string, *router.QueueStatus)) {
+			for _, m := range s.build.view().models {
+				if q := m.Route.Queue; q != nil {
+					yield(m.Name, q.Status())
+				}
 			}
 		},
 		KeyBreakers: func(yield func(string, string, float64)) {

@@ -327,6 +327,12 @@ func (m *modelBuilder) model(name string) (*gateway.Model, error) {
 	if c.Sticky != nil {
 		made.Route.Sticky = c.Sticky.By
 	}
+	if h := c.Hedge; h != nil {
+		made.Route.Hedge = router.Hedge{Learned: h.After == config.P95, After: max(time.Duration(h.After), 0), Budget: h.Budget}
+	}
+	if q := c.Queue; q != nil {
+		made.Route.Queue = m.reg.Queue(name, router.QueuePolicy{Size: int(q.Size), Wait: q.Wait})
+	}
 	for _, t := range c.Targets {
 		if err := m.addTarget(made, t, c.Breaker); err != nil {
 			return nil, err

@@ -108,7 +108,7 @@ func (s *server) adminView() admin.View {
 		out.Providers = append(out.Providers, ap)
 	}
 	for _, m := range v.models {
-		am := admin.Model{ID: m.Name, OwnedBy: "sluice", Balance: string(m.Route.Balance), Limits: m.Limits.OwnLimits()}
+		am := admin.Model{ID: m.Name, OwnedBy: "sluice", Balance: string(m.Route.Balance), Limits: m.Limits.OwnLimits(), Queue: m.Route.Queue.Status()}
 		for _, t := range m.Targets {
 			am.Targets = append(am.Targets, t.Name)
 			am.Unpriced = am.Unpriced || t.PricesAt(now) == nil

@@ -126,6 +126,9 @@ type Model struct {
 	Unpriced bool     `json:"unpriced,omitempty"`
 
 	Limits *billing.Limits `json:"limits,omitempty"`
+	// Queue is of calls that wait while all targets are at their limits; nil:
+	// they do not wait.
+	Queue *router.QueueStatus `json:"queue,omitempty"`
 }
 
 // Guard is a rule about what may be said to models, and what it did since the

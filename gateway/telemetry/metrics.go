@@ -17,6 +17,7 @@ import (
 
 	"sluice/billing"
 	"sluice/gateway/guard"
+	"sluice/router"
 )
 
 // Metrics counts calls. Its methods are safe for concurrent use.
@@ -28,6 +29,7 @@ type Metrics struct {
 	ttft        *prometheus.HistogramVec
 	tokens      *prometheus.CounterVec
 	attempts    *prometheus.CounterVec
+	hedges      *prometheus.CounterVec
 	cost        prometheus.Counter
 	spoolFailed prometheus.Counter
 	cache       *prometheus.CounterVec
@@ -71,6 +73,8 @@ type Gauges struct {
 	// several, KeysCooling for each provider's key with 1 where it rests, else 0.
 	KeyBreakers func(yield func(target, key string, state float64))
 	KeysCooling func(yield func(provider, key string, cooling float64))
+	// Queues calls yield for each model whose calls may wait for room.
+	Queues func(yield func(model string, s *router.QueueStatus))
 }
 
 var (
@@ -92,6 +96,8 @@ func New() *Metrics {
 		Help: "Tokens, by kind; cached_input and cache_write are part of input, reasoning is part of output."}, []string{"kind"})
 	m.attempts = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_upstream_attempts_total",
 		Help: "Attempts at targets, by error code; code is empty for success."}, append(labels, "code"))
+	m.hedges = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_hedges_total",
+		Help: "Attempts made beside one that was slow, by model and by what became of them: won, lost or failed."}, []string{"model", "outcome"})
 	m.cost = prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_cost_usd_total",
 		Help: "What calls cost, in dollars. The ledger is exact; this is a float."})
 	m.spoolFailed = prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_spool_failures_total",
@@ -103,7 +109,7 @@ func New() *Metrics {
 	m.input, m.cached = m.tokens.WithLabelValues("input"), m.tokens.WithLabelValues("cached_input")
 	m.written = m.tokens.WithLabelValues("cache_write")
 	m.output, m.reasoning = m.tokens.WithLabelValues("output"), m.tokens.WithLabelValues("reasoning")
-	m.registry.MustRegister(m.calls, m.duration, m.ttft, m.tokens, m.attempts, m.cost, m.spoolFailed, m.cache, m.saved,
+	m.registry.MustRegister(m.calls, m.duration, m.ttft, m.tokens, m.attempts, m.hedges, m.cost, m.spoolFailed, m.cache, m.saved,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -138,7 +144,8 @@ func (m *Metrics) AddGauges(g Gauges) {
 			Help: "Access lines lost to a slow sink."}, func() float64 { return float64(g.LogDropped()) }),
 		gauge("sluice_cache_entries", "Answers that are kept.", func() int64 { n, _ := g.CacheSize(); return n }),
 		gauge("sluice_cache_bytes", "Their size in memory.", func() int64 { _, b := g.CacheSize(); return b }),
-		breakers{g.Breakers}, keys{keyBreakerDesc, g.KeyBreakers}, keys{keyCoolingDesc, g.KeysCooling}, guards{g.Guards})
+		breakers{g.Breakers}, keys{keyBreakerDesc, g.KeyBreakers}, keys{keyCoolingDesc, g.KeysCooling}, guards{g.Guards},
+		queues(g.Queues))
 }
 
 // Handler serves the metrics in Prometheus's format.
@@ -194,6 +201,10 @@ func (m *Metrics) Attempt(target, provider, code string) {
 	}
 	m.attempts.WithLabelValues(m.handles(target, provider).model, provider, code).Inc()
 }
+
+// Hedge counts an attempt that was made beside another of a call of a model
+// that the configuration names.
+func (m *Metrics) Hedge(model, outcome string) { m.hedges.WithLabelValues(model, outcome).Inc() }
 
 // SpoolFailed counts a usage record that could not be written.
 func (m *Metrics) SpoolFailed() { m.spoolFailed.Inc() }

@@ -19,6 +19,7 @@ func (k *checker) models() {
 		k.limits(below(path, "limits"), m.Limits)
 		k.onDisconnect(below(path, "on_disconnect"), m.OnDisconnect)
 		k.cache(below(path, "cache"), m.Cache)
+		k.patience(path, m)
 		edges[name] = k.edges(path, m)
 	}
 	k.loops(edges)
@@ -66,6 +67,32 @@ func (k *checker) model(path []string, m Model) {
 		}
 	}
 }
+
+// patience checks when a slow call is asked elsewhere too, and how long calls
+// wait for room.
+func (k *checker) patience(path []string, m Model) {
+	if h := m.Hedge; h != nil {
+		hedge := below(path, "hedge")
+		if h.After == 0 && !k.origin.given(append(slices.Clone(hedge), "after")...) {
+			k.fault(hedge, "want after: a duration such as 2s, or p95")
+		}
+		if !(h.Budget > 0 && h.Budget <= 1) {
+			k.fault(below(hedge, "budget"), "want a share of the calls above 0 and at most 1")
+		}
+	}
+	if q := m.Queue; q != nil {
+		queue := below(path, "queue")
+		if q.Size < 1 || q.Size > mostQueued {
+			k.fault(below(queue, "size"), "want between 1 and %d calls", mostQueued)
+		}
+		if q.Wait <= 0 {
+			k.fault(below(queue, "wait"), "want more than nothing, such as 10s")
+		}
+	}
+}
+
+// mostQueued bounds the calls of one model that wait.
+const mostQueued = 100_000
 
 func (k *checker) cache(path []string, c *Cache) {
 	if c == nil {

@@ -31,6 +31,8 @@ var fresh = map[reflect.Type]func() any{
 	reflect.TypeFor[GuardWebhook]():   func() any { return defaultGuardWebhook() },
 	reflect.TypeFor[GuardCall]():      func() any { return defaultGuardCall() },
 	reflect.TypeFor[Cache]():          func() any { return Cache{Scope: "team"} },
+	reflect.TypeFor[Hedge]():          func() any { return defaultHedge() },
+	reflect.TypeFor[Queue]():          func() any { return defaultQueue() },
 	reflect.TypeFor[Semantic]():       func() any { return Semantic{Threshold: 0.95} },
 	reflect.TypeFor[billing.Budget](): func() any { return billing.Budget{Per: "month", Hard: true} },
 }

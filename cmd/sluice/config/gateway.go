@@ -104,6 +104,20 @@ type Model struct {
 	// OnDisconnect stands before the team's and billing's; nil: not given.
 	OnDisconnect *OnDisconnect `json:"on_disconnect"`
 	Cache        *Cache        `json:"cache"` // nil: no answer is kept
+	Hedge        *Hedge        `json:"hedge"` // nil: no second attempt beside one that is slow
+	Queue        *Queue        `json:"queue"` // nil: what no target has room for is refused
+}
+
+// Hedge says when a second attempt is made beside one that is slow.
+type Hedge struct {
+	After  HedgeAfter `json:"after"`
+	Budget float64    `json:"budget"` // the calls that are hedged, as a share of all
+}
+
+// Queue is where calls wait while every target is at its limit.
+type Queue struct {
+	Size int64         `json:"size"` // calls
+	Wait time.Duration `json:"wait"` // the longest that one waits
 }
 
 // Cache says how long answers are kept, and for whom.
@@ -223,6 +237,10 @@ func DefaultProvider() Provider {
 	return Provider{MaxResponse: 64 << 20, Timeout: Timeout{Connect: 5 * time.Second,
 		FirstByte: 5 * time.Minute, Idle: 2 * time.Minute, Total: 15 * time.Minute}}
 }
+
+func defaultHedge() Hedge { return Hedge{Budget: 0.1} }
+
+func defaultQueue() Queue { return Queue{Size: 100, Wait: 10 * time.Second} }
 
 func defaultTeam() Team { return Team{Weight: 1} }
 

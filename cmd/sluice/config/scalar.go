@@ -68,6 +68,35 @@ func (p *Percent) UnmarshalText(text []byte) error {
 // MarshalText writes it back.
 func (p Percent) MarshalText() ([]byte, error) { return []byte(billing.PPM(p).String()), nil }
 
+// HedgeAfter is how long an attempt may take before a second is made beside it:
+// a time, or P95, the time that one in twenty of the target's answers exceeds.
+type HedgeAfter time.Duration
+
+// P95 is written p95.
+const P95 HedgeAfter = -1
+
+// UnmarshalText reads such as 2s, or p95.
+func (h *HedgeAfter) UnmarshalText(text []byte) error {
+	if string(text) == "p95" {
+		*h = P95
+		return nil
+	}
+	d, err := time.ParseDuration(string(text))
+	if err != nil || d <= 0 {
+		return errors.New("want a duration above 0 such as 2s, or p95")
+	}
+	*h = HedgeAfter(d)
+	return nil
+}
+
+// MarshalText writes it back.
+func (h HedgeAfter) MarshalText() ([]byte, error) {
+	if h == P95 {
+		return []byte("p95"), nil
+	}
+	return []byte(time.Duration(h).String()), nil
+}
+
 var errMoney = errors.New("want an amount of dollars such as 0.15")
 
 // readers turn text into the types that no kind of Go's describes well enough.
