@@ -3,7 +3,6 @@ package gateway
 import (
 	"bytes"
 	"errors"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -77,6 +76,7 @@ func (c *Call) begin(input map[string]any, model string) error {
 			return err
 		}
 	}
+	c.subscribed()
 	input, err := c.runSteps(input)
 	if err != nil {
 		return err
@@ -155,7 +155,8 @@ func (c *Call) chooseVersion(set *prompts.Set, live *prompts.Live, version int) 
 }
 
 // authenticatePrompt lets anyone call a public prompt, any key one for any
-// key, and to one that is subscribed those keys whose grants name it.
+// key, and to one that is subscribed those whose team has subscribed to it, or
+// whose grants name it.
 func (c *Call) authenticatePrompt() error {
 	if c.isPublic() && c.credential() == "" {
 		c.caller = c.snap.Public
@@ -181,25 +182,6 @@ func (c *Call) production() *prompts.Live {
 func (c *Call) isPublic() bool {
 	const public = prompts.AccessPublic
 	return c.prompt.Template.Sluice.Access == public && c.production().Template.Sluice.Access == public
-}
-
-// grantPrompt refuses a key that may not call the prompt.
-func (c *Call) grantPrompt() error {
-	if c.caller.mayPrompt(c.prompt) && c.caller.mayPrompt(c.production()) {
-		return nil
-	}
-	return &schema.Error{Code: schema.CodePermissionDenied, Status: 403, Origin: schema.OriginPolicy,
-		Message: "this key may not call the prompt '" + c.prompt.Name + "'"}
-}
-
-// mayPrompt tells whether a caller's grants allow a prompt: those that name
-// prompts allow these alone, and one that is subscribed must be named.
-func (c *Caller) mayPrompt(p *prompts.Live) bool {
-	access, granted := p.Template.Sluice.Access, c.Key.Prompts
-	if len(granted) == 0 && access != prompts.AccessSubscribed {
-		return true
-	}
-	return slices.Contains(granted, p.Name)
 }
 
 // promptInput reads the input from the body (JSON, form, multipart) or, for

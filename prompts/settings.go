@@ -43,6 +43,7 @@ type Settings struct {
 	Path    string // as written, without the configured prefix; "": /prompts/NAME
 	Summary string
 	Access  Access
+	Team    string        // that publishes it: its owner decides about subscriptions; empty: admins alone
 	Cache   time.Duration // how long an answer may be given again; 0: never
 	Limits  Limits
 	Repair  int // turns that a broken answer may be repaired in
@@ -51,7 +52,7 @@ type Settings struct {
 }
 
 // settingKeys are the keys of the sluice namespace.
-var settingKeys = []string{"path", "summary", "access", "cache", "limits", "repair", "tests", "steps"}
+var settingKeys = []string{"path", "summary", "access", "team", "cache", "limits", "repair", "tests", "steps"}
 
 // maxRepair bounds the repair turns of one call.
 const maxRepair = 5
@@ -76,6 +77,8 @@ func (m *metadata) setting(full, key string, v any) {
 			m.fault(full, "%q is no kind of access%s", word, meant(word, known))
 		}
 		s.Access = Access(word)
+	case "team":
+		s.Team = m.text(full, v)
 	case "cache":
 		s.Cache = m.duration(full, v)
 	case "limits":

@@ -233,7 +233,7 @@ func (w *world) options() Options {
 			return []Token{NewToken("admin", RoleAdmin, ""), NewToken("operator", RoleOperator, ""),
 				NewToken("viewer", RoleViewer, ""), NewToken("team-owner", RoleTeamOwner, "research")}
 		},
-		View: w.view, Tenants: w, Ledger: ledger{w}, Prompts: promptStore{w}, Prices: w,
+		View: w.view, Tenants: w, Ledger: ledger{w}, Prompts: promptStore{w}, Prices: w, Subscriptions: &subscriptions{},
 		Publish: func(_ context.Context, p Publication) (int, bool, error) {
 			w.published = p
 			return 3, w.publErr == nil, w.publErr

@@ -25,6 +25,8 @@ type Options struct {
 	Ledger  billing.Ledger
 	Prompts prompts.Store
 	Splits  prompts.Splits // nil: prompts cannot be split
+
+	Subscriptions prompts.Subscriptions
 	// Publish checks a prompt and publishes it; nil: prompts come from files
 	// only, and publishing answers 409.
 	Publish func(ctx context.Context, p Publication) (version int, created bool, err error)
@@ -83,6 +85,7 @@ type View struct {
 	Providers []Provider
 	Models    []Model
 	Prompts   []Prompt
+	Plans     []string // that subscriptions may be of; none: any word is one
 	Guards    []Guard
 }
 
@@ -156,7 +159,8 @@ type Prompt struct {
 	Summary string         `json:"summary,omitempty"`
 	Model   string         `json:"model,omitempty"`
 	Access  string         `json:"access,omitempty"`
-	Version int            `json:"version"` // what the bare path serves
+	Team    string         `json:"team,omitempty"` // that publishes it, and decides about subscriptions
+	Version int            `json:"version"`        // what the bare path serves
 	Labels  map[string]int `json:"labels"`
 	Split   map[int]int    `json:"split,omitempty"` // the share of each version that serves the bare path
 	Source  string         `json:"source"`          // file, or store

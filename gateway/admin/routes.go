@@ -69,6 +69,13 @@ var routes = []route{
 	{"GET", "/admin/v1/prompts/{name}/diff", readers, (*api).diffPrompt},
 	{"GET", "/admin/v1/prompts/{name}/render", readers, (*api).renderPrompt},
 
+	{"GET", "/admin/v1/subscriptions", everyone, (*api).listSubscriptions},
+	{"POST", "/admin/v1/subscriptions", owners, (*api).subscribe},
+	{"GET", "/admin/v1/subscriptions/{id}", everyone, (*api).showSubscription},
+	{"POST", "/admin/v1/subscriptions/{id}/approve", owners, (*api).approveSubscription},
+	{"POST", "/admin/v1/subscriptions/{id}/reject", owners, (*api).rejectSubscription},
+	{"DELETE", "/admin/v1/subscriptions/{id}", owners, (*api).revokeSubscription},
+
 	{"GET", "/admin/v1/providers", readers, (*api).listProviders},
 	{"POST", "/admin/v1/providers/{name}/breakers/{target...}", workers, (*api).setBreaker},
 	{"GET", "/admin/v1/models", everyone, (*api).listModels},

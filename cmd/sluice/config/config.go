@@ -21,6 +21,7 @@ type Config struct {
 	Models    map[string]Model    `json:"models"`
 	Defaults  Defaults            `json:"defaults"`
 	Teams     map[string]Team     `json:"teams"`
+	Plans     map[string]Plan     `json:"plans"`
 	Guards    map[string]Guard    `json:"guards"`
 	Fetch     Fetch               `json:"fetch"`
 	Prompts   Prompts             `json:"prompts"`
