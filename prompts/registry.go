@@ -116,6 +116,9 @@ func (r *Registry) Publish(ctx context.Context, p Publication) (version int, cre
 	if c := s.conflict(l); c != "" {
 		return 0, false, Faults{{p.Name + ".prompt", l.Template.lines["sluice.path"], c}}
 	}
+	if c := s.nesting(l); c != "" {
+		return 0, false, Faults{{p.Name + ".prompt", l.Template.lines["sluice.steps"], c}}
+	}
 	if p.Author == authorFile {
 		p.Author = ""
 	}
