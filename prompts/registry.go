@@ -10,7 +10,12 @@ import (
 	"time"
 )
 
-const labelProduction = "production"
+// LabelProduction is the label that a prompt's bare path serves; LabelLatest is
+// always the newest version, and cannot be moved.
+const (
+	LabelProduction = "production"
+	LabelLatest     = "latest"
+)
 
 // authorFile is the author of the versions that come from files.
 const authorFile = "file"
@@ -41,7 +46,7 @@ type fileState struct{ digest string }
 // NewRegistry has no prompts yet: PublishDir and Refresh bring them.
 func NewRegistry(store Store, now func() time.Time) *Registry {
 	r := &Registry{store: store, now: now, files: map[string]fileState{}}
-	r.cache.live = map[versionKey]*Live{}
+	r.cache.live, r.cache.newest = map[versionKey]*Live{}, map[string]int{}
 	r.set.Store(&Set{registry: r, byName: map[string]*Live{}, byPath: map[string]*Live{}, labels: map[string]map[string]int{}, splits: map[string]*sharing{}})
 	return r
 }
@@ -167,6 +172,7 @@ func (r *Registry) publish(ctx context.Context, s *Set, l *Live, message, author
 		return false, fmt.Errorf("cannot read the labels of prompt %q: %w", l.Name, err)
 	}
 	l.Version = n
+	r.cache.newer(l.Name, n)
 	s.put(l, labels)
 	return created, nil
 }
@@ -199,7 +205,10 @@ func (r *Registry) refresh(ctx context.Context, s *Set, name string) error {
 	if err != nil {
 		return fmt.Errorf("cannot read the labels of prompt %q: %w", name, err)
 	}
-	n := labels[labelProduction]
+	n := labels[LabelProduction]
+	for _, to := range labels { // other replicas publish too
+		r.cache.newer(name, to)
+	}
 	was, served := s.byName[name]
 	if n == 0 {
 		return nil

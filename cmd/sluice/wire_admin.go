@@ -34,7 +34,7 @@ func (s *server) adminPlane(addr string) (*http.Server, string, error) {
 	})
 	o := admin.Options{
 		Tokens: tokens, View: s.adminView,
-		Tenants: s.store.Tenants(), Ledger: s.store.Ledger(), Prompts: s.store.Prompts(), Splits: s.store.Prompts(), Subscriptions: s.store.Prompts(),
+		Tenants: s.store.Tenants(), Ledger: s.store.Ledger(), Prompts: s.store.Prompts(), Splits: s.store.Prompts(), Subscriptions: s.store.Prompts(), LabelMoves: s.store.Prompts().Moves,
 		Publish: s.publish, Review: s.review, Test: s.testPrompt, Live: s.livePrompt, Prices: s.store.Prices(), Changed: s.changed, Reload: s.reload, Flush: s.flush, Correct: s.correct, Erase: s.erase,
 		SetBreaker: s.setBreaker, Explain: s.explain, Health: s.health,
 		Cache:   admin.Cache{Figures: func() cache.Figures { return s.gateway.CacheFigures() }, Purge: func(q cache.Selection) int64 { return s.gateway.PurgeCache(q) }},
@@ -115,7 +115,7 @@ func (s *server) adminView() admin.View {
 		}
 		out.Models = append(out.Models, am)
 	}
-	out.Guards, out.Plans = guardsShown(v), sortedKeys(v.cfg.Plans)
+	out.Guards, out.Plans, out.ProtectedLabels = guardsShown(v), sortedKeys(v.cfg.Plans), v.cfg.Prompts.Protected
 	set := s.prompts.Snapshot()
 	for _, p := range set.All() {
 		source := "store"

@@ -204,8 +204,11 @@ func (p promptStore) Labels(_ context.Context, name string) (map[string]int, err
 	return p.labels[name], p.broken
 }
 
-func (p promptStore) SetLabel(_ context.Context, name, label string, n int) error {
-	p.labels[name][label] = n
+func (p promptStore) MoveLabel(_ context.Context, name string, m prompts.LabelMove) error {
+	p.labels[name][m.Label] = m.To
+	if m.To == 0 {
+		delete(p.labels[name], m.Label)
+	}
 	return p.broken
 }
 
@@ -234,6 +237,9 @@ func (w *world) options() Options {
 				NewToken("viewer", RoleViewer, ""), NewToken("team-owner", RoleTeamOwner, "research")}
 		},
 		View: w.view, Tenants: w, Ledger: ledger{w}, Prompts: promptStore{w}, Prices: w, Subscriptions: &subscriptions{},
+		LabelMoves: func(context.Context, string) ([]prompts.LabelMove, error) {
+			return []prompts.LabelMove{{Label: "production", To: 1}, {Label: "beta", To: 2}, {Label: "production", From: 1, To: 2, By: "admin"}, {Label: "beta", From: 2}}, nil
+		},
 		Publish: func(_ context.Context, p Publication) (int, bool, error) {
 			w.published = p
 			return 3, w.publErr == nil, w.publErr

@@ -27,6 +27,8 @@ type Options struct {
 	Splits  prompts.Splits // nil: prompts cannot be split
 
 	Subscriptions prompts.Subscriptions
+	// LabelMoves are all moves of a prompt's labels, oldest first.
+	LabelMoves func(ctx context.Context, name string) ([]prompts.LabelMove, error)
 	// Publish checks a prompt and publishes it; nil: prompts come from files
 	// only, and publishing answers 409.
 	Publish func(ctx context.Context, p Publication) (version int, created bool, err error)
@@ -87,6 +89,8 @@ type View struct {
 	Prompts   []Prompt
 	Plans     []string // that subscriptions may be of; none: any word is one
 	Guards    []Guard
+
+	ProtectedLabels []string // of prompts, beside production: only admins move them
 }
 
 // Team finds a team by its name; nil: there is none.

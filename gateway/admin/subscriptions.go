@@ -32,23 +32,9 @@ type decisionIn struct {
 // by is who makes a request, for histories.
 func (id Identity) by() string { return strings.TrimSpace(string(id.Role) + " " + id.Team) }
 
-// publishes tells whether what is subscribed to is the identity's own: an
-// admin's is everything, a team-owner's what sluice.team gives its team.
-func (a *api) publishes(id Identity, s *prompts.Subscription) bool {
-	if id.Role == RoleAdmin {
-		return true
-	}
-	for _, p := range a.View().Prompts {
-		if p.Name == s.Prompt {
-			return p.Team != "" && p.Team == id.Team
-		}
-	}
-	return false
-}
-
 // seesSubscription tells whether an identity may know of a subscription.
 func (a *api) seesSubscription(id Identity, s *prompts.Subscription) bool {
-	return id.Owns(s.Team) || a.publishes(id, s)
+	return id.Owns(s.Team) || a.publishesPrompt(id, s.Prompt)
 }
 
 func (a *api) listSubscriptions(q *request) error {
@@ -228,7 +214,7 @@ func (a *api) decide(q *request, to prompts.SubscriptionStatus, may func(*prompt
 	if err != nil {
 		return err
 	}
-	if !a.publishes(q.id, s) && (to != prompts.SubscriptionRevoked || !q.id.Owns(s.Team)) {
+	if !a.publishesPrompt(q.id, s.Prompt) && (to != prompts.SubscriptionRevoked || !q.id.Owns(s.Team)) {
 		return forbidden("a team-owner may decide about subscriptions to what its own team publishes (sluice.team) only")
 	}
 	if err := may(s, &in); err != nil {

@@ -1,5 +1,5 @@
--- Teams' subscriptions to prompts and routes, and what happened to each. Times
--- are Unix nanoseconds.
+-- Teams' subscriptions to prompts and routes, and what happened to each; who
+-- moved a label of a prompt. Times are Unix nanoseconds.
 
 -- +goose Up
 
@@ -24,6 +24,9 @@ CREATE TABLE subscription_steps (
 );
 CREATE INDEX subscription_steps_of ON subscription_steps (subscription);
 
+ALTER TABLE prompt_label_moves ADD COLUMN by TEXT NOT NULL DEFAULT '';
+
 -- +goose Down
+ALTER TABLE prompt_label_moves DROP COLUMN by;
 DROP TABLE subscription_steps;
 DROP TABLE subscriptions;
