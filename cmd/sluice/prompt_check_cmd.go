@@ -273,8 +273,14 @@ func (r *testReport) printJSON() error {
 
 func promptDiffCommand() *cobra.Command {
 	var c adminClient
-	cmd := &cobra.Command{Use: "diff NAME A B", Short: "Show what differs between two versions of a prompt", Args: cobra.ExactArgs(3),
+	cmd := &cobra.Command{Use: "diff NAME A B | FILE|DIR", Short: "Show what differs between two versions of a prompt, or between files and what is served", Args: cobra.RangeArgs(1, 3),
 		RunE: command(func(cmd *cobra.Command, args []string) error {
+			switch len(args) {
+			case 1:
+				return c.diffFiles(cmd, args[0])
+			case 2:
+				return unusable("want a prompt's name and two versions, or a file or directory")
+			}
 			for _, n := range args[1:] {
 				if v, err := strconv.Atoi(n); err != nil || v < 1 {
 					return unusable("version %q is not a number from 1 on", n)
@@ -292,6 +298,15 @@ func promptDiffCommand() *cobra.Command {
 		})}
 	c.flags(cmd)
 	return cmd
+}
+
+// printCompared prints a diff that was made here.
+func printCompared(w io.Writer, d prompts.Diff) error {
+	b, err := json.Marshal(d)
+	if err != nil {
+		return err
+	}
+	return printDiff(w, gjson.ParseBytes(b))
 }
 
 // printDiff prints a diff for people: what breaks callers first.

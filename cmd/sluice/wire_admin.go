@@ -34,8 +34,10 @@ func (s *server) adminPlane(addr string) (*http.Server, string, error) {
 	})
 	o := admin.Options{
 		Tokens: tokens, View: s.adminView,
-		Tenants: s.store.Tenants(), Ledger: s.store.Ledger(), Prompts: s.store.Prompts(), Splits: s.store.Prompts(), Subscriptions: s.store.Prompts(), LabelMoves: s.store.Prompts().Moves,
-		Publish: s.publish, Review: s.review, Test: s.testPrompt, Live: s.livePrompt, Prices: s.store.Prices(), Changed: s.changed, Reload: s.reload, Flush: s.flush, Correct: s.correct, Erase: s.erase,
+		Tenants: s.store.Tenants(), Ledger: s.store.Ledger(), Prices: s.store.Prices(),
+		PromptOptions: admin.PromptOptions{Prompts: s.store.Prompts(), Splits: s.store.Prompts(), Subscriptions: s.store.Prompts(), LabelMoves: s.store.Prompts().Moves,
+			Publish: s.publish, Review: s.review, Test: s.testPrompt, Live: s.livePrompt},
+		Changed: s.changed, Reload: s.reload, Flush: s.flush, Correct: s.correct, Erase: s.erase,
 		SetBreaker: s.setBreaker, Explain: s.explain, Health: s.health,
 		Cache:   admin.Cache{Figures: func() cache.Figures { return s.gateway.CacheFigures() }, Purge: func(q cache.Selection) int64 { return s.gateway.PurgeCache(q) }},
 		Console: pages, Location: s.location, Log: s.log,

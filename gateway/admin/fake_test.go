@@ -236,14 +236,12 @@ func (w *world) options() Options {
 			return []Token{NewToken("admin", RoleAdmin, ""), NewToken("operator", RoleOperator, ""),
 				NewToken("viewer", RoleViewer, ""), NewToken("team-owner", RoleTeamOwner, "research")}
 		},
-		View: w.view, Tenants: w, Ledger: ledger{w}, Prompts: promptStore{w}, Prices: w, Subscriptions: &subscriptions{},
-		LabelMoves: func(context.Context, string) ([]prompts.LabelMove, error) {
-			return []prompts.LabelMove{{Label: "production", To: 1}, {Label: "beta", To: 2}, {Label: "production", From: 1, To: 2, By: "admin"}, {Label: "beta", From: 2}}, nil
-		},
-		Publish: func(_ context.Context, p Publication) (int, bool, error) {
-			w.published = p
-			return 3, w.publErr == nil, w.publErr
-		},
+		View: w.view, Tenants: w, Ledger: ledger{w}, Prices: w,
+		PromptOptions: PromptOptions{Prompts: promptStore{w}, Subscriptions: &subscriptions{}, LabelMoves: movesOfLabels,
+			Publish: func(_ context.Context, p Publication) (int, bool, error) {
+				w.published = p
+				return 3, w.publErr == nil, w.publErr
+			}},
 		Changed: func(context.Context) error { w.changed++; return nil },
 		Reload:  func(context.Context) error { return w.reloadErr },
 		Flush:   func(context.Context) error { return nil },

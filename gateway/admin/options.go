@@ -23,24 +23,7 @@ type Options struct {
 	Tenants billing.Tenants
 	Prices  billing.PriceStore
 	Ledger  billing.Ledger
-	Prompts prompts.Store
-	Splits  prompts.Splits // nil: prompts cannot be split
-
-	Subscriptions prompts.Subscriptions
-	// LabelMoves are all moves of a prompt's labels, oldest first.
-	LabelMoves func(ctx context.Context, name string) ([]prompts.LabelMove, error)
-	// Publish checks a prompt and publishes it; nil: prompts come from files
-	// only, and publishing answers 409.
-	Publish func(ctx context.Context, p Publication) (version int, created bool, err error)
-
-	// Review says what speaks against a publication, a line each; nil: nothing
-	// ever does. Errors about the prompt are prompts.Faults.
-	Review func(ctx context.Context, p Publication) (against []string, err error)
-	// Test runs a prompt's tests, on one model for all if it is not empty; nil:
-	// none are run.
-	Test func(ctx context.Context, p Publication, model string) ([]prompts.TestResult, error)
-	// Live finds a version of a prompt that is served: see prompts.Set.Resolve.
-	Live func(ctx context.Context, name string, version int, label string) (*prompts.Live, error)
+	PromptOptions
 
 	// Changed puts what the store holds (teams, keys, labels of prompts) in
 	// force; it returns when it is.
@@ -70,6 +53,28 @@ type Options struct {
 	Location func() *time.Location
 	Now      func() time.Time // nil: time.Now
 	Log      *slog.Logger     // nil: slog.Default
+}
+
+// PromptOptions are what the admin plane knows and does of prompts.
+type PromptOptions struct {
+	Prompts prompts.Store
+	Splits  prompts.Splits // nil: prompts cannot be split
+
+	Subscriptions prompts.Subscriptions
+	// LabelMoves are all moves of a prompt's labels, oldest first.
+	LabelMoves func(ctx context.Context, name string) ([]prompts.LabelMove, error)
+	// Publish checks a prompt and publishes it; nil: prompts come from files
+	// only, and publishing answers 409.
+	Publish func(ctx context.Context, p Publication) (version int, created bool, err error)
+
+	// Review says what speaks against a publication, a line each; nil: nothing
+	// ever does. Errors about the prompt are prompts.Faults.
+	Review func(ctx context.Context, p Publication) (against []string, err error)
+	// Test runs a prompt's tests, on one model for all if it is not empty; nil:
+	// none are run.
+	Test func(ctx context.Context, p Publication, model string) ([]prompts.TestResult, error)
+	// Live finds a version of a prompt that is served: see prompts.Set.Resolve.
+	Live func(ctx context.Context, name string, version int, label string) (*prompts.Live, error)
 }
 
 // Cache is the cache of answers.

@@ -1,9 +1,16 @@
 package admin
 
 import (
+	"context"
 	"fmt"
 	"testing"
+
+	"sluice/prompts"
 )
+
+func movesOfLabels(context.Context, string) ([]prompts.LabelMove, error) {
+	return []prompts.LabelMove{{Label: "production", To: 1}, {Label: "beta", To: 2}, {Label: "production", From: 1, To: 2, By: "admin"}, {Label: "beta", From: 2}}, nil
+}
 
 // Labels that are reserved, protected or needed, and the history of each.
 func TestLabels(t *testing.T) {
