@@ -34,8 +34,9 @@ type Registry struct {
 	now   func() time.Time
 	set   atomic.Pointer[Set]
 
-	mu    sync.Mutex           // of publishing and refreshing
-	files map[string]fileState // of the directory, by name
+	mu    sync.Mutex              // of publishing and refreshing
+	files map[string]fileState    // of the directory, by name
+	ended map[string]*SplitReport // of splits that have stopped
 
 	cache versionCache
 }
@@ -45,7 +46,7 @@ type fileState struct{ digest string }
 
 // NewRegistry has no prompts yet: PublishDir and Refresh bring them.
 func NewRegistry(store Store, now func() time.Time) *Registry {
-	r := &Registry{store: store, now: now, files: map[string]fileState{}}
+	r := &Registry{store: store, now: now, files: map[string]fileState{}, ended: map[string]*SplitReport{}}
 	r.cache.live, r.cache.newest = map[versionKey]*Live{}, map[string]int{}
 	r.set.Store(&Set{registry: r, byName: map[string]*Live{}, byPath: map[string]*Live{}, labels: map[string]map[string]int{}, splits: map[string]*sharing{}})
 	return r

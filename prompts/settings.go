@@ -49,10 +49,11 @@ type Settings struct {
 	Repair  int // turns that a broken answer may be repaired in
 	Tests   []Test
 	Steps   []Stage
+	Split   Splitting // how its calls are shared among versions, when they are
 }
 
 // settingKeys are the keys of the sluice namespace.
-var settingKeys = []string{"path", "summary", "access", "team", "cache", "limits", "repair", "tests", "steps"}
+var settingKeys = []string{"path", "summary", "access", "team", "cache", "limits", "repair", "tests", "steps", "split"}
 
 // maxRepair bounds the repair turns of one call.
 const maxRepair = 5
@@ -93,6 +94,8 @@ func (m *metadata) setting(full, key string, v any) {
 		m.tests(full, v)
 	case "steps":
 		m.steps(full, v)
+	case "split":
+		m.split(full, v)
 	default:
 		m.fault(full, "unknown key%s", meant(key, settingKeys))
 	}

@@ -35,7 +35,7 @@ func (s *server) adminPlane(addr string) (*http.Server, string, error) {
 	o := admin.Options{
 		Tokens: tokens, View: s.adminView,
 		Tenants: s.store.Tenants(), Ledger: s.store.Ledger(), Prices: s.store.Prices(),
-		PromptOptions: admin.PromptOptions{Prompts: s.store.Prompts(), Splits: s.store.Prompts(), Subscriptions: s.store.Prompts(), LabelMoves: s.store.Prompts().Moves,
+		PromptOptions: admin.PromptOptions{Prompts: s.store.Prompts(), Splits: s.store.Prompts(), SplitReport: s.prompts.SplitReport, Subscriptions: s.store.Prompts(), LabelMoves: s.store.Prompts().Moves,
 			Publish: s.publish, Review: s.review, Test: s.testPrompt, Live: s.livePrompt},
 		Changed: s.changed, Reload: s.reload, Flush: s.flush, Correct: s.correct, Erase: s.erase,
 		SetBreaker: s.setBreaker, Explain: s.explain, Health: s.health,

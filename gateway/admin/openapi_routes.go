@@ -111,6 +111,7 @@ var descriptions = map[string]described{
 	"GET /admin/v1/prompts/{name}/versions/{n}": {summary: "Show a version and its source", out: versionOut{}},
 	"GET /admin/v1/prompts/{name}/labels":       {summary: "List a prompt's labels and every move of each", query: pageOf, out: list[labelOut]{}},
 	"PUT /admin/v1/prompts/{name}/labels":       {summary: "Point labels to versions; null takes one away", in: map[string]*int{}, out: map[string]int{}},
+	"GET /admin/v1/prompts/{name}/split":        {summary: "Tell how a split goes, or why the last one was stopped", out: splitOut{}},
 	"PUT /admin/v1/prompts/{name}/split":        {summary: "Share the calls among versions; {} ends it", in: map[string]int{}, out: map[string]int{}},
 	"POST /admin/v1/prompts/{name}/publish": {summary: "Publish a version", in: publishIn{}, status: 201, out: struct {
 		Version int  `json:"version"`

@@ -59,6 +59,9 @@ type Options struct {
 type PromptOptions struct {
 	Prompts prompts.Store
 	Splits  prompts.Splits // nil: prompts cannot be split
+	// SplitReport is how a prompt's split goes, or how the one ended that was
+	// stopped last; nil: there is none.
+	SplitReport func(name string) *prompts.SplitReport
 
 	Subscriptions prompts.Subscriptions
 	// LabelMoves are all moves of a prompt's labels, oldest first.

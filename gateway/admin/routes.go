@@ -64,6 +64,7 @@ var routes = []route{
 	{"GET", "/admin/v1/prompts/{name}/versions/{n}", readers, (*api).showVersion},
 	{"GET", "/admin/v1/prompts/{name}/labels", readers, (*api).listLabels},
 	{"PUT", "/admin/v1/prompts/{name}/labels", owners, (*api).putLabels},
+	{"GET", "/admin/v1/prompts/{name}/split", readers, (*api).showSplit},
 	{"PUT", "/admin/v1/prompts/{name}/split", changers, (*api).putSplit},
 	{"POST", "/admin/v1/prompts/{name}/publish", changers, (*api).publish},
 	{"POST", "/admin/v1/prompts/{name}/test", changers, (*api).testPrompt},

@@ -43,6 +43,7 @@ var matrix = map[string]string{
 	"GET /admin/v1/prompts/{name}/versions/{n}":            "aov",
 	"GET /admin/v1/prompts/{name}/labels":                  "aov",
 	"PUT /admin/v1/prompts/{name}/labels":                  "at",
+	"GET /admin/v1/prompts/{name}/split":                   "aov",
 	"PUT /admin/v1/prompts/{name}/split":                   "a",
 	"POST /admin/v1/prompts/{name}/publish":                "a",
 	"POST /admin/v1/prompts/{name}/test":                   "a",
