@@ -283,8 +283,8 @@ func (r *Registry) Review(ctx context.Context, p Publication, ask Ask) ([]string
 		}
 	}
 	results := draft.Template.RunTests(ctx, ask, "", nil)
-	for i := range results {
-		if line := results[i].Line(); line != "" {
+	for _, g := range Rated(results) {
+		if line := g.Line(); line != "" {
 			against = append(against, line)
 		}
 	}
