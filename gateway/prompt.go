@@ -17,6 +17,9 @@ import (
 
 // servePrompt is a call of a prompt's own endpoint: input in, output out.
 func (c *Call) servePrompt(version int) error {
+	if c.from.method == fasthttp.MethodOptions && len(c.prompt.Template.Sluice.Origins) > 0 {
+		return c.preflight()
+	}
 	if c.from.method != fasthttp.MethodPost && c.from.method != fasthttp.MethodGet {
 		return errMethod(c, "GET, POST")
 	}
@@ -75,6 +78,9 @@ func (c *Call) begin(input map[string]any, model string) error {
 		if err := c.deadline(); err != nil {
 			return err
 		}
+	}
+	if err := c.served(); err != nil {
+		return err
 	}
 	c.subscribed()
 	input, err := c.runSteps(input)
@@ -390,13 +396,15 @@ func (c *Call) sendPrompt(out output) error {
 		c.rc.Response.SetBodyRaw(c.envelope(nil, out, true))
 		return nil
 	}
-	if out.json != nil {
-		h.SetContentType("application/json")
-		c.rc.Response.SetBodyRaw(out.json)
-		return nil
+	body := out.json
+	h.SetContentType("application/json")
+	if body == nil {
+		h.SetContentType("text/plain; charset=utf-8")
+		body = []byte(out.text)
 	}
-	h.SetContentType("text/plain; charset=utf-8")
-	c.rc.Response.SetBodyString(out.text)
+	if !c.cacheable(body) {
+		c.rc.Response.SetBodyRaw(body)
+	}
 	return nil
 }
 

@@ -49,11 +49,14 @@ type Settings struct {
 	Repair  int // turns that a broken answer may be repaired in
 	Tests   []Test
 	Steps   []Stage
-	Split   Splitting // how its calls are shared among versions, when they are
+	Origins []string // of pages whose browsers may call it; *: all
+	// Versions are those that go out of use; 0: all of them.
+	Versions map[int]*Retirement
+	Split    Splitting // how its calls are shared among versions, when they are
 }
 
 // settingKeys are the keys of the sluice namespace.
-var settingKeys = []string{"path", "summary", "access", "team", "cache", "limits", "repair", "tests", "steps", "split"}
+var settingKeys = []string{"path", "summary", "access", "team", "cache", "limits", "repair", "tests", "steps", "split", "cors", "versions"}
 
 // maxRepair bounds the repair turns of one call.
 const maxRepair = 5
@@ -94,6 +97,10 @@ func (m *metadata) setting(full, key string, v any) {
 		m.tests(full, v)
 	case "steps":
 		m.steps(full, v)
+	case "cors":
+		m.cors(full, v)
+	case "versions":
+		m.versions(full, v)
 	case "split":
 		m.split(full, v)
 	default:
