@@ -61,6 +61,8 @@ type origin struct {
 	guards           *guard.Session  // of the model that it went to; nil: it has none
 	unguarded        bool            // it is made for a guard
 	explain          bool            // it wants to know how it was decided
+	arm              *prompts.Arm    // of the split that chose the prompt's version; nil: none did
+	subscription     *Subscription   // that it counts in; nil: none
 	cache            string          // what the call that makes this one said of the cache
 }
 

@@ -127,10 +127,10 @@ func (m *memPrompts) Labels(_ context.Context, name string) (map[string]int, err
 	return labels, m.err()
 }
 
-func (m *memPrompts) SetLabel(_ context.Context, name, label string, n int) error {
+func (m *memPrompts) MoveLabel(_ context.Context, name string, l prompts.LabelMove) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.labels[name][label] = n
+	m.labels[name][l.Label] = l.To
 	return m.err()
 }
 

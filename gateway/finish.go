@@ -126,6 +126,7 @@ func (c *Call) record() {
 	}
 	e.Guards = c.guardRecords()
 	e.Refused = !c.done.admitted && c.err != nil
+	c.countArm()
 	if c.done.reuse != nil {
 		c.endReuse()
 	}

@@ -34,6 +34,7 @@ func (c *Call) commonHeaders() {
 	}
 	if c.prompt != nil {
 		h.Set("X-Sluice-Prompt", c.prompt.Name+"@"+strconv.Itoa(c.prompt.Version))
+		c.promptHeaders()
 	}
 	if c.caller != nil {
 		c.limitHeaders()

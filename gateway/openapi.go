@@ -30,7 +30,7 @@ func (c *Call) visible() []*prompts.Live {
 	set := c.g.prompts.Snapshot()
 	var list []*prompts.Live
 	for _, p := range set.All() {
-		if chosen := set.Choose(p, c.sticky()); c.sees(p) && c.sees(chosen) {
+		if chosen := set.Choose(p, c.sticky(p)); c.sees(p) && c.sees(chosen) {
 			list = append(list, chosen)
 		}
 	}

@@ -17,10 +17,11 @@ func (t *Target) listed(c *Call) *billing.Prices {
 // prices are those that the call is charged with.
 func (t *Target) prices(c *Call) *billing.Prices {
 	p := t.listed(c)
-	if c.caller == nil || c.caller.Rates == nil || p == free {
+	r := c.rates()
+	if r == nil || p == free {
 		return p
 	}
-	return c.caller.Rates.Of(p, c.model.Name, t.Name, t.Model)
+	return r.Of(p, c.model.Name, t.Name, t.Model)
 }
 
 // markup is what the caller is charged for its usage beyond what the provider

@@ -3,7 +3,6 @@ package gateway
 import (
 	"bytes"
 	"errors"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,6 +17,9 @@ import (
 
 // servePrompt is a call of a prompt's own endpoint: input in, output out.
 func (c *Call) servePrompt(version int) error {
+	if c.from.method == fasthttp.MethodOptions && len(c.prompt.Template.Sluice.Origins) > 0 {
+		return c.preflight()
+	}
 	if c.from.method != fasthttp.MethodPost && c.from.method != fasthttp.MethodGet {
 		return errMethod(c, "GET, POST")
 	}
@@ -77,6 +79,10 @@ func (c *Call) begin(input map[string]any, model string) error {
 			return err
 		}
 	}
+	if err := c.served(); err != nil {
+		return err
+	}
+	c.subscribed()
 	input, err := c.runSteps(input)
 	if err != nil {
 		return err
@@ -155,7 +161,8 @@ func (c *Call) chooseVersion(set *prompts.Set, live *prompts.Live, version int) 
 }
 
 // authenticatePrompt lets anyone call a public prompt, any key one for any
-// key, and to one that is subscribed those keys whose grants name it.
+// key, and to one that is subscribed those whose team has subscribed to it, or
+// whose grants name it.
 func (c *Call) authenticatePrompt() error {
 	if c.isPublic() && c.credential() == "" {
 		c.caller = c.snap.Public
@@ -181,25 +188,6 @@ func (c *Call) production() *prompts.Live {
 func (c *Call) isPublic() bool {
 	const public = prompts.AccessPublic
 	return c.prompt.Template.Sluice.Access == public && c.production().Template.Sluice.Access == public
-}
-
-// grantPrompt refuses a key that may not call the prompt.
-func (c *Call) grantPrompt() error {
-	if c.caller.mayPrompt(c.prompt) && c.caller.mayPrompt(c.production()) {
-		return nil
-	}
-	return &schema.Error{Code: schema.CodePermissionDenied, Status: 403, Origin: schema.OriginPolicy,
-		Message: "this key may not call the prompt '" + c.prompt.Name + "'"}
-}
-
-// mayPrompt tells whether a caller's grants allow a prompt: those that name
-// prompts allow these alone, and one that is subscribed must be named.
-func (c *Caller) mayPrompt(p *prompts.Live) bool {
-	access, granted := p.Template.Sluice.Access, c.Key.Prompts
-	if len(granted) == 0 && access != prompts.AccessSubscribed {
-		return true
-	}
-	return slices.Contains(granted, p.Name)
 }
 
 // promptInput reads the input from the body (JSON, form, multipart) or, for
@@ -408,13 +396,15 @@ func (c *Call) sendPrompt(out output) error {
 		c.rc.Response.SetBodyRaw(c.envelope(nil, out, true))
 		return nil
 	}
-	if out.json != nil {
-		h.SetContentType("application/json")
-		c.rc.Response.SetBodyRaw(out.json)
-		return nil
+	body := out.json
+	h.SetContentType("application/json")
+	if body == nil {
+		h.SetContentType("text/plain; charset=utf-8")
+		body = []byte(out.text)
 	}
-	h.SetContentType("text/plain; charset=utf-8")
-	c.rc.Response.SetBodyString(out.text)
+	if !c.cacheable(body) {
+		c.rc.Response.SetBodyRaw(body)
+	}
 	return nil
 }
 

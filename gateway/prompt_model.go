@@ -78,7 +78,9 @@ func (c *Call) findPromptModel(name string) error {
 	if version > 0 || c.namesVersion() {
 		return nil
 	}
-	c.prompt = set.Choose(live, c.sticky())
+	if c.from.arm = set.Arm(live, c.sticky(live)); c.from.arm != nil {
+		c.prompt = c.from.arm.Live
+	}
 	return c.grantPrompt()
 }
 

@@ -1,5 +1,10 @@
 package gateway
 
+import (
+	"sluice/prompts"
+	"sluice/providers/schema"
+)
+
 // namesVersion tells whether the caller says itself, by header, which version
 // it wants.
 func (c *Call) namesVersion() bool {
@@ -13,8 +18,12 @@ func (c *Call) takePart() error {
 	if c.from.path != c.prompt.Path || c.namesVersion() {
 		return nil
 	}
-	chosen := c.g.prompts.Snapshot().Choose(c.prompt, c.sticky())
-	if chosen == c.prompt {
+	arm := c.g.prompts.Snapshot().Arm(c.prompt, c.sticky(c.prompt))
+	if arm == nil {
+		return nil
+	}
+	chosen := arm.Live
+	if c.from.arm = arm; chosen == c.prompt {
 		return nil
 	}
 	other := chosen.Template.Sluice.Access != c.prompt.Template.Sluice.Access
@@ -26,9 +35,19 @@ func (c *Call) takePart() error {
 	return nil
 }
 
-// sticky is what a split keeps together: the key, also when it was rotated, or
-// the address of a caller without one.
-func (c *Call) sticky() string {
+// sticky is what the split of a prompt keeps together: a header's value or a
+// user, if it says so and there is one; else the key, also when it was rotated,
+// or the address of a caller without one.
+func (c *Call) sticky(p *prompts.Live) string {
+	by := &p.Template.Sluice.Split
+	if by.Header != "" {
+		if v := c.rc.Request.Header.Peek(by.Header); len(v) > 0 {
+			return by.Header + "\x00" + string(v)
+		}
+	}
+	if by.User && c.entry.User != "" {
+		return c.entry.Team + "\x00" + c.entry.User
+	}
 	if c.caller == c.snap.Public {
 		return c.from.ip
 	}
@@ -36,4 +55,14 @@ func (c *Call) sticky() string {
 		return a
 	}
 	return c.caller.Key.ID
+}
+
+// countArm notes how the call went for the version of a split that served it.
+func (c *Call) countArm() {
+	a := c.from.arm
+	if a == nil || c.from.depth > 0 || !c.done.admitted {
+		return
+	}
+	e := c.err
+	a.Count(e != nil && e.Status >= 500 && e.Origin != schema.OriginPolicy, int64(c.totalCost()))
 }

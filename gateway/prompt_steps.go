@@ -14,10 +14,6 @@ import (
 	"sluice/providers/schema"
 )
 
-// maxStepDepth bounds prompts whose steps call prompts with steps: a circle
-// ends there.
-const maxStepDepth = 5
-
 // spent is what the steps of a prompt have cost.
 type spent struct {
 	cost  billing.Nano
@@ -36,9 +32,9 @@ func (c *Call) runSteps(input map[string]any) (map[string]any, error) {
 	if len(stages) == 0 {
 		return input, nil
 	}
-	if c.from.depth >= maxStepDepth {
+	if c.from.depth >= prompts.MaxStepDepth {
 		return nil, &schema.Error{Code: schema.CodeInvalidRequest, Status: fasthttp.StatusLoopDetected, Origin: schema.OriginGateway,
-			Message: fmt.Sprintf("steps call prompts with steps more than %d deep: do they go in a circle?", maxStepDepth)}
+			Message: fmt.Sprintf("steps call prompts with steps more than %d deep: do they go in a circle?", prompts.MaxStepDepth)}
 	}
 	set := c.g.prompts.Snapshot() // one for all steps
 	values := maps.Clone(c.prompt.Template.Filled(input))

@@ -69,7 +69,7 @@ func TestSteps(t *testing.T) {
 func TestStepsFail(t *testing.T) {
 	files := stepFiles()
 	files["circle"] = "---\nmodel: m/x\nsluice.steps: [{as: a, prompt: ring}]\n---\n{{a}}\n"
-	files["ring"] = "---\nmodel: m/x\nsluice.steps: [{as: a, prompt: circle}]\n---\n{{a}}\n"
+	files["ring"] = "---\nmodel: m/x\nsluice.steps: [{as: a, prompt: circle@1}]\n---\n{{a}}\n"
 	files["lost"] = "---\nmodel: m/x\nsluice.steps: [{as: a, prompt: nowhere}]\n---\n{{a}}\n"
 	files["unfit"] = "---\nmodel: m/x\nsluice.steps: [{as: a, prompt: say, input: {txt: b}}]\n---\n{{a}}\n"
 	files["routed"] = "---\nmodel: m/x\nsluice.steps: [{as: a, route: GET /x}]\n---\n{{a}}\n"

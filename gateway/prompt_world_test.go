@@ -132,10 +132,10 @@ func (v *versions) Labels(_ context.Context, name string) (map[string]int, error
 	return out, nil
 }
 
-func (v *versions) SetLabel(_ context.Context, name, label string, n int) error {
+func (v *versions) MoveLabel(_ context.Context, name string, m prompts.LabelMove) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.labels[name][label] = n
+	v.labels[name][m.Label] = m.To
 	return nil
 }
 

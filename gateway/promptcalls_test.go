@@ -13,6 +13,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"sluice/billing"
+	"sluice/prompts"
 )
 
 const (
@@ -255,7 +256,7 @@ func TestPromptVersions(t *testing.T) {
 	if n := r.publish("v", "---\nmodel: mock/echo\n---\nsecond"); n != 2 {
 		t.Fatalf("version %d", n)
 	}
-	if err := r.store.SetLabel(t.Context(), "v", "staging", 1); err != nil {
+	if err := r.store.MoveLabel(t.Context(), "v", prompts.LabelMove{Label: "staging", To: 1}); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.registry.Refresh(t.Context()); err != nil {
@@ -277,6 +278,7 @@ func TestPromptVersions(t *testing.T) {
 		{"/prompts/v", []string{"X-Prompt-Version", "one"}, 400, ""},
 		{"/prompts/v", []string{"X-Prompt-Label", "staging"}, 200, "1"},
 		{"/prompts/v", []string{"X-Prompt-Label", "production"}, 200, "2"},
+		{"/prompts/v", []string{"X-Prompt-Label", "latest"}, 200, "2"},
 		{"/prompts/v", []string{"X-Prompt-Label", "nightly"}, 404, ""},
 		{"/prompts/v@2", []string{"X-Prompt-Label", "staging"}, 200, "2"}, // the path says more
 	} {

@@ -76,3 +76,6 @@ func partialNames(partials map[string]string) []string {
 	slices.Sort(names)
 	return names
 }
+
+// Digest is that of the version that a prompt would be published as.
+func (l *Live) Digest() string { return digest(bundle(l.Source, l.Partials)) }

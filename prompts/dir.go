@@ -100,6 +100,11 @@ func (r *Registry) take(ctx context.Context, s *Set, f file, report *Report) (wa
 	if s.conflict(l) != "" {
 		return true, nil
 	}
+	if c := s.nesting(l); c != "" {
+		report.Faults.addf(f.path, l.Template.lines["sluice.steps"], "%s", c)
+		r.keep(f.name, s)
+		return false, nil
+	}
 	versions, err := r.store.Versions(ctx, f.name)
 	if err != nil {
 		return false, fmt.Errorf("cannot read the versions of prompt %q: %w", f.name, err)
@@ -152,7 +157,7 @@ func CheckDir(dir, prefix string) (Faults, error) {
 	}
 	r := NewRegistry(nil, nil)
 	r.Prefix = prefix
-	s := r.next()
+	s, paths := r.next(), map[string]string{}
 	for _, f := range files {
 		if f.source == nil {
 			continue
@@ -167,6 +172,12 @@ func CheckDir(dir, prefix string) (Faults, error) {
 			continue
 		}
 		s.put(l, nil)
+		paths[l.Name] = f.path
+	}
+	for _, l := range s.All() {
+		if c := s.nesting(l); c != "" {
+			faults.addf(paths[l.Name], l.Template.lines["sluice.steps"], "%s", c)
+		}
 	}
 	return faults, nil
 }

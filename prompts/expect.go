@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/big"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -61,6 +62,16 @@ func expectText(kind string, want any, text string) string {
 				return fmt.Sprintf("%q is not in %s", s, shown(text))
 			}
 		}
+	case "contains-any", "icontains-any":
+		hay := text
+		if kind == "icontains-any" {
+			hay = strings.ToLower(hay)
+		}
+		if !slices.ContainsFunc(list, func(s string) bool {
+			return strings.Contains(hay, s) || kind == "icontains-any" && strings.Contains(hay, strings.ToLower(s))
+		}) {
+			return fmt.Sprintf("none of %q is in %s", list, shown(text))
+		}
 	case "not-contains":
 		for _, s := range list {
 			if strings.Contains(text, s) {
@@ -87,7 +98,7 @@ func expectText(kind string, want any, text string) string {
 		}
 		return within(ordered.Plain(want), ordered.Plain(got), "")
 	default:
-		return "this version cannot judge it: only equals, contains, not-contains, icontains, regex, starts-with, json, is-json, schema, judge, llm-rubric, cost and latency"
+		return "this version cannot judge it: only equals, contains, contains-any, not-contains, icontains, icontains-any, regex, starts-with, json, is-json, schema, judge, llm-rubric, cost and latency"
 	}
 	return ""
 }

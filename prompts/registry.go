@@ -10,7 +10,12 @@ import (
 	"time"
 )
 
-const labelProduction = "production"
+// LabelProduction is the label that a prompt's bare path serves; LabelLatest is
+// always the newest version, and cannot be moved.
+const (
+	LabelProduction = "production"
+	LabelLatest     = "latest"
+)
 
 // authorFile is the author of the versions that come from files.
 const authorFile = "file"
@@ -29,8 +34,9 @@ type Registry struct {
 	now   func() time.Time
 	set   atomic.Pointer[Set]
 
-	mu    sync.Mutex           // of publishing and refreshing
-	files map[string]fileState // of the directory, by name
+	mu    sync.Mutex              // of publishing and refreshing
+	files map[string]fileState    // of the directory, by name
+	ended map[string]*SplitReport // of splits that have stopped
 
 	cache versionCache
 }
@@ -40,8 +46,8 @@ type fileState struct{ digest string }
 
 // NewRegistry has no prompts yet: PublishDir and Refresh bring them.
 func NewRegistry(store Store, now func() time.Time) *Registry {
-	r := &Registry{store: store, now: now, files: map[string]fileState{}}
-	r.cache.live = map[versionKey]*Live{}
+	r := &Registry{store: store, now: now, files: map[string]fileState{}, ended: map[string]*SplitReport{}}
+	r.cache.live, r.cache.newest = map[versionKey]*Live{}, map[string]int{}
 	r.set.Store(&Set{registry: r, byName: map[string]*Live{}, byPath: map[string]*Live{}, labels: map[string]map[string]int{}, splits: map[string]*sharing{}})
 	return r
 }
@@ -116,6 +122,9 @@ func (r *Registry) Publish(ctx context.Context, p Publication) (version int, cre
 	if c := s.conflict(l); c != "" {
 		return 0, false, Faults{{p.Name + ".prompt", l.Template.lines["sluice.path"], c}}
 	}
+	if c := s.nesting(l); c != "" {
+		return 0, false, Faults{{p.Name + ".prompt", l.Template.lines["sluice.steps"], c}}
+	}
 	if p.Author == authorFile {
 		p.Author = ""
 	}
@@ -164,6 +173,7 @@ func (r *Registry) publish(ctx context.Context, s *Set, l *Live, message, author
 		return false, fmt.Errorf("cannot read the labels of prompt %q: %w", l.Name, err)
 	}
 	l.Version = n
+	r.cache.newer(l.Name, n)
 	s.put(l, labels)
 	return created, nil
 }
@@ -196,7 +206,10 @@ func (r *Registry) refresh(ctx context.Context, s *Set, name string) error {
 	if err != nil {
 		return fmt.Errorf("cannot read the labels of prompt %q: %w", name, err)
 	}
-	n := labels[labelProduction]
+	n := labels[LabelProduction]
+	for _, to := range labels { // other replicas publish too
+		r.cache.newer(name, to)
+	}
 	was, served := s.byName[name]
 	if n == 0 {
 		return nil
@@ -270,8 +283,8 @@ func (r *Registry) Review(ctx context.Context, p Publication, ask Ask) ([]string
 		}
 	}
 	results := draft.Template.RunTests(ctx, ask, "", nil)
-	for i := range results {
-		if line := results[i].Line(); line != "" {
+	for _, g := range Rated(results) {
+		if line := g.Line(); line != "" {
 			against = append(against, line)
 		}
 	}

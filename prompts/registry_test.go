@@ -39,12 +39,12 @@ func (m *memory) Publish(_ context.Context, v Version) (int, bool, error) {
 	}
 	defer leave()
 	list := m.versions[v.Name]
-	if n := m.labels[v.Name][labelProduction]; n > 0 && list[n-1].Digest == v.Digest {
+	if n := m.labels[v.Name][LabelProduction]; n > 0 && list[n-1].Digest == v.Digest {
 		return n, false, nil
 	}
 	v.N = len(list) + 1
 	m.versions[v.Name] = append(list, v)
-	m.label(v.Name, labelProduction, v.N)
+	m.label(v.Name, LabelProduction, v.N)
 	return v.N, true, nil
 }
 
@@ -77,13 +77,13 @@ func (m *memory) Labels(_ context.Context, name string) (map[string]int, error) 
 	return out, nil
 }
 
-func (m *memory) SetLabel(_ context.Context, name, label string, n int) error {
+func (m *memory) MoveLabel(_ context.Context, name string, l LabelMove) error {
 	leave, err := m.enter()
 	if err != nil {
 		return err
 	}
 	defer leave()
-	m.label(name, label, n)
+	m.label(name, l.Label, l.To)
 	return nil
 }
 
@@ -231,7 +231,7 @@ func TestRollbackSurvives(t *testing.T) {
 	s.write("a.prompt", "two")
 	s.publish()
 	ctx := t.Context()
-	if err := s.store.SetLabel(ctx, "a", labelProduction, 1); err != nil {
+	if err := s.store.MoveLabel(ctx, "a", LabelMove{Label: LabelProduction, To: 1}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Refresh(ctx); err != nil {
@@ -259,7 +259,7 @@ func TestResolve(t *testing.T) {
 	s.write("a.prompt", "---\nsluice.path: /a\n---\n{{> p}}two")
 	s.publish()
 	ctx := t.Context()
-	if err := s.store.SetLabel(ctx, "a", "staging", 1); err != nil {
+	if err := s.store.MoveLabel(ctx, "a", LabelMove{Label: "staging", To: 1}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Refresh(ctx); err != nil {

@@ -74,9 +74,10 @@ func (s *Set) Resolve(ctx context.Context, name string, version int, label strin
 	if !ok {
 		return nil, fmt.Errorf("prompt %q: %w", name, ErrNoPrompt)
 	}
-	if version == 0 && label != "" && label != labelProduction {
-		if version, ok = s.labels[name][label]; !ok {
-			return nil, fmt.Errorf("prompt %q has no label %q: %w", name, label, ErrNoVersion)
+	if version == 0 && label != "" && label != LabelProduction {
+		var err error
+		if version, err = s.labelled(ctx, name, label); err != nil {
+			return nil, err
 		}
 	}
 	if version == 0 || version == l.Version {
@@ -90,6 +91,18 @@ func (s *Set) Resolve(ctx context.Context, name string, version int, label strin
 		return nil, err
 	}
 	return old.at(l.Path), nil
+}
+
+// labelled is the version that a label points to.
+func (s *Set) labelled(ctx context.Context, name, label string) (int, error) {
+	if label == LabelLatest {
+		return s.registry.newest(ctx, name)
+	}
+	n, ok := s.labels[name][label]
+	if !ok {
+		return 0, fmt.Errorf("prompt %q has no label %q: %w", name, label, ErrNoVersion)
+	}
+	return n, nil
 }
 
 // at is a version as it answers where the prompt is now.

@@ -43,15 +43,20 @@ type Settings struct {
 	Path    string // as written, without the configured prefix; "": /prompts/NAME
 	Summary string
 	Access  Access
+	Team    string        // that publishes it: its owner decides about subscriptions; empty: admins alone
 	Cache   time.Duration // how long an answer may be given again; 0: never
 	Limits  Limits
 	Repair  int // turns that a broken answer may be repaired in
 	Tests   []Test
 	Steps   []Stage
+	Origins []string // of pages whose browsers may call it; *: all
+	// Versions are those that go out of use; 0: all of them.
+	Versions map[int]*Retirement
+	Split    Splitting // how its calls are shared among versions, when they are
 }
 
 // settingKeys are the keys of the sluice namespace.
-var settingKeys = []string{"path", "summary", "access", "cache", "limits", "repair", "tests", "steps"}
+var settingKeys = []string{"path", "summary", "access", "team", "cache", "limits", "repair", "tests", "steps", "split", "cors", "versions"}
 
 // maxRepair bounds the repair turns of one call.
 const maxRepair = 5
@@ -76,6 +81,8 @@ func (m *metadata) setting(full, key string, v any) {
 			m.fault(full, "%q is no kind of access%s", word, meant(word, known))
 		}
 		s.Access = Access(word)
+	case "team":
+		s.Team = m.text(full, v)
 	case "cache":
 		s.Cache = m.duration(full, v)
 	case "limits":
@@ -90,6 +97,12 @@ func (m *metadata) setting(full, key string, v any) {
 		m.tests(full, v)
 	case "steps":
 		m.steps(full, v)
+	case "cors":
+		m.cors(full, v)
+	case "versions":
+		m.versions(full, v)
+	case "split":
+		m.split(full, v)
 	default:
 		m.fault(full, "unknown key%s", meant(key, settingKeys))
 	}

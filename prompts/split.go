@@ -6,6 +6,7 @@ import (
 	"hash/fnv"
 	"maps"
 	"slices"
+	"sync/atomic"
 )
 
 // Splits keeps which versions share the calls of a prompt.
@@ -19,15 +20,10 @@ type Splits interface {
 
 // sharing is the versions that share a prompt's calls, ready to be called.
 type sharing struct {
-	shares map[int]int
-	arms   []arm // in the order of their versions
-}
-
-// arm is one version: it serves the places from the arm before it up to below
-// upTo.
-type arm struct {
-	live *Live
-	upTo uint64
+	shares  map[int]int
+	served  *Live  // what production points to
+	arms    []*Arm // in the order of their versions
+	stopped atomic.Pointer[string]
 }
 
 // refreshSplit brings a name's split to what the store says.
@@ -44,7 +40,10 @@ func (r *Registry) refreshSplit(ctx context.Context, s *Set, name string) error 
 		return nil
 	}
 	served := s.byName[name]
-	sp := &sharing{shares: shares}
+	if old := s.splits[name]; old != nil && old.served == served && maps.Equal(old.shares, shares) {
+		return nil // its figures go on
+	}
+	sp := &sharing{shares: shares, served: served}
 	var sum uint64
 	for _, n := range slices.Sorted(maps.Keys(shares)) {
 		l := served
@@ -55,7 +54,7 @@ func (r *Registry) refreshSplit(ctx context.Context, s *Set, name string) error 
 			l = l.at(served.Path)
 		}
 		sum += uint64(shares[n])
-		sp.arms = append(sp.arms, arm{l, sum})
+		sp.arms = append(sp.arms, &Arm{Live: l, upTo: sum, of: sp})
 	}
 	s.splits[name] = sp
 	return nil
@@ -74,19 +73,28 @@ func (s *Set) Split(name string) map[int]int {
 // always the same one for the same caller, as long as the split stands; else
 // what production points to. No store is asked.
 func (s *Set) Choose(l *Live, caller string) *Live {
+	if a := s.Arm(l, caller); a != nil {
+		return a.Live
+	}
+	return l
+}
+
+// Arm is Choose for calls whose figures are kept; nil: there is no split, or it
+// has stopped.
+func (s *Set) Arm(l *Live, caller string) *Arm {
 	sp := s.splits[l.Name]
-	if sp == nil {
-		return l
+	if sp == nil || sp.stopped.Load() != nil {
+		return nil
 	}
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(l.Name + "\x00" + caller)) // a hash takes everything
 	at := spread(h.Sum64()) % sp.arms[len(sp.arms)-1].upTo
 	for _, a := range sp.arms {
 		if at < a.upTo {
-			return a.live
+			return a
 		}
 	}
-	return l // not reached: the last arm ends at the sum
+	return nil // not reached: the last arm ends at the sum
 }
 
 // spread makes every bit of a hash count for all others (the finalizer of

@@ -17,6 +17,16 @@ type Version struct {
 	Created time.Time `json:"created"`
 }
 
+// LabelMove is one move of a label of a prompt. Those of a label, backwards, are
+// what it may be rolled back to.
+type LabelMove struct {
+	Label string    `json:"label"`
+	From  int       `json:"from"` // version; 0: the label was new. The store knows it
+	To    int       `json:"to"`   // 0: it was taken away
+	Time  time.Time `json:"time"`
+	By    string    `json:"by"` // empty: not known
+}
+
 // Store keeps the versions of prompts and the labels that point to them.
 type Store interface {
 	// Publish makes v the next version of its name and moves the label
@@ -27,8 +37,8 @@ type Store interface {
 	Versions(ctx context.Context, name string) ([]Version, error)
 	// Labels are the labels of a name and the version each points to.
 	Labels(ctx context.Context, name string) (map[string]int, error)
-	// SetLabel points a label to a version that exists.
-	SetLabel(ctx context.Context, name, label string, n int) error
+	// MoveLabel points a label to a version that exists, or takes it away.
+	MoveLabel(ctx context.Context, name string, m LabelMove) error
 	// Names are all names that have a version, sorted.
 	Names(ctx context.Context) ([]string, error)
 }

@@ -1,6 +1,7 @@
 package prompts
 
 import (
+	"encoding/json"
 	"fmt"
 	"regexp"
 	"slices"
@@ -15,13 +16,14 @@ type Test struct {
 	Input  map[string]any
 	Models []string // to be run on, instead of the prompt's own
 	Repeat int      // how often; at least 1
+	Pass   float64  // the share of runs that must pass
 	Expect ordered.Object
 }
 
 // expectations are the assertions of a test, in promptfoo's terms where it has
 // them.
 var expectations = []string{"equals", "contains", "not-contains", "icontains", "regex", "starts-with", "json", "is-json",
-	"schema", "judge", "llm-rubric", "cost", "latency"}
+	"contains-any", "icontains-any", "schema", "judge", "llm-rubric", "cost", "latency"}
 
 func (m *metadata) tests(key string, v any) {
 	list, ok := v.([]any)
@@ -46,7 +48,7 @@ func (m *metadata) tests(key string, v any) {
 }
 
 func (m *metadata) test(key, what string, o ordered.Object) Test {
-	t := Test{Repeat: 1, Input: map[string]any{}}
+	t := Test{Repeat: 1, Pass: 1, Input: map[string]any{}}
 	for _, f := range o {
 		switch f.Key {
 		case "name":
@@ -73,27 +75,50 @@ func (m *metadata) test(key, what string, o ordered.Object) Test {
 				m.fault(key, "%s: repeat must be a whole number from 1 to 100", what)
 			}
 			t.Repeat = int(n)
-		case "expect":
-			e, ok := f.Value.(ordered.Object)
-			if !ok {
-				m.fault(key, "%s: expect must be a mapping, not %s", what, kindOf(f.Value))
+		case "pass":
+			number, _ := f.Value.(json.Number)
+			share, err := number.Float64()
+			if t.Pass = share; err != nil || share <= 0 || share > 1 {
+				m.fault(key, "%s: pass must be a share of the runs, above 0 and at most 1", what)
 			}
-			t.Expect = e
-			for _, a := range e {
+		case "expect":
+			t.Expect = m.expect(key, what, f.Value)
+			for _, a := range t.Expect {
 				m.expectation(key, what, a)
 			}
 		default:
-			m.fault(key, "%s: unknown key %q%s", what, f.Key, meant(f.Key, []string{"name", "input", "expect", "models", "repeat"}))
+			m.fault(key, "%s: unknown key %q%s", what, f.Key, meant(f.Key, []string{"name", "input", "expect", "models", "repeat", "pass"}))
 		}
 	}
 	return t
+}
+
+// expect reads what a test expects: a mapping, or a list of them, in which one
+// kind of expectation may stand several times.
+func (m *metadata) expect(key, what string, v any) ordered.Object {
+	switch v := v.(type) {
+	case ordered.Object:
+		return v
+	case []any:
+		var all ordered.Object
+		for _, one := range v {
+			o, ok := one.(ordered.Object)
+			if !ok {
+				m.fault(key, "%s: expect must be a list of mappings, not of %s", what, kindOf(one))
+			}
+			all = append(all, o...)
+		}
+		return all
+	}
+	m.fault(key, "%s: expect must be a mapping, or a list of them, not %s", what, kindOf(v))
+	return nil
 }
 
 // expectation checks the form of one assertion.
 func (m *metadata) expectation(key, what string, a ordered.Member) {
 	want := ""
 	switch a.Key {
-	case "contains", "not-contains", "icontains":
+	case "contains", "not-contains", "icontains", "contains-any", "icontains-any":
 		if _, ok := texts(a.Value); !ok {
 			want = "a text or a list of texts"
 		}

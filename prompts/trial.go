@@ -24,8 +24,9 @@ type Ask func(ctx context.Context, t *Template, model string, input map[string]a
 type TestResult struct {
 	Prompt   string
 	Test     string
-	Model    string // that was asked for
-	Run      int    // from 1 on, of the test's repeat
+	Model    string  // that was asked for
+	Run      int     // from 1 on, of the test's repeat
+	Needed   float64 // the share of the test's runs that must pass
 	Answer   Answer
 	Failures []Failure // none: passed
 }
@@ -80,7 +81,7 @@ func (t *Template) RunTests(ctx context.Context, ask Ask, model string, told fun
 			}
 			for n := range test.Repeat {
 				runs = append(runs, run{test, len(results)})
-				results = append(results, TestResult{Prompt: t.Name, Test: testName(test, i), Model: shown, Run: n + 1})
+				results = append(results, TestResult{Prompt: t.Name, Test: testName(test, i), Model: shown, Run: n + 1, Needed: test.Pass})
 			}
 		}
 	}

@@ -18,6 +18,41 @@ type versionKey struct {
 type versionCache struct {
 	mu   sync.Mutex
 	live map[versionKey]*Live
+	// newest is the number of each name's newest version, once it was asked for.
+	newest map[string]int
+}
+
+// newer notes that a name has a version with this number.
+func (c *versionCache) newer(name string, n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.newest[name] > 0 {
+		c.newest[name] = max(c.newest[name], n)
+	}
+}
+
+// newest is the number of a name's newest version. The store is asked once;
+// from then on publications and labels tell.
+func (r *Registry) newest(ctx context.Context, name string) (int, error) {
+	c := &r.cache
+	c.mu.Lock()
+	n := c.newest[name]
+	c.mu.Unlock()
+	if n > 0 {
+		return n, nil
+	}
+	versions, err := r.store.Versions(ctx, name)
+	if err != nil {
+		return 0, fmt.Errorf("cannot read the versions of prompt %q: %w", name, err)
+	}
+	if len(versions) == 0 {
+		return 0, fmt.Errorf("prompt %q: %w", name, ErrNoVersion)
+	}
+	n = versions[len(versions)-1].N
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.newest[name] = max(c.newest[name], n)
+	return c.newest[name], nil
 }
 
 func (c *versionCache) get(k versionKey) *Live {

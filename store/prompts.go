@@ -5,8 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"time"
 
+	"sluice/billing"
 	"sluice/prompts"
 )
 
@@ -55,7 +55,7 @@ func (p *Prompts) Publish(ctx context.Context, v prompts.Version) (n int, create
 		if err := endSplit(ctx, tx, v.Name); err != nil { // what is published is served
 			return err
 		}
-		return moveLabel(ctx, tx, v.Name, LabelMove{Label: production, To: n, Time: v.Created})
+		return moveLabel(ctx, tx, v.Name, prompts.LabelMove{Label: production, To: n, Time: v.Created, By: v.Author})
 	})
 	if err != nil {
 		return 0, false, fmt.Errorf("cannot publish prompt %q: %w", v.Name, err)
@@ -65,7 +65,7 @@ func (p *Prompts) Publish(ctx context.Context, v prompts.Version) (n int, create
 
 // moveLabel makes a move, whose From it finds itself, and records it; a label
 // that is there already stays unrecorded.
-func moveLabel(ctx context.Context, tx *sql.Tx, name string, m LabelMove) error {
+func moveLabel(ctx context.Context, tx *sql.Tx, name string, m prompts.LabelMove) error {
 	row := tx.QueryRowContext(ctx, "SELECT n FROM prompt_labels WHERE name = ? AND label = ?", name, m.Label)
 	if err := row.Scan(&m.From); err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
@@ -77,8 +77,12 @@ func moveLabel(ctx context.Context, tx *sql.Tx, name string, m LabelMove) error 
 		"ON CONFLICT (name, label) DO UPDATE SET n = excluded.n", name, m.Label, m.To); err != nil {
 		return err
 	}
-	_, err := tx.ExecContext(ctx, "INSERT INTO prompt_label_moves (name, label, from_n, to_n, time) VALUES (?, ?, ?, ?, ?)",
-		name, m.Label, m.From, m.To, unix(m.Time))
+	return recordMove(ctx, tx, name, m)
+}
+
+func recordMove(ctx context.Context, tx *sql.Tx, name string, m prompts.LabelMove) error {
+	_, err := tx.ExecContext(ctx, "INSERT INTO prompt_label_moves (name, label, from_n, to_n, time, by) VALUES (?, ?, ?, ?, ?, ?)",
+		name, m.Label, m.From, m.To, unix(m.Time), m.By)
 	return err
 }
 
@@ -122,24 +126,42 @@ func (p *Prompts) Labels(ctx context.Context, name string) (map[string]int, erro
 	return out, rows.Err()
 }
 
-// SetLabel points a label to a version: billing.ErrNotFound if there is none.
-// Who points production somewhere wants that served: a split ends.
-func (p *Prompts) SetLabel(ctx context.Context, name, label string, n int) error {
+// MoveLabel points a label to a version, or takes it away: billing.ErrNotFound
+// if there is none. Who points production somewhere wants that served: a split
+// ends. The move's From and, if it is zero, its Time are found here.
+func (p *Prompts) MoveLabel(ctx context.Context, name string, m prompts.LabelMove) error {
+	if m.Time.IsZero() {
+		m.Time = p.now()
+	}
 	err := p.inTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		if err := versionExists(ctx, tx, name, n); err != nil {
+		if m.To == 0 {
+			return removeLabel(ctx, tx, name, m)
+		}
+		if err := versionExists(ctx, tx, name, m.To); err != nil {
 			return err
 		}
-		if label == production {
+		if m.Label == production {
 			if err := endSplit(ctx, tx, name); err != nil {
 				return err
 			}
 		}
-		return moveLabel(ctx, tx, name, LabelMove{Label: label, To: n, Time: p.now()})
+		return moveLabel(ctx, tx, name, m)
 	})
 	if err != nil {
-		return fmt.Errorf("cannot set label %q of prompt %q: %w", label, name, err)
+		return fmt.Errorf("cannot move label %q of prompt %q: %w", m.Label, name, err)
 	}
 	return nil
+}
+
+// removeLabel takes a label away, and records it.
+func removeLabel(ctx context.Context, tx *sql.Tx, name string, m prompts.LabelMove) error {
+	row := tx.QueryRowContext(ctx, "DELETE FROM prompt_labels WHERE name = ? AND label = ? RETURNING n", name, m.Label)
+	if err := row.Scan(&m.From); errors.Is(err, sql.ErrNoRows) {
+		return billing.ErrNotFound
+	} else if err != nil {
+		return err
+	}
+	return recordMove(ctx, tx, name, m)
 }
 
 // Names are all names that have a version, sorted.
@@ -160,26 +182,18 @@ func (p *Prompts) Names(ctx context.Context) ([]string, error) {
 	return out, rows.Err()
 }
 
-// LabelMove is one move of a label.
-type LabelMove struct {
-	Label string    `json:"label"`
-	From  int       `json:"from"` // version; 0: the label was new
-	To    int       `json:"to"`
-	Time  time.Time `json:"time"`
-}
-
 // Moves are all moves of a name's labels, oldest first.
-func (p *Prompts) Moves(ctx context.Context, name string) ([]LabelMove, error) {
-	rows, err := p.read.QueryContext(ctx, "SELECT label, from_n, to_n, time FROM prompt_label_moves WHERE name = ? ORDER BY id", name)
+func (p *Prompts) Moves(ctx context.Context, name string) ([]prompts.LabelMove, error) {
+	rows, err := p.read.QueryContext(ctx, "SELECT label, from_n, to_n, time, by FROM prompt_label_moves WHERE name = ? ORDER BY id", name)
 	if err != nil {
 		return nil, fmt.Errorf("cannot list label moves of prompt %q: %w", name, err)
 	}
 	defer func() { _ = rows.Close() }()
-	var out []LabelMove
+	var out []prompts.LabelMove
 	for rows.Next() {
-		var m LabelMove
+		var m prompts.LabelMove
 		var at int64
-		if err := rows.Scan(&m.Label, &m.From, &m.To, &at); err != nil {
+		if err := rows.Scan(&m.Label, &m.From, &m.To, &at, &m.By); err != nil {
 			return nil, fmt.Errorf("cannot list label moves of prompt %q: %w", name, err)
 		}
 		m.Time = fromUnix(at)

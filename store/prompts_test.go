@@ -53,7 +53,7 @@ func TestRollbackAndRepublish(t *testing.T) {
 	p := s.Prompts()
 	publish(t, p, "d1", 1, true)
 	publish(t, p, "d2", 2, true)
-	for _, err := range []error{p.SetLabel(ctx, "sum", "production", 1), p.SetLabel(ctx, "sum", "staging", 2), p.SetLabel(ctx, "sum", "staging", 2)} {
+	for _, err := range []error{p.MoveLabel(ctx, "sum", prompts.LabelMove{Label: "production", To: 1}), p.MoveLabel(ctx, "sum", prompts.LabelMove{Label: "staging", To: 2}), p.MoveLabel(ctx, "sum", prompts.LabelMove{Label: "staging", To: 2})} {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -64,23 +64,32 @@ func TestRollbackAndRepublish(t *testing.T) {
 	if err != nil || versions[2].Parent != 1 {
 		t.Errorf("parent of 3 is %d, %v, want 1: what was production", versions[2].Parent, err)
 	}
+	if err := p.MoveLabel(ctx, "sum", prompts.LabelMove{Label: "staging", By: "admin"}); err != nil {
+		t.Error(err)
+	}
+	if err := p.MoveLabel(ctx, "sum", prompts.LabelMove{Label: "staging"}); !errors.Is(err, billing.ErrNotFound) {
+		t.Errorf("taken away twice: %v", err)
+	}
 	moves, err := p.Moves(ctx, "sum")
-	want := []LabelMove{{"production", 0, 1, noon}, {"production", 1, 2, noon}, {"production", 2, 1, s.now()},
-		{"staging", 0, 2, s.now()}, {"production", 1, 3, noon}}
+	move := func(label string, from, to int, at time.Time, by string) prompts.LabelMove {
+		return prompts.LabelMove{Label: label, From: from, To: to, Time: at, By: by}
+	}
+	want := []prompts.LabelMove{move("production", 0, 1, noon, "ann"), move("production", 1, 2, noon, "ann"), move("production", 2, 1, s.now(), ""),
+		move("staging", 0, 2, s.now(), ""), move("production", 1, 3, noon, "ann"), move("staging", 2, 0, s.now(), "admin")}
 	if err != nil || !reflect.DeepEqual(moves, want) {
 		t.Errorf("Moves = %v, %v; want %v", moves, err, want)
 	}
 }
 
-func TestSetLabelNeedsAVersion(t *testing.T) {
+func TestMoveLabelNeedsAVersion(t *testing.T) {
 	ctx, p := context.Background(), testStore(t).Prompts()
 	publish(t, p, "d1", 1, true)
 	for _, c := range []struct {
 		name string
 		n    int
 	}{{"sum", 2}, {"sum", 0}, {"other", 1}} {
-		if err := p.SetLabel(ctx, c.name, "staging", c.n); !errors.Is(err, billing.ErrNotFound) {
-			t.Errorf("SetLabel(%s, %d) = %v, want ErrNotFound", c.name, c.n, err)
+		if err := p.MoveLabel(ctx, c.name, prompts.LabelMove{Label: "staging", To: c.n}); !errors.Is(err, billing.ErrNotFound) {
+			t.Errorf("MoveLabel(%s, %d) = %v, want ErrNotFound", c.name, c.n, err)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"sluice/billing"
+	"sluice/prompts"
 )
 
 func TestSplits(t *testing.T) {
@@ -34,11 +35,11 @@ func TestSplits(t *testing.T) {
 		t.Errorf("a version that is not there: %v", err)
 	}
 	want(map[int]int{2: 1})
-	if err := p.SetLabel(ctx, "sum", "staging", 1); err != nil {
+	if err := p.MoveLabel(ctx, "sum", prompts.LabelMove{Label: "staging", To: 1}); err != nil {
 		t.Fatal(err)
 	}
 	want(map[int]int{2: 1})
-	if err := p.SetLabel(ctx, "sum", "production", 3); err != nil { // where it is already
+	if err := p.MoveLabel(ctx, "sum", prompts.LabelMove{Label: "production", To: 3}); err != nil { // where it is already
 		t.Fatal(err)
 	}
 	want(map[int]int{})

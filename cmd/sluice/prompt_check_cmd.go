@@ -7,11 +7,8 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
-	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/tidwall/gjson"
@@ -20,9 +17,6 @@ import (
 	"sluice/prompts"
 	"sluice/prompts/ordered"
 )
-
-// exitFailedTests is the exit code of prompt test when assertions failed.
-const exitFailedTests = 100
 
 func promptRunCommand() *cobra.Command {
 	var a asker
@@ -101,180 +95,16 @@ func readPrompt(path string) (*prompts.Template, error) {
 	return t, nil
 }
 
-func promptTestCommand() *cobra.Command {
-	var a asker
-	var asJSON bool
-	cmd := &cobra.Command{Use: "test FILE|DIR", Short: "Run the sluice.tests of a prompt file, or of all below a directory", Args: cobra.ExactArgs(1),
-		Long: "Run the sluice.tests of a prompt file, or of all files below a directory. Models are asked through a\nrunning gateway, or, for mock/…, in this process. Exit codes: 0 all passed, 100 some failed.",
-		RunE: command(func(cmd *cobra.Command, args []string) error {
-			list, err := testedPrompts(args[0])
-			if err != nil {
-				return err
-			}
-			if err := a.prepare(testedModels(list, a.model)...); err != nil {
-				return err
-			}
-			report := testReport{out: cmd.OutOrStdout(), progress: cmd.ErrOrStderr(), json: asJSON}
-			for _, t := range list {
-				report.add(t.RunTests(cmd.Context(), a.ask, a.model, report.told))
-			}
-			if err := report.print(); err != nil {
-				return err
-			}
-			if report.failed > 0 {
-				return &failure{err: fmt.Errorf("%d of %d failed", report.failed, len(report.results)), code: exitFailedTests}
-			}
-			return nil
-		})}
-	a.flags(cmd)
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array of results")
-	return cmd
-}
-
-// testedPrompts are the prompts of a file or directory that have tests.
-func testedPrompts(path string) ([]*prompts.Template, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, unusable("%w", err)
-	}
-	var all []*prompts.Template
-	if info.IsDir() {
-		list, faults, err := prompts.ReadDir(path)
-		if err != nil {
-			return nil, err
-		}
-		if len(faults) > 0 {
-			return nil, faults
-		}
-		for _, l := range list {
-			all = append(all, l.Template)
-		}
-	} else {
-		t, err := readPrompt(path)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, t)
-	}
-	var tested []*prompts.Template
-	for _, t := range all {
-		if len(t.Sluice.Tests) > 0 {
-			tested = append(tested, t)
-		}
-	}
-	return tested, nil
-}
-
-// testedModels are the models that tests will ask.
-func testedModels(list []*prompts.Template, override string) []string {
-	var models []string
-	for _, t := range list {
-		for _, test := range t.Sluice.Tests {
-			if override == "" && len(test.Models) > 0 {
-				models = append(models, test.Models...)
-			} else {
-				models = append(models, cmp.Or(override, t.Model))
-			}
-		}
-	}
-	return models
-}
-
-// testReport gathers results, and tells of progress meanwhile.
-type testReport struct {
-	out, progress io.Writer
-	json          bool
-	done, failed  int
-	results       []prompts.TestResult
-}
-
-// told is given every result as it comes.
-func (r *testReport) told(prompts.TestResult) {
-	r.done++
-	if f, ok := r.progress.(*os.File); ok && isTerminal(f) {
-		fmt.Fprintf(f, "\r%d done", r.done)
-	}
-}
-
-func isTerminal(f *os.File) bool {
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
-}
-
-func (r *testReport) add(results []prompts.TestResult) {
-	for i := range results {
-		if !results[i].Passed() {
-			r.failed++
-		}
-	}
-	r.results = append(r.results, results...)
-}
-
-// print writes the table, then what failed.
-func (r *testReport) print() error {
-	if f, ok := r.progress.(*os.File); ok && isTerminal(f) && r.done > 0 {
-		fmt.Fprint(f, "\r")
-	}
-	if r.json {
-		return r.printJSON()
-	}
-	if len(r.results) == 0 {
-		_, err := fmt.Fprintln(r.out, "No prompt here has sluice.tests.")
-		return err
-	}
-	tw := tabwriter.NewWriter(r.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, "PROMPT\tTEST\tMODEL\tRUN\tRESULT\tCOST\tLATENCY")
-	for i := range r.results {
-		t := &r.results[i]
-		word := "passed"
-		if !t.Passed() {
-			word = "FAILED"
-		}
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", t.Prompt, t.Test, t.Model, t.Run, word,
-			billing.Nano(t.Answer.Cost).String(), t.Answer.Latency.Round(time.Millisecond))
-	}
-	if err := tw.Flush(); err != nil {
-		return err
-	}
-	for i := range r.results {
-		t := &r.results[i]
-		for _, f := range t.Failures {
-			fmt.Fprintf(r.out, "\n%s, %s on %s, run %d: %s: %s\n", t.Prompt, t.Test, t.Model, t.Run, f.Expect, f.Message)
-		}
-	}
-	_, err := fmt.Fprintf(r.out, "\n%d passed, %d failed\n", len(r.results)-r.failed, r.failed)
-	return err
-}
-
-func (r *testReport) printJSON() error {
-	type line struct {
-		Prompt    string            `json:"prompt"`
-		Test      string            `json:"test"`
-		Model     string            `json:"model"`
-		Run       int               `json:"run"`
-		Passed    bool              `json:"passed"`
-		Failures  []prompts.Failure `json:"failures"`
-		Output    string            `json:"output"`
-		Cost      billing.Nano      `json:"cost"`
-		LatencyMS int64             `json:"latency_ms"`
-	}
-	list := []line{}
-	for i := range r.results {
-		t := &r.results[i]
-		list = append(list, line{t.Prompt, t.Test, t.Model, t.Run, t.Passed(), append([]prompts.Failure{}, t.Failures...),
-			t.Answer.Text, billing.Nano(t.Answer.Cost), t.Answer.Latency.Milliseconds()})
-	}
-	b, err := json.Marshal(list)
-	if err != nil {
-		return err
-	}
-	return printJSON(r.out, b)
-}
-
 func promptDiffCommand() *cobra.Command {
 	var c adminClient
-	cmd := &cobra.Command{Use: "diff NAME A B", Short: "Show what differs between two versions of a prompt", Args: cobra.ExactArgs(3),
+	cmd := &cobra.Command{Use: "diff NAME A B | FILE|DIR", Short: "Show what differs between two versions of a prompt, or between files and what is served", Args: cobra.RangeArgs(1, 3),
 		RunE: command(func(cmd *cobra.Command, args []string) error {
+			switch len(args) {
+			case 1:
+				return c.diffFiles(cmd, args[0])
+			case 2:
+				return unusable("want a prompt's name and two versions, or a file or directory")
+			}
 			for _, n := range args[1:] {
 				if v, err := strconv.Atoi(n); err != nil || v < 1 {
 					return unusable("version %q is not a number from 1 on", n)
@@ -292,6 +122,15 @@ func promptDiffCommand() *cobra.Command {
 		})}
 	c.flags(cmd)
 	return cmd
+}
+
+// printCompared prints a diff that was made here.
+func printCompared(w io.Writer, d prompts.Diff) error {
+	b, err := json.Marshal(d)
+	if err != nil {
+		return err
+	}
+	return printDiff(w, gjson.ParseBytes(b))
 }
 
 // printDiff prints a diff for people: what breaks callers first.

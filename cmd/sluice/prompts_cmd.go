@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"os/user"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -16,7 +15,8 @@ import (
 func promptCommand() *cobra.Command {
 	return group("prompt", "Prompts: files that are APIs",
 		promptListCommand(), promptShowCommand(), promptRunCommand(), promptTestCommand(), promptDiffCommand(),
-		promptRenderCommand(), promptPublishCommand(), promptLabelCommand(), promptRollbackCommand())
+		promptRenderCommand(), promptPublishCommand(), promptLabelCommand(), promptRollbackCommand(),
+		promptPullCommand(), promptPushCommand())
 }
 
 func promptListCommand() *cobra.Command {
@@ -73,11 +73,7 @@ func promptPublishCommand() *cobra.Command {
 			if err != nil {
 				return unusable("%w", err)
 			}
-			body := map[string]any{"source": string(source), "partials": partials, "message": message, "force": force}
-			if u, err := user.Current(); err == nil {
-				body["author"] = u.Username
-			}
-			b, err := c.call(cmd.Context(), http.MethodPost, "prompts/"+url.PathEscape(name)+"/publish", nil, body)
+			b, err := c.publish(cmd, &prompts.Live{Name: name, Source: source, Partials: partials}, message, force)
 			if err != nil {
 				return err
 			}

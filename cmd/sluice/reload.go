@@ -126,6 +126,19 @@ func (s *server) catchUp(ctx context.Context) {
 	}
 }
 
+// endSplits ends the splits that have stopped by themselves: their calls go to
+// production already.
+func (s *server) endSplits(ctx context.Context) {
+	ended, err := s.prompts.EndStopped(ctx)
+	for name, why := range ended {
+		s.log.Warn("the split of a prompt was stopped: production serves all of its calls", "prompt", name, "why", why)
+		s.behind.Store(true)
+	}
+	if err != nil {
+		s.log.Error("a split that was stopped may come back when the process starts anew", "error", err)
+	}
+}
+
 // rebuild makes a snapshot of cfg and swaps it in.
 func (s *server) rebuild(ctx context.Context, cfg *config.Config) error {
 	was := s.build.view().cfg
@@ -191,6 +204,7 @@ func (s *server) watch(ctx context.Context, hup <-chan os.Signal) {
 			}
 			continue
 		case <-second.C:
+			s.endSplits(ctx)
 			s.catchUp(ctx)
 			if _, err := os.Stat(defaultPrompts); !late || err != nil {
 				continue

@@ -40,16 +40,17 @@ func (b *builder) view() *view {
 
 // view is what the admin plane shows of the configuration in force.
 type view struct {
-	cfg       *config.Config
-	teams     []billing.Team
-	keys      []billing.Key
-	owners    *billing.Owners
-	providers []*gateway.Provider
-	models    []*gateway.Model
-	guards    map[string]*guard.Guard
-	registry  *router.Registry
-	set       int    // prices that were set so far: none is ever changed
-	revision  string // digest of the configuration and of what the store adds
+	cfg           *config.Config
+	teams         []billing.Team
+	keys          []billing.Key
+	owners        *billing.Owners
+	subscriptions []prompts.Subscription
+	providers     []*gateway.Provider
+	models        []*gateway.Model
+	guards        map[string]*guard.Guard
+	registry      *router.Registry
+	set           int    // prices that were set so far: none is ever changed
+	revision      string // digest of the configuration and of what the store adds
 }
 
 // snapshot builds everything new and changes nothing that is in force; what
@@ -71,7 +72,10 @@ func (b *builder) snapshot(ctx context.Context, s *server, cfg *config.Config) (
 	if v.models, err = buildModels(cfg, v.providers, v.registry); err != nil {
 		return nil, err
 	}
-	if v.owners, err = s.book.Rebuild(v.teams, v.keys); err != nil {
+	if v.subscriptions, err = s.store.Prompts().Subscriptions(ctx); err != nil {
+		return nil, err
+	}
+	if v.owners, err = s.book.Rebuild(withPlans(cfg, v.teams, v.subscriptions), v.keys); err != nil {
 		return nil, err
 	}
 	if err := s.restore(ctx); err != nil {
@@ -143,7 +147,7 @@ const sourceBuiltIn = "built-in"
 // revisionOf tells two states of the configuration apart.
 func revisionOf(v *view) string {
 	h := sha256.New()
-	fmt.Fprintln(h, v.cfg, v.set)
+	fmt.Fprintln(h, v.cfg, v.set, v.subscriptions)
 	for _, t := range v.teams {
 		fmt.Fprintf(h, "%+v %s\n", t, budgetsJSON(t.Budgets))
 	}
@@ -242,10 +246,14 @@ func callersOf(cfg *config.Config, v *view) ([]*gateway.Caller, error) {
 	if err != nil {
 		return nil, err
 	}
+	subscriptions, err := subscriptionsOf(cfg, v)
+	if err != nil {
+		return nil, err
+	}
 	for i := range v.keys {
 		k := &v.keys[i]
 		owner := v.owners.Key(k.ID)
-		c := &gateway.Caller{Key: k, Label: owner.Name, Owner: owner}
+		c := &gateway.Caller{Key: k, Label: owner.Name, Owner: owner, Subscriptions: subscriptions[k.Team]}
 		for t := v.owners.Team(k.Team); t != nil; t = t.Parent() {
 			team := cfg.Teams[t.Name]
 			if c.Leaving == nil {

@@ -34,8 +34,10 @@ func (s *server) adminPlane(addr string) (*http.Server, string, error) {
 	})
 	o := admin.Options{
 		Tokens: tokens, View: s.adminView,
-		Tenants: s.store.Tenants(), Ledger: s.store.Ledger(), Prompts: s.store.Prompts(), Splits: s.store.Prompts(),
-		Publish: s.publish, Review: s.review, Test: s.testPrompt, Live: s.livePrompt, Prices: s.store.Prices(), Changed: s.changed, Reload: s.reload, Flush: s.flush, Correct: s.correct, Erase: s.erase,
+		Tenants: s.store.Tenants(), Ledger: s.store.Ledger(), Prices: s.store.Prices(),
+		PromptOptions: admin.PromptOptions{Prompts: s.store.Prompts(), Splits: s.store.Prompts(), SplitReport: s.prompts.SplitReport, Subscriptions: s.store.Prompts(), LabelMoves: s.store.Prompts().Moves,
+			Publish: s.publish, Review: s.review, Test: s.testPrompt, Live: s.livePrompt},
+		Changed: s.changed, Reload: s.reload, Flush: s.flush, Correct: s.correct, Erase: s.erase,
 		SetBreaker: s.setBreaker, Explain: s.explain, Health: s.health,
 		Cache:   admin.Cache{Figures: func() cache.Figures { return s.gateway.CacheFigures() }, Purge: func(q cache.Selection) int64 { return s.gateway.PurgeCache(q) }},
 		Console: pages, Location: s.location, Log: s.log,
@@ -115,7 +117,7 @@ func (s *server) adminView() admin.View {
 		}
 		out.Models = append(out.Models, am)
 	}
-	out.Guards = guardsShown(v)
+	out.Guards, out.Plans, out.ProtectedLabels = guardsShown(v), sortedKeys(v.cfg.Plans), v.cfg.Prompts.Protected
 	set := s.prompts.Snapshot()
 	for _, p := range set.All() {
 		source := "store"
@@ -123,7 +125,7 @@ func (s *server) adminView() admin.View {
 			source = "file"
 		}
 		out.Prompts = append(out.Prompts, admin.Prompt{Name: p.Name, Path: p.Path, Summary: p.Template.Sluice.Summary,
-			Model: p.Template.Model, Access: string(p.Template.Sluice.Access), Version: p.Version,
+			Model: p.Template.Model, Access: string(p.Template.Sluice.Access), Team: p.Template.Sluice.Team, Version: p.Version,
 			Labels: set.Labels(p.Name), Split: set.Split(p.Name), Source: source})
 	}
 	return out

@@ -146,18 +146,30 @@ func catalogPrices(p catalog.Prices) billing.PriceSpec {
 func ratesOf(cfg *config.Config) (map[string]*billing.Rates, error) {
 	all := map[string]*billing.Rates{}
 	for _, team := range sortedKeys(cfg.Teams) {
-		var list []billing.Rate
-		for _, pattern := range sortedKeys(cfg.Teams[team].Prices) {
-			p := cfg.Teams[team].Prices[pattern]
-			own, err := billing.ParsePrices(configPrices(p.Price))
-			if err != nil {
-				return nil, fmt.Errorf("teams.%s.prices.%s: %w", team, pattern, err)
-			}
-			list = append(list, billing.Rate{Pattern: pattern, Own: own, Share: billing.Whole - billing.PPM(p.Discount) + billing.PPM(p.Margin)})
+		rates, err := ratesFrom(cfg.Teams[team].Prices)
+		if err != nil {
+			return nil, fmt.Errorf("teams.%s.prices.%w", team, err)
 		}
-		if len(list) > 0 {
-			all[team] = billing.NewRates(list)
+		if rates != nil {
+			all[team] = rates
 		}
 	}
 	return all, nil
+}
+
+// ratesFrom are the rates of a team or plan; nil: it has none.
+func ratesFrom(prices map[string]config.TeamPrice) (*billing.Rates, error) {
+	if len(prices) == 0 {
+		return nil, nil
+	}
+	var list []billing.Rate
+	for _, pattern := range sortedKeys(prices) {
+		p := prices[pattern]
+		own, err := billing.ParsePrices(configPrices(p.Price))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", pattern, err)
+		}
+		list = append(list, billing.Rate{Pattern: pattern, Own: own, Share: billing.Whole - billing.PPM(p.Discount) + billing.PPM(p.Margin)})
+	}
+	return billing.NewRates(list), nil
 }

@@ -204,8 +204,11 @@ func (p promptStore) Labels(_ context.Context, name string) (map[string]int, err
 	return p.labels[name], p.broken
 }
 
-func (p promptStore) SetLabel(_ context.Context, name, label string, n int) error {
-	p.labels[name][label] = n
+func (p promptStore) MoveLabel(_ context.Context, name string, m prompts.LabelMove) error {
+	p.labels[name][m.Label] = m.To
+	if m.To == 0 {
+		delete(p.labels[name], m.Label)
+	}
 	return p.broken
 }
 
@@ -233,11 +236,12 @@ func (w *world) options() Options {
 			return []Token{NewToken("admin", RoleAdmin, ""), NewToken("operator", RoleOperator, ""),
 				NewToken("viewer", RoleViewer, ""), NewToken("team-owner", RoleTeamOwner, "research")}
 		},
-		View: w.view, Tenants: w, Ledger: ledger{w}, Prompts: promptStore{w}, Prices: w,
-		Publish: func(_ context.Context, p Publication) (int, bool, error) {
-			w.published = p
-			return 3, w.publErr == nil, w.publErr
-		},
+		View: w.view, Tenants: w, Ledger: ledger{w}, Prices: w,
+		PromptOptions: PromptOptions{Prompts: promptStore{w}, Subscriptions: &subscriptions{}, LabelMoves: movesOfLabels,
+			Publish: func(_ context.Context, p Publication) (int, bool, error) {
+				w.published = p
+				return 3, w.publErr == nil, w.publErr
+			}},
 		Changed: func(context.Context) error { w.changed++; return nil },
 		Reload:  func(context.Context) error { return w.reloadErr },
 		Flush:   func(context.Context) error { return nil },

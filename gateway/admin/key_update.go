@@ -52,6 +52,10 @@ func (a *api) putKey(q *request) error {
 	if err != nil {
 		return err
 	}
+	added := slices.DeleteFunc(slices.Clone(k.Prompts), func(name string) bool { return slices.Contains(found.Prompts, name) })
+	if err := a.ownPrompts(q, k.Team, added); err != nil {
+		return err
+	}
 	keys := slices.Clone(view.Keys)
 	keys[slices.IndexFunc(keys, func(other billing.Key) bool { return other.ID == k.ID })] = k
 	if err := check(view.Teams, keys); err != nil {

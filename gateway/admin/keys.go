@@ -196,7 +196,7 @@ func (a *api) createKey(q *request) error {
 	if err != nil {
 		return err
 	}
-	if err := q.mayAsk(k.Team); err != nil {
+	if err := cmp.Or(q.mayAsk(k.Team), a.ownPrompts(q, k.Team, k.Prompts)); err != nil {
 		return err
 	}
 	a.changes.Lock()

@@ -15,7 +15,7 @@ var parameters = map[string]string{
 	"format":   "json, csv, or another that the answer names", "team": "only this team", "key": "only this key: team/name, or its id; of the cache: what x-sluice-cache-key told",
 	"prefix": "how the key of a cached answer begins: MODEL/OWNER/",
 	"model":  "only what was asked for under this name; of explain: the name", "provider": "only this provider", "target": "only this provider/model",
-	"prompt": "only this prompt", "user": "only this user", "tag": "only calls that carry this tag", "status": "only this HTTP status",
+	"prompt": "only this prompt", "user": "only this user", "tag": "only calls that carry this tag", "status": "only this HTTP status, or of subscriptions: pending, approved, rejected, revoked",
 	"min_usd": "only calls that cost this much, in dollars", "q": "part of a call's id or request id",
 	"month": "such as 2026-10; the last one that is over if not given", "by": "what the lines are by: model, key, prompt, version, user, provider, target, day",
 	"tolerance": "percentage that a figure may be off; 0 if not given",
@@ -109,7 +109,9 @@ var descriptions = map[string]described{
 	"GET /admin/v1/prompts/{name}":              {summary: "Show a prompt and its source", out: jsonSchema{"type": "object"}},
 	"GET /admin/v1/prompts/{name}/versions":     {summary: "List a prompt's versions, newest first", query: pageOf, out: list[versionOut]{}},
 	"GET /admin/v1/prompts/{name}/versions/{n}": {summary: "Show a version and its source", out: versionOut{}},
-	"PUT /admin/v1/prompts/{name}/labels":       {summary: "Point labels to versions", in: map[string]int{}, out: map[string]int{}},
+	"GET /admin/v1/prompts/{name}/labels":       {summary: "List a prompt's labels and every move of each", query: pageOf, out: list[labelOut]{}},
+	"PUT /admin/v1/prompts/{name}/labels":       {summary: "Point labels to versions; null takes one away", in: map[string]*int{}, out: map[string]int{}},
+	"GET /admin/v1/prompts/{name}/split":        {summary: "Tell how a split goes, or why the last one was stopped", out: splitOut{}},
 	"PUT /admin/v1/prompts/{name}/split":        {summary: "Share the calls among versions; {} ends it", in: map[string]int{}, out: map[string]int{}},
 	"POST /admin/v1/prompts/{name}/publish": {summary: "Publish a version", in: publishIn{}, status: 201, out: struct {
 		Version int  `json:"version"`
@@ -122,6 +124,14 @@ var descriptions = map[string]described{
 	}{}},
 	"GET /admin/v1/prompts/{name}/diff":   {summary: "Compare two versions", query: []string{"from", "to"}, out: prompts.Diff{}},
 	"GET /admin/v1/prompts/{name}/render": {summary: "Show the messages that a version makes of an input", query: []string{"input", "version", "label"}, out: jsonSchema{"type": "object"}},
+
+	"GET /admin/v1/subscriptions": {summary: "List the subscriptions of teams to prompts, oldest first", query: append([]string{"team", "prompt", "status"}, pageOf...),
+		out: list[prompts.Subscription]{}},
+	"POST /admin/v1/subscriptions":              {summary: "Apply for a team's subscription to a prompt", in: subscriptionIn{}, out: prompts.Subscription{}, status: 201},
+	"GET /admin/v1/subscriptions/{id}":          {summary: "Show a subscription and its history", out: prompts.Subscription{}},
+	"POST /admin/v1/subscriptions/{id}/approve": {summary: "Approve a subscription, or give it another plan", in: decisionIn{}, out: prompts.Subscription{}},
+	"POST /admin/v1/subscriptions/{id}/reject":  {summary: "Reject a subscription that is pending", in: decisionIn{}, out: prompts.Subscription{}},
+	"DELETE /admin/v1/subscriptions/{id}":       {summary: "Revoke a subscription, at once"},
 
 	"GET /admin/v1/providers": {summary: "List the providers and how they stand", query: pageOf, out: list[Provider]{}},
 	"POST /admin/v1/providers/{name}/breakers/{target...}": {summary: "Open or close a target's breaker, or leave it to itself", in: struct {

@@ -23,20 +23,7 @@ type Options struct {
 	Tenants billing.Tenants
 	Prices  billing.PriceStore
 	Ledger  billing.Ledger
-	Prompts prompts.Store
-	Splits  prompts.Splits // nil: prompts cannot be split
-	// Publish checks a prompt and publishes it; nil: prompts come from files
-	// only, and publishing answers 409.
-	Publish func(ctx context.Context, p Publication) (version int, created bool, err error)
-
-	// Review says what speaks against a publication, a line each; nil: nothing
-	// ever does. Errors about the prompt are prompts.Faults.
-	Review func(ctx context.Context, p Publication) (against []string, err error)
-	// Test runs a prompt's tests, on one model for all if it is not empty; nil:
-	// none are run.
-	Test func(ctx context.Context, p Publication, model string) ([]prompts.TestResult, error)
-	// Live finds a version of a prompt that is served: see prompts.Set.Resolve.
-	Live func(ctx context.Context, name string, version int, label string) (*prompts.Live, error)
+	PromptOptions
 
 	// Changed puts what the store holds (teams, keys, labels of prompts) in
 	// force; it returns when it is.
@@ -68,6 +55,31 @@ type Options struct {
 	Log      *slog.Logger     // nil: slog.Default
 }
 
+// PromptOptions are what the admin plane knows and does of prompts.
+type PromptOptions struct {
+	Prompts prompts.Store
+	Splits  prompts.Splits // nil: prompts cannot be split
+	// SplitReport is how a prompt's split goes, or how the one ended that was
+	// stopped last; nil: there is none.
+	SplitReport func(name string) *prompts.SplitReport
+
+	Subscriptions prompts.Subscriptions
+	// LabelMoves are all moves of a prompt's labels, oldest first.
+	LabelMoves func(ctx context.Context, name string) ([]prompts.LabelMove, error)
+	// Publish checks a prompt and publishes it; nil: prompts come from files
+	// only, and publishing answers 409.
+	Publish func(ctx context.Context, p Publication) (version int, created bool, err error)
+
+	// Review says what speaks against a publication, a line each; nil: nothing
+	// ever does. Errors about the prompt are prompts.Faults.
+	Review func(ctx context.Context, p Publication) (against []string, err error)
+	// Test runs a prompt's tests, on one model for all if it is not empty; nil:
+	// none are run.
+	Test func(ctx context.Context, p Publication, model string) ([]prompts.TestResult, error)
+	// Live finds a version of a prompt that is served: see prompts.Set.Resolve.
+	Live func(ctx context.Context, name string, version int, label string) (*prompts.Live, error)
+}
+
 // Cache is the cache of answers.
 type Cache struct {
 	Figures func() cache.Figures               // how it stands
@@ -83,7 +95,10 @@ type View struct {
 	Providers []Provider
 	Models    []Model
 	Prompts   []Prompt
+	Plans     []string // that subscriptions may be of; none: any word is one
 	Guards    []Guard
+
+	ProtectedLabels []string // of prompts, beside production: only admins move them
 }
 
 // Team finds a team by its name; nil: there is none.
@@ -159,7 +174,8 @@ type Prompt struct {
 	Summary string         `json:"summary,omitempty"`
 	Model   string         `json:"model,omitempty"`
 	Access  string         `json:"access,omitempty"`
-	Version int            `json:"version"` // what the bare path serves
+	Team    string         `json:"team,omitempty"` // that publishes it, and decides about subscriptions
+	Version int            `json:"version"`        // what the bare path serves
 	Labels  map[string]int `json:"labels"`
 	Split   map[int]int    `json:"split,omitempty"` // the share of each version that serves the bare path
 	Source  string         `json:"source"`          // file, or store

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strconv"
 
+	"sluice/billing"
+	"sluice/prompts"
 	"sluice/providers/schema"
 )
 
@@ -56,4 +58,34 @@ func (a *api) putSplit(q *request) error {
 		return err
 	}
 	return q.answer(http.StatusOK, shares)
+}
+
+// splitOut is how a split goes. The ledger has more: usage?group_by=prompt,version.
+type splitOut struct {
+	Shares  map[int]int `json:"shares"`
+	Stopped string      `json:"stopped"` // why it was stopped; empty: it goes on
+	Arms    []armOut    `json:"arms"`
+}
+
+// armOut is what a version did since the split is in force here.
+type armOut struct {
+	prompts.ArmFigures
+	USD billing.Nano `json:"usd"`
+}
+
+// showSplit tells how a prompt's split goes, or why the one was stopped that
+// was the last.
+func (a *api) showSplit(q *request) error {
+	var r *prompts.SplitReport
+	if a.SplitReport != nil {
+		r = a.SplitReport(q.PathValue("name"))
+	}
+	if r == nil {
+		return errNotFound("prompt %q is not split", q.PathValue("name"))
+	}
+	out := splitOut{Shares: r.Shares, Stopped: r.Stopped, Arms: []armOut{}}
+	for _, f := range r.Arms {
+		out.Arms = append(out.Arms, armOut{f, billing.Nano(f.Nanos)})
+	}
+	return q.answer(http.StatusOK, out)
 }

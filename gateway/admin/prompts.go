@@ -149,56 +149,6 @@ func (a *api) showVersion(q *request) error {
 	return q.answer(http.StatusOK, out)
 }
 
-// putLabels points labels of a prompt to versions: {"production": 3}. Labels
-// that are not named stay as they are.
-func (a *api) putLabels(q *request) error {
-	in, err := q.readLabels()
-	if err != nil {
-		return err
-	}
-	name := q.PathValue("name")
-	a.changes.Lock()
-	defer a.changes.Unlock()
-	for _, label := range slices.Sorted(maps.Keys(in)) { // all are there, or none moves
-		if _, _, err := a.version(q.Context(), name, in[label]); err != nil {
-			return err
-		}
-	}
-	ctx := context.WithoutCancel(q.Context())
-	for _, label := range slices.Sorted(maps.Keys(in)) {
-		if err := a.Prompts.SetLabel(ctx, name, label, in[label]); err != nil {
-			return err
-		}
-	}
-	if err := a.apply(ctx); err != nil {
-		return err
-	}
-	labels, err := a.Prompts.Labels(ctx, name)
-	if err != nil {
-		return err
-	}
-	return q.answer(http.StatusOK, labels)
-}
-
-func (q *request) readLabels() (map[string]int, error) {
-	var in map[string]int
-	if err := q.read(&in); err != nil {
-		return nil, err
-	}
-	if len(in) == 0 {
-		return nil, schema.Invalid("", `send the labels to set, such as {"production": 3}`)
-	}
-	for _, label := range slices.Sorted(maps.Keys(in)) {
-		if err := checkName("label", label); err != nil {
-			return nil, err
-		}
-		if in[label] < 1 {
-			return nil, schema.Invalid(label, "label %q must point to a version, from 1 on", label)
-		}
-	}
-	return in, nil
-}
-
 // publishIn is a prompt as it is sent to be published.
 type publishIn struct {
 	Source   string            `json:"source"`

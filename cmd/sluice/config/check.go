@@ -38,6 +38,7 @@ func check(c *Config, d *decoder, enabled []string) {
 	k.guards()
 	k.defaults()
 	k.teams()
+	k.plans()
 	k.fetch()
 	k.prompts()
 }

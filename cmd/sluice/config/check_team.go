@@ -48,6 +48,23 @@ func (k *checker) teams() {
 	}
 }
 
+func (k *checker) plans() {
+	for _, name := range sortedKeys(k.config.Plans) {
+		path, plan := []string{"plans", name}, k.config.Plans[name]
+		k.name(path, name)
+		k.budgets(below(path, "budget"), plan.Budget)
+		k.limits(below(path, "limits"), plan.Limits)
+		for i := range plan.Budget {
+			if plan.Budget[i].CarryOver {
+				k.fault(below(path, "budget"), "only budgets of teams and keys carry over")
+			}
+		}
+		for _, model := range sortedKeys(plan.Prices) {
+			k.teamPrice(below(below(path, "prices"), model), model, plan.Prices[model])
+		}
+	}
+}
+
 // teamPrice checks that one of the three ways to charge a team is given.
 func (k *checker) teamPrice(path []string, model string, p TeamPrice) {
 	k.price(path, model, p.Price)

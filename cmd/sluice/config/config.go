@@ -21,6 +21,7 @@ type Config struct {
 	Models    map[string]Model    `json:"models"`
 	Defaults  Defaults            `json:"defaults"`
 	Teams     map[string]Team     `json:"teams"`
+	Plans     map[string]Plan     `json:"plans"`
 	Guards    map[string]Guard    `json:"guards"`
 	Fetch     Fetch               `json:"fetch"`
 	Prompts   Prompts             `json:"prompts"`
@@ -140,6 +141,8 @@ type Prompts struct {
 	// (the default ./prompts counts only where it exists).
 	Dir    string `json:"dir"`
 	Prefix string `json:"prefix"` // of the paths that prompts declare; begins with /
+	// Protected are the labels, beside production, that only admins move.
+	Protected []string `json:"protected"`
 }
 
 // SQLitePath is the database file that store names.

@@ -194,6 +194,15 @@ type Team struct {
 	Prices map[string]TeamPrice `json:"prices"`
 }
 
+// Plan is what a subscription to a prompt brings with it, for the team that
+// subscribed and those below it together.
+type Plan struct {
+	Budget billing.Budgets `json:"budget"` // its quota: one, or a list
+	Limits billing.Limits  `json:"limits"`
+	// Prices stand before those of the team; none: as the team is charged.
+	Prices map[string]TeamPrice `json:"prices"`
+}
+
 // TeamPrice is what a team is charged for a model: a discount or a margin on
 // what the provider charges, or a price of its own.
 type TeamPrice struct {

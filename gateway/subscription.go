@@ -1,0 +1,86 @@
+package gateway
+
+import (
+	"fmt"
+	"slices"
+
+	"sluice/billing"
+	"sluice/prompts"
+	"sluice/providers/schema"
+)
+
+// Subscription is what a team's subscription to a prompt means for its calls.
+type Subscription struct {
+	Status prompts.SubscriptionStatus
+	Tag    string         // under which its calls are recorded, and count in the plan's budget and limits
+	Rates  *billing.Rates // what the plan charges; nil: as the team is charged
+}
+
+// SubscriptionTag is the tag of the calls that a prompt's subscribers make. A
+// plan's budget and limits are those of the subscriber's tag.
+func SubscriptionTag(prompt string) string { return "subscription:" + prompt }
+
+// grantPrompt refuses a key that may not call the prompt.
+func (c *Call) grantPrompt() error {
+	for _, p := range [...]*prompts.Live{c.prompt, c.production()} {
+		if why := c.caller.refusesPrompt(p); why != "" {
+			return &schema.Error{Code: schema.CodePermissionDenied, Status: 403, Origin: schema.OriginPolicy,
+				Message: fmt.Sprintf("this key may not call the prompt '%s'%s", p.Name, why)}
+		}
+	}
+	return nil
+}
+
+// mayPrompt tells whether a caller may call a prompt.
+func (c *Caller) mayPrompt(p *prompts.Live) bool { return c.refusesPrompt(p) == "" }
+
+// refusesPrompt says why a caller may not call a prompt; empty: it may. Grants
+// of a key that name prompts allow these alone. One that is subscribed must be
+// named, or the caller's team, or one above it, must have subscribed to it.
+func (c *Caller) refusesPrompt(p *prompts.Live) string {
+	if granted := c.Key.Prompts; len(granted) > 0 {
+		if slices.Contains(granted, p.Name) {
+			return ""
+		}
+		return ": its grants do not name it"
+	}
+	if p.Template.Sluice.Access != prompts.AccessSubscribed {
+		return ""
+	}
+	switch s := c.Subscriptions[p.Name]; {
+	case s == nil:
+		return ": team '" + c.Key.Team + "' has not subscribed to it"
+	case s.Status == prompts.SubscriptionApproved:
+		return ""
+	case s.Status == prompts.SubscriptionPending:
+		return ": the subscription of team '" + c.Key.Team + "' waits for approval (subscription_pending)"
+	default:
+		return ": the subscription of team '" + c.Key.Team + "' was " + string(s.Status)
+	}
+}
+
+// subscribed has the call of a prompt count in the caller's subscription to it.
+// Calls that it makes itself, steps too, are made under the same one.
+func (c *Call) subscribed() {
+	if c.from.subscription != nil || c.from.depth > 0 || c.prompt == nil {
+		return
+	}
+	s := c.caller.Subscriptions[c.prompt.Name]
+	if s == nil || s.Status != prompts.SubscriptionApproved {
+		return
+	}
+	c.from.subscription = s
+	tags := slices.DeleteFunc(slices.Clone(c.entry.Tags), func(t string) bool { return t == s.Tag })
+	c.entry.Tags = append(tags[:min(len(tags), maxLabels-1)], s.Tag)
+}
+
+// rates are what the caller is charged by; nil: what the providers charge.
+func (c *Call) rates() *billing.Rates {
+	if s := c.from.subscription; s != nil && s.Rates != nil {
+		return s.Rates
+	}
+	if c.caller == nil {
+		return nil
+	}
+	return c.caller.Rates
+}
