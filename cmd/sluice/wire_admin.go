@@ -28,17 +28,19 @@ func (s *server) adminPlane(addr string) (*http.Server, string, error) {
 		}
 		return list
 	}
-	pages := console.New(console.Options{
-		Tokens: tokens, View: s.adminView, Ledger: s.store.Ledger(), Flush: s.flush,
-		Location: s.location, DataURL: "http://" + s.started.Server.Listen, Version: version, Log: s.log,
-	})
+	var pages *console.Console
 	o := admin.Options{
 		Tokens: tokens, View: s.adminView,
 		Tenants: s.store.Tenants(), Ledger: s.store.Ledger(), Prompts: s.store.Prompts(), Splits: s.store.Prompts(),
 		Publish: s.publish, Review: s.review, Test: s.testPrompt, Live: s.livePrompt, Prices: s.store.Prices(), Changed: s.changed, Reload: s.reload, Flush: s.flush, Correct: s.correct, Erase: s.erase,
 		SetBreaker: s.setBreaker, Explain: s.explain, Health: s.health,
-		Cache:   admin.Cache{Figures: func() cache.Figures { return s.gateway.CacheFigures() }, Purge: func(q cache.Selection) int64 { return s.gateway.PurgeCache(q) }},
-		Console: pages, Location: s.location, Log: s.log,
+		Cache: admin.Cache{Figures: func() cache.Figures { return s.gateway.CacheFigures() }, Purge: func(q cache.Selection) int64 { return s.gateway.PurgeCache(q) }},
+		Console: func(api http.Handler) http.Handler {
+			pages = console.New(console.Options{API: api, Tokens: tokens, Location: s.location, DataURL: "http://" + s.started.Server.Listen,
+				Version: version, Log: s.log})
+			return pages
+		},
+		Location: s.location, Log: s.log,
 	}
 	if s.started.Telemetry.Metrics {
 		o.Metrics = s.metrics.Handler()

@@ -59,7 +59,9 @@ type Options struct {
 	Cache   Cache
 
 	Metrics http.Handler // nil: /metrics is 404
-	Console http.Handler // serves what is outside /admin and /metrics; nil: 404
+	// Console makes what is served outside /admin and /metrics, over this API
+	// (see As); nil: 404.
+	Console func(api http.Handler) http.Handler
 
 	// Location is the calendar of days and months; it may change at a reload.
 	// nil: UTC.
