@@ -11,6 +11,7 @@ import (
 	"sluice/gateway/admin"
 	"sluice/gateway/cache"
 	"sluice/gateway/console"
+	"sluice/providers/schema"
 	"sluice/router"
 )
 
@@ -113,7 +114,13 @@ func (s *server) adminView() admin.View {
 		am := admin.Model{ID: m.Name, OwnedBy: "sluice", Balance: string(m.Route.Balance), Limits: m.Limits.OwnLimits()}
 		for _, t := range m.Targets {
 			am.Targets = append(am.Targets, t.Name)
-			am.Unpriced = am.Unpriced || t.PricesAt(now) == nil
+			p := t.PricesAt(now)
+			if p == nil {
+				am.Unpriced = true
+				continue
+			}
+			am.Prices = append(am.Prices, admin.Priced{Target: t.Name, Input: p.Cost(schema.Usage{Input: 1000}) * 1000,
+				Output: p.Cost(schema.Usage{Output: 1000}) * 1000, Source: p.Source, Version: p.Version})
 		}
 		out.Models = append(out.Models, am)
 	}

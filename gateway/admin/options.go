@@ -126,8 +126,19 @@ type Model struct {
 	Balance  string   `json:"balance,omitempty"`
 	Targets  []string `json:"targets,omitempty"` // provider/model
 	Unpriced bool     `json:"unpriced,omitempty"`
+	Prices   []Priced `json:"prices"` // of each target that has some
 
 	Limits *billing.Limits `json:"limits,omitempty"`
+}
+
+// Priced is what a target charges for ordinary tokens of a call that is not
+// long, in dollars per million.
+type Priced struct {
+	Target  string       `json:"target"`
+	Input   billing.Nano `json:"input"`
+	Output  billing.Nano `json:"output"`
+	Source  string       `json:"source"`  // catalogue, file, set (see prices), or built in
+	Version string       `json:"version"` // as calls at this price record it
 }
 
 // Guard is a rule about what may be said to models, and what it did since the

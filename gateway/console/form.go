@@ -67,7 +67,7 @@ func (f form) Field(name, label, kind, value, hint string) field {
 	out := field{ID: f.Which + "-" + name, Name: name, Label: label, Hint: hint, Value: value, Fault: f.Faults[name], Required: required}
 	var options string
 	if out.Kind, options, _ = strings.Cut(kind, ":"); options != "" || out.Kind == "select" {
-		out.Options = strings.Split(options, ",")
+		out.Options = strings.Split(strings.ReplaceAll(options, ", ", ","), ",")
 	}
 	if f.Values.Has(name) && out.Kind != "password" {
 		out.Value = f.Values.Get(name)

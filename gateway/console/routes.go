@@ -35,6 +35,15 @@ var routes = []route{
 	{"POST /teams/{name}/keys", "POST /admin/v1/keys", "", (*visit).createKey},
 	{"POST /teams/{name}/keys/{id}/rotate", "POST /admin/v1/keys/{id}/rotate", "", (*visit).rotateKey},
 	{"POST /teams/{name}/keys/{id}/revoke", "DELETE /admin/v1/keys/{id}", "", (*visit).revokeKey},
+	{"GET /models", "GET /admin/v1/providers", "Models", (*visit).models},
+	{"POST /models/try", "GET /admin/v1/providers", "", (*visit).tryModel},
+	{"POST /models/{name}/breakers/{target...}", "POST /admin/v1/providers/{name}/breakers/{target...}", "", (*visit).setBreaker},
+	{"GET /reports", "GET /admin/v1/usage", "Reports", (*visit).reports},
+	{"GET /reports/export", "GET /admin/v1/usage", "", (*visit).export},
+	{"GET /invoices/{name}", "GET /admin/v1/invoices/{name}", "", (*visit).invoice},
+	{"GET /cache", "GET /admin/v1/cache", "Cache", (*visit).cache},
+	{"POST /cache/purge", "DELETE /admin/v1/cache", "", (*visit).purge},
+	{"GET /guards", "GET /admin/v1/guards", "Guards", (*visit).guards},
 	{"GET /settings", "GET /admin/v1/health", "Settings", (*visit).settings},
 	{"POST /settings/reload", "POST /admin/v1/reload", "", (*visit).reload},
 	{"POST /sign-out", "GET /admin/v1/health", "", (*visit).signOut},
@@ -127,6 +136,7 @@ var done = map[string]string{
 	"team-deleted": "The team is deleted.",
 	"saved":        "Saved, and in force.",
 	"reloaded":     "The configuration is read again, and in force.",
+	"breaker":      "The breaker is set.",
 	"revoked":      "The key is revoked.",
 }
 

@@ -38,12 +38,12 @@ func (g *glance) troubles(v *visit, from time.Time) error {
 	for _, p := range g.Providers {
 		for _, t := range p.Targets {
 			if t.State != "closed" {
-				g.Trouble = append(g.Trouble, trouble{"The breaker of " + t.ID + " is " + cmp.Or(map[string]string{"half_open": "half open"}[t.State], t.State), "/", t.State == "open"})
+				g.Trouble = append(g.Trouble, trouble{"The breaker of " + t.ID + " is " + cmp.Or(map[string]string{"half_open": "half open"}[t.State], t.State), "/models", t.State == "open"})
 			}
 		}
 		for _, k := range p.Keys {
 			if k.State != "ready" {
-				g.Trouble = append(g.Trouble, trouble{"Key " + k.Label + " of " + p.Name + " is " + k.State + ": " + string(k.Why), "/", false})
+				g.Trouble = append(g.Trouble, trouble{"Key " + k.Label + " of " + p.Name + " is " + k.State + ": " + string(k.Why), "/models", false})
 			}
 		}
 	}

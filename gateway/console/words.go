@@ -68,7 +68,11 @@ func milliseconds(ms int64) string {
 }
 
 // limitsText is limits in a line; empty: there are none.
-func limitsText(l billing.Limits) string {
+func limitsText(of any) string {
+	l, ok := of.(billing.Limits)
+	if !ok {
+		l = *of.(*billing.Limits)
+	}
 	var parts []string
 	for _, one := range []struct {
 		n    int64

@@ -11,6 +11,7 @@ import (
 
 	"sluice/billing"
 	"sluice/gateway/admin"
+	"sluice/gateway/cache"
 	"sluice/router"
 )
 
@@ -18,6 +19,8 @@ import (
 type world struct {
 	billing.Ledger  // what is not written here is not asked
 	billing.Tenants // likewise
+	prices          []billing.SetPrice
+	purged          []cache.Selection
 	now             time.Time
 	tokens          []admin.Token
 	view            admin.View
@@ -67,6 +70,10 @@ func (w *world) Account(ctx context.Context, id string) (*billing.Account, error
 		return nil, err
 	}
 	return &billing.Account{Call: *e}, nil
+}
+
+func (w *world) CorrectionsIn(context.Context, billing.Query) ([]billing.Entry, error) {
+	return nil, w.err
 }
 
 func (w *world) Verify(context.Context) (int64, []string, error) { return 1230, nil, w.err }
@@ -144,8 +151,12 @@ func (w *world) console() *Console {
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
 	var c *Console
 	admin.New(admin.Options{Tokens: func() []admin.Token { return w.tokens }, View: func() admin.View { return w.view }, Ledger: w, Tenants: w,
-		Changed: func(context.Context) error { return nil }, Explain: w.explain, Reload: func(context.Context) error { return w.reloadErr },
-		Flush: func(context.Context) error { return nil }, Now: func() time.Time { return w.now }, Log: quiet,
+		Changed: func(context.Context) error { return nil }, Explain: w.explain, Prices: priceStore{w}, SetBreaker: func(string, router.Mode) error { return nil },
+		Cache: admin.Cache{Figures: func() cache.Figures {
+			return cache.Figures{Entries: 3, Results: cache.Results{Hits: 1, Misses: 2, SavedUSD: billing.Dollar}, Models: []cache.ModelFigures{{Model: "fast", Entries: 3}}}
+		}, Purge: func(q cache.Selection) int64 { w.purged = append(w.purged, q); return 2 }},
+		Reload: func(context.Context) error { return w.reloadErr },
+		Flush:  func(context.Context) error { return nil }, Now: func() time.Time { return w.now }, Log: quiet,
 		Health: func() admin.Health { return w.health },
 		Console: func(api http.Handler) http.Handler {
 			c = New(Options{API: api, Tokens: func() []admin.Token { return w.tokens }, DataURL: "http://127.0.0.1:8080", Version: "1.2.3",
@@ -157,4 +168,16 @@ func (w *world) console() *Console {
 
 func (w *world) explain(model string) (router.Explanation, error) {
 	return router.Explanation{Candidates: []router.Weighed{{Target: "openai/" + model, Score: 1, State: "ready", Why: "first in order"}}}, nil
+}
+
+// priceStore is the world's prices.
+type priceStore struct{ w *world }
+
+func (p priceStore) SetPrice(_ context.Context, one billing.SetPrice) (int64, error) {
+	p.w.prices = append(p.w.prices, one)
+	return int64(len(p.w.prices)), p.w.err
+}
+
+func (p priceStore) SetPrices(context.Context) ([]billing.SetPrice, error) {
+	return p.w.prices, p.w.err
 }
