@@ -111,7 +111,10 @@ type service struct {
 // service tier without prices of its own costs what is usual.
 type Prices struct {
 	// Version is a digest of the prices, for the records.
-	Version  string
+	Version string
+	// Source is where they are from, for people: catalogue, file, set, or
+	// built in; empty: it is not told.
+	Source   string
 	tiers    []tier    // by above; the first is for every size
 	services []service // by name
 	usual    *Prices   // without the services; nil: it has none

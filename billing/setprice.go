@@ -58,6 +58,9 @@ func NewSchedule(provider string, all []SetPrice) (*Schedule, error) {
 			if one.ready, err = ParsePrices(*p.Prices); err != nil {
 				return nil, fmt.Errorf("price %d, set for %s/%s: %w", p.ID, p.Provider, p.Model, err)
 			}
+			if one.ready != nil {
+				one.ready.Source = "set"
+			}
 		}
 		s.list = append(s.list, one)
 	}

@@ -11,6 +11,7 @@ import (
 	"sluice/gateway/admin"
 	"sluice/gateway/cache"
 	"sluice/gateway/console"
+	"sluice/providers/schema"
 	"sluice/router"
 )
 
@@ -28,10 +29,7 @@ func (s *server) adminPlane(addr string) (*http.Server, string, error) {
 		}
 		return list
 	}
-	pages := console.New(console.Options{
-		Tokens: tokens, View: s.adminView, Ledger: s.store.Ledger(), Flush: s.flush,
-		Location: s.location, DataURL: "http://" + s.started.Server.Listen, Version: version, Log: s.log,
-	})
+	var pages *console.Console
 	o := admin.Options{
 		Tokens: tokens, View: s.adminView,
 		Tenants: s.store.Tenants(), Ledger: s.store.Ledger(), Prices: s.store.Prices(),
@@ -39,8 +37,13 @@ func (s *server) adminPlane(addr string) (*http.Server, string, error) {
 			Publish: s.publish, Review: s.review, Test: s.testPrompt, Live: s.livePrompt},
 		Changed: s.changed, Reload: s.reload, Flush: s.flush, Correct: s.correct, Erase: s.erase,
 		SetBreaker: s.setBreaker, Explain: s.explain, Health: s.health,
-		Cache:   admin.Cache{Figures: func() cache.Figures { return s.gateway.CacheFigures() }, Purge: func(q cache.Selection) int64 { return s.gateway.PurgeCache(q) }},
-		Console: pages, Location: s.location, Log: s.log,
+		Cache: admin.Cache{Figures: func() cache.Figures { return s.gateway.CacheFigures() }, Purge: func(q cache.Selection) int64 { return s.gateway.PurgeCache(q) }},
+		Console: func(api http.Handler) http.Handler {
+			pages = console.New(console.Options{API: api, Tokens: tokens, Location: s.location, DataURL: "http://" + s.started.Server.Listen,
+				Version: version, Log: s.log})
+			return pages
+		},
+		Location: s.location, Log: s.log,
 	}
 	if s.started.Telemetry.Metrics {
 		o.Metrics = s.metrics.Handler()
@@ -113,7 +116,13 @@ func (s *server) adminView() admin.View {
 		am := admin.Model{ID: m.Name, OwnedBy: "sluice", Balance: string(m.Route.Balance), Limits: m.Limits.OwnLimits(), Queue: m.Route.Queue.Status()}
 		for _, t := range m.Targets {
 			am.Targets = append(am.Targets, t.Name)
-			am.Unpriced = am.Unpriced || t.PricesAt(now) == nil
+			p := t.PricesAt(now)
+			if p == nil {
+				am.Unpriced = true
+				continue
+			}
+			am.Prices = append(am.Prices, admin.Priced{Target: t.Name, Input: p.Cost(schema.Usage{Input: 1000}) * 1000,
+				Output: p.Cost(schema.Usage{Output: 1000}) * 1000, Source: p.Source, Version: p.Version})
 		}
 		out.Models = append(out.Models, am)
 	}

@@ -23,7 +23,7 @@ func describe(g *gateway.Provider, p config.Provider, entry catalog.Provider, se
 		if err != nil {
 			return fmt.Errorf("prices.%s: %w", pattern, err)
 		}
-		own[pattern] = prices
+		own[pattern] = from("file", prices)
 	}
 	known := make(map[string]gateway.Description, len(entry.Models))
 	for _, m := range entry.Models {
@@ -31,7 +31,7 @@ func describe(g *gateway.Provider, p config.Provider, entry catalog.Provider, se
 		if err != nil {
 			return fmt.Errorf("catalogue price of %s: %w", m.ID, err)
 		}
-		known[m.ID] = gateway.Description{Prices: prices, MaxOutput: m.MaxOutput, Context: m.ContextWindow, NoReasoning: plain(entry.Kind, &m)}
+		known[m.ID] = gateway.Description{Prices: from("catalogue", prices), MaxOutput: m.MaxOutput, Context: m.ContextWindow, NoReasoning: plain(entry.Kind, &m)}
 		g.Models = append(g.Models, m.ID)
 		g.Dearest = dearer(g.Dearest, prices)
 	}
@@ -52,6 +52,7 @@ func describe(g *gateway.Provider, p config.Provider, entry catalog.Provider, se
 	var standIn *billing.Prices
 	if entry.Kind == "mock" { // lorem-N and fail-STATUS, which no list can hold
 		standIn, _ = billing.ParsePrices(billing.PriceSpec{Input: "1", Output: "2"})
+		standIn.Source = "built in"
 	}
 	g.Describe = func(model string) gateway.Description {
 		d, listed := known[model]
@@ -68,6 +69,14 @@ func describe(g *gateway.Provider, p config.Provider, entry catalog.Provider, se
 		return d
 	}
 	return nil
+}
+
+// from notes where prices are from; nil stays nil.
+func from(source string, p *billing.Prices) *billing.Prices {
+	if p != nil {
+		p.Source = source
+	}
+	return p
 }
 
 // dearer is the dearer of two prices, of which either may be nil.

@@ -264,9 +264,11 @@ func (w *world) options() Options {
 		},
 		Health:  func() Health { return Health{Status: "ok", Replicas: []Replica{{Name: "a", Revision: "r1"}}} },
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "sluice_calls_total 1") }),
-		Console: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "console") }),
-		Now:     func() time.Time { return testNow },
-		Log:     slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Console: func(http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "console") })
+		},
+		Now: func() time.Time { return testNow },
+		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}
 }
 

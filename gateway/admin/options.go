@@ -46,7 +46,9 @@ type Options struct {
 	Cache   Cache
 
 	Metrics http.Handler // nil: /metrics is 404
-	Console http.Handler // serves what is outside /admin and /metrics; nil: 404
+	// Console makes what is served outside /admin and /metrics, over this API
+	// (see As); nil: 404.
+	Console func(api http.Handler) http.Handler
 
 	// Location is the calendar of days and months; it may change at a reload.
 	// nil: UTC.
@@ -139,11 +141,22 @@ type Model struct {
 	Balance  string   `json:"balance,omitempty"`
 	Targets  []string `json:"targets,omitempty"` // provider/model
 	Unpriced bool     `json:"unpriced,omitempty"`
+	Prices   []Priced `json:"prices"` // of each target that has some
 
 	Limits *billing.Limits `json:"limits,omitempty"`
 	// Queue is of calls that wait while all targets are at their limits; nil:
 	// they do not wait.
 	Queue *router.QueueStatus `json:"queue,omitempty"`
+}
+
+// Priced is what a target charges for ordinary tokens of a call that is not
+// long, in dollars per million.
+type Priced struct {
+	Target  string       `json:"target"`
+	Input   billing.Nano `json:"input"`
+	Output  billing.Nano `json:"output"`
+	Source  string       `json:"source"`  // catalogue, file, set (see prices), or built in
+	Version string       `json:"version"` // as calls at this price record it
 }
 
 // Guard is a rule about what may be said to models, and what it did since the

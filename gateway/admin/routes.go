@@ -89,6 +89,14 @@ var routes = []route{
 	{"GET", "/admin/v1/health", everyone, (*api).health},
 }
 
+// May tells whether a role may make a request, such as "POST /admin/v1/teams":
+// a line of the table of routes. One that is not there is for nobody.
+func May(role Role, line string) bool {
+	method, path, _ := strings.Cut(line, " ")
+	i := slices.IndexFunc(routes, func(r route) bool { return r.method == method && r.path == path })
+	return i >= 0 && slices.Contains(routes[i].roles, role)
+}
+
 // New is the handler of the admin listener. It is safe for concurrent use.
 func New(o Options) http.Handler {
 	a := &api{Options: o.withDefaults(), document: document()}
@@ -105,7 +113,7 @@ func New(o Options) http.Handler {
 		mux.Handle("GET /metrics", a.Metrics)
 	}
 	if a.Console != nil {
-		mux.Handle("/", a.Console)
+		mux.Handle("/", a.Console(mux))
 	}
 	return mux
 }

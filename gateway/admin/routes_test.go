@@ -2,6 +2,7 @@ package admin
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -129,6 +130,36 @@ func TestUnknownPathsAndMethods(t *testing.T) {
 	}
 	if rec := c.do("HEAD", "/admin/v1/health", ""); rec.Code != 200 {
 		t.Errorf("HEAD answers %d", rec.Code)
+	}
+}
+
+// A request that the console makes passes the same table, as who signed in.
+func TestRequestsAsSomebody(t *testing.T) {
+	handler := New(newWorld().options())
+	for _, c := range []struct {
+		id     Identity
+		method string
+		path   string
+		status int
+	}{
+		{Identity{Role: RoleViewer}, "GET", "/admin/v1/teams", 200},
+		{Identity{Role: RoleViewer}, "POST", "/admin/v1/teams", 403},
+		{Identity{Role: RoleTeamOwner, Team: "sales"}, "GET", "/admin/v1/teams/sales", 200},
+		{Identity{Role: RoleTeamOwner, Team: "sales"}, "GET", "/admin/v1/teams/research", 404},
+		{Identity{}, "GET", "/admin/v1/health", 403},
+	} {
+		r := httptest.NewRequest(c.method, c.path, strings.NewReader("{}"))
+		rec := httptest.NewRecorder()
+		handler.ServeHTTP(rec, r.WithContext(As(r.Context(), c.id)))
+		if rec.Code != c.status {
+			t.Errorf("%v %s %s: %d, want %d", c.id, c.method, c.path, rec.Code, c.status)
+		}
+		if may := May(c.id.Role, c.method+" "+strings.ReplaceAll(strings.ReplaceAll(c.path, "research", "{name}"), "sales", "{name}")); may != (c.status != 403) {
+			t.Errorf("May(%q, %s %s) = %v", c.id.Role, c.method, c.path, may)
+		}
+	}
+	if May(RoleAdmin, "GET /admin/v1/nothing") {
+		t.Error("what is not served is for nobody")
 	}
 }
 

@@ -122,6 +122,11 @@ func (a *api) listModels(q *request) error {
 	if err != nil {
 		return err
 	}
+	for i := range l.Data {
+		if l.Data[i].Prices == nil {
+			l.Data[i].Prices = []Priced{}
+		}
+	}
 	return q.answer(http.StatusOK, l)
 }
 

@@ -1,33 +1,27 @@
 package console
 
 import (
-	"context"
+	"bytes"
 	"embed"
 	"html/template"
 	"log/slog"
 	"net/http"
 	"time"
 
-	"sluice/billing"
 	"sluice/gateway/admin"
 )
 
 //go:embed assets
 var assets embed.FS
 
-var pages = template.Must(template.New("").Funcs(template.FuncMap{
-	"usd": usd, "count": count, "short": short, "ago": ago,
-}).ParseFS(assets, "assets/*.html"))
-
 // Options are what the console is made of. All functions may be called at once.
 type Options struct {
-	Tokens func() []admin.Token // in force
-	View   func() admin.View
-	Ledger billing.Ledger
-	// Flush moves to the ledger what is still in the spool.
-	Flush    func(ctx context.Context) error
+	// API is the admin API: every figure of the pages is its answer, and every
+	// change a request to it, made as who is signed in.
+	API      http.Handler
+	Tokens   func() []admin.Token  // in force
 	Location func() *time.Location // nil: UTC
-	DataURL  string                // of the data plane, for the first call
+	DataURL  string                // of the data plane, for calls
 	Version  string
 	Now      func() time.Time // nil: time.Now
 	Log      *slog.Logger     // nil: slog.Default
@@ -37,7 +31,10 @@ type Options struct {
 type Console struct {
 	Options
 	sessions sessions
+	routes   []route
+	pages    *template.Template
 	handler  http.Handler
+	calls    http.Client // to the data plane
 }
 
 // New makes a console in which nobody is signed in.
@@ -51,14 +48,17 @@ func New(o Options) *Console {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	c := &Console{Options: o}
+	c := &Console{Options: o, routes: routes, calls: http.Client{Timeout: tryTime, Transport: &http.Transport{DisableKeepAlives: true}}}
+	c.pages = template.Must(template.New("").Funcs(c.words()).ParseFS(assets, "assets/*.html"))
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", c.overview)
+	for _, r := range routes {
+		mux.HandleFunc(r.pattern, func(w http.ResponseWriter, req *http.Request) { c.visit(w, req, r) })
+	}
 	mux.HandleFunc("GET /sign-in", c.signInPage)
 	mux.HandleFunc("POST /sign-in", c.signIn)
-	mux.HandleFunc("POST /sign-out", c.signOut)
-	mux.Handle("GET /assets/console.css", http.FileServerFS(assets))
-	mux.Handle("GET /assets/icon.svg", http.FileServerFS(assets))
+	for _, name := range []string{"console.css", "icon.svg", "live.js"} {
+		mux.Handle("GET /assets/"+name, http.FileServerFS(assets))
+	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, http.StatusNotFound, "There is no page at "+r.URL.Path+".")
 	})
@@ -66,9 +66,9 @@ func New(o Options) *Console {
 	return c
 }
 
-// policy allows our own style sheet and icon, forms to ourselves, and nothing
-// else.
-const policy = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+// policy allows our own style sheet, icon and script file, requests and forms to
+// ourselves, and nothing else: no script and no style that stands in a page.
+const policy = "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 // ServeHTTP serves a page.
 func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -88,19 +88,37 @@ type page struct {
 	Title   string
 	Version string
 	Who     admin.Identity // zero: nobody is signed in
-	Go      bool           // to the overview, at once
+	CSRF    string         // goes along with every form
+	Nav     []link
+	Go      bool // to the overview, at once
 	Error   string
+	Done    string // what was just done
+	Form    form
 	Data    any
+}
+
+// May tells whether who looks may make a request to the admin API: forms that
+// they may not send are not shown.
+func (p page) May(line string) bool { return admin.May(p.Who.Role, line) }
+
+// link is an entry of the navigation.
+type link struct {
+	Name, Path string
+	Here       bool
 }
 
 // render writes a page.
 func (c *Console) render(w http.ResponseWriter, status int, name string, p page) {
 	p.Version = c.Version
+	var body bytes.Buffer // a page is there whole, or not at all
+	if err := c.pages.ExecuteTemplate(&body, name, p); err != nil {
+		c.Log.Error("console page cannot be made", "page", name, "error", err)
+		http.Error(w, "The page could not be made. The log tells why.", http.StatusInternalServerError)
+		return
+	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	if err := pages.ExecuteTemplate(w, name, p); err != nil {
-		c.Log.Debug("console page not written", "page", name, "error", err) // the reader left
-	}
+	_, _ = w.Write(body.Bytes()) // the reader may have left
 }
 
 func (c *Console) fail(w http.ResponseWriter, status int, message string) {

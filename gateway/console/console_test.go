@@ -1,80 +1,19 @@
 package console
 
 import (
-	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
 	"sluice/billing"
 	"sluice/gateway/admin"
-	"sluice/router"
 )
-
-// world is what the console looks at.
-type world struct {
-	billing.Ledger // what is not written here is not asked
-	now            time.Time
-	tokens         []admin.Token
-	view           admin.View
-	rows           map[string][]billing.Row // by the dimension asked for
-	total          billing.Sums
-	err            error
-	asked          []billing.Query
-}
-
-func (w *world) Usage(_ context.Context, q billing.Query) (*billing.Report, error) {
-	w.asked = append(w.asked, q)
-	r := &billing.Report{GroupBy: q.GroupBy, Total: w.total}
-	if len(q.GroupBy) > 0 {
-		r.Rows = w.rows[q.GroupBy[0]]
-	}
-	return r, w.err
-}
-
-func newWorld() *world {
-	row := func(name string, calls int64, usd billing.Nano) billing.Row {
-		return billing.Row{Values: []string{name}, Sums: billing.Sums{Calls: calls, USD: usd}}
-	}
-	runsOut := time.Date(2026, 11, 28, 9, 0, 0, 0, time.UTC)
-	return &world{
-		now:    time.Date(2026, 11, 24, 13, 45, 30, 0, time.UTC),
-		tokens: []admin.Token{admin.NewToken("secret", admin.RoleAdmin, ""), admin.NewToken("mine", admin.RoleTeamOwner, "research")},
-		view: admin.View{
-			Budgets: []billing.BudgetStatus{
-				{Owner: billing.OwnerName{Team: "research"}, Budget: billing.Budget{USD: 100 * billing.Dollar, Per: "month", Hard: true}, Limit: int64(100 * billing.Dollar), Spent: int64(83 * billing.Dollar), Resets: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC), RunsOut: &runsOut},
-				{Owner: billing.OwnerName{Key: "sales/crm"}, Budget: billing.Budget{USD: billing.Dollar, Per: "total"}, Limit: int64(billing.Dollar), Spent: int64(2 * billing.Dollar)},
-			},
-			Providers: []admin.Provider{
-				{Name: "openai", Kind: "openai", Targets: []router.TargetStatus{{ID: "openai/gpt-4o", State: "closed"}, {ID: "openai/o3", State: "open"}}, Keys: []router.SecretStatus{{State: "ready"}}},
-				{Name: "mock", Kind: "mock"},
-			},
-			Prompts: []admin.Prompt{{Name: "sentiment", Path: "/sentiment", Version: 3, Model: "fast", Summary: "Tell how a customer feels"}},
-		},
-		rows: map[string][]billing.Row{
-			"team":   {row("research", 1200, 83*billing.Dollar), row("sales", 30, 2*billing.Dollar)},
-			"model":  {row("fast", 900, 40*billing.Dollar), row("", 3, 0)},
-			"prompt": {row("sentiment", 77, billing.Dollar/2)},
-			"hour":   {row("2026-11-24T13:00:00Z", 50, billing.Dollar), row("2026-11-24T02:00:00Z", 25, billing.Dollar/4)},
-		},
-		total: billing.Sums{Calls: 1230, Errors: 4, Refused: 9, InputTokens: 1_234_567, OutputTokens: 88_000, USD: 85 * billing.Dollar},
-	}
-}
-
-func (w *world) console() *Console {
-	return New(Options{
-		Tokens: func() []admin.Token { return w.tokens }, View: func() admin.View { return w.view }, Ledger: w,
-		Flush: func(context.Context) error { return nil }, DataURL: "http://127.0.0.1:8080", Version: "1.2.3",
-		Now: func() time.Time { return w.now }, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
-	})
-}
 
 // browser keeps the cookie, as browsers do.
 type browser struct {
@@ -102,6 +41,16 @@ func (b *browser) do(method, path string, form url.Values) *httptest.ResponseRec
 		}
 	}
 	return rec
+}
+
+// form is a form as a page of ours has it: with the word against forgeries.
+func (b *browser) form(values url.Values) url.Values {
+	if values == nil {
+		values = url.Values{}
+	}
+	sum := sha256.Sum256([]byte("form " + b.cookie.Value))
+	values.Set("csrf", hex.EncodeToString(sum[:16]))
+	return values
 }
 
 // want sends a GET and wants a status and parts of the page.
@@ -132,27 +81,28 @@ func signedIn(t *testing.T, c *Console, token string) *browser {
 
 func TestOverview(t *testing.T) {
 	b := signedIn(t, newWorld().console(), "secret")
-	page := b.want("/", 200, "1,230", "1.32M", "$85.00", "research", "sales/crm", "(none)", "/sentiment", "sentiment<span class=\"soft\">@3</span>",
+	page := b.want("/", 200, "1,230", "1.23M tokens in, 88.0k out", "$85.00", "research", "sales/crm", "(none)", "/sentiment", "sentiment<span class=\"soft\">@3</span>",
 		"degraded", "1 of 2", "1 of 1", "none used", "runs out in 3 days, resets in 6 days", "curl http://127.0.0.1:8080/v1/chat/completions", "Sluice 1.2.3",
-		"13:00: 50 calls, $1.00", "November 2026", "How to make a call")
+		"13:00: 50", "02:00: $0.2500", "×51", "spend of 24 hours", "The breaker of openai/o3 is open", "The budget of sales/crm is spent: $1.00", "4 calls of fast failed with 502 Bad Gateway",
+		"disk is nearly full", `href="/requests?from=2026-11-23T14%3A00&amp;model=fast&amp;status=502"`, "0.3 % of the calls", "within 250 ms", `<polyline points="10,`, "How to make a call")
 	if strings.Contains(page, "Make a first call") {
 		t.Error("who has called already needs no first call")
 	}
-	if n := strings.Count(page, "<title>"); n != 25 {
-		t.Errorf("%d titles, want the page's and one for each of 24 hours", n)
+	if n := strings.Count(page, "<title>"); n != 97 {
+		t.Errorf("%d titles, want the page's and one for each of 24 hours in 4 charts", n)
 	}
 }
 
 func TestOverviewWhenNothingWasCalled(t *testing.T) {
 	w := newWorld()
-	w.rows, w.total, w.view = nil, billing.Sums{}, admin.View{}
-	signedIn(t, w.console(), "secret").want("/", 200, "Make a first call", "Nothing yet this month", "No team and no key has a budget", "$0")
+	w.rows, w.total, w.view, w.health = nil, billing.Sums{}, admin.View{}, admin.Health{}
+	signedIn(t, w.console(), "secret").want("/", 200, "Make a first call", "Nothing was called in the last 24 hours", "Nothing: every call was answered", "No team and no key has a budget", "$0")
 }
 
 func TestLedgerInTheWay(t *testing.T) {
 	w := newWorld()
 	w.err = errors.New("disk /var gone")
-	if page := signedIn(t, w.console(), "secret").want("/", 503, "ledger"); strings.Contains(page, "/var") {
+	if page := signedIn(t, w.console(), "secret").want("/", 503, "the log tells why"); strings.Contains(page, "/var") {
 		t.Error("the page tells the cause")
 	}
 }
@@ -198,11 +148,11 @@ func TestHeadersAndAssets(t *testing.T) {
 			t.Errorf("%s: %d %v", path, rec.Code, h)
 		}
 		csp := h.Get("Content-Security-Policy")
-		if !strings.Contains(csp, "default-src 'none'") || strings.Contains(csp, "unsafe") || strings.Contains(csp, "script-src") || !strings.Contains(csp, "frame-ancestors 'none'") {
+		if !strings.Contains(csp, "default-src 'none'") || strings.Contains(csp, "unsafe") || !strings.Contains(csp, "script-src 'self';") || strings.Contains(csp, "*") || strings.Contains(csp, "http") || !strings.Contains(csp, "frame-ancestors 'none'") {
 			t.Errorf("%s: policy %q", path, csp)
 		}
 	}
-	for _, path := range []string{"/assets/", "/assets/overview.html", "/nothing", "/requests"} {
+	for _, path := range []string{"/assets/", "/assets/overview.html", "/nothing"} {
 		b.want(path, 404, "There is no page")
 	}
 }
@@ -219,7 +169,7 @@ func TestPagesNeedNothingElse(t *testing.T) {
 		}
 		for _, part := range strings.Split(page, `href="`)[1:] {
 			target, _, _ := strings.Cut(part, `"`)
-			if target == "/metrics" { // the admin API's
+			if target == "/metrics" || strings.HasPrefix(target, "#") { // the admin API's, or of the page itself
 				continue
 			}
 			b.want(target, 200)

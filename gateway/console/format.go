@@ -45,6 +45,14 @@ func count(n int64) string {
 	return text
 }
 
+// plural is so many of a thing whose plural ends in s.
+func plural(n int64, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return count(n) + " " + thing
+}
+
 // short is a whole number in at most four digits: 12.3k, 4.56M.
 func short(n int64) string {
 	unit := ""

@@ -2,134 +2,133 @@ package console
 
 import (
 	"cmp"
-	"context"
 	"net/http"
+	"net/url"
 	"slices"
+	"strconv"
 	"time"
 
 	"sluice/billing"
 	"sluice/gateway/admin"
 )
 
-// overview is the first page.
-func (c *Console) overview(w http.ResponseWriter, r *http.Request) {
-	who, ok := c.who(r)
-	if !ok {
-		http.Redirect(w, r, "/sign-in", http.StatusSeeOther)
-		return
-	}
-	data, err := c.look(r.Context(), who)
-	if err != nil {
-		c.Log.Error("console cannot read the ledger", "error", err)
-		c.fail(w, http.StatusServiceUnavailable, "The ledger cannot be read now. The log tells why.")
-		return
-	}
-	c.render(w, http.StatusOK, "overview.html", page{Title: "Overview", Who: who, Data: data})
-}
-
 // glance is what the overview shows.
 type glance struct {
 	Now     time.Time
-	Tiles   []tile
-	Hours   []bar // the last 24, oldest first
-	HighUSD billing.Nano
-	Month   string
-	Teams   []share
-	Models  []share
-	Spent   billing.Nano // this month
+	Span    span
+	Spans   []span
+	Charts  []chart
+	Spent   billing.Nano
+	Burners []breakdown
+	Trouble []trouble
 	Budgets []budget
-	Prompts []prompt
+	Prompts []promptUse
 	// Providers is nil for a team-owner, whose business they are not.
 	Providers []provider
 	DataURL   string
-	New       bool // nothing was ever called this month
+	New       bool // nothing was called
 	Model     string
 }
 
-// tile is one figure, today and in the last 24 hours.
-type tile struct {
-	Name, Today, Day string
-	Note             string
-	Bad              bool
+// span is a stretch of time up to now, and the parts that charts have of it.
+type span struct {
+	Name, Text string
+	dimension  string
+	parts      int
 }
 
-// bar is one hour of the chart. X, Y, Width and Height are in the units of its
-// view box.
-type bar struct {
-	X, Y, Height int64
-	Label        string
+var spans = []span{
+	{"24h", "24 hours", "hour", 24},
+	{"7d", "7 days", "day", 7},
+	{"30d", "30 days", "day", 30},
+}
+
+// breakdown is a list of shares, and where its names lead.
+type breakdown struct {
+	Title, Link string // Link ends where the name goes
+	Rows        []share
 }
 
 // share is one line of a breakdown.
 type share struct {
 	Name  string
+	Value string // what Name stands for; empty: nothing to look up
 	Calls int64
 	USD   billing.Nano
 	Of    int64 // thousandths of the largest
 }
 
-type budget struct {
-	billing.BudgetStatus
-	Share    int64 // thousandths of it that are spent
-	Resets   string
-	Used, Of string // amounts in its unit
-	Exactly  string // Used, unrounded
-}
-
-type prompt struct {
+// promptUse is a prompt that is served, and what it was used for.
+type promptUse struct {
 	admin.Prompt
 	Calls int64
 	USD   billing.Nano
 }
 
-// look gathers the page. All figures are the ledger's.
-func (c *Console) look(ctx context.Context, who admin.Identity) (*glance, error) {
-	if err := c.Flush(ctx); err != nil {
-		c.Log.Warn("figures miss what is still in the spool", "error", err)
+// provider is a line of the providers' table.
+type provider struct {
+	admin.Provider
+	TargetsClosed, KeysReady int
+}
+
+// overview is the first page. All figures are the ledger's.
+func (v *visit) overview() error {
+	now := v.c.Now()
+	g := &glance{Now: now.In(v.c.Location()), Spans: spans, Span: spans[0], DataURL: v.c.DataURL, Model: "mock/echo"}
+	for _, s := range spans {
+		if s.Name == v.URL.Query().Get("span") {
+			g.Span = s
+		}
 	}
-	now, loc := c.Now(), c.Location()
-	view := c.View()
-	g := &glance{Now: now.In(loc), Month: now.In(loc).Format("January 2006"), DataURL: c.DataURL, Model: "mock/echo"}
-	midnight, _ := billing.PeriodDay.Window(now, loc)
-	month, _ := billing.PeriodMonth.Window(now, loc)
-	hours := now.Add(-23 * time.Hour).In(loc)
-	ask := func(from time.Time, by ...string) (*billing.Report, error) {
-		return c.Ledger.Usage(ctx, billing.Query{From: from, GroupBy: by, Team: who.Team, Location: loc})
+	starts := g.Span.starts(now, v.c.Location())
+	if err := g.charts(v, starts, now); err != nil {
+		return err
 	}
-	today, err := ask(midnight)
-	if err != nil {
-		return nil, err
+	if err := g.burners(v, starts[g.Span.parts]); err != nil {
+		return err
 	}
-	day, err := ask(now.Add(-24 * time.Hour))
-	if err != nil {
-		return nil, err
+	if err := g.budgets(v); err != nil {
+		return err
 	}
-	byHour, err := ask(wholeHour(hours), "hour")
-	if err != nil {
-		return nil, err
+	if admin.May(v.who.Role, "GET /admin/v1/providers") {
+		if err := g.operators(v, starts[g.Span.parts]); err != nil {
+			return err
+		}
 	}
-	byTeam, err := ask(month, "team")
-	if err != nil {
-		return nil, err
+	if err := g.troubles(v, starts[g.Span.parts]); err != nil {
+		return err
 	}
-	byModel, err := ask(month, "model")
-	if err != nil {
-		return nil, err
+	return v.show(http.StatusOK, "overview.html", page{Title: "Overview", Data: g})
+}
+
+// starts are when the parts of the span begin, those of the span before first.
+func (s span) starts(now time.Time, loc *time.Location) []time.Time {
+	local := now.In(loc)
+	out := make([]time.Time, 2*s.parts)
+	for i := range out {
+		back := 2*s.parts - 1 - i
+		if s.dimension == "hour" {
+			out[i] = wholeHour(local.Add(-time.Duration(back) * time.Hour))
+		} else {
+			out[i] = time.Date(local.Year(), local.Month(), local.Day()-back, 0, 0, 0, 0, loc)
+		}
 	}
-	byPrompt, err := ask(month, "prompt")
-	if err != nil {
-		return nil, err
+	return out
+}
+
+// value is what the dimension of the span calls the part that begins at t.
+func (s span) value(t time.Time) string {
+	if s.dimension == "hour" {
+		return t.Format(time.RFC3339)
 	}
-	g.Tiles = tiles(&today.Total, &day.Total)
-	g.chart(byHour, wholeHour(hours))
-	g.Teams, g.Models, g.Spent = shares(byTeam, "(none)"), shares(byModel, "(none)"), byTeam.Total.USD
-	g.New = byTeam.Total.Calls+byTeam.Total.Refused == 0
-	g.budgets(&view, who, now)
-	if who.Role != admin.RoleTeamOwner {
-		g.prompts(&view, byPrompt)
-		g.providers(&view)
+	return t.Format(time.DateOnly)
+}
+
+func (s span) label(t time.Time) string {
+	if s.dimension == "hour" {
+		return t.Format("15:04")
 	}
-	return g, nil
+	return t.Format("2 Jan")
 }
 
 // wholeHour is the beginning of the hour that t's clock shows.
@@ -137,45 +136,100 @@ func wholeHour(t time.Time) time.Time {
 	return t.Add(-time.Duration(t.Minute())*time.Minute - time.Duration(t.Second())*time.Second - time.Duration(t.Nanosecond()))
 }
 
-func tiles(today, day *billing.Sums) []tile {
-	tokens := func(s *billing.Sums) string { return short(s.InputTokens + s.OutputTokens) }
-	return []tile{
-		{Name: "Calls", Today: count(today.Calls), Day: count(day.Calls), Note: count(today.Cached) + " from the cache"},
-		{Name: "Tokens", Today: tokens(today), Day: tokens(day), Note: short(today.InputTokens) + " in, " + short(today.OutputTokens) + " out"},
-		{Name: "Cost", Today: usd(today.USD), Day: usd(day.USD), Note: usd(today.SavedUSD) + " saved"},
-		{Name: "Errors", Today: count(today.Errors), Day: count(day.Errors), Note: count(today.Refused) + " refused", Bad: today.Errors > 0},
+// usage asks the ledger for sums; to zero is without end.
+func (v *visit) usage(from, to time.Time, by string) (*billing.Report, error) {
+	query := url.Values{"from": {from.Format(time.RFC3339)}}
+	if !to.IsZero() {
+		query.Set("to", to.Format(time.RFC3339))
 	}
+	if by != "" {
+		query.Set("group_by", by)
+	}
+	r := &billing.Report{}
+	return r, v.get("usage", query, r)
 }
 
-// The chart's view box: 24 bars of 20 with 4 between, 100 high.
-const (
-	barStep   = 24
-	barHeight = 100
-)
+// charts draws the figures of the span, with those of the one before as a line.
+func (g *glance) charts(v *visit, starts []time.Time, now time.Time) error {
+	n := g.Span.parts
+	byTime, err := v.usage(starts[0], time.Time{}, g.Span.dimension)
+	if err != nil {
+		return err
+	}
+	after, err := v.usage(starts[n], time.Time{}, "")
+	if err != nil {
+		return err
+	}
+	before, err := v.usage(starts[0], now.Add(-starts[n].Sub(starts[0])), "")
+	if err != nil {
+		return err
+	}
+	sums := map[string]*billing.Sums{}
+	for i := range byTime.Rows {
+		sums[byTime.Rows[i].Values[0]] = &byTime.Rows[i].Sums
+	}
+	a, b := &after.Total, &before.Total
+	g.New = a.Calls+a.Refused+b.Calls+b.Refused == 0
+	for _, f := range figures {
+		c := chart{Name: f.name, Value: f.text(f.of(a)), Change: change(f.of(a), f.of(b)), Note: f.note(a), Bad: f.bad && f.of(a) > 0}
+		points, earlier := make([]point, 0, n), make([]int64, 0, n)
+		for i, at := range starts {
+			var value int64
+			if s := sums[g.Span.value(at)]; s != nil {
+				value = f.of(s)
+			}
+			if i < n {
+				earlier = append(earlier, value)
+			} else {
+				points = append(points, point{g.Span.label(at), value})
+			}
+		}
+		c.draw(points, earlier, f.text)
+		g.Charts = append(g.Charts, c)
+	}
+	return nil
+}
 
-func (g *glance) chart(r *billing.Report, first time.Time) {
-	byHour := map[string]*billing.Sums{}
-	for i := range r.Rows {
-		byHour[r.Rows[i].Values[0]] = &r.Rows[i].Sums
-	}
-	var most int64
-	for i := range r.Rows {
-		most = max(most, r.Rows[i].Calls)
-		g.HighUSD = max(g.HighUSD, r.Rows[i].USD)
-	}
-	for i := range int64(24) {
-		at := first.Add(time.Duration(i) * time.Hour)
-		s := byHour[at.Format(time.RFC3339)]
-		if s == nil {
-			s = &billing.Sums{}
+// figures are what the overview draws.
+var figures = []struct {
+	name string
+	of   func(*billing.Sums) int64
+	text func(int64) string
+	note func(*billing.Sums) string
+	bad  bool
+}{
+	{"Calls", func(s *billing.Sums) int64 { return s.Calls }, count,
+		func(s *billing.Sums) string {
+			return count(s.Cached) + " from the cache, " + count(s.Refused) + " refused"
+		}, false},
+	{"Cost", func(s *billing.Sums) int64 { return int64(s.USD) }, func(n int64) string { return usd(billing.Nano(n)) },
+		func(s *billing.Sums) string {
+			return short(s.InputTokens) + " tokens in, " + short(s.OutputTokens) + " out, " + usd(s.SavedUSD) + " saved"
+		}, false},
+	{"Errors", func(s *billing.Sums) int64 { return s.Errors }, count,
+		func(s *billing.Sums) string {
+			if s.Calls == 0 {
+				return "of no calls"
+			}
+			return strconv.FormatFloat(float64(s.Errors)*100/float64(s.Calls), 'f', 1, 64) + " % of the calls"
+		}, true},
+	{"Latency p95", func(s *billing.Sums) int64 { return s.LatencyP95MS }, milliseconds,
+		func(s *billing.Sums) string { return "half are answered within " + milliseconds(s.LatencyP50MS) }, false},
+}
+
+// burners are who and what spent most.
+func (g *glance) burners(v *visit, from time.Time) error {
+	for _, b := range []struct{ title, dimension, link string }{
+		{"Teams", "team", "/teams/"}, {"Keys", "key", "/requests?key="}, {"Models", "model", "/requests?model="},
+	} {
+		r, err := v.usage(from, time.Time{}, b.dimension)
+		if err != nil {
+			return err
 		}
-		height := int64(1) // a line where nothing was
-		if s.Calls > 0 {
-			height = max(s.Calls*barHeight/most, 3)
-		}
-		g.Hours = append(g.Hours, bar{X: i * barStep, Y: barHeight - height, Height: height,
-			Label: at.Format("15:04") + ": " + count(s.Calls) + " calls, " + usd(s.USD)})
+		g.Spent = r.Total.USD
+		g.Burners = append(g.Burners, breakdown{b.title, b.link, shares(r, "(none)")})
 	}
+	return nil
 }
 
 // longestList bounds the lists of the page; what comes after is summed up.
@@ -185,7 +239,8 @@ const longestList = 8
 func shares(r *billing.Report, unnamed string) []share {
 	var all []share
 	for i := range r.Rows {
-		all = append(all, share{Name: cmp.Or(r.Rows[i].Values[0], unnamed), Calls: r.Rows[i].Calls, USD: r.Rows[i].USD})
+		name := r.Rows[i].Values[0]
+		all = append(all, share{Name: cmp.Or(name, unnamed), Value: name, Calls: r.Rows[i].Calls, USD: r.Rows[i].USD})
 	}
 	slices.SortStableFunc(all, func(a, b share) int { return cmp.Or(cmp.Compare(b.USD, a.USD), cmp.Compare(b.Calls, a.Calls)) })
 	if len(all) > longestList {
@@ -198,7 +253,9 @@ func shares(r *billing.Report, unnamed string) []share {
 	}
 	var most billing.Nano
 	for _, s := range all {
-		most = max(most, s.USD)
+		if s.Value != "" || s.Name == unnamed { // what is summed up would dwarf the rest
+			most = max(most, s.USD)
+		}
 	}
 	for i := range all {
 		if most > 0 {
@@ -222,64 +279,25 @@ func thousandths[N ~int64](part, whole N) int64 {
 }
 
 // budgets lists those that are nearest to their end.
-func (g *glance) budgets(view *admin.View, who admin.Identity, now time.Time) {
-	seen := map[string]bool{}
-	for _, s := range view.Budgets {
-		if seen[admin.BudgetID(&s)] || !who.Owns(admin.TeamOf(s.Owner)) {
-			continue
-		}
-		seen[admin.BudgetID(&s)] = true // a key and the one that it was rotated to share a budget
-		b := budget{BudgetStatus: s, Share: thousandths(s.Spent+s.Held, s.Limit)}
-		unit := s.Budget.Unit()
-		b.Used, b.Of, b.Exactly = amount(unit, s.Spent), amount(unit, s.Limit), unit.Text(s.Spent)
-		if !s.Resets.IsZero() {
-			b.Resets = "resets in " + ago(s.Resets.Sub(now))
-			if s.RunsOut != nil && s.RunsOut.After(now) {
-				b.Resets = "runs out in " + ago(s.RunsOut.Sub(now)) + ", " + b.Resets
-			}
-		}
-		g.Budgets = append(g.Budgets, b)
+func (g *glance) budgets(v *visit) error {
+	var err error
+	if g.Budgets, err = all[budget](v, "budgets", nil); err != nil {
+		return err
 	}
-	slices.SortStableFunc(g.Budgets, func(a, b budget) int { return cmp.Compare(b.Share, a.Share) })
+	slices.SortStableFunc(g.Budgets, func(a, b budget) int { return cmp.Compare(b.Share(), a.Share()) })
 	g.Budgets = g.Budgets[:min(len(g.Budgets), longestList)]
+	return nil
 }
 
-// amount is so many dollars, or a number with its unit.
-func amount(unit billing.Unit, n int64) string {
-	if unit == billing.UnitUSD {
-		return usd(billing.Nano(n))
+// operators fills in what a team-owner does not see: providers and prompts.
+func (g *glance) operators(v *visit, from time.Time) error {
+	list, err := all[admin.Provider](v, "providers", nil)
+	if err != nil {
+		return err
 	}
-	return count(n) + " " + unit.Name()
-}
-
-// prompts lists what is served, the most called first.
-func (g *glance) prompts(view *admin.View, r *billing.Report) {
-	used := map[string]*billing.Sums{}
-	for i := range r.Rows {
-		used[r.Rows[i].Values[0]] = &r.Rows[i].Sums
-	}
-	for _, p := range view.Prompts {
-		one := prompt{Prompt: p}
-		if s := used[p.Name]; s != nil {
-			one.Calls, one.USD = s.Calls, s.USD
-		}
-		g.Prompts = append(g.Prompts, one)
-	}
-	slices.SortStableFunc(g.Prompts, func(a, b prompt) int {
-		return cmp.Or(cmp.Compare(b.Calls, a.Calls), cmp.Compare(a.Name, b.Name))
-	})
-}
-
-// provider is a line of the providers' table.
-type provider struct {
-	admin.Provider
-	TargetsClosed, KeysReady int
-}
-
-func (g *glance) providers(view *admin.View) {
-	g.Providers = make([]provider, 0, len(view.Providers))
-	for _, p := range view.Providers {
-		one := provider{Provider: p.Standing()}
+	g.Providers = make([]provider, 0, len(list))
+	for _, p := range list {
+		one := provider{Provider: p}
 		for _, t := range p.Targets {
 			if t.State == "closed" {
 				one.TargetsClosed++
@@ -292,5 +310,34 @@ func (g *glance) providers(view *admin.View) {
 		}
 		g.Providers = append(g.Providers, one)
 	}
-	slices.SortFunc(g.Providers, func(a, b provider) int { return cmp.Compare(a.Name, b.Name) })
+	g.Prompts, err = v.promptUses(from)
+	return err
+}
+
+// promptUses lists the prompts that are served, the most called first.
+func (v *visit) promptUses(from time.Time) ([]promptUse, error) {
+	list, err := all[admin.Prompt](v, "prompts", nil)
+	if err != nil {
+		return nil, err
+	}
+	r, err := v.usage(from, time.Time{}, "prompt")
+	if err != nil {
+		return nil, err
+	}
+	used := map[string]*billing.Sums{}
+	for i := range r.Rows {
+		used[r.Rows[i].Values[0]] = &r.Rows[i].Sums
+	}
+	var out []promptUse
+	for _, p := range list {
+		one := promptUse{Prompt: p}
+		if s := used[p.Name]; s != nil {
+			one.Calls, one.USD = s.Calls, s.USD
+		}
+		out = append(out, one)
+	}
+	slices.SortStableFunc(out, func(a, b promptUse) int {
+		return cmp.Or(cmp.Compare(b.Calls, a.Calls), cmp.Compare(a.Name, b.Name))
+	})
+	return out, nil
 }

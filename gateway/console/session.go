@@ -174,10 +174,11 @@ func (c *Console) welcome(w http.ResponseWriter, r *http.Request, token [32]byte
 	c.render(w, http.StatusOK, "welcome.html", page{Title: "Signed in", Go: true})
 }
 
-func (c *Console) signOut(w http.ResponseWriter, r *http.Request) {
-	if cookie, err := r.Cookie(cookieName); err == nil {
-		c.sessions.end(cookie.Value)
+func (v *visit) signOut() error {
+	if cookie, err := v.Cookie(cookieName); err == nil {
+		v.c.sessions.end(cookie.Value)
 	}
-	http.SetCookie(w, &http.Cookie{Name: cookieName, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: -1})
-	http.Redirect(w, r, "/sign-in", http.StatusSeeOther)
+	http.SetCookie(v.w, &http.Cookie{Name: cookieName, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: -1})
+	http.Redirect(v.w, v.Request, "/sign-in", http.StatusSeeOther)
+	return nil
 }

@@ -65,7 +65,7 @@ func TestSignInByToken(t *testing.T) {
 		t.Errorf("signed in already: %d", rec.Code)
 	}
 	old := b.cookie
-	if rec := b.do("POST", "/sign-out", nil); rec.Code != 303 || b.cookie != nil {
+	if rec := b.do("POST", "/sign-out", b.form(nil)); rec.Code != 303 || b.cookie != nil {
 		t.Errorf("sign-out: %d", rec.Code)
 	}
 	b.cookie = old

@@ -1,0 +1,140 @@
+package console
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"sluice/gateway/admin"
+)
+
+const base = "/admin/v1/"
+
+// problem is the admin API's refusal (RFC 9457), or one of our own.
+type problem struct {
+	Status int    `json:"status"`
+	Detail string `json:"detail"`
+	Param  string `json:"param"` // the field at fault
+	Errors []struct {
+		Message string `json:"message"`
+	} `json:"errors"`
+}
+
+func (p *problem) Error() string {
+	lines := []string{p.Detail}
+	for _, e := range p.Errors {
+		lines = append(lines, e.Message)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// answer is what the API said.
+type answer struct {
+	status int
+	header http.Header
+	body   bytes.Buffer
+}
+
+func (a *answer) Header() http.Header         { return a.header }
+func (a *answer) Write(b []byte) (int, error) { return a.body.Write(b) }
+func (a *answer) WriteHeader(status int)      { a.status = status }
+
+// send makes a request to the admin API as who is signed in; path is below
+// /admin/v1/. A refusal is a *problem.
+func (v *visit) send(method, path string, query url.Values, in any) (*answer, error) {
+	var body bytes.Buffer
+	if in != nil {
+		if err := json.NewEncoder(&body).Encode(in); err != nil {
+			return nil, fmt.Errorf("cannot encode request: %w", err)
+		}
+	}
+	target := base + path
+	if len(query) > 0 {
+		target += "?" + query.Encode()
+	}
+	r, err := http.NewRequestWithContext(admin.As(v.Context(), v.who), method, target, &body)
+	if err != nil {
+		return nil, &problem{Status: http.StatusNotFound, Detail: "There is nothing of this name."}
+	}
+	a := &answer{status: http.StatusOK, header: http.Header{}}
+	v.c.API.ServeHTTP(a, r)
+	if a.status >= 300 {
+		p := &problem{}
+		if err := json.Unmarshal(a.body.Bytes(), p); err != nil || p.Detail == "" {
+			p.Detail = http.StatusText(a.status)
+		}
+		p.Status = a.status
+		return nil, p
+	}
+	return a, nil
+}
+
+// get asks the API and decodes its answer.
+func (v *visit) get(path string, query url.Values, out any) error {
+	return v.do(http.MethodGet, path, query, nil, out)
+}
+
+// do makes a request and decodes its answer; out may be nil.
+func (v *visit) do(method, path string, query url.Values, in, out any) error {
+	a, err := v.send(method, path, query, in)
+	if err != nil || out == nil || a.body.Len() == 0 {
+		return err
+	}
+	if err := json.Unmarshal(a.body.Bytes(), out); err != nil {
+		return fmt.Errorf("cannot read the API's answer to %s %s: %w", method, path, err)
+	}
+	return nil
+}
+
+// list is a list of the API.
+type list[T any] struct {
+	Data []T     `json:"data"`
+	Next *string `json:"next"`
+}
+
+// all asks for a whole list, page by page.
+func all[T any](v *visit, path string, query url.Values) ([]T, error) {
+	query = clone(query)
+	query.Set("limit", "1000")
+	var out []T
+	for {
+		var l list[T]
+		if err := v.get(path, query, &l); err != nil {
+			return nil, err
+		}
+		out = append(out, l.Data...)
+		if l.Next == nil {
+			return out, nil
+		}
+		query.Set("after", *l.Next)
+	}
+}
+
+func clone(q url.Values) url.Values {
+	out := url.Values{}
+	for name, values := range q {
+		out[name] = append([]string(nil), values...)
+	}
+	return out
+}
+
+// pass hands the API's answer on as it is: exports and invoices.
+func (v *visit) pass(path string, query url.Values, name string) error {
+	a, err := v.send(http.MethodGet, path, query, nil)
+	if err != nil {
+		return err
+	}
+	for _, field := range []string{"Content-Type", "Content-Security-Policy"} {
+		if value := a.header.Get(field); value != "" {
+			v.w.Header().Set(field, value)
+		}
+	}
+	if name != "" {
+		v.w.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
+	}
+	_, _ = v.w.Write(a.body.Bytes()) // the reader may have left
+	return nil
+}

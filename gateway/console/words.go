@@ -1,0 +1,109 @@
+package console
+
+import (
+	"html/template"
+	"strconv"
+	"strings"
+	"time"
+
+	"sluice/billing"
+)
+
+// words are the functions of the templates. English stands in the templates and
+// in the texts of the Go files of the pages; there is none in the style sheet or
+// the script.
+func (c *Console) words() template.FuncMap {
+	return template.FuncMap{
+		"usd": usd, "count": count, "short": short, "plural": func(n int, thing string) string { return plural(int64(n), thing) }, "ms": milliseconds,
+		"since":  func(t *time.Time) string { return ago(c.Now().Sub(*t)) },
+		"when":   func(t any) string { return c.when(moment(t)) },
+		"local":  func(t time.Time) string { return t.In(c.Location()).Format("2006-01-02 15:04:05 MST") },
+		"join":   func(list []string) string { return strings.Join(list, ", ") },
+		"limits": limitsText, "budgets": budgetsText,
+		"number": func(n int64) string {
+			if n == 0 {
+				return ""
+			}
+			return strconv.FormatInt(n, 10)
+		},
+		"add": func(a, b int64) int64 { return a + b },
+		"set": func(values ...any) []any { return values },
+	}
+}
+
+// when is a time of today by its clock, another with its day.
+func (c *Console) when(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	now := c.Now().In(c.Location())
+	t = t.In(c.Location())
+	switch {
+	case t.Format(time.DateOnly) == now.Format(time.DateOnly):
+		return t.Format("15:04:05")
+	case t.Year() == now.Year():
+		return t.Format("2 Jan 15:04")
+	}
+	return t.Format("2 Jan 2006 15:04")
+}
+
+// moment is a time, given as it or by its address.
+func moment(t any) time.Time {
+	if p, ok := t.(*time.Time); ok {
+		return *p
+	}
+	return t.(time.Time)
+}
+
+// milliseconds is a time for people.
+func milliseconds(ms int64) string {
+	switch d := time.Duration(ms) * time.Millisecond; {
+	case ms < 10_000:
+		return count(ms) + " ms"
+	case d < 2*time.Minute:
+		return d.Round(100 * time.Millisecond).String()
+	default:
+		return d.Round(time.Second).String()
+	}
+}
+
+// limitsText is limits in a line; empty: there are none.
+func limitsText(of any) string {
+	l, ok := of.(billing.Limits)
+	if !ok {
+		l = *of.(*billing.Limits)
+	}
+	var parts []string
+	for _, one := range []struct {
+		n    int64
+		name string
+	}{{l.RPM, "requests/min"}, {l.TPM, "tokens/min"}, {l.InputTPM, "input tokens/min"}, {l.OutputTPM, "output tokens/min"},
+		{l.RPD, "requests/day"}, {l.TPD, "tokens/day"}, {l.Parallel, "at once"}} {
+		if one.n > 0 {
+			parts = append(parts, short(one.n)+" "+one.name)
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// budgetsText is budgets in a line; empty: there are none.
+func budgetsText(l billing.Budgets) string {
+	var parts []string
+	for i := range l {
+		text := budgetAmount(&l[i])
+		if l[i].Per == "total" {
+			text += " in total"
+		} else {
+			text += " per " + string(l[i].Per)
+		}
+		parts = append(parts, text)
+	}
+	return strings.Join(parts, ", ")
+}
+
+func budgetAmount(b *billing.Budget) string {
+	if unit := b.Unit(); unit != billing.UnitUSD {
+		return count(b.Amount()) + " " + unit.Name()
+	}
+	return usd(billing.Nano(b.Amount()))
+}
