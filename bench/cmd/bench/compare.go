@@ -29,7 +29,7 @@ func readOptions(args []string) (o options, err error) {
 	fs.IntVar(&o.conns, "conns", 32, "connections")
 	fs.IntVar(&o.manyConns, "many", 256, "connections for the memory figures")
 	fs.StringVar(&o.only, "only", "", "works to run: small,large,stream,each,paced,translated")
-	fs.StringVar(&o.targets, "targets", "", "targets to run: direct,nginx,fasthttp,sluice")
+	fs.StringVar(&o.targets, "targets", "", "targets to run: direct,nginx,fasthttp,sluice,set (sluice with more set up)")
 	fs.StringVar(&o.sluice, "binary", "bin/sluice", "the gateway's binary")
 	fs.BoolVar(&o.json, "json", false, "print JSON")
 	fs.BoolVar(&o.check, "check", false, "fail if a goal is missed")

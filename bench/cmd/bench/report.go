@@ -13,6 +13,10 @@ import (
 // memoryGoal is the most that Sluice may take with many connections, in MiB.
 const memoryGoal = 100
 
+// setGoal is how many times the CPU a call may take with everything set up that
+// it does not need.
+const setGoal = 1.05
+
 // report is what a run found; -json prints it as it is.
 type report struct {
 	Rounds   int             `json:"rounds"`
@@ -39,7 +43,9 @@ type cell struct {
 	Rate   []float64 `json:"per_second"`
 	P50    []float64 `json:"p50_us"`
 	P99    []float64 `json:"p99_us"`
-	Ratio  float64   `json:"ratio_to_nginx,omitempty"`
+	Ratio  float64   `json:"ratio,omitempty"` // of the CPU to that of the target in Against
+
+	Against string `json:"against,omitempty"`
 }
 
 type startFigure struct {
@@ -81,7 +87,7 @@ func (r *report) add(t *target, w *work, s sample) {
 	}
 	c := r.cell(t.name, w.name)
 	if c == nil {
-		c = &cell{Target: t.name, Work: w.name}
+		c = &cell{Target: t.name, Work: w.name, Against: t.against}
 		r.Cells = append(r.Cells, c)
 	}
 	units := float64(s.result.Requests)
@@ -92,13 +98,13 @@ func (r *report) add(t *target, w *work, s sample) {
 	c.Rate = append(c.Rate, s.result.Rate())
 	c.P50 = append(c.P50, micros(s.result.Latency.Quantile(0.5)))
 	c.P99 = append(c.P99, micros(s.result.Latency.Quantile(0.99)))
-	base := w.name
-	if w.translate {
-		base = "small"
-	}
-	for _, other := range r.Cells {
-		if n := r.cell("nginx", base); n != nil && other.Work == w.name && other.Target != "direct" {
-			other.Ratio = median(other.CPU) / median(n.CPU)
+	for _, c := range r.Cells {
+		base := c.Work
+		if c.Against == "nginx" && workNamed(base).translate {
+			base = "small"
+		}
+		if with := r.cell(c.Against, base); with != nil {
+			c.Ratio = median(c.CPU) / median(with.CPU)
 		}
 	}
 }
@@ -132,8 +138,11 @@ func (r *report) print(out io.Writer) {
 			return "–"
 		}
 		text := fmt.Sprintf("%.1f", median(c.CPU))
-		if c.Ratio > 0 && c.Target != "nginx" {
+		if c.Ratio > 0 {
 			text += fmt.Sprintf("  ×%.2f", c.Ratio)
+		}
+		if c.Ratio > 0 && c.Against != "nginx" {
+			text += " " + c.Against
 		}
 		return text
 	})
@@ -193,6 +202,9 @@ func (r *report) verdict(goals bool) error {
 			w := &r.works[i]
 			if c := r.cell("sluice", w.name); c != nil && w.goal > 0 && c.Ratio > w.goal {
 				missed = append(missed, fmt.Sprintf("%s costs %.2f times nginx, the goal is %.2f", w.name, c.Ratio, w.goal))
+			}
+			if c := r.cell("set", w.name); c != nil && c.Ratio > setGoal {
+				missed = append(missed, fmt.Sprintf("%s costs %.3f times as much with all set up, the goal is %.2f", w.name, c.Ratio, setGoal))
 			}
 		}
 		for _, f := range r.Memory {

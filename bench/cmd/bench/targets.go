@@ -21,6 +21,7 @@ type target struct {
 	name         string
 	ours         bool
 	streamPrefix string // of the path of streams
+	against      string // the target that it is compared with
 	// prepare gives the command that serves on addr; an errSkip says why not.
 	prepare func(t *target, e *env) (*exec.Cmd, error)
 
@@ -46,8 +47,9 @@ func targets() []target {
 	return []target{
 		{name: "direct", prepare: func(*target, *env) (*exec.Cmd, error) { return nil, nil }},
 		{name: "nginx", streamPrefix: "/stream", prepare: nginx},
-		{name: "fasthttp", prepare: bareProxy},
-		{name: "sluice", ours: true, prepare: sluice},
+		{name: "fasthttp", against: "nginx", prepare: bareProxy},
+		{name: "sluice", ours: true, against: "nginx", prepare: sluice},
+		{name: "set", ours: true, against: "sluice", prepare: sluiceSet},
 	}
 }
 
@@ -107,6 +109,22 @@ http {
 // sluice runs with everything on: key, limits, hard budget, ledger, access
 // log, metrics.
 func sluice(t *target, e *env) (*exec.Cmd, error) {
+	return gateway(t, e, "models:\n", func(w *work, provider string) string {
+		return fmt.Sprintf("  bench-%s: %s/%s\n", w.name, provider, w.model)
+	})
+}
+
+// sluiceSet has all that keeps answers coming set up as well: none of it has
+// anything to do while the provider answers.
+func sluiceSet(t *target, e *env) (*exec.Cmd, error) {
+	return gateway(t, e, idleConf, func(w *work, provider string) string {
+		return strings.NewReplacer("NAME", w.name, "MODEL", provider+"/"+w.model).Replace(idleModel)
+	})
+}
+
+// gateway is Sluice with a configuration that has more at its end, and a model
+// for each work.
+func gateway(t *target, e *env, more string, model func(w *work, provider string) string) (*exec.Cmd, error) {
 	if _, err := os.Stat(e.sluice); err != nil {
 		return nil, errSkip(e.sluice + " is not there (make build)")
 	}
@@ -114,15 +132,15 @@ func sluice(t *target, e *env) (*exec.Cmd, error) {
 	if err != nil {
 		return nil, err
 	}
-	conf := strings.NewReplacer("LISTEN", t.addr, "ADMIN", admin, "DIR", e.dir, "UPSTREAM", e.upstream, "KEY", key).Replace(sluiceConf)
-	for _, w := range works {
+	conf := strings.NewReplacer("LISTEN", t.addr, "ADMIN", admin, "UPSTREAM", e.upstream, "KEY", key).Replace(sluiceConf) + more
+	for i := range works {
 		provider := "up"
-		if w.translate {
+		if works[i].translate {
 			provider = "ant"
 		}
-		conf += fmt.Sprintf("  bench-%s: %s/%s\n", w.name, provider, w.model)
+		conf += model(&works[i], provider)
 	}
-	file := filepath.Join(e.dir, "sluice.yaml")
+	file := filepath.Join(e.dir, t.name+".yaml")
 	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
 		return nil, err
 	}
@@ -130,7 +148,7 @@ func sluice(t *target, e *env) (*exec.Cmd, error) {
 	if err != nil {
 		return nil, err
 	}
-	return exec.Command(path, "serve", "-c", file, "--data", filepath.Join(e.dir, "data")), nil
+	return exec.Command(path, "serve", "-c", file, "--data", filepath.Join(e.dir, t.name+"-data")), nil
 }
 
 const sluiceConf = `server: {listen: "LISTEN", admin: "ADMIN"}
@@ -144,7 +162,24 @@ teams:
     budget: {usd: 1000000, per: month, hard: true}
     limits: {rpm: 100000000, tpm: 4000000000, parallel: 10000}
     keys: [{name: b, value: "KEY", budget: {usd: 500000, per: month, hard: true}, limits: {rpm: 100000000}}]
+`
+
+// idleConf has a cache, guards and a sticky split for a model that is not called: the models
+// that are called have what works only when something goes wrong.
+const idleConf = `guards:
+  pii: {on: [request, response], mask: [email, phone, card, iban, ip, secret], reversible: true}
+  words: {on: [request], deny: {pattern: "AKIA[0-9A-Z]{16}"}}
 models:
+  spare: {targets: [{model: up/small_in-20}], guard: [pii, words], cache: {ttl: 10m, scope: key}}
+  split: {balance: sticky, sticky: {by: user}, targets: [{model: up/small_in-20, weight: 9}, {model: ant/small_in-20, weight: 1}]}
+`
+
+const idleModel = `  bench-NAME:
+    balance: ordered
+    targets: [{model: MODEL}, {model: ant/small_in-20}]
+    retry: {attempts: 2, backoff: 100ms, on: [rate_limited, overloaded, timeout, connection, server_error], budget: 0.2}
+    fallback: [{model: spare}]
+    breaker: {failures: 5, ratio: 0.5, min_calls: 20, within: 30s, open_for: 15s, probes: 1}
 `
 
 // start runs the target on the first core and waits for its first right answer.
