@@ -35,6 +35,7 @@ type Attempt struct {
 	late  bool
 	open  bool // in flight
 	lost  bool // to one that was made beside it
+	stake stake
 
 	// Of an attempt beside which another may be made.
 	heat   *heat
@@ -47,6 +48,7 @@ type Attempt struct {
 func (p *Plan) run(ctx context.Context, a *Attempt, now time.Time, try func(*Attempt) error) *schema.Error {
 	t := a.Candidate.Target
 	a.open = true
+	a.stake, p.stake = p.stake, stake{}
 	if p.waiter != nil {
 		p.leave(true)
 	}
@@ -61,6 +63,7 @@ func (p *Plan) run(ctx context.Context, a *Attempt, now time.Time, try func(*Att
 	defer func() {
 		if !returned && a.open {
 			a.end(&schema.Error{Code: schema.CodeInternal, Class: schema.ClassCancelled, Message: "panic"})
+			a.settle(nil)
 		}
 	}()
 	err := try(a)
@@ -82,7 +85,12 @@ func (a *Attempt) came(ctx context.Context, err error) *schema.Error {
 				a.lane.breaker.begun(&a.with, a.first)
 			}
 			t.learnt.began(a.first.Sub(p.Results[a.N-1].Start), a.first, a.newness())
+			t.answered(a.first)
+			if a.lane != nil {
+				a.lane.answered(a.first)
+			}
 		}
+		a.settle(nil)
 		return nil
 	}
 	a.late = false
@@ -99,6 +107,7 @@ func (a *Attempt) came(ctx context.Context, err error) *schema.Error {
 	default:
 		a.end(e)
 	}
+	a.settle(e)
 	return e
 }
 
@@ -150,13 +159,13 @@ func (a *Attempt) book(e *schema.Error, health outcome) {
 	res.Err, res.Took = e, now.Sub(res.Start)
 	t := a.Candidate.Target
 	t.inFlight.Add(-1)
-	t.note(e, health)
+	t.note(e, health, now)
 	t.breaker.report(a.pass, health, now)
 	if a.lane != nil {
 		a.lane.breaker.report(a.with, health, now)
 		switch {
 		case e == nil:
-			a.lane.failing.Store(false)
+			a.lane.wentWell(now)
 		case health == failure || aboutKey(e.Class):
 			a.lane.failing.Store(true)
 		}

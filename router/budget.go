@@ -11,7 +11,7 @@ const (
 	budgetCap   = 100 * wholeTry // what quiet times can save up
 	alwaysASec  = 3              // extra tries a second that any route may make
 	deepestDebt = -alwaysASec * wholeTry
-	mostOwed    = -2 * budgetCap // by moves that were free and should not have been
+	lookDebt    = -budgetCap // what calls that looked in vain may leave behind
 )
 
 // budget bounds the extra tries of a route: each call pays in a share of a
@@ -33,29 +33,34 @@ func (b *budget) call() {
 	}
 }
 
-// owe takes out for a move that was let go free, to a target that seemed well
-// and was not: when all targets fail at once, every call that is under way
-// makes such moves, and later calls pay for them.
-func (b *budget) owe() {
-	if b.saved.Load() > mostOwed {
-		b.saved.Add(-wholeTry)
-	}
-}
-
-// take asks for one extra try.
-func (b *budget) take(now time.Time) bool {
+// take asks for one extra try. It gives what it took out, which is less than a
+// try where the debt is deep.
+func (b *budget) take(now time.Time) (taken int64, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if s := now.Unix(); s != b.second {
 		b.second, b.spent = s, 0
 	}
-	saved := b.saved.Load()
-	if saved < wholeTry && b.spent >= alwaysASec {
-		return false
+	if b.saved.Load() < wholeTry && b.spent >= alwaysASec {
+		return 0, false
 	}
 	b.spent++
-	if saved-wholeTry >= deepestDebt {
-		b.saved.Add(-wholeTry)
+	return b.takeDownTo(deepestDebt), true
+}
+
+// takeDownTo takes a whole try out, unless the debt would be too deep.
+func (b *budget) takeDownTo(debt int64) int64 {
+	if b.saved.Load()-wholeTry < debt {
+		return 0
 	}
-	return true
+	b.saved.Add(-wholeTry)
+	return wholeTry
+}
+
+// giveBack undoes take.
+func (b *budget) giveBack(taken int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.saved.Add(taken)
+	b.spent = max(b.spent-1, 0)
 }

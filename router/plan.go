@@ -92,6 +92,7 @@ type Plan struct {
 	attempt Attempt
 	waiter  *waiter       // in the route's queue; nil: it is not in it
 	won     *Attempt      // made beside another, and the first to answer; nil: none
+	stake   stake         // of the move that leads to the next attempt
 	refusal *schema.Error // by Admit, the one that is over first
 	refuses *Candidate    // whose it is,
 	denies  *Secret       // and of which of its secrets; nil: of none
@@ -192,15 +193,11 @@ func (p *Plan) route(ctx context.Context, r *Route, try func(*Attempt) error) *s
 		p.out[i] = true
 		c := &r.Candidates[i]
 		// A move to a target that is failing too is what multiplies an outage.
-		made := len(p.Results)
-		free := made > 0 && !c.Target.failing.Load()
-		if made > 0 && !free && !p.Route.budget.take(p.Clock.Now()) {
+		if len(p.Results) > 0 && !p.move(ctx, &c.Target.proof, p.failedAt()) {
 			continue
 		}
 		err, stop := p.candidate(ctx, r, c, try)
-		if free && len(p.Results) > made && c.Target.failing.Load() {
-			p.Route.budget.owe() // it was not as well as it seemed
-		}
+		p.unmoved()
 		if err == nil && stop {
 			return nil
 		}
@@ -218,6 +215,12 @@ func (p *Plan) route(ctx context.Context, r *Route, try func(*Attempt) error) *s
 		last = noTarget(r, wait, class)
 	}
 	return last
+}
+
+// failedAt is when the last attempt ended.
+func (p *Plan) failedAt() time.Time {
+	last := &p.Results[len(p.Results)-1]
+	return last.Start.Add(last.Took)
 }
 
 // weigh finds which candidates are out, and for when all are: how long until
@@ -279,7 +282,6 @@ func (p *Plan) candidate(ctx context.Context, r *Route, c *Candidate, try func(*
 			return nil, false
 		}
 	}
-	free := false // the try at hand is another key's, which seems well: that costs nothing
 	for failed := 0; ; {
 		now := p.Clock.Now()
 		pass, ok := c.Target.breaker.admit(now, lone)
@@ -314,14 +316,12 @@ func (p *Plan) candidate(ctx context.Context, r *Route, c *Candidate, try func(*
 		if !slices.Contains(r.Retry.On, last.Class) {
 			return last, r.ends(last.Class)
 		}
-		if free {
-			p.Route.budget.owe() // the other key was not as well as it seemed
-		}
 		if failed++; failed >= r.Retry.Attempts {
 			return last, false
 		}
 		other := p.otherKey(c, secret)
-		if free = other != nil && !c.Target.lane(other).failing.Load(); !free && !p.pause(ctx, r, last, failed) {
+		moves := other != nil && p.move(ctx, &c.Target.lane(other).proof, p.failedAt())
+		if !moves && !p.pause(ctx, r, last, failed) {
 			return last, false
 		}
 		if other != nil {
@@ -435,7 +435,7 @@ func (p *Plan) pause(ctx context.Context, r *Route, last *schema.Error, failed i
 	if end, ok := ctx.Deadline(); ok && !now.Add(d).Before(end) {
 		return false
 	}
-	if !p.Route.budget.take(now) {
+	if _, ok := p.Route.budget.take(now); !ok {
 		return false
 	}
 	return p.Clock.Sleep(ctx, d) == nil

@@ -69,9 +69,9 @@ func (r *rest) left(now time.Time) time.Duration { return max(r.until.Sub(now), 
 // over before it opens the target's; and what a provider tells of its limits
 // is of both together.
 type lane struct {
-	key     string      // the secret's label
-	failing atomic.Bool // how the last attempt that told anything ended
+	key     string // the secret's label
 	breaker breaker
+	proof
 
 	mu    sync.Mutex
 	rest  rest

@@ -58,8 +58,8 @@ type Retry struct {
 	On       []schema.Class // classes that are tried again: DefaultRetryOn
 	// Budget bounds what is tried beyond a call's first attempt, as a share
 	// of the route's calls: 0.2. Three a second are always allowed. A move
-	// to a target whose last attempt went well costs nothing. Negative: no
-	// more than those three.
+	// to another target, or another key, that goes well costs nothing.
+	// Negative: no more than those three.
 	Budget float64
 	// MaxWait is the longest Retry-After that is waited for at the same
 	// target; after a longer one the call moves on: 2s.

@@ -141,8 +141,6 @@ func TestNoRetryStormAtOnce(t *testing.T) {
 		r.Candidates[i].Target = NewTarget(r.Candidates[i].Target.ID, Breaker{Failures: 1e6, Ratio: 1, MinCalls: 1e6})
 	}
 	r.Retry.Attempts = 5
-	// What a hundred calls do at once is 220 tries at most (each moves twice, and
-	// what they paid in is spent), which 1,100 calls pay for.
 	const calls, atOnce = 2000, 100
 	var attempts atomic.Int64
 	var wg sync.WaitGroup

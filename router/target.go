@@ -18,7 +18,7 @@ type Target struct {
 
 	breaker  breaker
 	inFlight atomic.Int64
-	failing  atomic.Bool // how the last attempt that told anything ended
+	proof
 	calls    atomic.Int64
 	failures atomic.Int64
 	learnt   learnt
@@ -120,11 +120,9 @@ func judge(e *schema.Error) outcome {
 }
 
 // note keeps the figures and whether the target's last attempt failed.
-func (t *Target) note(e *schema.Error, health outcome) {
+func (t *Target) note(e *schema.Error, health outcome, now time.Time) {
 	if e == nil {
-		if t.failing.Load() {
-			t.failing.Store(false)
-		}
+		t.wentWell(now)
 		return
 	}
 	if health == failure {
