@@ -86,6 +86,7 @@ type Provider struct {
 	BaseURL string // empty: within the process
 	Client  *providers.Provider
 	Pool    *router.Pool
+	Health  *router.Health // nil: it is not checked
 	// Describe tells of a model, also of one that the catalogue has not.
 	Describe func(model string) Description
 	Models   []string        // those that are known, for lists
@@ -285,7 +286,7 @@ func NewDirectModel(name string, t *Target, registry *router.Registry) *Model {
 		standing = registry.Target(t.Name, router.Breaker{})
 	}
 	r := &router.Route{Name: name, Candidates: []router.Candidate{{
-		Target: standing, Pool: t.Provider.Pool, Model: t.Model, Payload: t,
+		Target: standing, Pool: t.Provider.Pool, Health: t.Provider.Health, Model: t.Model, Payload: t,
 	}}}
 	if err := r.Prepare(); err != nil {
 		panic(err) // a lone target with the defaults is always a route

@@ -34,6 +34,9 @@
 // limited or its provider asks for time. The only secret that fits never rests,
 // nor does a route's only target.
 //
+// What is unhealthy (health.go): a candidate at a place whose checks fail is
+// passed over while a healthy one is left.
+//
 // DoHedged is Do for a call beside whose first attempt, if it is slow, a second
 // is made (hedge.go): the first to answer wins, the other is cancelled. Where no
 // target has room, a call waits in its route's Queue (queue.go), in which teams
@@ -41,6 +44,7 @@
 //
 // The package knows neither models nor HTTP: what a caller needs to attempt a
 // candidate is its Payload, and errors are told apart by schema.Class alone.
-// The only goroutines that it starts are those of timers: a second attempt's,
-// and a queue's look for room. All other time comes from the Plan's Clock.
+// The only goroutines that it starts are those of timers (a second attempt's,
+// and a queue's look for room) and of Checks, which have the real time. All
+// other time comes from the Plan's Clock.
 package router

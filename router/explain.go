@@ -13,7 +13,7 @@ import (
 type Weighed struct {
 	Target string  `json:"target"`
 	Score  float64 `json:"score"` // 0: it is not weighed; else the highest is tried first, or what share of calls it has
-	State  string  `json:"state"` // ready, half_open, open, cooling or limited
+	State  string  `json:"state"` // ready, half_open, open, cooling, unhealthy or limited
 	Why    string  `json:"why"`
 }
 
@@ -110,6 +110,8 @@ func (p *Plan) explain(to []Weighed, r *Route, now time.Time) []Weighed {
 			w.State, w.Why = "open", "an operator took it out"
 		case !ok:
 			w.State, w.Why = state.String(), "its breaker is "+state.String()+" for "+wait.Round(time.Second).String()
+		case p.out[i]:
+			w.State, w.Why = unhealthy, c.Health.why()
 		case p.by != Ordered:
 			w.Score, w.Why = p.why(r, i, total)
 		case !taken:
@@ -117,8 +119,12 @@ func (p *Plan) explain(to []Weighed, r *Route, now time.Time) []Weighed {
 		default:
 			w.Why = "later in order"
 		}
-		if ok && state == HalfOpen {
+		switch {
+		case ok && state == HalfOpen:
 			w.State = state.String()
+		case ok && !p.out[i] && c.Health.Down():
+			w.State = unhealthy
+			w.Why += "; " + c.Health.why() + ", but nothing healthy is left"
 		}
 		to = append(to, w)
 	}

@@ -239,11 +239,30 @@ func (p *Plan) weigh(r *Route, now time.Time) (time.Duration, schema.Class) {
 			}
 		}
 	}
+	p.passOverUnhealthy(r)
 	p.rank(r, now)
 	if p.Explain {
 		p.weighed = p.explain(p.weighed, r, now)
 	}
 	return wait, class
+}
+
+// passOverUnhealthy takes out the candidates whose health checks fail, unless
+// nothing else is left.
+func (p *Plan) passOverUnhealthy(r *Route) {
+	down, up := false, false
+	for i := range r.Candidates {
+		if !p.out[i] {
+			d := r.Candidates[i].Health.Down()
+			down, up = down || d, up || !d
+		}
+	}
+	if !down || !up {
+		return
+	}
+	for i := range r.Candidates {
+		p.out[i] = p.out[i] || r.Candidates[i].Health.Down()
+	}
 }
 
 // ready tells whether candidate i can be tried, else when it may and whether

@@ -11,20 +11,22 @@ import (
 	"sluice/providers/schema"
 )
 
-// Registry holds the targets and pools of one configuration. Pools are made
-// while the configuration is built, by one goroutine; targets may be added at
+// Registry holds the targets, pools and places of one configuration. Pools and
+// places are made while the configuration is built, by one goroutine; targets may be added at
 // any time, from any goroutine.
 type Registry struct {
 	mu      sync.Mutex // of targets
 	targets map[targetKey]*Target
 	pools   map[string]*Pool
 	queues  map[string]*Queue
+	places  map[string]asked
 	tell    func(Change)
 
 	// Those of the configuration before, whose state is taken over.
 	oldTargets map[targetKey]*Target
 	oldPools   map[string]*Pool
 	oldQueues  map[string]*Queue
+	oldPlaces  map[string]asked
 }
 
 // targetKey: two routes that set different breakers for a target do not share
@@ -41,10 +43,10 @@ func NewRegistry(prev *Registry) *Registry { return NewWatchedRegistry(prev, nil
 // NewWatchedRegistry is NewRegistry with one who is told what changes, by the
 // goroutine of the call that changed it. Targets that live on keep theirs.
 func NewWatchedRegistry(prev *Registry, tell func(Change)) *Registry {
-	r := &Registry{targets: map[targetKey]*Target{}, pools: map[string]*Pool{}, queues: map[string]*Queue{}, tell: tell}
+	r := &Registry{targets: map[targetKey]*Target{}, pools: map[string]*Pool{}, queues: map[string]*Queue{}, places: map[string]asked{}, tell: tell}
 	if prev != nil {
 		prev.mu.Lock()
-		r.oldTargets, r.oldPools, r.oldQueues = maps.Clone(prev.targets), prev.pools, prev.queues
+		r.oldTargets, r.oldPools, r.oldQueues, r.oldPlaces = maps.Clone(prev.targets), prev.pools, prev.queues, prev.places
 		prev.mu.Unlock()
 	}
 	return r
@@ -99,6 +101,17 @@ func (r *Registry) Queue(route string, policy QueuePolicy) *Queue {
 	q.policy.Store(&policy)
 	r.queues[route] = q
 	return q
+}
+
+// Health is that of a place, which is checked by asking so once Checks follow
+// the registry. One whose check has not changed keeps its state.
+func (r *Registry) Health(name string, policy Check, ask Ask) *Health {
+	h := r.oldPlaces[name].health
+	if h == nil || h.policy != policy {
+		h = &Health{Name: name, policy: policy, tell: r.tell}
+	}
+	r.places[name] = asked{h, ask}
+	return h
 }
 
 // SetBreaker takes an operator's word about every target with this ID.

@@ -228,13 +228,14 @@ func (a *Attempt) noteKey(e *schema.Error, now time.Time) {
 	}
 }
 
-// Change is a turn for the worse or the better of a target, or of one of the
-// secrets that it is asked with.
+// Change is a turn for the worse or the better of a target, of one of the
+// secrets that it is asked with, or of the place where targets are.
 type Change struct {
 	Target   string // empty: the secret is out at every target of the provider
 	Provider string // where Target is empty
 	Key      string // the secret's label; empty: the target itself
-	From, To string // closed, half_open, open; or ready, cooling
+	From, To string // closed, half_open, open; or ready, cooling; or healthy, unhealthy
 	Until    time.Time
 	Why      schema.Class
+	Error    string // of the health check that failed
 }

@@ -36,9 +36,10 @@ type Route struct {
 // Candidate is one target that can serve a route.
 type Candidate struct {
 	Target *Target
-	Weight int    // 0 means 1
-	Pool   *Pool  // nil: it takes no secret
-	Model  string // what a secret's model patterns are compared with
+	Weight int     // 0 means 1
+	Pool   *Pool   // nil: it takes no secret
+	Health *Health // of the place where it is; nil: nobody checks it
+	Model  string  // what a secret's model patterns are compared with
 	// Payload is what the caller needs to attempt it.
 	Payload any
 

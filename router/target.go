@@ -68,6 +68,9 @@ type TargetStatus struct {
 	// for the provider's rate limit; zero: it is not.
 	Cooling time.Time    `json:"cooling_until,omitzero"`
 	Keys    []LaneStatus `json:"keys,omitempty"` // where it is asked with several
+	// Health is that of its place, healthy or unhealthy, as whoever knows where
+	// it is fills in; empty: nobody checks it.
+	Health string `json:"health,omitempty"`
 }
 
 // LaneStatus is one secret at one target.

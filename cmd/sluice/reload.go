@@ -304,6 +304,13 @@ func (s *server) gauges() telemetry.Gauges {
 		Breakers: func(yield func(string, float64)) {
 			breakerStates(s.build.view().registry.Targets(time.Now()), yield)
 		},
+		Health: func(yield func(string, bool)) {
+			for _, p := range s.build.view().providers {
+				if p.Health != nil {
+					yield(p.Name, !p.Health.Down())
+				}
+			}
+		},
 		Guards: func(yield func(string, *guard.Figures)) {
 			for name, g := range s.build.view().guards {
 				yield(name, g.Figures)

@@ -26,6 +26,7 @@ import (
 type builder struct {
 	clients  map[string]cachedClient
 	registry *router.Registry
+	checks   router.Checks
 	figures  map[string]*guard.Figures // of guards, by name
 	current  atomic.Pointer[view]
 }
@@ -94,6 +95,7 @@ func (b *builder) snapshot(ctx context.Context, s *server, cfg *config.Config) (
 	b.registry = v.registry
 	b.keepFigures(v)
 	b.current.Store(v)
+	b.checks.Follow(v.registry)
 	return gateway.NewSnapshot(gateway.Parts{
 		Settings: gateway.Settings{
 			BodyLimit: int64(cfg.Server.BodyLimit), TrustedProxies: cfg.Server.Trusted,
@@ -394,7 +396,7 @@ func (m *modelBuilder) addTarget(to *gateway.Model, t config.Target, breaker *co
 	to.Targets = append(to.Targets, target)
 	to.Route.Candidates = append(to.Route.Candidates, router.Candidate{
 		Target: m.reg.Target(target.Name, breakerOf(breaker)), Weight: int(t.Weight),
-		Pool: target.Provider.Pool, Model: target.Model, Payload: target,
+		Pool: target.Provider.Pool, Health: target.Provider.Health, Model: target.Model, Payload: target,
 	})
 	return nil
 }

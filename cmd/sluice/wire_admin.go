@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sluice/billing"
+	"sluice/gateway"
 	"sluice/gateway/admin"
 	"sluice/gateway/cache"
 	"sluice/gateway/console"
@@ -99,18 +100,7 @@ func (s *server) adminView() admin.View {
 	out.Budgets = append(out.Budgets, v.owners.People(now)...)
 	targets := v.registry.Targets(now)
 	for _, p := range v.providers {
-		ap := admin.Provider{Name: p.Name, Kind: p.Kind, BaseURL: p.BaseURL, Keys: v.registry.Secrets(p.Name, now), Limits: p.Limits.OwnLimits()}
-		for i, k := range p.Pool.Secrets() {
-			if o, ok := k.Payload.(*billing.Owner); ok {
-				ap.Keys[i].Limits = o.OwnLimits()
-			}
-		}
-		for _, t := range targets {
-			if provider, _, _ := strings.Cut(t.ID, "/"); provider == p.Name {
-				ap.Targets = append(ap.Targets, t)
-			}
-		}
-		out.Providers = append(out.Providers, ap)
+		out.Providers = append(out.Providers, v.providerShown(p, targets, now))
 	}
 	for _, m := range v.models {
 		am := admin.Model{ID: m.Name, OwnedBy: "sluice", Balance: string(m.Route.Balance), Limits: m.Limits.OwnLimits(), Queue: m.Route.Queue.Status()}
@@ -136,6 +126,27 @@ func (s *server) adminView() admin.View {
 		out.Prompts = append(out.Prompts, admin.Prompt{Name: p.Name, Path: p.Path, Summary: p.Template.Sluice.Summary,
 			Model: p.Template.Model, Access: string(p.Template.Sluice.Access), Team: p.Template.Sluice.Team, Version: p.Version,
 			Labels: set.Labels(p.Name), Split: set.Split(p.Name), Source: source})
+	}
+	return out
+}
+
+// providerShown is a provider with its keys and those of all targets that are
+// its own, as they stand now.
+func (v *view) providerShown(p *gateway.Provider, all []router.TargetStatus, now time.Time) admin.Provider {
+	out := admin.Provider{Name: p.Name, Kind: p.Kind, BaseURL: p.BaseURL, Health: p.Health.Status(),
+		Keys: v.registry.Secrets(p.Name, now), Limits: p.Limits.OwnLimits()}
+	for i, k := range p.Pool.Secrets() {
+		if o, ok := k.Payload.(*billing.Owner); ok {
+			out.Keys[i].Limits = o.OwnLimits()
+		}
+	}
+	for _, t := range all {
+		if provider, _, _ := strings.Cut(t.ID, "/"); provider == p.Name {
+			if out.Health != nil {
+				t.Health = out.Health.State
+			}
+			out.Targets = append(out.Targets, t)
+		}
 	}
 	return out
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -44,6 +45,9 @@ func (b *builder) providers(s *server, cfg *config.Config, reg *router.Registry,
 			return nil, fmt.Errorf("providers.%s: %w", name, err)
 		}
 		g := &gateway.Provider{Name: name, Kind: client.kind, BaseURL: client.base, Client: client.client, Pool: reg.Pool(name, secrets...)}
+		if g.Health, err = health(reg, p, g); err != nil {
+			return nil, fmt.Errorf("providers.%s: %w", name, err)
+		}
 		if err := describe(g, p, entry, set); err != nil {
 			return nil, fmt.Errorf("providers.%s: %w", name, err)
 		}
@@ -56,6 +60,23 @@ func (b *builder) providers(s *server, cfg *config.Config, reg *router.Registry,
 	}
 	b.clients = clients
 	return list, nil
+}
+
+// health is how a provider is checked; nil: it is not. Its first key is used,
+// whatever has become of it: a refusal proves that the provider answers.
+func health(reg *router.Registry, p config.Provider, g *gateway.Provider) (*router.Health, error) {
+	if p.Health == nil {
+		return nil, nil
+	}
+	path, secret := p.HealthPath(g.Kind), ""
+	if path == "" {
+		return nil, fmt.Errorf("health.path is missing: for the kind %s no path is known that costs nothing", g.Kind)
+	}
+	if list := g.Pool.Secrets(); len(list) > 0 {
+		secret = list[0].Value
+	}
+	policy := router.Check{Every: p.Health.Every, Timeout: p.Health.Timeout, Fails: int(p.Health.Fails), Passes: int(p.Health.Passes)}
+	return reg.Health(g.Name, policy, func(ctx context.Context) error { return g.Client.Check(ctx, secret, path) }), nil
 }
 
 // lookUp is the catalogue's entry of a provider: by its name, else by its

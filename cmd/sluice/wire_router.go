@@ -10,7 +10,7 @@ import (
 // standing logs what turns with a target or one of a provider's keys.
 func (s *server) standing(c router.Change) {
 	level := slog.LevelWarn
-	if c.To == "closed" || c.To == "half_open" {
+	if c.To == "closed" || c.To == "half_open" || c.To == "healthy" {
 		level = slog.LevelInfo
 	}
 	args := []any{"from", c.From, "to", c.To}
@@ -23,9 +23,15 @@ func (s *server) standing(c router.Change) {
 		args = append(args, "key", c.Key)
 	}
 	what := "a breaker has changed"
-	if c.To == "cooling" {
+	switch c.To {
+	case "cooling":
 		what = "a provider's key cools down"
 		args = append(args, "until", c.Until, "why", string(c.Why))
+	case "unhealthy":
+		what = "a provider fails its health checks"
+		args = append(args, "error", c.Error)
+	case "healthy":
+		what = "a provider passes its health checks again"
 	}
 	s.log.Log(context.Background(), level, what, args...)
 }

@@ -128,7 +128,8 @@ type Provider struct {
 	Name    string                `json:"name"`
 	Kind    string                `json:"kind"`
 	BaseURL string                `json:"base_url,omitempty"`
-	State   string                `json:"state"` // ok, degraded or down: left empty, it is worked out
+	State   string                `json:"state"`            // ok, degraded or down: left empty, it is worked out
+	Health  *router.HealthStatus  `json:"health,omitempty"` // nil: it is not checked
 	Targets []router.TargetStatus `json:"targets"`
 	Keys    []router.SecretStatus `json:"keys"`
 	Limits  *billing.Limits       `json:"limits,omitempty"`

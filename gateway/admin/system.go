@@ -34,6 +34,8 @@ func (p *Provider) state() string {
 		}
 	}
 	switch {
+	case p.Health != nil && p.Health.State != "healthy":
+		return "down"
 	case len(p.Targets) > 0 && open == len(p.Targets), len(p.Keys) > 0 && ready+partly == 0:
 		return "down"
 	case closed < len(p.Targets) || ready < len(p.Keys):

@@ -39,6 +39,7 @@ func (k *checker) provider(path []string, name string, p Provider) {
 		k.price(below(below(path, "prices"), model), model, p.Prices[model])
 	}
 	k.limits(below(path, "limits"), p.Limits)
+	k.health(below(path, "health"), p)
 	if p.MaxResponse == 0 {
 		k.fault(below(path, "max_response"), "want at least 1 byte")
 	}

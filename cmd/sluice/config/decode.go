@@ -28,6 +28,7 @@ var fresh = map[reflect.Type]func() any{
 	reflect.TypeFor[Team]():           func() any { return defaultTeam() },
 	reflect.TypeFor[Target]():         func() any { return Target{Weight: 1} },
 	reflect.TypeFor[Breaker]():        func() any { return DefaultBreaker() },
+	reflect.TypeFor[Health]():         func() any { return defaultHealth() },
 	reflect.TypeFor[GuardWebhook]():   func() any { return defaultGuardWebhook() },
 	reflect.TypeFor[GuardCall]():      func() any { return defaultGuardCall() },
 	reflect.TypeFor[Cache]():          func() any { return Cache{Scope: "team"} },

@@ -20,6 +20,7 @@ type Provider struct {
 	Prices      map[string]Price  `json:"prices"` // by model, or a pattern with *
 	MaxResponse Size              `json:"max_response"`
 	Limits      billing.Limits    `json:"limits"` // of all callers together, shared by the weights of their teams
+	Health      *Health           `json:"health"` // nil: it is not checked
 
 	Region string `json:"region"` // bedrock's; empty only where base_url names it
 
