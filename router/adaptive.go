@@ -13,7 +13,7 @@ const (
 	curious = 0.1
 	// One in so many calls goes to a candidate that was not chosen for long,
 	// at most: what was bad gets well some time.
-	probeEach = 64
+	probeEach = 128
 )
 
 // rankByReward scores candidates by what they may be expected to be worth, and
@@ -34,7 +34,7 @@ func (p *Plan) rankByReward(r *Route, now time.Time) {
 		if p.out[i] {
 			continue
 		}
-		if s, known := c.Target.learnt.time(p.Late, size, (*gauge).avg); known {
+		if s, known := c.Target.expected(p.Late, size, (*gauge).avg); known {
 			times.add(s)
 		}
 		if p.scores[i] >= 0 {
@@ -43,8 +43,9 @@ func (p *Plan) rankByReward(r *Route, now time.Time) {
 	}
 	top, sure := 0.0, average{}
 	for i := range r.Candidates {
-		l := &r.Candidates[i].Target.learnt
-		seconds, known := l.time(p.Late, size, (*gauge).avg)
+		t := r.Candidates[i].Target
+		l := &t.learnt
+		seconds, known := t.expected(p.Late, size, (*gauge).avg)
 		if !known {
 			seconds = times.mean()
 		}
@@ -64,8 +65,11 @@ func (p *Plan) rankByReward(r *Route, now time.Time) {
 		}
 	}
 	for i := range p.scores {
-		if !r.Candidates[i].Target.learnt.fine.known() && sure.n > 0 {
+		if t := r.Candidates[i].Target; !t.learnt.fine.known() && sure.n > 0 {
 			p.scores[i] = sure.mean() // neither better nor worse, until it is known
+			if t.InFlight() > 0 {
+				p.scores[i] = 0 // one call is enough to know it
+			}
 		}
 		if top > 0 {
 			p.scores[i] /= top

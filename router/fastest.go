@@ -11,13 +11,20 @@ const (
 	staleCalls = 20
 )
 
-// busyUnknown is the score of a candidate of which nothing is known yet and
-// which is being tried by another call.
-const busyUnknown = 1e-9
+// Of the scores of fastest, which else are answers a second.
+const (
+	// toLook is that of a candidate which one call should try.
+	toLook = 1e6
+	// busyUnknown is that of one of which nothing is known yet and which is
+	// being tried by another call.
+	busyUnknown = 1e-9
+	// What takes so many times as long as the best is not drawn at all: else a
+	// call that draws two bad ones goes to one of them.
+	tooSlow = 4
+)
 
-// rankBySpeed scores candidates by the time in which they may answer: the
-// peak-sensitive mean of what was seen, times the attempts that are in flight
-// with this one.
+// rankBySpeed scores candidates by the time in which they may answer, by the
+// peak-sensitive mean of what was seen.
 func (p *Plan) rankBySpeed(r *Route, now time.Time) {
 	size := r.size()
 	calls := r.calls.Load()
@@ -33,56 +40,60 @@ func (p *Plan) rankBySpeed(r *Route, now time.Time) {
 	for i := range r.Candidates {
 		t := r.Candidates[i].Target
 		busy := float64(t.InFlight())
-		seconds, known := t.learnt.time(p.Late, size, (*gauge).top)
+		seconds, known := t.expected(p.Late, size, (*gauge).top)
 		stale := p.scores[i] == 1 && now.UnixNano()-t.learnt.last() >= int64(staleAfter)
 		switch {
 		case busy == 0 && (!known || stale):
-			p.scores[i] = 1
+			p.scores[i] = toLook
 		case !known:
 			p.scores[i] = busyUnknown / busy
 		default:
-			p.scores[i] = 1 / (1 + seconds*(busy+1))
+			p.scores[i] = 1 / (0.001 + seconds)
 		}
 	}
 }
 
-// better is the candidate with the higher score of two that the seed draws.
-// That the best of all is not always taken keeps calls that come at once from
-// rushing to it.
+// better is the candidate with the higher score of two that the seed draws
+// among the good ones. That the best of all is not always taken keeps calls
+// that come at once from rushing to it.
 func better(out []bool, scores []float64, seed uint64) int {
-	n := 0
-	for _, o := range out {
+	least := 0.0
+	for i, o := range out {
 		if !o {
+			least = max(least, scores[i]/tooSlow)
+		}
+	}
+	n := 0
+	for i, o := range out {
+		if !o && scores[i] >= least {
 			n++
 		}
 	}
 	if n == 0 {
 		return -1
 	}
-	a := nth(out, int(seed%uint64(n)))
+	good := func(k int) int { // the place of the k-th
+		for i, o := range out {
+			if o || scores[i] < least {
+				continue
+			}
+			if k == 0 {
+				return i
+			}
+			k--
+		}
+		return -1
+	}
+	a := good(int(seed % uint64(n)))
 	if n == 1 {
 		return a
 	}
 	skip := 1 + int(seed/uint64(n)%uint64(n-1))
-	b := nth(out, (int(seed%uint64(n))+skip)%n)
+	b := good((int(seed%uint64(n)) + skip) % n)
 	if scores[b] > scores[a] {
 		return b
 	}
 	return a
-}
-
-// nth is the place of the k-th that is not out.
-func nth(out []bool, k int) int {
-	for i, o := range out {
-		if o {
-			continue
-		}
-		if k == 0 {
-			return i
-		}
-		k--
-	}
-	return -1
 }
 
 // size is what an answer of the route is expected to hold.

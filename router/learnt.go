@@ -74,6 +74,7 @@ type learnt struct {
 	whole gauge // to the end of an answer that came whole
 	size  gauge // units in an answer
 	fine  gauge // 1 for an attempt that went well, 0 for one that failed
+	busy  gauge // attempts in flight beside one that went well
 
 	tails atomic.Pointer[tails] // nil: no route asks for them
 }
@@ -90,6 +91,16 @@ func (l *learnt) time(late bool, size float64, read func(*gauge) float64) (secon
 		return seconds, true
 	}
 	return read(&l.whole), whole
+}
+
+// expected is how long the target will take for an answer of so many units, as
+// was learnt (see time), times the attempts that are in flight with this one as
+// a multiple of those that usually were: a target that is quick under its load
+// is not slow for it, but what piles up tells that it has become so before the
+// first slow answer is there.
+func (t *Target) expected(late bool, size float64, read func(*gauge) float64) (seconds float64, known bool) {
+	seconds, known = t.learnt.time(late, size, read)
+	return seconds * max(1, float64(t.InFlight()+1)/(t.learnt.busy.avg()+1)), known
 }
 
 // last is when a time was last learnt, Unix nanoseconds.
@@ -118,6 +129,7 @@ func (a *Attempt) learn(e *schema.Error, health outcome, took time.Duration, now
 	switch {
 	case !failed:
 		l.fine.add(1, now, share)
+		l.busy.add(float64(a.Candidate.Target.InFlight()), now, 0)
 		if !a.late {
 			l.whole.add(took.Seconds(), now, share)
 			if t := l.tails.Load(); t != nil {
