@@ -23,7 +23,7 @@ func (c *Call) takeBody() error {
 	size, limit := r.Header.ContentLength(), int(c.snap.Settings.BodyLimit)
 	if size > limit {
 		drainBody(c.rc)
-		c.rc.Request.SetConnectionClose()
+		c.from.closes = true
 		return errTooLarge(int64(limit))
 	}
 	c.from.body = bodyBuffers.Get().(*[]byte)
@@ -44,7 +44,7 @@ func (c *Call) takeBody() error {
 		return proxy.CutShort(err)
 	case len(buf) > limit:
 		drainBody(c.rc)
-		c.rc.Request.SetConnectionClose()
+		c.from.closes = true
 		return errTooLarge(int64(limit))
 	}
 	r.SetBodyRaw(buf)

@@ -67,6 +67,7 @@ type origin struct {
 	cache            string          // what the call that makes this one said of the cache
 	route            *proxy.Exchange // that it is; nil: it goes to no route
 	body             *[]byte         // memory of its request's body
+	closes           bool            // its connection is not read any further
 }
 
 // money is what a call may cost.

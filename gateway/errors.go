@@ -27,6 +27,9 @@ func (c *Call) fail(err error) {
 	rc.SetStatusCode(e.Status)
 	c.commonHeaders()
 	h := &rc.Response.Header
+	if c.from.closes {
+		h.SetConnectionClose()
+	}
 	if e.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.FormatInt(int64(math.Ceil(e.RetryAfter.Seconds())), 10))
 	}

@@ -75,7 +75,7 @@ func (c *Call) dispatch() error {
 	e, ok := endpoints[path]
 	if fault := malformed(&c.rc.Request.Header); fault != nil {
 		c.speaks = dialectOf(path)
-		c.rc.Request.SetConnectionClose()
+		c.from.closes = true
 		return fault
 	}
 	if !ok && c.snap.routes != nil && !c.claims(path) {

@@ -37,7 +37,7 @@ func (c *Call) serveRoute() (found bool, err error) {
 	raw, query, _ := bytes.Cut(target, []byte{'?'})
 	if err := x.Path.Normalise(raw); err != nil {
 		x.Release()
-		c.speaks = dialectOf(c.from.path)
+		c.speaks, c.from.closes = dialectOf(c.from.path), true
 		return true, &schema.Error{Code: schema.CodeInvalidRequest, Status: fasthttp.StatusBadRequest, Origin: schema.OriginGateway,
 			Class: schema.ClassInvalidRequest, Message: err.Error(), Cause: err}
 	}
@@ -76,7 +76,7 @@ func (c *Call) leaveBody(err error) {
 		return
 	}
 	drainBody(c.rc)
-	c.rc.Request.SetConnectionClose()
+	c.from.closes = true
 }
 
 // originForm is the path and query of a request's target.
