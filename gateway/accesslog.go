@@ -117,6 +117,9 @@ func appendJSONLine(b []byte, c *Call, stamp []byte) []byte {
 	b = appendField(b, "model", e.Model)
 	b = appendField(b, "target", e.Target)
 	b = appendField(b, "prompt", e.Prompt)
+	if x := c.from.route; x != nil {
+		b = appendField(b, "route", x.Route.Name)
+	}
 	b = appendField(b, "cache", e.Cache)
 	b = appendNumber(b, "attempts", int64(len(e.Attempts)))
 	b = appendNumber(b, "input_tokens", e.Usage.Input)
@@ -146,7 +149,11 @@ func appendTextLine(b []byte, c *Call, stamp []byte) []byte {
 	}
 	b = strconv.AppendInt(append(b, ' '), int64(e.Status), 10)
 	b = append(append(b, ' '), e.Latency.Round(time.Microsecond).String()...)
-	for _, f := range [][2]string{{"call", e.Call}, {"key", e.Key}, {"target", e.Target}, {"cache", e.Cache}, {"code", e.Code}} {
+	route := ""
+	if x := c.from.route; x != nil {
+		route = x.Route.Name
+	}
+	for _, f := range [][2]string{{"call", e.Call}, {"key", e.Key}, {"route", route}, {"target", e.Target}, {"cache", e.Cache}, {"code", e.Code}} {
 		if f[1] != "" {
 			b = appendWord(append(append(append(b, ' '), f[0]...), '='), f[1])
 		}

@@ -92,6 +92,18 @@ func (c *Call) callerIP() string {
 	return addr.String()
 }
 
+// peer is the address of the connection, and whether it is a proxy that is
+// believed.
+func (c *Call) peer() (ip string, trusted bool) {
+	nets := c.snap.Settings.TrustedProxies
+	if conn, ok := c.rc.Conn().(*callerConn); ok && len(nets) == 0 && conn.ip != "" {
+		return conn.ip, false
+	}
+	addr, _ := netip.AddrFromSlice(c.rc.RemoteIP())
+	addr = addr.Unmap()
+	return addr.String(), containsAddr(nets, addr)
+}
+
 func allowsIP(k *billing.Key, ip string) bool {
 	addr, err := netip.ParseAddr(ip)
 	return err == nil && k.AllowsIP(addr.Unmap())

@@ -9,6 +9,7 @@ import (
 
 	"sluice/billing"
 	"sluice/gateway/guard"
+	"sluice/gateway/proxy"
 	"sluice/prompts"
 	"sluice/providers"
 	"sluice/providers/dialect"
@@ -64,6 +65,9 @@ type origin struct {
 	arm              *prompts.Arm    // of the split that chose the prompt's version; nil: none did
 	subscription     *Subscription   // that it counts in; nil: none
 	cache            string          // what the call that makes this one said of the cache
+	route            *proxy.Exchange // that it is; nil: it goes to no route
+	body             *[]byte         // memory of its request's body
+	closes           bool            // its connection is not read any further
 }
 
 // money is what a call may cost.
@@ -135,6 +139,8 @@ func (c *Call) open() {
 // else its team, else the settings.
 func (c *Call) leaving() Leaving {
 	switch {
+	case c.from.route != nil: // there is nothing to be charged for
+		return Leaving{}
 	case c.model != nil && c.model.Leaving != nil:
 		return *c.model.Leaving
 	case c.caller != nil && c.caller.Leaving != nil:
@@ -158,6 +164,7 @@ func (c *Call) close() {
 func (c *Call) release() {
 	trail, plan := c.trail[:0], c.plan
 	plan.Reset()
+	giveBody(c.from.body)
 	*c = Call{trail: trail, plan: plan}
 	callPool.Put(c)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"sluice/gateway/proxy"
 	"sluice/providers/schema"
 	"sluice/providers/wire"
 )
@@ -26,6 +27,9 @@ func (c *Call) fail(err error) {
 	rc.SetStatusCode(e.Status)
 	c.commonHeaders()
 	h := &rc.Response.Header
+	if c.from.closes {
+		h.SetConnectionClose()
+	}
 	if e.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.FormatInt(int64(math.Ceil(e.RetryAfter.Seconds())), 10))
 	}
@@ -116,7 +120,9 @@ func (g *Gateway) serverError(rc *fasthttp.RequestCtx, err error) {
 	case errors.As(err, &timeout) && timeout.Timeout():
 		e.Status, e.Message = fasthttp.StatusRequestTimeout, "the request did not arrive in time"
 	}
-	drainBody(rc, err)
+	if errors.Is(err, fasthttp.ErrBodyTooLarge) {
+		drainBody(rc)
+	}
 	c := g.newCall(rc)
 	c.speaks = dialectOf(c.from.path)
 	c.fail(e)
@@ -132,10 +138,7 @@ const (
 
 // drainBody reads on in a body that is too large. A caller that sees its
 // connection close while it still writes never gets to read why.
-func drainBody(rc *fasthttp.RequestCtx, err error) {
-	if !errors.Is(err, fasthttp.ErrBodyTooLarge) {
-		return
-	}
+func drainBody(rc *fasthttp.RequestCtx) {
 	conn := rc.Conn()
 	left := rc.Request.Header.ContentLength()
 	if left < 0 || left > drainBytes {
@@ -164,10 +167,7 @@ func errNotFound(path string) *schema.Error {
 		Message: "nothing is served at " + path}
 }
 
-func errTooLarge(limit int64) *schema.Error {
-	return &schema.Error{Code: schema.CodeTooLarge, Status: fasthttp.StatusRequestEntityTooLarge, Origin: schema.OriginGateway,
-		Message: "the body is larger than the limit of " + strconv.FormatInt(limit, 10) + " bytes"}
-}
+func errTooLarge(limit int64) *schema.Error { return proxy.ErrTooLarge(limit) }
 
 func errMethod(c *Call, allow string) *schema.Error {
 	c.from.allowed = allow

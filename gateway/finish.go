@@ -175,11 +175,21 @@ func (c *Call) finish() {
 	}()
 	c.close()
 	c.record()
-	if c.entry.Operation != "" || c.err != nil { // a probe is no call
+	x := c.from.route
+	switch {
+	case x != nil:
+		if x.Route.Series != nil {
+			x.Route.Series.Ended(c.entry.Status, c.entry.Code, c.entry.Latency)
+		}
+	case c.entry.Operation != "" || c.err != nil: // a probe is no call
 		g.metrics.Call(&c.entry)
 	}
 	if g.access != nil {
 		g.access.add(c)
+	}
+	if x != nil {
+		c.from.route = nil
+		x.Release()
 	}
 }
 

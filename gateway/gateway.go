@@ -53,6 +53,7 @@ type Gateway struct {
 	replays   replays
 	cache     *cache.Store
 	server    *fasthttp.Server
+	bodyPause time.Duration // the longest that a caller may pause within a body that is passed on
 
 	ctx      context.Context // of all calls; ends when draining takes too long
 	cancel   context.CancelFunc
@@ -67,7 +68,7 @@ type Gateway struct {
 func New(o Options, first *Snapshot) *Gateway {
 	g := &Gateway{
 		prompts: o.Prompts, spool: o.Spool, ledger: o.Ledger, counter: o.Counter,
-		metrics: o.Metrics, log: o.Log, ids: newIDSource(), used: map[string]time.Time{}, cache: cache.New(cacheBytes),
+		metrics: o.Metrics, log: o.Log, ids: newIDSource(), used: map[string]time.Time{}, cache: cache.New(cacheBytes), bodyPause: o.ReadTimeout,
 	}
 	g.Swap(first)
 	if o.Responses != nil {
@@ -93,6 +94,7 @@ func New(o Options, first *Snapshot) *Gateway {
 		NoDefaultDate:                false,
 		CloseOnShutdown:              true,
 		DisablePreParseMultipartForm: true,
+		StreamRequestBody:            true, // what goes to a route may be passed on as it comes
 		Logger:                       serverLogger{o.Log},
 	}
 	if g.responses != nil {

@@ -26,9 +26,10 @@ func (g *Gateway) handle(rc *fasthttp.RequestCtx) {
 				s.c, c.stream = nil, nil
 				_ = s.from.Close()
 			}
+			c.from.route.GiveUp(errInternal())
 			c.fail(errInternal())
 		}
-		if c.stream == nil && c.session == nil {
+		if c.stream == nil && c.session == nil && !c.from.route.Held() {
 			c.finish()
 		}
 	}()
@@ -71,7 +72,22 @@ func serving(op schema.Operation) func(*Call) error {
 // dispatch finds what is served at the call's path.
 func (c *Call) dispatch() error {
 	path := c.from.path
-	if e, ok := endpoints[path]; ok {
+	e, ok := endpoints[path]
+	if fault := malformed(&c.rc.Request.Header); fault != nil {
+		c.speaks = dialectOf(path)
+		c.from.closes = true
+		return fault
+	}
+	if !ok && c.snap.routes != nil && !c.claims(path) {
+		if found, err := c.serveRoute(); found {
+			return err
+		}
+	}
+	if err := c.takeBody(); err != nil {
+		c.speaks = dialectOf(path)
+		return err
+	}
+	if ok {
 		c.speaks = e.speaks
 		return c.allow(e.method, e.serve)
 	}

@@ -39,6 +39,9 @@ func (c *Call) commonHeaders() {
 	if c.caller != nil {
 		c.limitHeaders()
 	}
+	if x := c.from.route; x != nil && x.Limit.Set {
+		c.routeLimitHeaders(x)
+	}
 	if c.from.explain && c.plan.Route != nil {
 		h.Set("X-Sluice-Explain", c.explanation())
 	}

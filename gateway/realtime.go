@@ -127,10 +127,15 @@ func (c *Call) hijack(shake handshake, host *upstream.Tunnel) {
 	}
 	c.entry.Status = fasthttp.StatusSwitchingProtocols
 	c.session = &session{c: c, host: host, head: head + "\r\n"}
+	c.take(c.session)
+}
+
+// take lets a session have the connection once the server lets go of it.
+func (c *Call) take(s *session) {
 	if conn, ok := c.rc.Conn().(*callerConn); ok {
-		c.session.conn = conn
-		conn.session.Store(c.session)
+		s.conn = conn
+		conn.session.Store(s)
 	}
 	c.rc.HijackSetNoResponse(true)
-	c.rc.Hijack(c.session.run)
+	c.rc.Hijack(s.run)
 }

@@ -14,7 +14,6 @@ import (
 
 	"sluice/providers/dialect"
 	"sluice/providers/schema"
-	"sluice/providers/upstream"
 	"sluice/providers/wire"
 )
 
@@ -34,7 +33,7 @@ const (
 // tells its usage: that is charged, and money is held for the next.
 type session struct {
 	c      *Call
-	host   *upstream.Tunnel
+	host   io.ReadWriteCloser
 	head   string // the answer to the handshake
 	client net.Conn
 	conn   *callerConn // which ends the session if that does not begin; nil: nothing does
@@ -68,7 +67,11 @@ func (s *session) run(client net.Conn) {
 		c.finish()
 	}()
 	err := s.write([]byte(s.head))
-	if err == nil {
+	switch {
+	case err != nil:
+	case c.from.route != nil:
+		err = s.pipe()
+	default:
 		err = s.relay()
 	}
 	s.end(err)
@@ -164,6 +167,9 @@ func (s *session) end(err error) {
 	c := s.c
 	own, policy := err.(*schema.Error)
 	switch {
+	case c.from.route != nil:
+		s.endRoute(err)
+		return
 	case err == nil:
 	case s.gone.Load():
 		c.entry.Disconnect = true

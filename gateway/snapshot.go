@@ -12,6 +12,7 @@ import (
 
 	"sluice/billing"
 	"sluice/gateway/guard"
+	"sluice/gateway/proxy"
 	"sluice/gateway/telemetry"
 	"sluice/providers"
 	"sluice/providers/schema"
@@ -30,6 +31,7 @@ type Snapshot struct {
 	bare     map[string]string // a bare model id that one provider has → provider/model
 	list     []ModelInfo
 	registry *router.Registry
+	routes   *proxy.Tree // nil: there are none
 
 	providers map[string]*Provider
 	direct    sync.Map     // provider/model → *Model, made at first use
@@ -175,12 +177,13 @@ type Parts struct {
 	// Registry keeps what is learnt of targets, also of those first asked for
 	// by a call.
 	Registry *router.Registry
+	Routes   *proxy.Tree // nil: there are none
 }
 
 // NewSnapshot indexes the parts.
 func NewSnapshot(p Parts) *Snapshot {
 	s := &Snapshot{
-		Settings: p.Settings, owners: p.Owners, bare: p.Bare, list: p.List, registry: p.Registry,
+		Settings: p.Settings, owners: p.Owners, bare: p.Bare, list: p.List, registry: p.Registry, routes: p.Routes,
 		callers:   make(map[[32]byte]*Caller, len(p.Callers)),
 		models:    make(map[string]*Model, len(p.Models)),
 		providers: make(map[string]*Provider, len(p.Providers)),

@@ -16,6 +16,7 @@ import (
 	"sluice/gateway"
 	"sluice/gateway/cache"
 	"sluice/gateway/guard"
+	"sluice/gateway/proxy"
 	"sluice/prompts"
 	"sluice/router"
 )
@@ -28,6 +29,7 @@ type builder struct {
 	registry *router.Registry
 	checks   router.Checks
 	figures  map[string]*guard.Figures // of guards, by name
+	standing standingRoutes
 	current  atomic.Pointer[view]
 }
 
@@ -50,6 +52,7 @@ type view struct {
 	models        []*gateway.Model
 	guards        map[string]*guard.Guard
 	registry      *router.Registry
+	routes        *proxy.Tree
 	set           int    // prices that were set so far: none is ever changed
 	revision      string // digest of the configuration and of what the store adds
 }
@@ -91,9 +94,14 @@ func (b *builder) snapshot(ctx context.Context, s *server, cfg *config.Config) (
 	if err != nil {
 		return nil, err
 	}
+	var keep standingRoutes
+	if v.routes, keep, err = b.routes(s, cfg, v.registry); err != nil {
+		return nil, err
+	}
 	v.revision = revisionOf(v)
 	b.registry = v.registry
 	b.keepFigures(v)
+	b.keepRoutes(keep)
 	b.current.Store(v)
 	b.checks.Follow(v.registry)
 	return gateway.NewSnapshot(gateway.Parts{
@@ -104,7 +112,7 @@ func (b *builder) snapshot(ctx context.Context, s *server, cfg *config.Config) (
 			Defaults: cfg.Defaults.ByName(),
 		},
 		Owners: v.owners, Callers: callers, Models: v.models, Providers: v.providers,
-		Bare: bareNames(v.providers), List: listModels(v.models, v.providers), Registry: v.registry,
+		Bare: bareNames(v.providers), List: listModels(v.models, v.providers), Registry: v.registry, Routes: v.routes,
 	}), nil
 }
 

@@ -37,7 +37,7 @@ func (s *server) adminPlane(addr string) (*http.Server, string, error) {
 		PromptOptions: admin.PromptOptions{Prompts: s.store.Prompts(), Splits: s.store.Prompts(), SplitReport: s.prompts.SplitReport, Subscriptions: s.store.Prompts(), LabelMoves: s.store.Prompts().Moves,
 			Publish: s.publish, Review: s.review, Test: s.testPrompt, Live: s.livePrompt},
 		Changed: s.changed, Reload: s.reload, Flush: s.flush, Correct: s.correct, Erase: s.erase,
-		SetBreaker: s.setBreaker, Explain: s.explain, Health: s.health,
+		SetBreaker: s.setBreaker, Explain: admin.Explain{Model: s.explain, Path: s.explainRoute}, Health: s.health,
 		Cache: admin.Cache{Figures: func() cache.Figures { return s.gateway.CacheFigures() }, Purge: func(q cache.Selection) int64 { return s.gateway.PurgeCache(q) }},
 		Console: func(api http.Handler) http.Handler {
 			pages = console.New(console.Options{API: api, Tokens: tokens, Location: s.location, DataURL: "http://" + s.started.Server.Listen,
@@ -117,6 +117,7 @@ func (s *server) adminView() admin.View {
 		out.Models = append(out.Models, am)
 	}
 	out.Guards, out.Plans, out.ProtectedLabels = guardsShown(v), sortedKeys(v.cfg.Plans), v.cfg.Prompts.Protected
+	out.Routes = routesShown(v, now)
 	set := s.prompts.Snapshot()
 	for _, p := range set.All() {
 		source := "store"

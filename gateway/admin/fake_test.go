@@ -225,6 +225,8 @@ func (w *world) view() View {
 		Providers: []Provider{{Name: "mock", Kind: "mock", Targets: slices.Clone(w.targets)}},
 		Models:    []Model{{ID: "fast", Targets: []string{"mock/echo"}}, {ID: "slow", Targets: []string{"mock/lorem-9"}}},
 		Prompts:   []Prompt{{Name: "mood", Path: "/mood", Version: 2, Source: "file"}},
+		Routes: []Route{{Name: "z", Order: 1, Backend: "http", Source: "file", Targets: []RouteTarget{{URL: "http://h", Weight: 2}}},
+			{Name: "a", Order: 2, Backend: "static", Source: "file"}},
 	}
 	return v
 }
@@ -259,9 +261,11 @@ func (w *world) options() Options {
 		Cache: Cache{Figures: func() cache.Figures {
 			return cache.Figures{Entries: 1, Models: []cache.ModelFigures{{Model: "fast", Entries: 1}}}
 		}, Purge: func(q cache.Selection) int64 { w.purged = append(w.purged, q); return 2 }},
-		Explain: func(model string) (router.Explanation, error) {
+		Explain: Explain{Model: func(model string) (router.Explanation, error) {
 			return router.Explanation{Chosen: "mock/" + model}, nil
-		},
+		}, Path: func(q RouteQuery) (RouteExplanation, error) {
+			return RouteExplanation{Path: q.Path, Route: q.Method + " " + q.Host, Backend: "http"}, nil
+		}},
 		Health:  func() Health { return Health{Status: "ok", Replicas: []Replica{{Name: "a", Revision: "r1"}}} },
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "sluice_calls_total 1") }),
 		Console: func(http.Handler) http.Handler {

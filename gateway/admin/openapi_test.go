@@ -75,6 +75,8 @@ func filled(r route) string {
 	switch {
 	case strings.Contains(r.path, "prompts"):
 		name = "mood"
+	case strings.Contains(r.path, "routes"):
+		name = "z"
 	case strings.Contains(r.path, "providers"):
 		name = "mock"
 	}

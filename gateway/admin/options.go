@@ -40,10 +40,9 @@ type Options struct {
 	Erase func(ctx context.Context, e billing.Erasure) (billing.Erased, error)
 	// SetBreaker takes an operator's word about a target (provider/model).
 	SetBreaker func(target string, mode router.Mode) error
-	// Explain tells what a call for a model would choose among.
-	Explain func(model string) (router.Explanation, error)
-	Health  func() Health
-	Cache   Cache
+	Explain    Explain
+	Health     func() Health
+	Cache      Cache
 
 	Metrics http.Handler // nil: /metrics is 404
 	// Console makes what is served outside /admin and /metrics, over this API
@@ -82,6 +81,12 @@ type PromptOptions struct {
 	Live func(ctx context.Context, name string, version int, label string) (*prompts.Live, error)
 }
 
+// Explain tells of decisions before they are made.
+type Explain struct {
+	Model func(name string) (router.Explanation, error) // what a call for a model would choose among
+	Path  func(RouteQuery) (RouteExplanation, error)    // which route a request would go to
+}
+
 // Cache is the cache of answers.
 type Cache struct {
 	Figures func() cache.Figures               // how it stands
@@ -99,6 +104,7 @@ type View struct {
 	Prompts   []Prompt
 	Plans     []string // that subscriptions may be of; none: any word is one
 	Guards    []Guard
+	Routes    []Route // in their order of precedence
 
 	ProtectedLabels []string // of prompts, beside production: only admins move them
 }

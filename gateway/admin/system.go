@@ -134,15 +134,18 @@ func (a *api) listModels(q *request) error {
 
 // explain tells which targets a call would be weighed between, and why.
 func (a *api) explain(q *request) error {
-	values, err := q.query("model")
+	values, err := q.query("model", "path", "host", "method")
 	if err != nil {
 		return err
 	}
+	if path := values.Get("path"); path != "" {
+		return a.explainRoute(q, RouteQuery{Method: values.Get("method"), Host: values.Get("host"), Path: path})
+	}
 	model := strings.TrimSpace(values.Get("model"))
 	if model == "" {
-		return schema.Invalid("model", "model is required: the name that a call would ask for")
+		return schema.Invalid("model", "model is required: the name that a call would ask for; or path, of a request to a route")
 	}
-	e, err := a.Explain(model)
+	e, err := a.Explain.Model(model)
 	if err != nil {
 		return err
 	}

@@ -135,7 +135,7 @@ func TestModelsExplainHealth(t *testing.T) {
 		t.Errorf("health %v", h)
 	}
 	o := w.options()
-	o.Explain = func(string) (router.Explanation, error) {
+	o.Explain.Model = func(string) (router.Explanation, error) {
 		return router.Explanation{}, &schema.Error{Code: schema.CodeModelNotFound, Status: 404, Message: "no such model"}
 	}
 	client{t, New(o), "viewer"}.problem("GET", "/admin/v1/explain?model=x", "", 404, "model_not_found", "no such")

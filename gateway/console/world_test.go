@@ -151,7 +151,7 @@ func (w *world) console() *Console {
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
 	var c *Console
 	admin.New(admin.Options{Tokens: func() []admin.Token { return w.tokens }, View: func() admin.View { return w.view }, Ledger: w, Tenants: w,
-		Changed: func(context.Context) error { return nil }, Explain: w.explain, Prices: priceStore{w}, SetBreaker: func(string, router.Mode) error { return nil },
+		Changed: func(context.Context) error { return nil }, Explain: admin.Explain{Model: w.explain}, Prices: priceStore{w}, SetBreaker: func(string, router.Mode) error { return nil },
 		Cache: admin.Cache{Figures: func() cache.Figures {
 			return cache.Figures{Entries: 3, Results: cache.Results{Hits: 1, Misses: 2, SavedUSD: billing.Dollar}, Models: []cache.ModelFigures{{Model: "fast", Entries: 3}}}
 		}, Purge: func(q cache.Selection) int64 { w.purged = append(w.purged, q); return 2 }},

@@ -34,6 +34,7 @@ type Metrics struct {
 	spoolFailed prometheus.Counter
 	cache       *prometheus.CounterVec
 	saved       prometheus.Counter
+	routes      routeSeries
 
 	input, cached, written, output, reasoning prometheus.Counter
 
@@ -109,10 +110,11 @@ func New() *Metrics {
 		Help: "Calls that a cache applies to, by what it had: hit, semantic or miss."}, []string{"result"})
 	m.saved = prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_cache_saved_usd_total",
 		Help: "What answers from the cache did not cost, in dollars. The ledger is exact; this is a float."})
+	m.routes = newRouteSeries()
 	m.input, m.cached = m.tokens.WithLabelValues("input"), m.tokens.WithLabelValues("cached_input")
 	m.written = m.tokens.WithLabelValues("cache_write")
 	m.output, m.reasoning = m.tokens.WithLabelValues("output"), m.tokens.WithLabelValues("reasoning")
-	m.registry.MustRegister(m.calls, m.duration, m.ttft, m.tokens, m.attempts, m.hedges, m.cost, m.spoolFailed, m.cache, m.saved,
+	m.registry.MustRegister(m.calls, m.duration, m.ttft, m.tokens, m.attempts, m.hedges, m.cost, m.spoolFailed, m.cache, m.saved, m.routes.requests, m.routes.duration,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"strings"
@@ -54,8 +55,22 @@ type Request struct {
 	Body     [][]byte  // its pieces: not touched, and not needed once Do has returned
 	Deadline time.Time // of the whole answer; zero: Options.Total alone
 
+	// What follows is of requests that are passed on for somebody else.
+
+	Host   string    // in place of the endpoint's own; empty: that
+	Lines  []byte    // more header lines as they go out, which are well formed
+	Stream io.Reader // a body that is sent as it comes, by a fresh connection
+	Size   int64     // its length; -1: it is sent in chunks
+	// Begin is when the answer must have begun, for a request without Stream;
+	// zero: Options.FirstByte alone.
+	Begin time.Time
+	// Through lets an answer pass whatever its encoding is.
+	Through bool
+
 	// Sent is told by Do: the whole request was written, whatever came of it.
 	Sent bool
+	// Begun likewise: some of it may have been.
+	Begun bool
 }
 
 // New makes the client of one endpoint. It does not connect.
@@ -137,7 +152,7 @@ func (c *Client) Do(ctx context.Context, q *Request) (*Response, error) {
 		return nil, cancelled(ctx.Err())
 	}
 	r.ctx, r.stop = ctx, afterFunc(ctx, r.Abort)
-	err := r.exchange(ctx, q, true)
+	err := r.exchange(ctx, q, q.Stream == nil)
 	if err == errStale {
 		err = r.exchange(ctx, q, false)
 	}

@@ -22,15 +22,32 @@ func (r *Response) exchange(ctx context.Context, q *Request, reuse bool) error {
 		return err
 	}
 	k.limit, k.until = r.client.opt.FirstByte, r.until
+	if at := q.Begin; q.Stream == nil && !at.IsZero() && (r.until.IsZero() || at.Before(r.until)) {
+		r.first, k.until = at, at
+	}
+	r.bare, r.through = q.Method == "HEAD", q.Through
 	k.out = r.client.appendHead(k.out[:0], q)
+	q.Begun = true
 	if err := k.send(q.Body); err != nil {
 		return r.sendError(k, err)
+	}
+	if q.Stream != nil {
+		if theirs, err := k.pump(q.Stream, q.Size); theirs != nil {
+			r.drop()
+			return theirs
+		} else if err != nil {
+			return r.sendError(k, err)
+		}
 	}
 	q.Sent = true
 	if _, err := k.in.Peek(1); err != nil {
 		return r.noAnswer(k, err)
 	}
-	return r.readHead(k)
+	err = r.readHead(k)
+	if !q.Begin.IsZero() {
+		r.Begun()
+	}
+	return err
 }
 
 // connect gives the response a connection, an idle one where it may and can.
@@ -85,6 +102,7 @@ func (r *Response) noAnswer(k *conn, err error) error {
 // readHead reads the head, past any 1xx, and prepares the body.
 func (r *Response) readHead(k *conn) error {
 	r.header = headers.Get().(*fasthttp.ResponseHeader)
+	r.header.SetNoDefaultContentType(r.through) // what is not there is not to be made up
 	for {
 		err := r.header.Read(k.in)
 		var small *fasthttp.ErrSmallBuffer
@@ -107,14 +125,14 @@ func (r *Response) readHead(k *conn) error {
 			return invalid(nil, "the provider wants to switch the protocol")
 		}
 	}
-	if enc := r.header.ContentEncoding(); len(enc) > 0 && string(enc) != "identity" {
+	if enc := r.header.ContentEncoding(); !r.through && len(enc) > 0 && string(enc) != "identity" {
 		r.drop()
 		return invalid(nil, "the provider's answer is compressed (%.20q), though nobody asked for it", enc)
 	}
 	k.limit = r.client.opt.Idle
 	r.keep = !r.header.ConnectionClose()
 	switch n := r.header.ContentLength(); {
-	case r.Status == 204 || r.Status == 304 || n == 0:
+	case r.bare || r.Status == 204 || r.Status == 304 || n == 0:
 		r.finish()
 	case n == -1:
 		r.chunked = true

@@ -28,8 +28,13 @@ func (c *Client) appendHead(dst []byte, q *Request) []byte {
 	dst = append(dst, c.base...)
 	dst = append(dst, q.Path...)
 	dst = append(dst, " HTTP/1.1\r\nHost: "...)
-	dst = append(dst, c.host...)
+	if q.Host != "" {
+		dst = append(dst, q.Host...)
+	} else {
+		dst = append(dst, c.host...)
+	}
 	dst = append(dst, '\r', '\n')
+	dst = append(dst, q.Lines...)
 	for i := range q.Header {
 		f := &q.Header[i]
 		dst = append(dst, f.Name...)
@@ -37,13 +42,19 @@ func (c *Client) appendHead(dst []byte, q *Request) []byte {
 		dst = append(dst, f.Value...)
 		dst = append(dst, '\r', '\n')
 	}
-	size := 0
+	size := int64(0)
 	for _, piece := range q.Body {
-		size += len(piece)
+		size += int64(len(piece))
 	}
-	if size > 0 || q.Method != "GET" {
+	if q.Stream != nil {
+		size = q.Size
+	}
+	switch {
+	case size < 0:
+		dst = append(dst, "Transfer-Encoding: chunked\r\n"...)
+	case size > 0 || q.Method != "GET" && q.Method != "HEAD":
 		dst = append(dst, "Content-Length: "...)
-		dst = strconv.AppendInt(dst, int64(size), 10)
+		dst = strconv.AppendInt(dst, size, 10)
 		dst = append(dst, '\r', '\n')
 	}
 	return append(dst, '\r', '\n')

@@ -28,6 +28,8 @@ type Response struct {
 	stop   func() bool
 
 	upgrade bool // a switch to another protocol is asked for
+	bare    bool // it has no body, whatever its head says
+	through bool // its encoding is its reader's affair
 	chunked bool
 	chunks  chunks
 	left    int64 // bytes of a plain body to come; -1: until the connection ends
@@ -50,6 +52,19 @@ func (r *Response) Header(name string) string {
 		return ""
 	}
 	return string(r.header.Peek(name))
+}
+
+// Head is the answer's head, to be read only. It stays valid until Close.
+func (r *Response) Head() *fasthttp.ResponseHeader { return r.header }
+
+// Ready is how many bytes of the body can be read without waiting, and whether
+// that is all of it.
+func (r *Response) Ready() (n int64, all bool) {
+	if r.err != nil {
+		return 0, r.err == io.EOF
+	}
+	n = int64(r.conn.in.Buffered())
+	return n, r.left >= 0 && !r.chunked && n >= r.left
 }
 
 // Spent is how long the provider says beside its answer that nothing is left of

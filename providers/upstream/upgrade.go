@@ -58,13 +58,8 @@ func (c *Client) Upgrade(ctx context.Context, q *Request) (*Tunnel, *Response, e
 	if err := ask.check(); err != nil {
 		return nil, nil, err
 	}
-	r := &Response{client: c, start: time.Now(), until: q.Deadline, upgrade: true}
-	if ctx.Err() != nil {
-		return nil, nil, cancelled(ctx.Err())
-	}
-	r.ctx, r.stop = ctx, context.AfterFunc(ctx, r.Abort)
-	if err := r.exchange(ctx, &ask, false); err != nil {
-		r.Close()
+	r, err := c.ask(ctx, &ask)
+	if err != nil {
 		return nil, nil, err
 	}
 	if r.Status != 101 {
@@ -74,11 +69,49 @@ func (c *Client) Upgrade(ctx context.Context, q *Request) (*Tunnel, *Response, e
 	if !strings.EqualFold(r.Header("Upgrade"), "websocket") || r.Header("Sec-WebSocket-Accept") != AcceptKey(key) {
 		return nil, nil, invalid(nil, "the provider has switched to something that is no WebSocket")
 	}
-	return r.tunnel()
+	t, err := r.tunnel()
+	return t, nil, err
+}
+
+// Switch passes on a request to switch to WebSocket frames, with the headers
+// that ask for it. Where the server answers otherwise, there is no tunnel. The
+// answer must be closed, which does nothing to the tunnel.
+func (c *Client) Switch(ctx context.Context, q *Request) (*Tunnel, *Response, error) {
+	if err := q.check(); err != nil {
+		return nil, nil, err
+	}
+	r, err := c.ask(ctx, q)
+	if err != nil || r.Status != 101 {
+		return nil, r, err
+	}
+	if !strings.EqualFold(r.Header("Upgrade"), "websocket") {
+		r.Close()
+		return nil, nil, invalid(nil, "the provider has switched to something that is no WebSocket")
+	}
+	t, err := r.tunnel()
+	if err != nil {
+		r.Close()
+		return nil, nil, err
+	}
+	return t, r, nil
+}
+
+// ask sends a request whose answer may be a switch.
+func (c *Client) ask(ctx context.Context, q *Request) (*Response, error) {
+	r := &Response{client: c, start: time.Now(), until: q.Deadline, upgrade: true}
+	if ctx.Err() != nil {
+		return nil, cancelled(ctx.Err())
+	}
+	r.ctx, r.stop = ctx, context.AfterFunc(ctx, r.Abort)
+	if err := r.exchange(ctx, q, false); err != nil {
+		r.Close()
+		return nil, err
+	}
+	return r, nil
 }
 
 // tunnel takes the connection out of a response whose server has switched.
-func (r *Response) tunnel() (*Tunnel, *Response, error) {
+func (r *Response) tunnel() (*Tunnel, error) {
 	t := &Tunnel{Protocol: r.Header("Sec-WebSocket-Protocol"), conn: r.conn}
 	r.mu.Lock()
 	ours := r.open
@@ -86,7 +119,7 @@ func (r *Response) tunnel() (*Tunnel, *Response, error) {
 	r.mu.Unlock()
 	if !ours || t.conn.sock.SetDeadline(time.Time{}) != nil {
 		t.conn.close()
-		return nil, nil, cancelled(r.abortCause())
+		return nil, cancelled(r.abortCause())
 	}
-	return t, nil, nil
+	return t, nil
 }

@@ -41,6 +41,7 @@ func check(c *Config, d *decoder, enabled []string) {
 	k.plans()
 	k.fetch()
 	k.prompts()
+	k.routes()
 }
 
 func (k *checker) server() {

@@ -45,11 +45,12 @@ func (k *checker) model(path []string, m Model) {
 	if m.Retry.Attempts < 1 {
 		k.fault(below(below(path, "retry"), "attempts"), "want at least 1: the first try counts")
 	}
-	b := m.Breaker
-	if b == nil {
-		return
+	if m.Breaker != nil {
+		k.breaker(below(path, "breaker"), m.Breaker)
 	}
-	breaker := below(path, "breaker")
+}
+
+func (k *checker) breaker(breaker []string, b *Breaker) {
 	for _, f := range []struct {
 		key string
 		ok  bool

@@ -25,6 +25,7 @@ type Config struct {
 	Guards    map[string]Guard    `json:"guards"`
 	Fetch     Fetch               `json:"fetch"`
 	Prompts   Prompts             `json:"prompts"`
+	Routes    []Route             `json:"routes"`
 
 	origin  origins
 	sources []string

@@ -35,6 +35,11 @@ var fresh = map[reflect.Type]func() any{
 	reflect.TypeFor[Hedge]():          func() any { return defaultHedge() },
 	reflect.TypeFor[Queue]():          func() any { return defaultQueue() },
 	reflect.TypeFor[Semantic]():       func() any { return Semantic{Threshold: 0.95} },
+	reflect.TypeFor[Route]():          func() any { return defaultRoute() },
+	reflect.TypeFor[BackendTarget]():  func() any { return BackendTarget{Weight: 1} },
+	reflect.TypeFor[HTTPBackend]():    func() any { return HTTPBackend{Balance: "weighted"} },
+	reflect.TypeFor[RouteRetry]():     func() any { return DefaultRouteRetry() },
+	reflect.TypeFor[RouteBreaker]():   func() any { return RouteBreaker{Breaker: DefaultBreaker()} },
 	reflect.TypeFor[billing.Budget](): func() any { return billing.Budget{Per: "month", Hard: true} },
 }
 
@@ -57,6 +62,9 @@ var short = map[reflect.Type]func(into reflect.Value, text string){
 	},
 	reflect.TypeFor[GuardCall](): func(into reflect.Value, text string) {
 		into.FieldByName("Model").SetString(text)
+	},
+	reflect.TypeFor[BackendTarget](): func(into reflect.Value, text string) {
+		into.FieldByName("URL").SetString(text)
 	},
 	reflect.TypeFor[WhenSpent](): func(into reflect.Value, text string) {
 		into.FieldByName("Policy").SetString(text)
@@ -104,6 +112,10 @@ func (d *decoder) value(path []string, raw any, into reflect.Value, enum string)
 		return
 	}
 	if raw == nil { // a key without a value changes nothing
+		return
+	}
+	if into.Type() == jsonType {
+		into.SetBytes(d.json(path, raw))
 		return
 	}
 	if into.Kind() == reflect.Pointer && readers[into.Type()] == nil {

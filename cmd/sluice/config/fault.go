@@ -47,6 +47,7 @@ type origin struct {
 	file     string
 	line     int
 	env      bool // file is the name of a variable
+	text     bool // the value is text, even if it looks like a number
 	expanded bool // the value came out of ${…} and may be a secret
 	lost     bool // it could not be read: what follows from its absence is noise
 	faulty   bool // a fault was reported: one a value is enough

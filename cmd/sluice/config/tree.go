@@ -117,7 +117,7 @@ func (t *tree) convert(path []string, n *yaml.Node, line int) any {
 		t.fault(n.Line, "%s: %v", show(path), err)
 		at.lost = true
 	}
-	at.expanded = filled
+	at.expanded, at.text = filled, n.ShortTag() == "!!str"
 	t.origin.put(path, at)
 	if err != nil {
 		return nil

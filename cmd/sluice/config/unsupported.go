@@ -15,7 +15,6 @@ import (
 // is unsupported.
 var unsupported = []struct{ key, value string }{
 	{key: "shared"},
-	{key: "routes"},
 	{key: "auth"},
 	{key: "roles"},
 	{key: "mtls"},
@@ -34,6 +33,29 @@ var unsupported = []struct{ key, value string }{
 	{key: "models.*.resume", value: "true"},
 
 	{key: "teams.*.keys.*.roles"},
+
+	{key: "routes.*.match.version"},
+	{key: "routes.*.versioning"},
+	{key: "routes.*.backend.compose"},
+	{key: "routes.*.backend.http.health"},
+	{key: "routes.*.backend.http.tls"},
+	{key: "routes.*.backend.http.discover"},
+	{key: "routes.*.auth.require.*", value: "jwt:*"},
+	{key: "routes.*.auth.require.*", value: "oauth2:*"},
+	{key: "routes.*.auth.require.*", value: "basic:*"},
+	{key: "routes.*.auth.require.*", value: "hmac:*"},
+	{key: "routes.*.auth.require.*", value: "mtls"},
+	{key: "routes.*.auth.roles"},
+	{key: "routes.*.auth.scopes"},
+	{key: "routes.*.auth.allow"},
+	{key: "routes.*.limits.throttle"},
+	{key: "routes.*.ips"},
+	{key: "routes.*.cache"},
+	{key: "routes.*.validate"},
+	{key: "routes.*.transform"},
+	{key: "routes.*.waf"},
+	{key: "routes.*.cors"},
+	{key: "routes.*.policies"},
 }
 
 // refused says what of a path and its value is not built yet; empty: nothing. A

@@ -27,6 +27,9 @@ func TestUnsupportedTable(t *testing.T) {
 		at := reflect.TypeFor[Config]()
 		for i, part := range strings.Split(u.key, ".") {
 			field, ok := reflect.StructField{}, false
+			if at.Kind() == reflect.Pointer {
+				at = at.Elem()
+			}
 			if at.Kind() == reflect.Struct {
 				field, ok = fieldOf(at, part)
 			}

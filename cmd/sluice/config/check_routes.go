@@ -1,0 +1,175 @@
+package config
+
+import (
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"sluice/gateway/proxy"
+)
+
+// routes checks every route.
+func (k *checker) routes() {
+	seen := map[string]bool{}
+	for i := range k.config.Routes {
+		r := &k.config.Routes[i]
+		path := []string{"routes", strconv.Itoa(i)}
+		name := below(path, "name")
+		switch {
+		case r.Name == "":
+			k.fault(name, "is needed")
+		case seen[r.Name]:
+			k.fault(name, "another route has the name %s", strconv.Quote(r.Name))
+		case k.name(name, r.Name):
+			seen[r.Name] = true
+		}
+		k.match(below(path, "match"), &r.Match)
+		k.backend(below(path, "backend"), &r.Backend)
+		k.routeTerms(path, r)
+	}
+}
+
+func (k *checker) match(path []string, m *RouteMatch) {
+	rule := proxy.Match{Host: m.Host, Path: m.Path, Methods: m.Methods}
+	if field, err := rule.Check(); err != nil {
+		k.fault(below(path, field), "%v", err)
+	}
+	for _, name := range sortedKeys(m.Headers) {
+		k.header(below(below(path, "headers"), name), name, m.Headers[name])
+	}
+}
+
+// header checks the name and the value of a header.
+func (k *checker) header(path []string, name, value string) {
+	if name == "" || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(`:"(),/;<=>?@[\]{}`, r) }) {
+		k.fault(path, "%s is no name of a header", strconv.Quote(name))
+	}
+	if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
+		k.fault(path, "a header's value holds no control characters")
+	}
+}
+
+func (k *checker) backend(path []string, b *Backend) {
+	given := 0
+	for _, is := range []bool{b.HTTP != nil, b.Static != nil, b.Redirect != nil} {
+		if is {
+			given++
+		}
+	}
+	switch {
+	case given != 1:
+		k.fault(path, "want one of http, static, redirect")
+	case b.HTTP != nil:
+		k.httpBackend(below(path, "http"), b.HTTP)
+	case b.Static != nil:
+		static := below(path, "static")
+		k.status(below(static, "status"), b.Static.Status, 200, 599)
+		for _, name := range sortedKeys(b.Static.Headers) {
+			k.header(below(below(static, "headers"), name), name, b.Static.Headers[name])
+		}
+	default:
+		redirect := below(path, "redirect")
+		if b.Redirect.To == "" {
+			k.fault(below(redirect, "to"), "is needed")
+		}
+		k.header(below(redirect, "to"), "Location", b.Redirect.To)
+		if !slices.Contains([]int64{0, 301, 302, 303, 307, 308}, b.Redirect.Status) {
+			k.fault(below(redirect, "status"), "want 301, 302, 303, 307 or 308")
+		}
+	}
+}
+
+func (k *checker) status(path []string, status, least, most int64) {
+	if status != 0 && (status < least || status > most) {
+		k.fault(path, "want a status from %d to %d", least, most)
+	}
+}
+
+func (k *checker) httpBackend(path []string, b *HTTPBackend) {
+	weight := int64(0)
+	for i, t := range b.Targets {
+		at := below(below(below(path, "targets"), strconv.Itoa(i)), "url")
+		if !k.origin.given(at...) {
+			at = at[:len(at)-1] // it stands for the whole
+		}
+		u, err := url.Parse(t.URL)
+		switch {
+		case t.URL == "":
+			k.fault(at, "want a url")
+		case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
+			k.fault(at, "want an address such as http://127.0.0.1:9001%s", k.said(at, t.URL))
+		case u.RawQuery != "" || u.Fragment != "" || u.User != nil:
+			k.fault(at, "the address of a target holds no query, fragment or password")
+		}
+		weight += t.Weight
+	}
+	switch targets := below(path, "targets"); {
+	case len(b.Targets) == 0:
+		k.fault(targets, "want at least one target")
+	case weight == 0:
+		k.fault(targets, "every weight is 0: no target would ever be used")
+	}
+	hash := below(path, "hash")
+	switch {
+	case b.Hash == nil && b.Balance == "hash":
+		k.fault(below(path, "balance"), "balance hash wants to know by what: add hash: {by: ip}, or header:X, cookie:X or query:x")
+	case b.Hash != nil && !isSubject(b.Hash.By, []string{"ip"}, []string{"header", "cookie", "query"}):
+		k.fault(below(hash, "by"), "want ip, header:X, cookie:X or query:x%s", k.said(below(hash, "by"), b.Hash.By))
+	}
+	if b.StripPrefix != "" {
+		if err := proxy.CheckPrefix(b.StripPrefix); err != nil {
+			k.fault(below(path, "strip_prefix"), "%v", err)
+		}
+	}
+}
+
+// isSubject tells whether text is one of the words, or one of the kinds with a
+// name after a colon.
+func isSubject(text string, words, kinds []string) bool {
+	kind, name, named := strings.Cut(text, ":")
+	return !named && slices.Contains(words, text) || named && name != "" && slices.Contains(kinds, kind)
+}
+
+// routeTerms checks what stands beside match and backend.
+func (k *checker) routeTerms(path []string, r *Route) {
+	if r.Auth != nil && len(r.Auth.Require) == 0 {
+		k.fault(below(below(path, "auth"), "require"), "is needed: who may use the route")
+	}
+	if l := r.Limits; l != nil {
+		limits := below(path, "limits")
+		switch {
+		case l.Rate.Requests == 0 && l.Parallel == 0 && !k.origin.given(below(limits, "rate")...):
+			k.fault(limits, "want a rate such as 100/1m, or parallel")
+		case l.Burst > 0 && l.Rate.Requests == 0:
+			k.fault(below(limits, "burst"), "want a rate too")
+		}
+		if l.Per != "" && !isSubject(l.Per, []string{"key", "ip", "team", "route"}, []string{"header"}) {
+			k.fault(below(limits, "per"), "want key, ip, team, header:X or route%s", k.said(below(limits, "per"), l.Per))
+		}
+		if (l.Per == "key" || l.Per == "team") && r.Auth == nil {
+			k.fault(below(limits, "per"), "the route is open to all: want auth: {require: [key]}, or per: ip")
+		}
+	}
+	needsTargets := func(key string) {
+		if r.Backend.HTTP == nil {
+			k.fault(below(path, key), "is for a backend with targets")
+		}
+	}
+	if r.Retry != nil {
+		needsTargets("retry")
+		if r.Retry.Attempts < 1 {
+			k.fault(below(below(path, "retry"), "attempts"), "want at least 1: the first try counts")
+		}
+	}
+	if r.Breaker != nil {
+		needsTargets("breaker")
+		k.breaker(below(path, "breaker"), &r.Breaker.Breaker)
+		if f := r.Breaker.Fallback; f != nil {
+			k.status(below(below(below(path, "breaker"), "fallback"), "status"), f.Status, 200, 599)
+			if len(f.JSON) > 0 && f.Body != "" {
+				k.fault(below(below(path, "breaker"), "fallback"), "want json or body, not both")
+			}
+		}
+	}
+}

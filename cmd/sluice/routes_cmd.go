@@ -1,0 +1,101 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"github.com/spf13/cobra"
+)
+
+func routeCommand() *cobra.Command {
+	return group("route", "Routes: which requests go to which services",
+		routeListCommand(), routeShowCommand(), routeCreateCommand(), routeDeleteCommand(), routeExplainCommand())
+}
+
+func routeListCommand() *cobra.Command {
+	var c adminClient
+	cmd := &cobra.Command{Use: "list", Short: "List the routes, in their order of precedence", Args: cobra.NoArgs,
+		RunE: command(func(cmd *cobra.Command, _ []string) error {
+			items, err := c.all(cmd.Context(), "routes", nil)
+			if err != nil {
+				return err
+			}
+			return printItems(cmd.OutOrStdout(), items, c.json, column{"NAME", "name"}, column{"HOST", "match.host"}, column{"PATH", "match.path"},
+				column{"METHODS", "match.methods"}, column{"BACKEND", "backend"}, column{"TARGETS", "targets.#.url"}, column{"STATES", "targets.#.state"},
+				column{"AUTH", "auth"}, column{"LIMITS", "limits"}, column{"SOURCE", "source"})
+		})}
+	c.flags(cmd)
+	return cmd
+}
+
+func routeShowCommand() *cobra.Command {
+	var c adminClient
+	cmd := &cobra.Command{Use: "show NAME", Short: "Show a route and how its targets stand", Args: cobra.ExactArgs(1),
+		RunE: command(func(cmd *cobra.Command, args []string) error {
+			b, err := c.call(cmd.Context(), http.MethodGet, "routes/"+url.PathEscape(args[0]), nil, nil)
+			if err != nil {
+				return err
+			}
+			return printFields(cmd.OutOrStdout(), b, c.json)
+		})}
+	c.flags(cmd)
+	return cmd
+}
+
+// routeCreateCommand sends the route as the configuration spells it. A gateway
+// whose configuration file leads refuses it and says so.
+func routeCreateCommand() *cobra.Command {
+	var c adminClient
+	cmd := &cobra.Command{Use: "create NAME JSON", Short: "Create a route from its match, backend and policies as JSON", Args: cobra.ExactArgs(2),
+		RunE: command(func(cmd *cobra.Command, args []string) error {
+			var body map[string]any
+			if err := json.Unmarshal([]byte(args[1]), &body); err != nil {
+				return unusable("%q is no JSON object: %v", args[1], err)
+			}
+			body["name"] = args[0]
+			b, err := c.call(cmd.Context(), http.MethodPost, "routes", nil, body)
+			if err != nil {
+				return err
+			}
+			if c.json {
+				return printJSON(cmd.OutOrStdout(), b)
+			}
+			_, err = fmt.Fprintf(cmd.ErrOrStderr(), "Route %s was created.\n", args[0])
+			return err
+		})}
+	c.flags(cmd)
+	return cmd
+}
+
+func routeDeleteCommand() *cobra.Command {
+	var c adminClient
+	cmd := &cobra.Command{Use: "delete NAME", Short: "Delete a route", Args: cobra.ExactArgs(1),
+		RunE: command(func(cmd *cobra.Command, args []string) error {
+			if _, err := c.call(cmd.Context(), http.MethodDelete, "routes/"+url.PathEscape(args[0]), nil, nil); err != nil {
+				return err
+			}
+			return c.done(cmd, map[string]string{"name": args[0]}, "Route %s was deleted.\n", args[0])
+		})}
+	c.flags(cmd)
+	return cmd
+}
+
+func routeExplainCommand() *cobra.Command {
+	var c adminClient
+	var method, host string
+	cmd := &cobra.Command{Use: "explain PATH", Short: "Tell which route a request would go to", Args: cobra.ExactArgs(1),
+		RunE: command(func(cmd *cobra.Command, args []string) error {
+			query := url.Values{"path": {args[0]}, "method": {method}, "host": {host}}
+			b, err := c.call(cmd.Context(), http.MethodGet, "explain", query, nil)
+			if err != nil {
+				return err
+			}
+			return printFields(cmd.OutOrStdout(), b, c.json)
+		})}
+	c.flags(cmd)
+	cmd.Flags().StringVar(&method, "method", http.MethodGet, "method of the request")
+	cmd.Flags().StringVar(&host, "host", "", "host that the request is for")
+	return cmd
+}

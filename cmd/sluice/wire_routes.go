@@ -1,0 +1,238 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"sluice/cmd/sluice/config"
+	"sluice/gateway/admin"
+	"sluice/gateway/limit"
+	"sluice/gateway/proxy"
+	"sluice/providers/schema"
+	"sluice/providers/upstream"
+	"sluice/router"
+)
+
+// standingRoutes is what routes keep over reloads: connections to targets and
+// what was counted of their limits, by what each is made from.
+type standingRoutes struct {
+	clients  map[string]*upstream.Client
+	limiters map[string]*limit.Limiter
+}
+
+// routes builds the routes of a configuration, and what they keep. Nothing that
+// is in force changes.
+func (b *builder) routes(s *server, cfg *config.Config, reg *router.Registry) (*proxy.Tree, standingRoutes, error) {
+	keep := standingRoutes{map[string]*upstream.Client{}, map[string]*limit.Limiter{}}
+	if len(cfg.Routes) == 0 {
+		return nil, keep, nil
+	}
+	m := routeBuilder{reg: reg, old: b.standing, keep: keep}
+	var list []*proxy.Route
+	for i := range cfg.Routes {
+		r, err := m.route(&cfg.Routes[i])
+		if err != nil {
+			return nil, keep, fmt.Errorf("route %q: %w", cfg.Routes[i].Name, err)
+		}
+		r.Series = s.metrics.Route(r.Name)
+		list = append(list, r)
+	}
+	tree, err := proxy.NewTree(list)
+	return tree, keep, err
+}
+
+// keepRoutes puts what routes keep in force, and closes connections to targets
+// that are gone.
+func (b *builder) keepRoutes(keep standingRoutes) {
+	for made, c := range b.standing.clients {
+		if keep.clients[made] == nil {
+			c.Close()
+		}
+	}
+	b.standing = keep
+}
+
+type routeBuilder struct {
+	reg       *router.Registry
+	old, keep standingRoutes
+}
+
+func (m *routeBuilder) route(c *config.Route) (*proxy.Route, error) {
+	r := &proxy.Route{Name: c.Name, Match: proxy.Match{Host: c.Match.Host, Path: c.Match.Path, Methods: c.Match.Methods,
+		Headers: wanted(c.Match.Headers), Query: wanted(c.Match.Query)}}
+	if c.Auth != nil { // key is all that can be required so far
+		r.Steps = append(r.Steps, proxy.RequireKey())
+	}
+	if c.Limits != nil {
+		r.Steps = append(r.Steps, m.rate(c))
+	}
+	var err error
+	switch b := c.Backend; {
+	case b.Static != nil:
+		r.Backend = &proxy.Static{Status: int(cmp.Or(b.Static.Status, 200)), Headers: wanted(b.Static.Headers), Body: b.Static.Body}
+	case b.Redirect != nil:
+		r.Backend = &proxy.Redirect{To: b.Redirect.To, Status: int(b.Redirect.Status)}
+	default:
+		r.Backend, err = m.http(c)
+	}
+	return r, err
+}
+
+func wanted(m map[string]string) []proxy.Condition {
+	var list []proxy.Condition
+	for _, name := range sortedKeys(m) {
+		list = append(list, proxy.Condition{Name: name, Value: m[name]})
+	}
+	return list
+}
+
+// rate is the step of a route's limits. What was counted goes on as long as the
+// limits are the same.
+func (m *routeBuilder) rate(c *config.Route) proxy.Step {
+	l := limit.Limit{Requests: c.Limits.Rate.Requests, Per: c.Limits.Rate.Per, Burst: c.Limits.Burst, Parallel: c.Limits.Parallel}
+	per := c.Limits.Per
+	switch {
+	case per == "" && c.Auth != nil:
+		per = "key"
+	case per == "":
+		per = "ip"
+	}
+	made := fmt.Sprint(c.Name, l, per)
+	limiter := m.old.limiters[made]
+	if limiter == nil {
+		limiter = limit.New(l)
+	}
+	m.keep.limiters[made] = limiter
+	return proxy.Rate(proxy.RateOptions{Route: c.Name, Limiter: limiter, Per: per})
+}
+
+// balances are the router's names of what the configuration calls otherwise.
+var balances = map[string]router.Balance{"least-connections": router.LeastBusy, "hash": router.Weighted}
+
+// unasked are the errors after which the next target is asked where nothing is
+// said of retries.
+var unasked = []schema.Class{schema.ClassConnection, schema.ClassTimeout}
+
+func (m *routeBuilder) http(c *config.Route) (*proxy.HTTP, error) {
+	b := c.Backend.HTTP
+	o := proxy.HTTPOptions{Route: c.Name, Balance: cmp.Or(balances[b.Balance], router.Balance(b.Balance)), Registry: m.reg, Timeout: c.Timeout,
+		Strip: b.StripPrefix, PreserveHost: b.PreserveHost, Retry: router.Retry{Attempts: 1, On: unasked, Budget: 0.2}}
+	if b.Hash != nil {
+		o.Hash = b.Hash.By
+	}
+	if r := c.Retry; r != nil {
+		o.Methods = r.Methods
+		o.Retry = router.Retry{Attempts: int(r.Attempts), Backoff: r.Backoff, Budget: r.Budget}
+	}
+	if c.Breaker != nil {
+		o.Breaker = breakerOf(&c.Breaker.Breaker)
+		o.Fallback = fallbackOf(c.Breaker.Fallback)
+	}
+	for _, t := range b.Targets {
+		if t.Weight == 0 {
+			continue // drained
+		}
+		client, err := m.client(t.URL, c.Timeout)
+		if err != nil {
+			return nil, err
+		}
+		o.Targets = append(o.Targets, proxy.HTTPTarget{URL: t.URL, Weight: int(t.Weight), Client: client})
+	}
+	return proxy.NewHTTP(o)
+}
+
+// endless stands for no bound where a client has one of its own.
+const (
+	endless    = 1000 * time.Hour
+	endlessLen = 1 << 62
+)
+
+// client is that of a target, shared by all routes which reach it alike.
+func (m *routeBuilder) client(url string, timeout time.Duration) (*upstream.Client, error) {
+	made := fmt.Sprint(url, " ", timeout)
+	client := m.keep.clients[made]
+	if client == nil {
+		client = m.old.clients[made]
+	}
+	if client == nil {
+		wait, connect := cmp.Or(timeout, endless), 5*time.Second
+		if timeout > 0 {
+			connect = min(connect, timeout)
+		}
+		var err error
+		client, err = upstream.New(upstream.Options{BaseURL: url, Connect: connect, FirstByte: wait, Idle: wait, MaxResponse: endlessLen})
+		if err != nil {
+			return nil, err
+		}
+	}
+	m.keep.clients[made] = client
+	return client, nil
+}
+
+func fallbackOf(f *config.RouteFallback) *proxy.Static {
+	if f == nil {
+		return nil
+	}
+	s := &proxy.Static{Status: int(cmp.Or(f.Status, 503)), Body: f.Body}
+	if len(f.JSON) > 0 {
+		s.Body, s.Headers = string(f.JSON), []proxy.Condition{{Name: "Content-Type", Value: "application/json"}}
+	}
+	return s
+}
+
+// routesShown is how the admin plane shows the routes, in their order of
+// precedence.
+func routesShown(v *view, now time.Time) []admin.Route {
+	var list []admin.Route
+	states := map[string]router.TargetStatus{}
+	for _, t := range v.registry.Targets(now) {
+		states[t.ID] = t
+	}
+	for _, r := range v.routes.Routes() {
+		i := slices.IndexFunc(v.cfg.Routes, func(c config.Route) bool { return c.Name == r.Name })
+		c := &v.cfg.Routes[i]
+		shown := admin.Route{Name: r.Name, Source: "file", Backend: r.Backend.Kind(), Match: admin.RouteMatch{Host: c.Match.Host, Path: cmp.Or(c.Match.Path, "/**"),
+			Methods: c.Match.Methods, Headers: c.Match.Headers, Query: c.Match.Query}}
+		if c.Auth != nil {
+			shown.Auth = c.Auth.Require
+		}
+		if l := c.Limits; l != nil {
+			shown.Limits = &admin.RouteLimits{Per: l.Per, Burst: l.Burst, Parallel: l.Parallel}
+			if l.Rate.Requests > 0 {
+				shown.Limits.Rate = fmt.Sprintf("%d/%v", l.Rate.Requests, l.Rate.Per)
+			}
+		}
+		if h, ok := r.Backend.(*proxy.HTTP); ok {
+			shown.Balance, shown.TimeoutMS = c.Backend.HTTP.Balance, c.Timeout.Milliseconds()
+			for _, t := range h.Targets {
+				t := admin.RouteTarget{URL: t.URL, Weight: t.Weight, TargetStatus: states[proxy.TargetID(r.Name, t.URL)]}
+				shown.Targets = append(shown.Targets, t)
+			}
+		}
+		shown.Order = len(list) + 1
+		list = append(list, shown)
+	}
+	return list
+}
+
+// explainRoute tells which route a request would go to, and what it would
+// choose among.
+func (s *server) explainRoute(q admin.RouteQuery) (admin.RouteExplanation, error) {
+	r, path, err := s.gateway.Snapshot().FindRoute(q.Method, q.Host, q.Path)
+	if err != nil {
+		return admin.RouteExplanation{}, schema.Invalid("path", "%v", err)
+	}
+	e := admin.RouteExplanation{Path: path, Explanation: router.Explanation{Candidates: []router.Weighed{}, Attempts: []router.Result{}}}
+	if r == nil {
+		return e, nil
+	}
+	e.Route, e.Backend = r.Name, r.Backend.Kind()
+	if h, ok := r.Backend.(*proxy.HTTP); ok {
+		p := router.Plan{Route: h.Route()}
+		e.Explanation = p.Preview()
+		e.Attempts = []router.Result{}
+	}
+	return e, nil
+}

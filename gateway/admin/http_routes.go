@@ -1,0 +1,116 @@
+package admin
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+
+	"sluice/router"
+)
+
+// Route is a route of the classic gateway and how its targets stand.
+type Route struct {
+	Name      string        `json:"name"`
+	Order     int           `json:"order"` // of precedence, from 1
+	Match     RouteMatch    `json:"match"`
+	Backend   string        `json:"backend"` // http, static or redirect
+	Balance   string        `json:"balance,omitempty"`
+	Targets   []RouteTarget `json:"targets,omitempty"`
+	Auth      []string      `json:"auth,omitempty"` // none: open to all
+	Limits    *RouteLimits  `json:"limits,omitempty"`
+	TimeoutMS int64         `json:"timeout_ms,omitempty"`
+	Source    string        `json:"source"`
+}
+
+// RouteMatch is what a request must be.
+type RouteMatch struct {
+	Host    string            `json:"host,omitempty"`
+	Path    string            `json:"path"`
+	Methods []string          `json:"methods,omitempty"`
+	Headers map[string]string `json:"headers,omitempty"`
+	Query   map[string]string `json:"query,omitempty"`
+}
+
+// RouteLimits are how much may be asked of a route.
+type RouteLimits struct {
+	Rate     string `json:"rate,omitempty"` // 100/1m0s
+	Per      string `json:"per,omitempty"`
+	Burst    int64  `json:"burst,omitempty"`
+	Parallel int64  `json:"parallel,omitempty"`
+}
+
+// RouteTarget is a server that a route leads to.
+type RouteTarget struct {
+	URL    string `json:"url"`
+	Weight int    `json:"weight"`
+	router.TargetStatus
+}
+
+// RouteQuery is a request that might come.
+type RouteQuery struct {
+	Method string
+	Host   string
+	Path   string // with its query
+}
+
+// RouteExplanation tells where a request would go. Without a route it goes
+// nowhere, or the path is the gateway's own.
+type RouteExplanation struct {
+	Path    string `json:"path"`  // in the form in which it is matched
+	Route   string `json:"route"` // empty: none matches
+	Backend string `json:"backend,omitempty"`
+	router.Explanation
+}
+
+func (a *api) listRoutes(q *request) error {
+	values, err := q.query("limit", "after")
+	if err != nil {
+		return err
+	}
+	l, err := page(values, slices.Clone(a.View().Routes), func(r *Route) string { return fmt.Sprintf("%08d", r.Order) })
+	if err != nil {
+		return err
+	}
+	return q.answer(http.StatusOK, l)
+}
+
+func (a *api) showRoute(q *request) error {
+	r, err := a.route(q)
+	if err != nil {
+		return err
+	}
+	return q.answer(http.StatusOK, r)
+}
+
+func (a *api) route(q *request) (*Route, error) {
+	list, name := a.View().Routes, q.PathValue("name")
+	i := slices.IndexFunc(list, func(r Route) bool { return r.Name == name })
+	if i < 0 {
+		return nil, errNotFound("there is no route %q", name)
+	}
+	return &list[i], nil
+}
+
+// createRoute and deleteRoute answer 409: the configuration file leads.
+func (a *api) createRoute(*request) error {
+	return errConflict("routes are declared in the configuration file: add it under routes: there")
+}
+
+func (a *api) deleteRoute(q *request) error {
+	r, err := a.route(q)
+	if err != nil {
+		return err
+	}
+	return errConflict("route %q is declared in the configuration file: take it out there", r.Name)
+}
+
+func (a *api) explainRoute(q *request, r RouteQuery) error {
+	if r.Method == "" {
+		r.Method = http.MethodGet
+	}
+	e, err := a.Explain.Path(r)
+	if err != nil {
+		return err
+	}
+	return q.answer(http.StatusOK, e)
+}

@@ -1,0 +1,170 @@
+package limit
+
+import (
+	"hash/maphash"
+	"sync"
+	"time"
+)
+
+// Limit is how many requests may come.
+type Limit struct {
+	Requests int64         // in any stretch of Per; 0: any number
+	Per      time.Duration // at least a millisecond
+	Burst    int64         // more than Requests, once, after quiet times
+	Parallel int64         // at once; 0: any number
+}
+
+const (
+	shards = 64
+	// mostSubjects bounds those of a shard: callers choose what tells them apart.
+	mostSubjects = 4096
+	slots        = 60 // of a window; one more is kept, which is partly outside
+)
+
+// Limiter counts the requests of each subject. It is safe for concurrent use.
+type Limiter struct {
+	Limit
+	seed   maphash.Seed
+	width  int64 // of a slot, in nanoseconds
+	shards [shards]shard
+}
+
+type shard struct {
+	mu       sync.Mutex
+	subjects map[uint64]*Subject
+}
+
+// Subject is one whose requests are counted.
+type Subject struct {
+	shard    *shard
+	parallel int64
+	sum      int64
+	saved    float64 // of the burst
+	last     int64   // when it was looked at, in nanoseconds
+	head     int64   // the newest slot
+	counts   [slots + 1]int32
+}
+
+// New makes a limiter.
+func New(l Limit) *Limiter {
+	made := &Limiter{Limit: l, seed: maphash.MakeSeed(), width: max(int64(l.Per)/slots, 1)}
+	for i := range made.shards {
+		made.shards[i].subjects = map[uint64]*Subject{}
+	}
+	return made
+}
+
+// Verdict is what came of a request.
+type Verdict struct {
+	OK        bool
+	Remaining int64         // requests that may come now
+	Reset     time.Duration // until all of the limit is there again
+	Wait      time.Duration // of one that is refused: until one may come; 0: when another ends
+	Subject   *Subject      // to be told of the end; nil: nothing runs
+}
+
+// Take counts a request of the subject that name tells, or refuses it.
+func (l *Limiter) Take(name []byte, now time.Time) Verdict {
+	key := maphash.Bytes(l.seed, name)
+	sh := &l.shards[key%shards]
+	at := now.UnixNano()
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	s := sh.subjects[key]
+	if s == nil {
+		if len(sh.subjects) >= mostSubjects {
+			sh.forget(l, at)
+		}
+		s = &Subject{shard: sh, saved: float64(l.Burst), last: at, head: at / l.width}
+		sh.subjects[key] = s
+	}
+	return l.take(s, at)
+}
+
+func (l *Limiter) take(s *Subject, at int64) Verdict {
+	if l.Parallel > 0 && s.parallel >= l.Parallel {
+		return Verdict{}
+	}
+	if l.Requests > 0 {
+		s.advance(l, at)
+		switch {
+		case s.sum < l.Requests:
+			s.counts[s.head%int64(len(s.counts))]++
+			s.sum++
+		case s.saved >= 1:
+			s.saved--
+		default:
+			return Verdict{Wait: s.wait(l, at), Reset: l.Per}
+		}
+	}
+	v := Verdict{OK: true, Remaining: l.Requests - s.sum + int64(s.saved), Reset: l.Per}
+	if l.Parallel > 0 {
+		s.parallel++
+		v.Subject = s
+	}
+	return v
+}
+
+// advance moves the window on, and lets what was not used of it flow into the
+// burst. Time never goes back.
+func (s *Subject) advance(l *Limiter, at int64) {
+	if at <= s.last {
+		return
+	}
+	if l.Burst > 0 {
+		quiet := at - s.last // of which all that is longer than the window was unused
+		within := min(quiet, int64(l.Per))
+		unused := float64(within)*float64(l.Requests-s.sum) + float64(quiet-within)*float64(l.Requests)
+		s.saved = min(s.saved+unused/float64(l.Per), float64(l.Burst))
+	}
+	s.last = at
+	slot, n := at/l.width, int64(len(s.counts))
+	if slot-s.head >= n {
+		s.counts, s.sum, s.head = [slots + 1]int32{}, 0, slot
+		return
+	}
+	for s.head < slot {
+		s.head++
+		s.sum -= int64(s.counts[s.head%n])
+		s.counts[s.head%n] = 0
+	}
+}
+
+// wait is how long until the oldest request that counts is out of the window.
+func (s *Subject) wait(l *Limiter, at int64) time.Duration {
+	n := int64(len(s.counts))
+	for slot := s.head - n + 1; slot <= s.head; slot++ {
+		if slot >= 0 && s.counts[slot%n] > 0 {
+			return time.Duration((slot+n)*l.width - at)
+		}
+	}
+	return l.Per
+}
+
+// Done tells that a request has ended.
+func (s *Subject) Done() {
+	if s == nil {
+		return
+	}
+	s.shard.mu.Lock()
+	s.parallel--
+	s.shard.mu.Unlock()
+}
+
+// forget makes room for many, so that it is seldom done: those of whom nothing
+// counts any more go, and if they are few, any that have no request under way.
+func (sh *shard) forget(l *Limiter, at int64) {
+	for key, s := range sh.subjects {
+		if s.parallel == 0 && at-s.last > int64(l.Per)+l.width {
+			delete(sh.subjects, key)
+		}
+	}
+	for key, s := range sh.subjects {
+		if len(sh.subjects) < mostSubjects*3/4 {
+			return
+		}
+		if s.parallel == 0 {
+			delete(sh.subjects, key)
+		}
+	}
+}

@@ -1,0 +1,294 @@
+package proxy
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+
+	"sluice/providers/schema"
+	"sluice/providers/upstream"
+	"sluice/router"
+)
+
+// HTTPOptions are what an HTTP backend is made of.
+type HTTPOptions struct {
+	Route    string // its name
+	Targets  []HTTPTarget
+	Balance  router.Balance
+	Hash     string // ip, header:X, cookie:X or query:x; empty: requests do not stay with a target
+	Retry    router.Retry
+	Methods  []string // that may be sent again though a target has had them; nil: those that do the same twice
+	Breaker  router.Breaker
+	Registry *router.Registry
+	// Timeout is how long an answer may take to begin, all tries together, and
+	// how long it may be silent after that.
+	Timeout time.Duration
+	// Strip is taken off a path that begins with it; empty: nothing is.
+	Strip        string
+	PreserveHost bool
+	// Fallback answers where no target can be asked; nil: it is an error.
+	Fallback *Static
+}
+
+// HTTPTarget is one server.
+type HTTPTarget struct {
+	URL    string
+	Weight int
+	Client *upstream.Client // which may be shared between routes
+}
+
+// HTTP is a backend of one or several servers.
+type HTTP struct {
+	HTTPOptions
+	route *router.Route
+	strip []byte // as Path.Match has it
+	cut   int    // segments of it
+}
+
+// target is what an attempt needs.
+type target struct {
+	url       string
+	client    *upstream.Client
+	authority string // scheme://host, in lower case
+	base      string // of its paths
+	strip     string
+}
+
+// Methods that may be sent twice (RFC 9110, section 9.2.2).
+var idempotent = []string{"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"}
+
+// NewHTTP makes the backend.
+func NewHTTP(o HTTPOptions) (*HTTP, error) {
+	h := &HTTP{HTTPOptions: o, route: &router.Route{Name: "route " + o.Route, Balance: o.Balance, Sticky: o.Hash, Retry: o.Retry}}
+	if h.Methods == nil {
+		h.Methods = idempotent
+	}
+	if o.Strip != "" && o.Strip != "/" {
+		word, err := literalPath(o.Strip)
+		if err != nil {
+			return nil, fmt.Errorf("strip_prefix: %w", err)
+		}
+		h.strip, h.cut = []byte(word), strings.Count(word, "/")
+	}
+	for _, t := range o.Targets {
+		u, err := url.Parse(t.URL)
+		if err != nil {
+			return nil, fmt.Errorf("cannot read the URL of a target")
+		}
+		made := &target{url: t.URL, client: t.Client, authority: strings.ToLower(u.Scheme + "://" + u.Host),
+			base: strings.TrimRight(u.EscapedPath(), "/")}
+		if h.cut > 0 {
+			made.strip = strings.TrimRight(o.Strip, "/")
+		}
+		h.route.Candidates = append(h.route.Candidates, router.Candidate{
+			Target: o.Registry.Target(TargetID(o.Route, t.URL), o.Breaker), Weight: t.Weight, Payload: made})
+	}
+	return h, h.route.Prepare()
+}
+
+// TargetID is how a route's target is named among all targets.
+func TargetID(route, url string) string { return "route " + route + "/" + url }
+
+// CheckPrefix tells what is wrong with a prefix to be taken off.
+func CheckPrefix(text string) error {
+	_, err := literalPath(text)
+	return err
+}
+
+// literalPath is a path without wildcards in the form of Path.Match.
+func literalPath(text string) (string, error) {
+	p, err := parsePattern(text)
+	if err != nil {
+		return "", err
+	}
+	word := ""
+	for _, s := range p.segments {
+		if s.kind != literal {
+			return "", fmt.Errorf("want a path without wildcards, not %q", text)
+		}
+		word += "/" + s.text
+	}
+	if p.deep || word == "" {
+		return "", fmt.Errorf("want a path without wildcards, not %q", text)
+	}
+	return word, nil
+}
+
+// Kind is http.
+func (h *HTTP) Kind() string { return "http" }
+
+// Route is how its targets are tried.
+func (h *HTTP) Route() *router.Route { return h.route }
+
+// begins is the caller's context with the time until which an answer must have
+// begun, for the router: it tries nothing after that. Nobody is woken at it.
+type begins struct {
+	context.Context
+	at time.Time
+}
+
+// Deadline is that time.
+func (b *begins) Deadline() (time.Time, bool) { return b.at, true }
+
+// Serve asks the targets, and passes on what the first says that does not fail,
+// else what the last has said.
+func (h *HTTP) Serve(x *Exchange) error {
+	if err := x.takeBody(); err != nil {
+		return err
+	}
+	x.http, x.head = h, x.appendRequest(x.head[:0])
+	x.Plan.Route, x.Plan.Subject, x.Plan.Late = h.route, subject{x}, true
+	if isSwitch(x.RC) {
+		return h.serveSwitch(x)
+	}
+	err := x.Plan.Do(h.context(x), func(a *router.Attempt) error { return h.try(x, a) })
+	if err != nil && (x.answer == nil || schema.AsError(err).Class == schema.ClassCancelled) {
+		return h.fail(x, err)
+	}
+	return x.answer.send()
+}
+
+func (h *HTTP) context(x *Exchange) context.Context {
+	if h.Timeout == 0 {
+		return x.Edge.Context()
+	}
+	return &begins{x.Edge.Context(), x.Now.Add(h.Timeout)}
+}
+
+// fail answers for targets that have not.
+func (h *HTTP) fail(x *Exchange, err error) error {
+	x.drop()
+	e := schema.AsError(err)
+	if e.Code == schema.CodeNoTarget && h.Fallback != nil {
+		x.RC.Response.Header.Set("X-Sluice-Fallback", "static")
+		return h.Fallback.Serve(x)
+	}
+	e.Message = strings.ReplaceAll(e.Message, "the provider", "the backend")
+	return err
+}
+
+// request is what is sent to a target.
+func (h *HTTP) request(x *Exchange) upstream.Request {
+	q := upstream.Request{Method: string(x.RC.Method()), Path: h.path(x), Lines: x.head, Through: true}
+	if h.PreserveHost {
+		q.Host = string(x.RC.Host())
+	}
+	switch {
+	case x.body.from != nil:
+		q.Stream, q.Size = x, x.body.size
+	case x.body.kept != nil:
+		q.Body = [][]byte{x.body.kept}
+	}
+	if h.Timeout > 0 {
+		q.Begin = x.Now.Add(h.Timeout)
+	}
+	return q
+}
+
+// path is the path that a target is asked for, with its query.
+func (h *HTTP) path(x *Exchange) string {
+	sent := x.Path.Sent
+	if h.cut > 0 && bytes.HasPrefix(x.Path.Match, h.strip) && (len(x.Path.Match) == len(h.strip) || x.Path.Match[len(h.strip)] == '/') {
+		for range h.cut {
+			if i := bytes.IndexByte(sent[1:], '/'); i >= 0 {
+				sent = sent[1+i:]
+			} else {
+				sent = sent[:0]
+			}
+			if len(sent) == 0 {
+				sent = []byte{'/'}
+				break
+			}
+		}
+	}
+	if len(x.Query) == 0 {
+		return string(sent)
+	}
+	path := make([]byte, 0, len(sent)+1+len(x.Query))
+	return string(append(append(append(path, sent...), '?'), x.Query...))
+}
+
+// try asks one target.
+func (h *HTTP) try(x *Exchange, a *router.Attempt) error {
+	x.drop() // what the attempt before has said
+	t, q := a.Candidate.Payload.(*target), h.request(x)
+	began := time.Now()
+	res, err := t.client.Do(x.Edge.Context(), &q)
+	if err != nil {
+		x.Edge.Tried(t.url, 0, err, time.Since(began))
+		return h.final(x, &q, schema.AsError(err))
+	}
+	x.answer = &answer{x: x, res: res, from: t}
+	if e := failed(res.Status); e != nil {
+		x.Edge.Tried(t.url, res.Status, e, time.Since(began))
+		return h.final(x, &q, e)
+	}
+	x.Edge.Tried(t.url, res.Status, nil, time.Since(began))
+	if _, all := res.Ready(); !all {
+		a.Late()
+		x.attempt = a
+	}
+	return nil
+}
+
+// final lets an error be the last where the request may not be sent again: its
+// body is gone, or a target may have acted on it.
+func (h *HTTP) final(x *Exchange, q *upstream.Request, e *schema.Error) error {
+	if e.Class == schema.ClassCancelled {
+		return e
+	}
+	again := !q.Begun || q.Stream == nil && slices.Contains(h.Methods, q.Method)
+	if !again {
+		e.Class = schema.ClassInvalidOutput // which counts against the target, and is not tried again
+	}
+	return e
+}
+
+// failed is what a status says of the target that gave it; nil: nothing bad.
+func failed(status int) *schema.Error {
+	class := schema.ClassServerError
+	switch {
+	case status < 500 || status == 501 || status == 505:
+		return nil
+	case status == 503 || status == 529:
+		class = schema.ClassOverloaded
+	case status == 504:
+		class = schema.ClassTimeout
+	}
+	return &schema.Error{Code: schema.CodeUpstream, Status: status, UpstreamStatus: status, Origin: schema.OriginProvider,
+		Class: class, Message: "the backend answered with status " + strconv.Itoa(status)}
+}
+
+// subject is an exchange for a balance.
+type subject struct{ *Exchange }
+
+// Cost is not known.
+func (subject) Cost(*router.Candidate) int64 { return -1 }
+
+// Key is the hash of what the request stays with a target by; 0: it has none.
+func (s subject) Key(by string) uint64 {
+	kind, name, _ := strings.Cut(by, ":")
+	r := &s.RC.Request
+	var value []byte
+	switch kind {
+	case "ip":
+		return xxhash.Sum64String(s.IP)
+	case "header":
+		value = r.Header.Peek(name)
+	case "cookie":
+		value = r.Header.Cookie(name)
+	case "query":
+		value = r.URI().QueryArgs().Peek(name)
+	}
+	if len(value) == 0 {
+		return 0
+	}
+	return xxhash.Sum64(value)
+}

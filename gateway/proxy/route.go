@@ -1,0 +1,169 @@
+package proxy
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"sluice/gateway/limit"
+	"sluice/gateway/telemetry"
+	"sluice/router"
+)
+
+// Handler answers an exchange, or says why not: with a *schema.Error, of which
+// the gateway makes the answer.
+type Handler func(*Exchange) error
+
+// Step is one policy: it makes, of what comes after it, a handler that lets an
+// exchange go on, changed or not, or answers it itself.
+type Step func(next Handler) Handler
+
+// Route is what is done with the requests that it matches. Its exported fields
+// are set first; NewTree makes it ready, and it is not changed after that.
+type Route struct {
+	Name    string
+	Match   Match
+	Steps   []Step // the first is passed first
+	Backend Backend
+	Series  *telemetry.Route // nil: it is not counted
+
+	pattern pattern
+	order   int
+	handle  Handler
+}
+
+// Backend is what answers in the end.
+type Backend interface {
+	// Serve answers the exchange.
+	Serve(*Exchange) error
+	// Kind is how the backend is named in the configuration.
+	Kind() string
+}
+
+func (r *Route) compile() {
+	r.handle = r.Backend.Serve
+	for _, step := range slices.Backward(r.Steps) {
+		r.handle = step(r.handle)
+	}
+}
+
+// Param is the value of a parameter of the route's path in a request; nil: the
+// route has none of that name.
+func (r *Route) Param(name string, path *Path) []byte {
+	for i, s := range r.pattern.segments {
+		if s.kind == parameter && s.text == name {
+			return path.Segment(i)
+		}
+	}
+	return nil
+}
+
+// Params are the names of the parameters in the route's path.
+func (r *Route) Params() []string {
+	var names []string
+	for _, s := range r.pattern.segments {
+		if s.kind == parameter {
+			names = append(names, s.text)
+		}
+	}
+	return names
+}
+
+// Edge is the gateway around an exchange.
+type Edge interface {
+	// Context ends when the caller leaves. The first use of it begins the watch
+	// for that.
+	Context() context.Context
+	// Key finds the caller by the Sluice key that the request carries, and counts
+	// the request in its limits. It does so once; the answer stays.
+	Key() (Caller, error)
+	// Tried notes how an attempt at a target ended.
+	Tried(target string, status int, err error, took time.Duration)
+	// Over ends the exchange whose answer is written by a stream, or was to be:
+	// the last thing that is done to it.
+	Over(err error)
+	// Switch hands the connection over to t, once head is written to it.
+	Switch(t Tunnel, head []byte)
+}
+
+// Caller is who an exchange comes from.
+type Caller struct {
+	ID   string // of the key
+	Key  string // team/name
+	Team string
+	User string
+}
+
+// Exchange is one request on its way through a route. It is pooled, and belongs
+// to one goroutine at a time.
+type Exchange struct {
+	RC     *fasthttp.RequestCtx // gone once a stream's head is out
+	Edge   Edge
+	Route  *Route
+	Plan   *router.Plan // for a backend with targets
+	Now    time.Time    // when the request came
+	IP     string       // the caller's address
+	From   Origin
+	Path   Path
+	Query  []byte  // as it came, without the question mark
+	Caller Caller  // without an ID until a step has found who calls
+	Limit  Limited // the route's own
+
+	running  *limit.Subject // whose request this is, where those at once are counted
+	head     []byte         // what is sent to a target before the body
+	body     body
+	http     *HTTP // the backend that is under way, for its balance
+	answer   *answer
+	attempt  *router.Attempt
+	streams  bool
+	switched bool
+}
+
+// Origin is what is known of how a request came.
+type Origin struct {
+	Peer    string // the address of the connection
+	Trusted bool   // the peer is a proxy that is believed
+	TLS     bool
+	// Body is the most that a request's body may hold, Idle the longest that its
+	// caller may pause within it; 0: no bound.
+	Body int64
+	Idle time.Duration
+}
+
+var exchanges = sync.Pool{New: func() any { return new(Exchange) }}
+
+// NewExchange is an empty one from the pool.
+func NewExchange() *Exchange { return exchanges.Get().(*Exchange) }
+
+// Release ends what the steps have begun and gives the exchange back.
+func (x *Exchange) Release() {
+	x.running.Done()
+	clean := Exchange{head: x.head[:0], Path: Path{sent: x.Path.sent, match: x.Path.match}}
+	clean.body.memory = x.body.memory
+	*x = clean
+	exchanges.Put(x)
+}
+
+// Serve leads the exchange through its route.
+func (x *Exchange) Serve() error { return x.Route.handle(x) }
+
+// Held tells whether the exchange goes on after Serve has returned: Edge.Over,
+// or the end of the tunnel, ends it.
+func (x *Exchange) Held() bool { return x != nil && (x.streams || x.switched) }
+
+// GiveUp ends an exchange that goes on, but for Edge.Over: something went wrong
+// after its answer was begun.
+func (x *Exchange) GiveUp(err error) {
+	if x == nil {
+		return
+	}
+	if x.answer != nil {
+		x.answer.x = nil
+	}
+	x.Ended(err)
+	x.drop()
+	x.streams, x.switched = false, false
+}

@@ -1,0 +1,104 @@
+package proxy
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"sluice/gateway/limit"
+	"sluice/providers/schema"
+)
+
+// RequireKey lets those pass who bring a Sluice key. It is taken out of what a
+// backend gets.
+func RequireKey() Step {
+	return func(next Handler) Handler {
+		return func(x *Exchange) error {
+			caller, err := x.Edge.Key()
+			if err != nil {
+				return err
+			}
+			x.Caller = caller
+			return next(x)
+		}
+	}
+}
+
+// RateOptions are a route's limits.
+type RateOptions struct {
+	Route   string
+	Limiter *limit.Limiter
+	// Per is whose requests count together: route, key, ip, team or header:X. Those
+	// without a key, or without that header, count by their address.
+	Per string
+}
+
+// subjectOf writes what tells the subjects of a limit apart.
+func subjectOf(per string) func(dst []byte, x *Exchange) []byte {
+	kind, name, _ := strings.Cut(per, ":")
+	byAddress := func(dst []byte, x *Exchange) []byte { return append(append(dst, "ip "...), x.IP...) }
+	switch kind {
+	case "route":
+		return func(dst []byte, _ *Exchange) []byte { return dst }
+	case "key", "team":
+		return func(dst []byte, x *Exchange) []byte {
+			switch {
+			case x.Caller.ID == "":
+				return byAddress(dst, x)
+			case kind == "key":
+				return append(append(dst, "key "...), x.Caller.ID...)
+			}
+			return append(append(dst, "team "...), x.Caller.Team...)
+		}
+	case "header":
+		return func(dst []byte, x *Exchange) []byte {
+			value := x.RC.Request.Header.Peek(name)
+			if len(value) == 0 {
+				return byAddress(dst, x)
+			}
+			return append(append(dst, "header "...), value...)
+		}
+	}
+	return byAddress
+}
+
+// Rate refuses what is more than a limit allows.
+func Rate(o RateOptions) Step {
+	subject, l := subjectOf(o.Per), o.Limiter
+	what := "rate limit of route " + strconv.Quote(o.Route) + " reached"
+	policy := strconv.FormatInt(l.Requests, 10) + ";w=" + wholeSeconds(l.Per)
+	return func(next Handler) Handler {
+		return func(x *Exchange) error {
+			var memory [128]byte
+			v := l.Take(subject(memory[:0], x), x.Now)
+			if l.Requests > 0 {
+				x.Limit = Limited{Set: true, Limit: l.Requests, Remaining: v.Remaining, Reset: max(v.Wait, v.Reset), Policy: policy}
+			}
+			if !v.OK {
+				return refusal(what, l, v)
+			}
+			if v.Subject != nil {
+				x.running = v.Subject
+			}
+			return next(x)
+		}
+	}
+}
+
+// Limited is how a limit stands after a request.
+type Limited struct {
+	Set              bool // there is one
+	Limit, Remaining int64
+	Reset            time.Duration
+	Policy           string // as RateLimit-Policy tells it
+}
+
+func refusal(what string, l *limit.Limiter, v limit.Verdict) error {
+	e := &schema.Error{Code: schema.CodeRateLimit, Status: 429, Origin: schema.OriginPolicy, RetryAfter: max(v.Wait, time.Second)}
+	if v.Wait == 0 {
+		e.Message = what + ": " + strconv.FormatInt(l.Parallel, 10) + " requests at once"
+	} else {
+		e.Message = what + ": " + strconv.FormatInt(l.Requests, 10) + " requests in " + l.Per.String() + "; try again in " + wholeSeconds(v.Wait) + " s"
+	}
+	return e
+}

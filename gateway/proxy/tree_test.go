@@ -1,0 +1,201 @@
+package proxy
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/valyala/fasthttp"
+)
+
+// treeOf makes a tree of paths, each the name of its route. A host may stand
+// before the path.
+func treeOf(t testing.TB, paths ...string) *Tree {
+	t.Helper()
+	var routes []*Route
+	for _, p := range paths {
+		host, _, _ := strings.Cut(p, "/")
+		routes = append(routes, &Route{Name: p, Match: Match{Host: host, Path: p[len(host):]}, Backend: &Static{}})
+	}
+	return mustTree(t, routes)
+}
+
+func mustTree(t testing.TB, routes []*Route) *Tree {
+	t.Helper()
+	tree, err := NewTree(routes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tree
+}
+
+func (t *Tree) name(tb testing.TB, host, path string, r *fasthttp.Request) string {
+	tb.Helper()
+	var p Path
+	if err := p.Normalise([]byte(path)); err != nil {
+		tb.Fatalf("%s: %v", path, err)
+	}
+	if found := t.Find([]byte(host), &p, r); found != nil {
+		return found.Name
+	}
+	return ""
+}
+
+func TestPathPrecedence(t *testing.T) {
+	tree := treeOf(t, "/**", "/a/**", "/a/{x}/**", "/a/*", "/a/{id}", "/a/b", "/{x}/b/c", "/a/{x}/c", "/a/b/**", "/c/{x}/d/{y}", "/c/*/d/*", "/")
+	for path, want := range map[string]string{
+		"/": "/", "/z": "/**", "/a": "/a/**", "/a/": "/a/**", "/A": "/a/**", "/a/b": "/a/b", "/a/b/": "/a/b", "/a/B": "/a/b",
+		"/a/z": "/a/{id}", "/a/z/y": "/a/{x}/**", "/a/b/c": "/a/{x}/c", "/z/b/c": "/{x}/b/c", "/a/b/d": "/a/b/**", "/a/b/d/e": "/a/b/**",
+		"/a/z/c": "/a/{x}/c", "/c/1/d/2": "/c/{x}/d/{y}", "/c/1/e": "/**", "/a%2Fb": "/**", "/%61/%62": "/a/b",
+	} {
+		if got := tree.name(t, "h", path, nil); got != want {
+			t.Errorf("%s: %s, want %s", path, got, want)
+		}
+	}
+}
+
+func TestHostPrecedence(t *testing.T) {
+	tree := treeOf(t, "/**", "*.example.com/**", "*.api.example.com/**", "api.example.com/x/**", "/x/y")
+	for _, c := range []struct{ host, path, want string }{
+		{"api.example.com", "/x/y", "api.example.com/x/**"},
+		{"API.Example.com:8080", "/x", "api.example.com/x/**"},
+		{"api.example.com.", "/x", "api.example.com/x/**"},
+		{"api.example.com", "/z", "*.example.com/**"},
+		{"a.api.example.com", "/z", "*.api.example.com/**"},
+		{"a.b.example.com", "/x/y", "*.example.com/**"},
+		{"example.com", "/x/y", "/x/y"},
+		{"notexample.com", "/z", "/**"},
+		{"[::1]:80", "/z", "/**"},
+		{"", "/z", "/**"},
+	} {
+		if got := tree.name(t, c.host, c.path, nil); got != c.want {
+			t.Errorf("%s%s: %s, want %s", c.host, c.path, got, c.want)
+		}
+	}
+}
+
+func TestConditionPrecedence(t *testing.T) {
+	route := func(name string, m Match) *Route { return &Route{Name: name, Match: m, Backend: &Static{}} }
+	tree := mustTree(t, []*Route{
+		route("any", Match{Path: "/o"}),
+		route("get", Match{Path: "/o", Methods: []string{"GET"}}),
+		route("beta", Match{Path: "/o", Methods: []string{"GET"}, Headers: []Condition{{"X-Beta", "1"}}}),
+		route("full", Match{Path: "/o", Methods: []string{"GET"}, Headers: []Condition{{"X-Beta", "1"}}, Query: []Condition{{"mode", "full"}}}),
+		route("mode", Match{Path: "/o", Query: []Condition{{"mode", "*"}}}),
+		route("later", Match{Path: "/o"}),
+		route("posted", Match{Path: "/p", Methods: []string{"POST"}}),
+	})
+	for _, c := range []struct{ method, target, beta, want string }{
+		{"GET", "/o", "", "get"}, {"HEAD", "/o", "", "get"}, {"POST", "/o", "", "any"}, {"GET", "/o", "1", "beta"}, {"GET", "/o", "2", "get"},
+		{"GET", "/o?mode=full", "1", "full"}, {"GET", "/o?mode=x", "1", "beta"}, {"PUT", "/o?mode=x", "", "mode"}, {"GET", "/o?mode", "", "get"},
+		{"POST", "/p", "", "posted"}, {"GET", "/p", "", ""},
+	} {
+		var r fasthttp.Request
+		r.Header.SetMethod(c.method)
+		r.SetRequestURI(c.target)
+		if c.beta != "" {
+			r.Header.Add("X-Beta", "0")
+			r.Header.Add("X-Beta", c.beta)
+		}
+		path, _, _ := strings.Cut(c.target, "?")
+		if got := tree.name(t, "h", path, &r); got != c.want {
+			t.Errorf("%s %s, beta %q: %s, want %s", c.method, c.target, c.beta, got, c.want)
+		}
+	}
+}
+
+// However routes are ordered in the file, requests that only one of two equal
+// routes is first for go to the same.
+func TestSameTree(t *testing.T) {
+	paths := []string{"/**", "/a/**", "/a/{x}/**", "/a/*", "/a/b", "/{x}/b/c", "/a/{x}/c", "x.com/a/**", "*.com/a/b"}
+	want := treeOf(t, paths...)
+	for range 50 {
+		rand.Shuffle(len(paths), func(i, j int) { paths[i], paths[j] = paths[j], paths[i] })
+		got := treeOf(t, paths...)
+		for i, r := range got.Routes() {
+			if r.Name != want.Routes()[i].Name {
+				t.Fatalf("the order is %s at %d, was %s", r.Name, i, want.Routes()[i].Name)
+			}
+		}
+	}
+}
+
+func TestMatchFaults(t *testing.T) {
+	for _, c := range []struct {
+		m    Match
+		want string
+	}{
+		{Match{}, ""}, {Match{Host: "*.a.com", Path: "/a/{id}/**", Methods: []string{"GET"}}, ""}, {Match{Path: "/"}, ""}, {Match{Path: "/a/"}, ""},
+		{Match{Host: "a.com:80"}, "host"}, {Match{Host: "*"}, "host"}, {Match{Host: "a.*"}, "host"}, {Match{Host: "*."}, "host"},
+		{Match{Path: "a"}, "path"}, {Match{Path: "/a//b"}, "path"}, {Match{Path: "/**/a"}, "path"}, {Match{Path: "/a*"}, "path"},
+		{Match{Path: "/{}"}, "path"}, {Match{Path: "/{a}/{a}"}, "path"}, {Match{Path: "/a/../b"}, "path"}, {Match{Path: "/a;b"}, "path"}, {Match{Path: "/%"}, "path"},
+		{Match{Methods: []string{"get"}}, "methods"}, {Match{Methods: []string{""}}, "methods"},
+	} {
+		if field, err := c.m.Check(); field != c.want || (err != nil) != (c.want != "") {
+			t.Errorf("%+v: fault in %q (%v), want %q", c.m, field, err, c.want)
+		}
+	}
+}
+
+// manyRoutes are n routes of all shapes, and requests that they serve.
+func manyRoutes(n int) (routes []*Route, paths [][]byte) {
+	for i := range n {
+		var m Match
+		switch i % 4 {
+		case 0:
+			m.Path = fmt.Sprintf("/service%d/orders/{id}", i)
+		case 1:
+			m.Path = fmt.Sprintf("/service%d/**", i)
+		case 2:
+			m = Match{Host: fmt.Sprintf("h%d.example.com", i%97), Path: fmt.Sprintf("/{tenant}/items%d/*", i)}
+		case 3:
+			m = Match{Path: fmt.Sprintf("/service%d/users/{id}/address", i), Methods: []string{"GET"}}
+		}
+		routes = append(routes, &Route{Name: m.Host + m.Path, Match: m, Backend: &Static{}})
+		path := strings.NewReplacer("{id}", "17", "{tenant}", "acme", "**", "a/b/c", "*", "z").Replace(m.Path)
+		paths = append(paths, []byte(m.Host+path))
+	}
+	return routes, paths
+}
+
+func TestManyRoutes(t *testing.T) {
+	routes, paths := manyRoutes(2000)
+	tree := mustTree(t, routes)
+	var r fasthttp.Request
+	for i, hostPath := range paths {
+		host, path, _ := strings.Cut(string(hostPath), "/")
+		if got := tree.name(t, host, "/"+path, &r); got != routes[i].Name {
+			t.Fatalf("%s: %s, want %s", hostPath, got, routes[i].Name)
+		}
+	}
+}
+
+func TestFindAllocates(t *testing.T) {
+	routes, _ := manyRoutes(1000)
+	tree := mustTree(t, routes)
+	var p Path
+	host, path := []byte("h10.Example.com:80"), []byte("/acme/items10/z")
+	if n := testing.AllocsPerRun(100, func() {
+		if p.Normalise(path) != nil || tree.Find(host, &p, nil) == nil {
+			t.Fatal("not found")
+		}
+	}); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func BenchmarkFind(b *testing.B) {
+	routes, paths := manyRoutes(10_000)
+	tree := mustTree(b, routes)
+	var r fasthttp.Request
+	var p Path
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		hostPath := paths[i*7919%len(paths)]
+		at := strings.IndexByte(string(hostPath), '/')
+		if p.Normalise(hostPath[at:]) != nil || tree.Find(hostPath[:at], &p, &r) == nil {
+			b.Fatalf("%s is not found", hostPath)
+		}
+	}
+}

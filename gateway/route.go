@@ -1,0 +1,222 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"sluice/billing"
+	"sluice/gateway/proxy"
+	"sluice/providers/schema"
+)
+
+// claims tells whether a path is the gateway's own, or a prompt's, and so no
+// route's.
+func (c *Call) claims(path string) bool {
+	for _, own := range [...]string{"/v1beta/models/", "/v1/responses/", "/v1/models/"} {
+		if strings.HasPrefix(path, own) {
+			return true
+		}
+	}
+	if passingsAt(path) != nil {
+		return true
+	}
+	_, _, err := c.findPrompt()
+	return err == nil
+}
+
+// serveRoute leads the call through the route that it matches; false: it
+// matches none.
+func (c *Call) serveRoute() (found bool, err error) {
+	x := proxy.NewExchange()
+	target := originForm(c.rc.Request.Header.RequestURI())
+	raw, query, _ := bytes.Cut(target, []byte{'?'})
+	if err := x.Path.Normalise(raw); err != nil {
+		x.Release()
+		c.speaks, c.from.closes = dialectOf(c.from.path), true
+		return true, &schema.Error{Code: schema.CodeInvalidRequest, Status: fasthttp.StatusBadRequest, Origin: schema.OriginGateway,
+			Class: schema.ClassInvalidRequest, Message: err.Error(), Cause: err}
+	}
+	if x.Route = c.snap.routes.Find(c.rc.Host(), &x.Path, &c.rc.Request); x.Route == nil {
+		x.Release()
+		return false, nil
+	}
+	c.speaks, c.from.route = nil, x
+	c.ready(x, query)
+	if err := x.Serve(); err != nil {
+		c.leaveBody(err)
+		return true, err
+	}
+	c.entry.Status = c.rc.Response.StatusCode() // a stream outlives rc
+	c.commonHeaders()
+	return true, nil
+}
+
+// ready fills in what the steps of a route may ask for.
+func (c *Call) ready(x *proxy.Exchange, query []byte) {
+	x.RC, x.Edge, x.Plan, x.Now, x.IP, x.Query = c.rc, (*routeEdge)(c), &c.plan, c.now, c.from.ip, query
+	peer, trusted := c.peer()
+	x.From = proxy.Origin{Peer: peer, Trusted: trusted, TLS: c.rc.IsTLS(), Body: c.snap.Settings.BodyLimit, Idle: c.g.bodyPause}
+	c.rc.Request.Header.SetCanonical(headerRequestID, []byte(c.entry.RequestID))
+}
+
+// leaveBody deals with the body of a request that was refused before it was
+// read: a caller that sees its connection close while it still writes never
+// gets to read why.
+func (c *Call) leaveBody(err error) {
+	n := c.rc.Request.Header.ContentLength()
+	if c.rc.Request.BodyStream() == nil || n >= 0 && n < 64<<10 || c.left() {
+		return
+	}
+	if e := schema.AsError(err); e.Code == schema.CodeClientClosed || e.Origin == schema.OriginProvider {
+		return
+	}
+	drainBody(c.rc)
+	c.from.closes = true
+}
+
+// originForm is the path and query of a request's target.
+func originForm(target []byte) []byte {
+	if len(target) > 0 && target[0] == '/' {
+		return target
+	}
+	_, rest, _ := bytes.Cut(target, []byte("://"))
+	if i := bytes.IndexAny(rest, "/?"); i >= 0 {
+		if rest[i] == '/' {
+			return rest[i:]
+		}
+		return append([]byte{'/'}, rest[i:]...)
+	}
+	return []byte{'/'}
+}
+
+// routeEdge is what a call is to the steps of its route.
+type routeEdge Call
+
+// Context ends when the caller leaves.
+func (e *routeEdge) Context() context.Context {
+	if e.ctx == nil {
+		(*Call)(e).open()
+	}
+	return e.ctx
+}
+
+// Key authenticates the call, counts it in the limits of its key, and hides the
+// key from what a backend is sent.
+func (e *routeEdge) Key() (proxy.Caller, error) {
+	c := (*Call)(e)
+	if c.caller == nil {
+		if err := c.authenticate(); err != nil {
+			return proxy.Caller{}, err
+		}
+		c.hideKey()
+		c.money.owner = c.caller.Owner.For(c.entry.User, nil)
+		ticket, refused := c.owner().Admit(c.now, billing.Ask{})
+		if refused != nil {
+			c.tickets.refused = c.owner()
+			return proxy.Caller{}, refused
+		}
+		c.tickets.key, c.done.admitted = ticket, true
+	}
+	k := c.caller.Key
+	return proxy.Caller{ID: k.ID, Key: c.caller.Label, Team: k.Team, User: k.User}, nil
+}
+
+// hideKey takes the key out of the request, where it was found.
+func (c *Call) hideKey() {
+	h := &c.rc.Request.Header
+	if a := h.Peek("Authorization"); len(a) > 7 && strings.EqualFold(string(a[:7]), "bearer ") {
+		h.Del("Authorization")
+		return
+	}
+	for _, name := range [...]string{"X-Api-Key", "Api-Key", "X-Goog-Api-Key"} {
+		if len(h.Peek(name)) > 0 {
+			h.Del(name)
+			return
+		}
+	}
+}
+
+// Tried notes an attempt.
+func (e *routeEdge) Tried(target string, status int, err error, took time.Duration) {
+	l := billing.AttemptLog{Target: target, Status: status, LatencyMS: took.Milliseconds()}
+	if err != nil {
+		l.Code = string(schema.AsError(err).Code)
+	}
+	e.trail = append(e.trail, l)
+	e.entry.Target = target
+}
+
+// Over ends the call after its answer was written as a stream, or was cut.
+func (e *routeEdge) Over(err error) {
+	c := (*Call)(e)
+	if err != nil && c.err == nil {
+		c.err = schema.AsError(err)
+		c.entry.Disconnect = c.err.Code == schema.CodeClientClosed
+	}
+	c.finish()
+}
+
+// Switch hands the connection to the target over to a session, which finishes
+// the call.
+func (e *routeEdge) Switch(t proxy.Tunnel, head []byte) {
+	c := (*Call)(e)
+	c.entry.Stream = true
+	line, rest, _ := bytes.Cut(head, []byte("\r\n"))
+	answer := string(line) + "\r\nX-Request-Id: " + c.entry.RequestID + "\r\n" + string(rest)
+	c.session = &session{c: c, host: t, head: answer}
+	c.take(c.session)
+}
+
+// pipe gives the caller what a route's target sends, until that ends.
+func (s *session) pipe() error {
+	buf := make([]byte, 32<<10)
+	for {
+		n, readErr := s.host.Read(buf)
+		if err := s.write(buf[:n]); err != nil {
+			return err
+		}
+		if readErr != nil {
+			return readErr
+		}
+	}
+}
+
+// endRoute notes how a session through a route ended. Either side may end it,
+// as the frames say between them.
+func (s *session) endRoute(error) {
+	s.c.entry.Disconnect = s.gone.Load()
+	s.c.from.route.Ended(nil)
+}
+
+// routeLimitHeaders tell of the route's own limit: in OpenAI's headers, like
+// all others, and in those of draft-ietf-httpapi-ratelimit-headers-10.
+func (c *Call) routeLimitHeaders(x *proxy.Exchange) {
+	l, h := &x.Limit, &c.rc.Response.Header
+	c.limitHeader(requestLimits, billing.LimitState{Limit: l.Limit, Remaining: l.Remaining, Reset: l.Reset})
+	h.Set("RateLimit-Policy", `"route";q=`+l.Policy)
+	seconds := strconv.FormatInt(int64((l.Reset+time.Second-1)/time.Second), 10)
+	h.Set("RateLimit", `"route";r=`+strconv.FormatInt(max(l.Remaining, 0), 10)+";t="+seconds)
+}
+
+// FindRoute is the route that a request would go to, and its path in the form
+// in which it is matched. Nil: none, or the path is the gateway's own. The
+// error is about the path.
+func (s *Snapshot) FindRoute(method, host, target string) (*proxy.Route, string, error) {
+	var r fasthttp.Request
+	r.Header.SetMethod(method)
+	r.SetRequestURI(target)
+	raw, _, _ := strings.Cut(target, "?")
+	var path proxy.Path
+	if err := path.Normalise([]byte(raw)); err != nil {
+		return nil, "", err
+	}
+	if _, own := endpoints[raw]; own {
+		return nil, string(path.Match), nil
+	}
+	return s.routes.Find([]byte(host), &path, &r), string(path.Match), nil
+}

@@ -1,0 +1,54 @@
+package telemetry
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// routeSeries are the metrics of classic routes.
+type routeSeries struct {
+	requests *prometheus.CounterVec
+	duration *prometheus.HistogramVec
+}
+
+func newRouteSeries() routeSeries {
+	return routeSeries{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_route_requests_total",
+			Help: "Requests to routes that ended, by the status of the answer and the error code; code is empty where the backend answered."}, []string{"route", "status", "code"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "sluice_route_duration_seconds",
+			Help: "From a request's arrival to the end of its answer.", Buckets: durationBuckets}, []string{"route"}),
+	}
+}
+
+// Route is the series of one route.
+type Route struct {
+	name     string
+	requests *prometheus.CounterVec
+	ok       prometheus.Counter
+	duration prometheus.Observer
+}
+
+// Route makes the series of a route, or gives those that it has.
+func (m *Metrics) Route(name string) *Route {
+	return &Route{name: name, requests: m.routes.requests, ok: m.routes.requests.WithLabelValues(name, "200", ""),
+		duration: m.routes.duration.WithLabelValues(name)}
+}
+
+// Ended counts a request; code is empty where the backend answered.
+func (r *Route) Ended(status int, code string, took time.Duration) {
+	if status == 200 && code == "" {
+		r.ok.Inc()
+	} else {
+		r.requests.WithLabelValues(r.name, statusText(status), code).Inc()
+	}
+	r.duration.Observe(took.Seconds())
+}
+
+// statusText bounds the values of a label: backends may answer with any number.
+func statusText(status int) string {
+	if status < 100 || status > 599 {
+		return "other"
+	}
+	return string([]byte{byte('0' + status/100), byte('0' + status/10%10), byte('0' + status%10)})
+}
