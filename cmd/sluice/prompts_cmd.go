@@ -16,7 +16,7 @@ func promptCommand() *cobra.Command {
 	return group("prompt", "Prompts: files that are APIs",
 		promptListCommand(), promptShowCommand(), promptRunCommand(), promptTestCommand(), promptDiffCommand(),
 		promptRenderCommand(), promptPublishCommand(), promptLabelCommand(), promptRollbackCommand(),
-		promptPullCommand(), promptPushCommand())
+		promptPullCommand(), promptPushCommand(), promptImportCommand())
 }
 
 func promptListCommand() *cobra.Command {
