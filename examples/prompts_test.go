@@ -2,6 +2,7 @@ package examples
 
 import (
 	"encoding/base64"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,6 +22,8 @@ var outputs = map[string]map[string]string{
 	"sql":            {"sql": "sql", "assumptions.#": "1"},
 	"reply":          {"": "Where is my parcel?"},
 	"tags":           {"tags.#": "1"},
+	"answer":         {"found": "true", "citations.#": "1", "citations.0.quote": "quote"},
+	"triage":         {"": "From Ada, delivery, urgent: My parcel never came.\nDraft: My parcel never came."},
 }
 
 // pixel is a picture of one point.
@@ -52,6 +55,12 @@ func TestPrompts(t *testing.T) {
 		}
 	}
 	t.Run("page", g.promptPage)
+	// The tests in the files pass: there is one in each but the chain, whose
+	// steps have theirs.
+	said, code := g.sluice("prompt", "test", "prompts", "--url", "http://"+g.listen, "--key", "sk-example-prompts", "--model", "mock/echo")
+	if code != 0 || !strings.Contains(said, fmt.Sprintf("%d passed, 0 failed", len(files)-1)) {
+		t.Errorf("prompt test: %d %s", code, said)
+	}
 }
 
 // prompt runs the command at the top of a prompt file.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
 const richPrompt = `---
@@ -72,6 +73,12 @@ func TestOpenAPIIsValid(t *testing.T) {
 	}
 	if b, err := json.Marshal(in.Example); err != nil || string(b) != `{"node":{"name":"n"}}` {
 		t.Errorf("example %s, %v", b, err)
+	}
+	// What generators of clients stumble over is not there: definitions within
+	// definitions, choices without a type.
+	node, kind := doc.Components.Schemas["FindThingsInput_Node"], in.Schema.Value.Properties["kind"]
+	if node == nil || node.Value.Properties["next"].Ref != "#/components/schemas/FindThingsInput_Node" || strings.Contains(a.body, "$defs") || !kind.Value.Type.Is("string") {
+		t.Errorf("node %+v, kind %+v", node, kind.Value)
 	}
 	ids := map[string]bool{}
 	for _, path := range doc.Paths.InMatchingOrder() {
@@ -144,5 +151,51 @@ func TestOpenAPIShowsWhatTheCallerMayCall(t *testing.T) {
 	}
 	if a := e.call("POST", "/openapi.json", ""); a.status != 405 {
 		t.Errorf("POST: %d", a.status)
+	}
+}
+
+// The documents are what the OpenAPI Initiative's own schema asks for:
+// testdata/openapi-3.1.json is spec.openapis.org/oas/3.1/schema/2022-10-07,
+// unchanged (Apache-2.0).
+func TestOpenAPIByItsOfficialSchema(t *testing.T) {
+	c := jsonschema.NewCompiler()
+	c.DefaultDraft(jsonschema.Draft2020)
+	c.AssertFormat()
+	official, err := c.Compile("testdata/openapi-3.1.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	schemas, err := c.Compile("https://json-schema.org/draft/2020-12/schema") // their dialect's base
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := newEdge(t, openapiFiles())
+	for who, header := range map[string]string{"a key": "Bearer " + labelKey, "the usual key": "", "nobody": "none"} {
+		var with []string
+		if header != "" {
+			with = []string{"Authorization", header}
+		}
+		a := e.call("GET", "/openapi.json", "", with...)
+		doc, err := jsonschema.UnmarshalJSON(strings.NewReader(a.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := official.Validate(doc); err != nil {
+			t.Errorf("%s: %v", who, err)
+		}
+		for name, s := range a.get("components.schemas").Map() {
+			schema, err := jsonschema.UnmarshalJSON(strings.NewReader(s.Raw))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := schemas.Validate(schema); err != nil {
+				t.Errorf("%s: the schema %s: %v", who, name, err)
+			}
+		}
+	}
+	broken := strings.Replace(e.call("GET", "/openapi.json", "").body, `"operationId"`, `"operationID"`, 1)
+	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(broken))
+	if err != nil || official.Validate(doc) == nil {
+		t.Error("a wrong document is taken")
 	}
 }

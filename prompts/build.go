@@ -13,8 +13,9 @@ type builder struct {
 	history  []Message
 	messages []Message
 	current  Message
-	text     strings.Builder
-	placed   bool // the history stands where the template wants it
+	text     strings.Builder // of all parts
+	begun    int             // where in text the part in hand begins
+	placed   bool            // the history stands where the template wants it
 }
 
 // Text adds to the text that is being gathered.
@@ -71,8 +72,8 @@ func (b *builder) role(role string, hash map[string]any) {
 
 // endText makes a part of the gathered text, unless it is blank.
 func (b *builder) endText() {
-	s := b.text.String()
-	b.text.Reset()
+	s := b.text.String()[b.begun:]
+	b.begun = b.text.Len()
 	if strings.Trim(s, bodySpace) != "" {
 		b.current.Content = append(b.current.Content, Part{Text: s})
 	}

@@ -105,9 +105,9 @@ func (r *Registry) take(ctx context.Context, s *Set, f file, report *Report) (wa
 		r.keep(f.name, s)
 		return false, nil
 	}
-	versions, err := r.store.Versions(ctx, f.name)
+	versions, err := r.versions(ctx, f.name)
 	if err != nil {
-		return false, fmt.Errorf("cannot read the versions of prompt %q: %w", f.name, err)
+		return false, err
 	}
 	for _, v := range slices.Backward(versions) {
 		if v.Author != authorFile {

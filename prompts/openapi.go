@@ -25,11 +25,9 @@ func OpenAPI(list []*Live) json.RawMessage {
 	paths, schemas := ordered.Object{}, problemSchemas()
 	for i, l := range list {
 		id := names[i]
-		in := id + "Input"
-		schemas = append(schemas, ordered.Member{Key: in, Value: component(in, l.Template.CallerSchema())})
+		schemas = append(schemas, components(id+"Input", l.Template.CallerSchema())...)
 		if l.Template.Output.JSON() {
-			out := id + "Output"
-			schemas = append(schemas, ordered.Member{Key: out, Value: component(out, outputSchema(l.Template))})
+			schemas = append(schemas, components(id+"Output", outputSchema(l.Template))...)
 		}
 		paths = append(paths, ordered.Member{Key: l.Path, Value: pairsOf("post", operation(l, id))})
 	}
@@ -184,44 +182,4 @@ func identifiers(list []*Live) []string {
 		out[i] = name
 	}
 	return out
-}
-
-// component is a schema as it stands under components: references to its own
-// root point there.
-func component(name string, s ordered.Object) ordered.Object {
-	out := make(ordered.Object, 0, len(s))
-	for _, m := range s {
-		if m.Key != "$id" && m.Key != "$schema" {
-			out = append(out, ordered.Member{Key: m.Key, Value: relocated(m.Key, m.Value, "#/components/schemas/"+name)})
-		}
-	}
-	return out
-}
-
-func relocated(key string, v any, root string) any {
-	switch v := v.(type) {
-	case string:
-		if rest, ok := strings.CutPrefix(v, "#"); ok && key == "$ref" {
-			return root + rest
-		}
-	case ordered.Object:
-		if key == "const" || key == "default" || key == "example" {
-			return v
-		}
-		out := make(ordered.Object, len(v))
-		for i, m := range v {
-			out[i] = ordered.Member{Key: m.Key, Value: relocated(m.Key, m.Value, root)}
-		}
-		return out
-	case []any:
-		if key == "enum" || key == "examples" || key == "default" || key == "const" {
-			return v
-		}
-		out := make([]any, len(v))
-		for i := range v {
-			out[i] = relocated("", v[i], root)
-		}
-		return out
-	}
-	return v
 }

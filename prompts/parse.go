@@ -137,7 +137,7 @@ func (t *Template) parseBody(body section, o ParseOptions, faults *Faults) {
 			return src, "_" + name + ".prompt", ok
 		},
 	})
-	t.body = parsed
+	t.body, t.size = parsed, len(body.text)
 	for _, e := range errs {
 		*faults = append(*faults, Fault(*e))
 	}

@@ -47,7 +47,7 @@ type fileState struct{ digest string }
 // NewRegistry has no prompts yet: PublishDir and Refresh bring them.
 func NewRegistry(store Store, now func() time.Time) *Registry {
 	r := &Registry{store: store, now: now, files: map[string]fileState{}, ended: map[string]*SplitReport{}}
-	r.cache.live, r.cache.newest = map[versionKey]*Live{}, map[string]int{}
+	r.cache.live, r.cache.known, r.cache.newest = map[versionKey]*Live{}, map[string]map[int]Version{}, map[string]int{}
 	r.set.Store(&Set{registry: r, byName: map[string]*Live{}, byPath: map[string]*Live{}, labels: map[string]map[string]int{}, splits: map[string]*sharing{}})
 	return r
 }
@@ -163,17 +163,18 @@ func (r *Registry) publish(ctx context.Context, s *Set, l *Live, message, author
 	if was, ok := s.byName[l.Name]; ok {
 		parent = was.Version
 	}
-	n, created, err := r.store.Publish(ctx, Version{Name: l.Name, Digest: digest(source), Source: source,
-		Message: message, Author: author, Parent: parent, Created: r.now()})
+	v := Version{Name: l.Name, Digest: digest(source), Source: source, Message: message, Author: author, Parent: parent, Created: r.now()}
+	n, created, err := r.store.Publish(ctx, v)
 	if err != nil {
 		return false, fmt.Errorf("cannot publish prompt %q: %w", l.Name, err)
 	}
+	v.N = n
+	r.cache.learn(l.Name, v)
 	labels, err := r.store.Labels(ctx, l.Name)
 	if err != nil {
 		return false, fmt.Errorf("cannot read the labels of prompt %q: %w", l.Name, err)
 	}
 	l.Version = n
-	r.cache.newer(l.Name, n)
 	s.put(l, labels)
 	return created, nil
 }
@@ -241,9 +242,9 @@ func (r *Registry) refresh(ctx context.Context, s *Set, name string) error {
 
 // leftByFile tells whether the newest version of a name came from a file.
 func (r *Registry) leftByFile(ctx context.Context, name string) (bool, error) {
-	versions, err := r.store.Versions(ctx, name)
+	versions, err := r.versions(ctx, name)
 	if err != nil {
-		return false, fmt.Errorf("cannot read the versions of prompt %q: %w", name, err)
+		return false, err
 	}
 	return len(versions) > 0 && versions[len(versions)-1].Author == authorFile, nil
 }

@@ -295,7 +295,8 @@ func TestStoreDown(t *testing.T) {
 	s.write("a.prompt", "two")
 	s.publish()
 	ctx := t.Context()
-	if _, err := s.Snapshot().Resolve(ctx, "a", 1, ""); err != nil {
+	again := NewRegistry(s.store, time.Now) // as after a restart
+	if _, err := again.PublishDir(ctx, s.dir); err != nil {
 		t.Fatal(err)
 	}
 	s.store.down = true
@@ -308,12 +309,37 @@ func TestStoreDown(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	s.want("/prompts/a=a@2:two")
-	if l, err := s.Snapshot().Resolve(ctx, "a", 1, ""); err != nil || text(t, l) != "one" {
-		t.Errorf("a version that was read is gone: %v", err)
+	for _, r := range []*Registry{s.Registry, again} {
+		if l, err := r.Snapshot().Resolve(ctx, "a", 1, ""); err != nil || text(t, l) != "one" {
+			t.Errorf("an older version is gone: %v", err)
+		}
 	}
 	s.store.down = false
 	s.publish()
 	s.want("/prompts/a=a@3:three /prompts/b=b@1:new")
+}
+
+// Of a name with many versions the newest need no store, and memory is bounded.
+func TestManyVersions(t *testing.T) {
+	s := newShop(t)
+	const n = maxKnown + 5
+	for i := range n {
+		if _, _, err := s.Publish(t.Context(), Publication{Name: "a", Source: []byte(fmt.Sprint("text ", i+1))}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, down := range []bool{true, false} {
+		s.store.down = down
+		for _, version := range []int{n, 6, 5} {
+			l, err := s.Snapshot().Resolve(t.Context(), "a", version, "")
+			if lost := down && version == 5; lost != errors.Is(err, errDown) || !lost && (err != nil || text(t, l) != fmt.Sprint("text ", version)) {
+				t.Errorf("version %d, the store down %v: %v", version, down, err)
+			}
+		}
+	}
+	if known := len(s.cache.known["a"]); known != maxKnown {
+		t.Errorf("the text of %d versions is kept", known)
+	}
 }
 
 func TestPaths(t *testing.T) {

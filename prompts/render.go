@@ -57,11 +57,25 @@ func (t *Template) Render(in RenderInput) (*Rendered, error) {
 		}
 	}
 	b := builder{history: in.History, current: Message{Role: "user"}}
-	if err := t.body.Run(&b, t.withDefaults(in.Input, defaults), in.Context, limits); err != nil {
+	values := t.withDefaults(in.Input, defaults)
+	b.text.Grow(t.room(values))
+	if err := t.body.Run(&b, values, in.Context, limits); err != nil {
 		return nil, fmt.Errorf("cannot render prompt %q: %w", t.Name, err)
 	}
 	r.Messages = b.done()
 	return r, nil
+}
+
+// room is about how long the text gets: so that it does not grow step by step,
+// and is not made room for by what a caller sends and no template uses.
+func (t *Template) room(values map[string]any) int {
+	n := t.size
+	for _, v := range values {
+		if s, ok := v.(string); ok {
+			n += len(s)
+		}
+	}
+	return min(n, t.size+32<<10)
 }
 
 // override puts options over what the file says, and gives the defaults among

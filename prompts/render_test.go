@@ -3,9 +3,11 @@ package prompts
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"sluice/prompts/ordered"
 	"sluice/providers/schema"
@@ -272,7 +274,8 @@ func TestRequestIsOnesOwn(t *testing.T) {
 	}
 }
 
-// BenchmarkRender is the bound: 4 KiB of template, 50 variables.
+// BenchmarkRender fills in a template of 4 KiB with 50 variables and makes the
+// request of it. Beside the mean it tells the 50th and 99th percentile.
 func BenchmarkRender(b *testing.B) {
 	var src strings.Builder
 	in := map[string]any{}
@@ -282,8 +285,10 @@ func BenchmarkRender(b *testing.B) {
 		in[fmt.Sprint("v", i)] = strings.Repeat("value ", 5)
 	}
 	tmpl := parse(b, src.String())
+	taken := make([]time.Duration, 0, 1<<20)
 	b.ReportAllocs()
 	for b.Loop() {
+		began := time.Now()
 		r, err := tmpl.Render(RenderInput{Input: in})
 		if err != nil {
 			b.Fatal(err)
@@ -291,5 +296,9 @@ func BenchmarkRender(b *testing.B) {
 		if _, err := r.ChatRequest(); err != nil {
 			b.Fatal(err)
 		}
+		taken = append(taken, time.Since(began))
 	}
+	slices.Sort(taken)
+	b.ReportMetric(float64(taken[len(taken)/2].Nanoseconds())/1e3, "p50-µs")
+	b.ReportMetric(float64(taken[len(taken)*99/100].Nanoseconds())/1e3, "p99-µs")
 }

@@ -67,8 +67,8 @@ func (s *Set) All() []*Live {
 func (s *Set) Labels(name string) map[string]int { return s.labels[name] }
 
 // Resolve chooses a version of a served prompt: by number, else by label, else
-// production. An older version is read from the store when it is first asked
-// for, and kept. Errors are ErrNoPrompt, ErrNoVersion, or the store's.
+// production. Only a very old version is read from the store, when it is first
+// asked for. Errors are ErrNoPrompt, ErrNoVersion, or the store's.
 func (s *Set) Resolve(ctx context.Context, name string, version int, label string) (*Live, error) {
 	l, ok := s.byName[name]
 	if !ok {

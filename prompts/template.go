@@ -27,6 +27,7 @@ type Template struct {
 	meta     ordered.Object // name, variant, description, model and version as written
 	lines    map[string]int // of the keys of the front matter
 	body     *handlebars.Template
+	size     int                // of the body in bytes
 	request  schema.ChatRequest // what Model, Config, Output and the tools come to
 	invalid  error              // why they come to none; only in a lenient template
 	checkIn  *validator

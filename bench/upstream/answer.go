@@ -34,7 +34,7 @@ func reply(a *ask, p *plan) answer {
 	switch {
 	case a.wantsCalls():
 		r.calls = a.makeCalls()
-	case a.schema.Exists():
+	case a.schema.Exists() && !p.loose:
 		r.pieces = split(instance(a.schema))
 	case p.echo && p.chunks != unset:
 		r.pieces = repeat(a.text+" ", p.chunks)

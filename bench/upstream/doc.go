@@ -8,6 +8,7 @@
 //	small              a JSON answer of about 0.6 KB; also what unknown words give
 //	big                about 10 KB of text
 //	echo               the last user message; with chunks-N once in every chunk
+//	loose              no care for a response schema: echo_loose says what it is told
 //	chunks-N           a stream of N content chunks (default 60 for small and big)
 //	pace-N             N milliseconds between chunks; without it all go in one write
 //	each               a write for each chunk, with no pause

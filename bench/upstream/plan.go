@@ -11,17 +11,17 @@ const unset = -1
 
 // plan is what a model's name asks for.
 type plan struct {
-	big, echo, each, silent, think bool
-	chunks                         int // content chunks; unset: as the text falls
-	pace, delay                    time.Duration
-	fail, times, after             int // status, how often (unset: always), Retry-After
-	hang, cut                      int
-	in, out                        int
-	over                           int // percent that the usage tells beyond what was written
-	spent                          int // seconds until a rate limit is reset of which nothing is left
-	broken                         int // chunks before an error comes in the stream
-	why                            string
-	garbage                        bool
+	big, echo, loose, each, silent, think bool
+	chunks                                int // content chunks; unset: as the text falls
+	pace, delay                           time.Duration
+	fail, times, after                    int // status, how often (unset: always), Retry-After
+	hang, cut                             int
+	in, out                               int
+	over                                  int // percent that the usage tells beyond what was written
+	spent                                 int // seconds until a rate limit is reset of which nothing is left
+	broken                                int // chunks before an error comes in the stream
+	why                                   string
+	garbage                               bool
 }
 
 // parsePlan reads the words of a model's name; unknown ones mean nothing, and
@@ -45,6 +45,8 @@ func (p *plan) set(name string, n int) {
 		p.big = true
 	case "echo":
 		p.echo = true
+	case "loose":
+		p.loose = true
 	case "each":
 		p.each = true
 	case "silent":

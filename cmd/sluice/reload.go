@@ -186,7 +186,11 @@ func (s *server) watch(ctx context.Context, hup <-chan os.Signal) {
 	defer tick.Stop()
 	second := time.NewTicker(time.Second)
 	defer second.Stop()
-	late := s.build.view().cfg.Prompts.Dir == "" // the default directory may still be made
+	look := time.NewTicker(200 * time.Millisecond) // for the default directory, which may still be made
+	defer look.Stop()
+	if s.build.view().cfg.Prompts.Dir != "" {
+		look.Stop()
+	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -206,10 +210,12 @@ func (s *server) watch(ctx context.Context, hup <-chan os.Signal) {
 		case <-second.C:
 			s.endSplits(ctx)
 			s.catchUp(ctx)
-			if _, err := os.Stat(defaultPrompts); !late || err != nil {
+			continue
+		case <-look.C:
+			if _, err := os.Stat(defaultPrompts); err != nil {
 				continue
 			}
-			late = false
+			look.Stop()
 			s.tryReload(ctx)
 		case <-tick.C:
 			s.keepUsed()

@@ -100,7 +100,7 @@ func (r *report) add(t *target, w *work, s sample) {
 	c.P99 = append(c.P99, micros(s.result.Latency.Quantile(0.99)))
 	for _, c := range r.Cells {
 		base := c.Work
-		if c.Against == "nginx" && workNamed(base).translate {
+		if c.Against == "nginx" && workNamed(base).ours() {
 			base = "small"
 		}
 		if with := r.cell(c.Against, base); with != nil {

@@ -132,13 +132,16 @@ func gateway(t *target, e *env, more string, model func(w *work, provider string
 	if err != nil {
 		return nil, err
 	}
-	conf := strings.NewReplacer("LISTEN", t.addr, "ADMIN", admin, "UPSTREAM", e.upstream, "KEY", key).Replace(sluiceConf) + more
+	conf := strings.NewReplacer("LISTEN", t.addr, "ADMIN", admin, "DIR", e.dir, "UPSTREAM", e.upstream, "KEY", key).Replace(sluiceConf) + more
 	for i := range works {
 		provider := "up"
 		if works[i].translate {
 			provider = "ant"
 		}
 		conf += model(&works[i], provider)
+	}
+	if err := writePrompts(filepath.Join(e.dir, "prompts")); err != nil {
+		return nil, err
 	}
 	file := filepath.Join(e.dir, t.name+".yaml")
 	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
@@ -151,9 +154,25 @@ func gateway(t *target, e *env, more string, model func(w *work, provider string
 	return exec.Command(path, "serve", "-c", file, "--data", filepath.Join(e.dir, t.name+"-data")), nil
 }
 
+// writePrompts writes the files of the works that are prompts.
+func writePrompts(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	for i := range works {
+		if w := &works[i]; w.prompt {
+			if err := os.WriteFile(filepath.Join(dir, w.name+".prompt"), []byte(w.promptFile()), 0o600); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 const sluiceConf = `server: {listen: "LISTEN", admin: "ADMIN"}
 log: {level: info, format: json}
 telemetry: {metrics: true}
+prompts: {dir: "DIR/prompts"}
 providers:
   up: {kind: openai-compatible, base_url: "http://UPSTREAM/v1", keys: [x], prices: {"*": {input: 1, output: 2}}}
   ant: {kind: anthropic, base_url: "http://UPSTREAM", keys: [x], prices: {"*": {input: 1, output: 2}}}

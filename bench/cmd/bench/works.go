@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"strings"
 
@@ -21,8 +22,12 @@ type work struct {
 	chunks    int  // data lines of the stream
 	perChunk  bool // CPU is told per chunk: the calls take their time
 	translate bool // Sluice alone: the target speaks Anthropic's API
+	prompt    bool // Sluice alone: the messages are those of a prompt, and the call brings its input
 	goal      float64
 }
+
+// ours tells whether only Sluice can do the work.
+func (w *work) ours() bool { return w.translate || w.prompt }
 
 // works with the goals of the design: CPU as a multiple of nginx's.
 var works = []work{
@@ -33,7 +38,23 @@ var works = []work{
 	{name: "paced", what: "60 chunks, one in 10 ms; per chunk", model: "chunks-60_in-20_pace-10", in: 160, max: 256,
 		stream: true, chunks: 63, perChunk: true, goal: 2},
 	{name: "translated", what: "small, to Anthropic's API", model: "small_in-20", in: 160, max: 256, translate: true},
+	{name: "prompt", what: "small, as a prompt with an input schema", model: "small_in-20", in: 160, max: 256, prompt: true},
 }
+
+// promptFile makes a prompt of the work: the messages of its request.
+func (w *work) promptFile() string {
+	return fmt.Sprintf(`---
+model: bench-%s
+config: {maxOutputTokens: %d}
+input: {schema: {text: string}}
+sluice.path: /bench-%[1]s
+---
+{{role "system"}}%[3]s
+{{role "user"}}{{text}}
+`, w.name, w.max, system)
+}
+
+const system = "You are a helpful assistant."
 
 // workNamed is one of works.
 func workNamed(name string) *work {
@@ -47,6 +68,23 @@ func workNamed(name string) *work {
 
 // request is the work as target t gets it.
 func (w *work) request(t *target) *load.Work {
+	path, text := "/v1/chat/completions", strings.Repeat("some words. ", w.in/12+1)[:w.in]
+	if w.stream {
+		path = t.streamPrefix + path
+	}
+	body := w.chat(t, text)
+	if t.ours && w.prompt {
+		path, body = "/bench-"+w.name, []byte(fmt.Sprintf(`{"text":%q}`, text))
+	}
+	marker := upstream.Marker
+	if w.stream {
+		marker = "steady"
+	}
+	return &load.Work{Name: w.name, Path: path, Header: maps.Clone(header), Body: body, Marker: []byte(marker), Stream: w.stream, Chunks: w.chunks}
+}
+
+// chat is the work as a chat completion.
+func (w *work) chat(t *target, text string) []byte {
 	model := w.model
 	if t.ours {
 		model = "bench-" + w.name
@@ -56,22 +94,11 @@ func (w *work) request(t *target) *load.Work {
 		Messages []map[string]string `json:"messages"`
 		Max      int                 `json:"max_tokens"`
 		Stream   bool                `json:"stream,omitempty"`
-	}{model, []map[string]string{
-		{"role": "system", "content": "You are a helpful assistant."},
-		{"role": "user", "content": strings.Repeat("some words. ", w.in/12+1)[:w.in]},
-	}, w.max, w.stream})
+	}{model, []map[string]string{{"role": "system", "content": system}, {"role": "user", "content": text}}, w.max, w.stream})
 	if err != nil {
 		panic(err) // a value of our own making
 	}
-	path := "/v1/chat/completions"
-	if w.stream {
-		path = t.streamPrefix + path
-	}
-	marker := upstream.Marker
-	if w.stream {
-		marker = "steady"
-	}
-	return &load.Work{Name: w.name, Path: path, Header: maps.Clone(header), Body: body, Marker: []byte(marker), Stream: w.stream, Chunks: w.chunks}
+	return body
 }
 
 const key = "sk-bench-0123456789abcdef"

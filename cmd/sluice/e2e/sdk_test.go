@@ -111,7 +111,8 @@ func (g *gateway) paths() string {
 // npm installs what package-lock.json says, if it is not there.
 func npm(t *testing.T) {
 	t.Helper()
-	for _, name := range []string{"openai", "@anthropic-ai/sdk", "@google/genai", "ai", "@ai-sdk/openai", "@langchain/openai"} {
+	for _, name := range []string{"openai", "@anthropic-ai/sdk", "@google/genai", "ai", "@ai-sdk/openai", "@langchain/openai",
+		"openapi-typescript", "openapi-fetch", "@modelcontextprotocol/sdk", "typescript"} {
 		if _, err := os.Stat("sdk/node_modules/" + name); err == nil {
 			continue
 		}

@@ -112,3 +112,73 @@ func TestKilledWhileStoreStopped(t *testing.T) {
 	g.start()
 	g.reconcile(complete, 0)
 }
+
+// With the store stopped, and at last gone, prompts go on being served: by path,
+// as models, versions by number and label, in arrays and splits, with limits.
+func TestPromptsWhileStoreStopped(t *testing.T) {
+	g := newGateway(t, "prompts: {dir: DIR/prompts}\n"+team)
+	g.prompt("greet", strings.Replace(greet, "up/echo", "mock/echo", 1))
+	g.start()
+	g.publishVersions(t)
+	third := strings.ReplaceAll(versioned, "vN", "v3")
+	if a := g.api("POST", "prompts/versioned/publish", `{"source":`+quote(third)+`,"partials":{"mark":"v3"}}`); a.status != 201 {
+		t.Fatalf("publish: %d %s", a.status, a.body)
+	}
+	if a := g.api("PUT", "prompts/versioned/labels", `{"production":2,"staging":1}`); a.status != 200 {
+		t.Fatalf("labels: %d %s", a.status, a.body)
+	}
+	goOn := g.stopStore(allLocks)
+	g.promptsServed(t, "the store is locked")
+	goOn()
+	g.stop()
+	g.start()
+	goOn = g.stopStore(allLocks)
+	g.promptsServed(t, "the store is locked after a restart")
+	g.signal(syscall.SIGHUP) // a reload does not take them away
+	g.prompt("late", greet)
+	if !eventually(30*time.Second, func() bool { return strings.Contains(g.stderr.String(), "locking protocol") }) {
+		t.Errorf("the log does not say why nothing new is served:\n%s", g.stderr)
+	}
+	g.promptsServed(t, "the store is locked and files change")
+	goOn()
+	if !eventually(30*time.Second, func() bool { return g.data("POST", "/prompts/late", `{"who":"x"}`).status != 404 }) {
+		t.Error("what was written meanwhile is not served afterwards")
+	}
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		if err := os.Remove(filepath.Join(g.dir, "data", "sluice.db"+suffix)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g.promptsServed(t, "the store's files are gone")
+}
+
+// promptsServed calls every version of versioned, and greet, in several ways.
+func (g *gateway) promptsServed(t *testing.T, when string) {
+	t.Helper()
+	for name, c := range map[string]struct{ path, header, value, want string }{
+		"production":   {"/versioned", "X-None", "", "versioned@2"},
+		"by number":    {"/versioned@1", "X-None", "", "versioned@1"},
+		"the newest":   {"/versioned@3", "X-None", "", "versioned@3"},
+		"by header":    {"/versioned", "X-Prompt-Version", "1", "versioned@1"},
+		"by label":     {"/versioned", "X-Prompt-Label", "staging", "versioned@1"},
+		"of a file":    {"/prompts/greet", "X-None", "", "greet@1"},
+		"by its label": {"/versioned", "X-Prompt-Label", "production", "versioned@2"},
+	} {
+		a := g.data("POST", c.path, `{"text":"x"}`, c.header, c.value)
+		if strings.HasPrefix(c.path, "/prompts/") {
+			a = g.data("POST", c.path, `{"who":"x"}`)
+		}
+		if a.status != 200 || a.header.Get("x-sluice-prompt") != c.want {
+			t.Errorf("%s, %s: %d %s, want %s: %s", when, name, a.status, a.header.Get("x-sluice-prompt"), c.want, a.body)
+		}
+	}
+	if _, err := g.versionOfArray(); err != nil {
+		t.Errorf("%s, an array: %v", when, err)
+	}
+	if _, err := g.versionOfModel(); err != nil {
+		t.Errorf("%s, as a model: %v", when, err)
+	}
+	if a := g.data("GET", "/openapi.json", ""); !a.get("paths./versioned").Exists() {
+		t.Errorf("%s, /openapi.json: %d %.300s", when, a.status, a.body)
+	}
+}
