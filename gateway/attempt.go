@@ -44,7 +44,7 @@ func attempt[T any](c *Call, a *router.Attempt, late bool, ask asking[T]) (got T
 	begin := time.Now()
 	call := providers.Call{
 		Request: &c.req, Model: t.Model, MaxTokens: c.outputLimit(t), Refuse: c.model.Refuse, Header: c.forwarded(),
-		NoReasoning: t.NoReasoning, Deadline: c.until.at, ID: c.entry.Call, Now: begin,
+		NoReasoning: t.NoReasoning, Resumes: late && c.resumes(), Deadline: c.until.at, ID: c.entry.Call, Now: begin,
 	}
 	if a.Secret != nil {
 		call.Secret = a.Secret.Value

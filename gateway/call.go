@@ -95,8 +95,9 @@ type deadline struct {
 // caller.
 type progress struct {
 	admitted, charged, recorded bool
-	masked                      bool   // a guard has changed the request
-	reuse                       *reuse // nil: no cache applies
+	masked                      bool        // a guard has changed the request
+	reuse                       *reuse      // nil: no cache applies
+	resume                      *resumption // nil: a stream that breaks stays broken
 }
 
 var callPool = sync.Pool{New: func() any { return new(Call) }}

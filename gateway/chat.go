@@ -196,5 +196,8 @@ func (c *Call) startStream() (*providers.Stream, error) {
 		return nil, err
 	}
 	c.entry.TTFT = time.Since(c.now)
+	if c.resumes() {
+		c.done.resume = &resumption{stream: stream}
+	}
 	return stream, nil
 }

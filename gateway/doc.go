@@ -20,6 +20,7 @@
 //	               and the limits of each attempt's provider      limits.go
 //	attempt        bytes spliced, or translated, and sent         providers, providers/upstream
 //	answer         whole, or frame by frame                       chat.go, stream.go
+//	resume         a stream that broke goes on at the next target resume.go, router, providers
 //	guard out      what the answer says; a stream's chunk by      guards.go, providers (Filter)
 //	               chunk, before it is encoded
 //	charge         usage priced, the hold settled                 finish.go, billing

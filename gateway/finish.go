@@ -32,15 +32,25 @@ func (c *Call) charge(t *dialect.Tally) {
 		c.tickets.provider.Done(billing.Ask{Input: u.Input, Output: u.Output})
 		c.tickets.secret.Done(billing.Ask{Input: u.Input, Output: u.Output})
 	}
-	for i := len(c.trail) - 1; i >= 0; i-- { // the last, unless one that was made beside it ended later
-		if l := &c.trail[i]; l.Target == c.target.Name || i == 0 {
-			l.USD += cost
-			break
-		}
+	if n := c.answered(); n > 0 {
+		c.trail[n-1].USD += cost
 	}
 }
 
-// used is what an answer of the target has used, as it is charged.
+// answered is the number of the attempt that the answer is of: the last, unless
+// one that was made beside it ended later. 0: there was none.
+func (c *Call) answered() int {
+	for i := len(c.trail) - 1; i > 0; i-- {
+		if l := &c.trail[i]; l.Target == c.target.Name && l.Code != string(schema.CodeHedgeLost) {
+			return i + 1
+		}
+	}
+	return min(len(c.trail), 1)
+}
+
+// used is what an answer of the target has used, as it is charged: what its
+// provider told, else what we count. What some tell while a stream runs
+// (Anthropic at its beginning) is not yet the output of one that broke off.
 func (c *Call) used(t *dialect.Tally) schema.Usage {
 	u := t.Usage
 	switch {
@@ -48,7 +58,7 @@ func (c *Call) used(t *dialect.Tally) schema.Usage {
 		u = *t.Billed
 	case c.passed != nil:
 		u = c.passedUsage(t)
-	case u.Source != schema.UsageReported && c.target != nil:
+	case c.target != nil && c.session == nil && (u.Source != schema.UsageReported || !t.Done && t.Finish == ""):
 		u = c.countUsage(t)
 	}
 	if u.Source == schema.UsageNone {
@@ -79,6 +89,7 @@ func (c *Call) countUsage(t *dialect.Tally) schema.Usage {
 		u.Input, u.CachedInput = t.Usage.Input, t.Usage.CachedInput
 		u.CacheWrite, u.CacheWrite1h = t.Usage.CacheWrite, t.Usage.CacheWrite1h
 	}
+	u.Tier = t.Usage.Tier
 	u.Output = max(u.Output, t.Usage.Output)
 	u.Source = max(u.Source, t.Usage.Source) // the less sure
 	return u
@@ -157,7 +168,11 @@ func (c *Call) giveBack() {
 		c.money.hold.Release(c.now)
 	}
 	c.money.hold = billing.Hold{}
-	c.tickets.done(&e.Usage)
+	used := e.Usage
+	if r := c.done.resume; r != nil {
+		addUsage(&used, r.spent)
+	}
+	c.tickets.done(&used)
 	c.tellOfRoom()
 }
 

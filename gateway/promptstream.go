@@ -96,8 +96,10 @@ func (f *promptFrames) step() error {
 // finish checks the output, mends it if need be, and gives the last event.
 func (f *promptFrames) finish() error {
 	c := f.c
-	c.attempt.Done(nil)
-	c.attempt = nil
+	if c.attempt != nil { // else it broke, but for its end
+		c.attempt.Done(nil)
+		c.attempt = nil
+	}
 	c.charge(f.from.Tally())
 	c.done.charged = true
 	f.ended = true

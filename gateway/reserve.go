@@ -29,8 +29,15 @@ func (c *Call) admit() error {
 // sum of limits overflows, and what has overflowed needs nothing.
 const mostTokens = 1 << 40
 
-// maxTokens is the caller's own limit on each of its answers; 0: it set none.
-func (c *Call) maxTokens() int64 { return min(c.req.Head.MaxTokens, mostTokens) }
+// maxTokens is the caller's own limit on each of its answers, or on what is
+// still to come of one that broke off; 0: it set none.
+func (c *Call) maxTokens() int64 {
+	n := min(c.req.Head.MaxTokens, mostTokens)
+	if r := c.done.resume; n > 0 && r != nil {
+		return max(n-r.output, 1)
+	}
+	return n
+}
 
 // tokensNeeded is what a token limit must have room for: the input and what
 // the answers may need. A caller who sets no limit on them is taken to need a
@@ -55,7 +62,13 @@ func (c *Call) tokensNeeded(owner *billing.Owner) (need billing.Ask) {
 // inputBytes is the size of all that a provider may take for input: of a body
 // as it came, every field, for some that we do not read are charged too (a
 // response format, a prediction).
-func (c *Call) inputBytes() int64 { return int64(max(c.req.Head.PromptSize, len(c.req.Raw))) }
+func (c *Call) inputBytes() int64 {
+	n := int64(max(c.req.Head.PromptSize, len(c.req.Raw)))
+	if r := c.done.resume; r != nil {
+		n += r.input
+	}
+	return n
+}
 
 // reserve holds the most that the call can use, with the budgets of the key,
 // its team and the team's ancestors. Where less is left, the answer is clamped
@@ -195,8 +208,7 @@ func (c *Call) outputLimit(t *Target) int64 {
 	if c.req.Op != schema.OpChat {
 		return 0
 	}
-	own := c.req.Head.MaxTokens
-	limit := own
+	own, limit := c.req.Head.MaxTokens, c.maxTokens()
 	if limit == 0 && c.owner().Bound(c.called()).Clamps {
 		limit = c.unlimited(t)
 	}

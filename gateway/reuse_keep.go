@@ -78,6 +78,9 @@ func (c *Call) gaveUp() bool {
 // not be given it.
 func (c *Call) wholeBody() []byte {
 	r := c.done.reuse
+	if c.done.resume != nil && c.done.resume.mended { // no model has said it so
+		return nil
+	}
 	if c.req.Unified != nil {
 		return r.output
 	}

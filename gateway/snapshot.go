@@ -154,6 +154,7 @@ type Model struct {
 	Limits  *billing.Owner // of all callers together; nil: none
 	Guards  *guard.Set     // nil: none
 	Caching *Caching       // nil: no answer is kept
+	Resume  bool           // a text stream that breaks is gone on with by the next target
 }
 
 // maxDirect bounds the routes made for names that callers chose, maxName the

@@ -106,6 +106,13 @@ func (s *streamBody) next(p []byte) (int, error) {
 		s.left()
 		return 0, err
 	case err != nil:
+		if err = s.c.resume(err); err == nil {
+			return s.next(p)
+		}
+		if s.c.left() {
+			s.left()
+			return 0, err
+		}
 		if s.c.ctx.Err() != nil {
 			err = s.c.ended(err)
 		}
@@ -150,6 +157,9 @@ func (s *streamBody) left() {
 	c := s.c
 	c.entry.Disconnect = true
 	c.entry.Delivered = c.g.counter.Count(c.target.Model, string(s.from.Tally().Text.Sample))
+	if c.done.resume != nil {
+		c.entry.Delivered += c.done.resume.output
+	}
 	if l := c.leaving(); l.Drain && c.ctx.Err() == nil {
 		s.drain(l)
 	}

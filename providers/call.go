@@ -80,7 +80,7 @@ func (r *Request) ReplaceRerank(rerank *schema.RerankRequest) {
 
 // asked is what an answer repeats of a request.
 func (r *Request) asked(req *schema.ChatRequest) *schema.ChatRequest {
-	if r.Continues == "" {
+	if r.Continues == "" || req == nil {
 		return req
 	}
 	whole := *req
@@ -120,6 +120,7 @@ type Call struct {
 	// without, and the drop named.
 	NoReasoning bool
 	Refuse      bool      // a parameter that the provider has not is an error, and not dropped
+	Resumes     bool      // a stream keeps what it says, for another to go on with: see Stream.Resume
 	Deadline    time.Time // of the whole answer; zero: the provider's own total timeout only
 	ID          string    // for answers whose provider gives no id
 	Now         time.Time

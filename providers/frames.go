@@ -33,6 +33,9 @@ func (s *Stream) passFrames() {
 			break
 		}
 		s.begun = s.begun || hasData(frame)
+		if s.said != nil {
+			s.said.follow(frame)
+		}
 		if keep {
 			s.rest += n
 		} else {
@@ -115,6 +118,9 @@ func (s *Stream) decodeFrame(f dialect.Frame) error {
 
 // takeChunk tallies a chunk.
 func (s *Stream) takeChunk(c *schema.Chunk) {
+	if s.said != nil {
+		s.said.note(c)
+	}
 	t := &s.tally
 	if c.Usage != nil {
 		t.Usage.Merge(*c.Usage)
@@ -155,7 +161,7 @@ func (s *Stream) finish() {
 		return
 	}
 	from := s.outFrom()
-	s.out.b = s.encode.End(s.out.b, &s.tally.Usage)
+	s.out.b = s.encode.End(s.out.b, s.used(&s.tally.Usage))
 	s.pending = s.out.b[from:]
 }
 

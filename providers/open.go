@@ -57,22 +57,34 @@ func (p *Provider) open(ctx context.Context, c *Call) (*Stream, error) {
 	if c.Request.Filter != nil {
 		s.filter = c.Request.Filter()
 	}
-	if c.Request.Unified == nil {
-		s.out = newBuffer()
-		o := dialect.StreamOptions{ID: c.ID, Model: c.Model, WantsUsage: c.Request.Head.WantsUsage, Request: c.Request.asked(req)}
-		if !c.Now.IsZero() {
-			o.Created = c.Now.Unix()
-		}
-		s.encode = c.Request.Client.Client.Stream(o)
+	if c.Resumes {
+		s.said = &said{}
 	}
-	if p.opt.Local != nil {
+	if c.Request.Unified == nil {
+		s.out, s.encode = newBuffer(), c.encoder(req)
+	}
+	return s, s.openUnified(ctx, c, req)
+}
+
+// encoder makes what writes the stream for the caller.
+func (c *Call) encoder(req *schema.ChatRequest) dialect.StreamEncoder {
+	o := dialect.StreamOptions{ID: c.ID, Model: c.Model, WantsUsage: c.Request.Head.WantsUsage, Request: c.Request.asked(req)}
+	if !c.Now.IsZero() {
+		o.Created = c.Now.Unix()
+	}
+	return c.Request.Client.Client.Stream(o)
+}
+
+// openUnified begins a stream of which chunks are read.
+func (s *Stream) openUnified(ctx context.Context, c *Call, req *schema.ChatRequest) (err error) {
+	if s.p.opt.Local != nil {
 		ctx, s.cancel = context.WithCancel(ctx)
-		if s.local, err = p.opt.Local.ChatStream(ctx, req); err != nil {
+		if s.local, err = s.p.opt.Local.ChatStream(ctx, req); err != nil {
 			s.cancel()
 		}
-		return s, err
+		return err
 	}
-	return s, s.openTranslated(ctx, c, req)
+	return s.openTranslated(ctx, c, req)
 }
 
 // openRaw begins a stream whose bytes pass through.
@@ -86,6 +98,9 @@ func (s *Stream) openRaw(ctx context.Context, c *Call, d *dialect.Dialect) error
 	chat.Splice(&a.patch, c.Request.Raw, &c.Request.Head, c.Model, c.MaxTokens)
 	a.req.Body = a.patch.Pieces(c.Request.Raw)
 	s.scan = chat.Scan(c.Request.Head.WantsUsage)
+	if c.Resumes {
+		s.said = follows(c, d)
+	}
 	return s.start(ctx, c, a, &dialect.Upstream{Path: chat.Path(c.Model, true), Header: rawHeader(d, c)})
 }
 

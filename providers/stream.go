@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -35,6 +36,10 @@ type Stream struct {
 	scan    dialect.Scanner
 	decode  dialect.StreamDecoder
 	local   func() (*schema.Chunk, error)
+	source  sync.Mutex            // of resp, cancel and more, which Resume changes
+	more    *Stream               // that goes on where this one broke; nil: none
+	joint   *joint                // to it
+	said    *said                 // nil: the stream cannot be gone on with
 	encode  dialect.StreamEncoder // nil: chunks are wanted, or bytes pass through
 	filter  Filter                // of chunks; nil: they pass as they are
 	passed  []schema.Chunk
@@ -117,7 +122,7 @@ func (s *Stream) EndEarly(choices int, used schema.Usage) (frames []byte) {
 	for i := range end.Choices {
 		end.Choices[i] = schema.ChoiceDelta{Index: i, FinishReason: openai.FinishReasonLength}
 	}
-	frames = s.encode.End(s.encode.Chunk(nil, &end), &used)
+	frames = s.encode.End(s.encode.Chunk(nil, &end), s.used(&used))
 	return bytes.TrimSuffix(frames, []byte("data: [DONE]\n\n"))
 }
 
@@ -132,11 +137,16 @@ func (s *Stream) Close() error {
 		s.free()
 		return nil
 	}
+	s.source.Lock()
+	defer s.source.Unlock()
 	if s.cancel != nil {
 		s.cancel()
 	}
 	if s.resp != nil {
 		s.resp.Abort()
+	}
+	if s.more != nil {
+		return s.more.Close()
 	}
 	return nil
 }
@@ -158,6 +168,9 @@ func (s *Stream) free() {
 	}
 	if s.resp != nil {
 		s.resp.Close()
+	}
+	if s.more != nil {
+		_ = s.more.Close()
 	}
 	for _, b := range []*buffer{s.in, s.out} {
 		if b != nil {
@@ -193,6 +206,8 @@ func (s *Stream) fill() {
 			s.resp.Drain(drainTime)
 		}
 		s.err = io.EOF
+	case s.more != nil:
+		s.fillMore()
 	case s.local != nil:
 		s.fillLocal()
 	default:

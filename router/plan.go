@@ -88,6 +88,7 @@ type Plan struct {
 	keys    []*Secret // secrets that were refused in this call: the first
 	lasting int       // for good, the others by the candidate at hand alone
 	visited []*Route
+	resumes bool // what was tried before is out
 	weighed []Weighed
 	attempt Attempt
 	waiter  *waiter       // in the route's queue; nil: it is not in it
@@ -138,7 +139,7 @@ func (p *Plan) Do(ctx context.Context, try func(*Attempt) error) error {
 
 // once is Do without waiting for room.
 func (p *Plan) once(ctx context.Context, try func(*Attempt) error) error {
-	p.visited = p.visited[:0] // a call may be routed again: a prompt whose output is mended
+	p.visited, p.resumes = p.visited[:0], false // a call may be routed again: a prompt whose output is mended
 	p.refusal, p.refuses, p.denies, p.Refused, p.RefusedKey, p.won = nil, nil, nil, nil, nil, nil
 	made := len(p.Results)
 	err := p.walk(ctx, p.Route, try)
@@ -156,7 +157,15 @@ func (p *Plan) once(ctx context.Context, try func(*Attempt) error) error {
 func (p *Plan) walk(ctx context.Context, r *Route, try func(*Attempt) error) *schema.Error {
 	p.visited = append(p.visited, r)
 	last := p.route(ctx, r, try)
-	if last == nil || p.NoFallback {
+	if last == nil {
+		return nil
+	}
+	return p.fallBack(ctx, r, last, try)
+}
+
+// fallBack tries the fallbacks of a route that failed.
+func (p *Plan) fallBack(ctx context.Context, r *Route, last *schema.Error, try func(*Attempt) error) *schema.Error {
+	if p.NoFallback {
 		return last
 	}
 	for i := range r.Fallback {
@@ -231,7 +240,7 @@ func (p *Plan) weigh(r *Route, now time.Time) (time.Duration, schema.Class) {
 	class := schema.ClassOverloaded
 	for i := range r.Candidates {
 		ok, w, cooling := r.ready(i, now)
-		p.out = append(p.out, !ok)
+		p.out = append(p.out, !ok || p.resumes && p.tried(r.Candidates[i].Target))
 		if !ok && (wait == 0 || w < wait) {
 			wait = w
 			if cooling {

@@ -338,7 +338,7 @@ func (m *modelBuilder) model(name string) (*gateway.Model, error) {
 		m.made[name] = made
 		return made, nil
 	}
-	made := &gateway.Model{Name: name, Refuse: c.Unsupported == "error", Leaving: leavingOf(c.OnDisconnect), Caching: cachingOf(c.Cache), Route: &router.Route{
+	made := &gateway.Model{Name: name, Refuse: c.Unsupported == "error", Leaving: leavingOf(c.OnDisconnect), Caching: cachingOf(c.Cache), Resume: c.Resume, Route: &router.Route{
 		Name: name, Balance: router.Balance(c.Balance),
 		Retry: router.Retry{Attempts: int(c.Retry.Attempts), Backoff: c.Retry.Backoff, On: c.Retry.On, Budget: c.Retry.Budget},
 	}}

@@ -28,6 +28,7 @@ var Dialect = dialect.Dialect{
 	Chat: &dialect.Chat{
 		Framing: dialect.FramingSSE,
 		Encode:  encode,
+		Prefill: prefills,
 		Decode:  decode,
 		Stream:  newStream,
 		Path:    func(string, bool) string { return messagesPath },

@@ -3,6 +3,8 @@ package anthropic
 import (
 	"strconv"
 	"strings"
+
+	"sluice/providers/schema"
 )
 
 // thinkingMode is how a model can be told to think.
@@ -111,4 +113,14 @@ func (t traits) effort(word string) string {
 		return "max"
 	}
 	return ""
+}
+
+// prefills is Chat.Prefill. Claude goes on with its own last turn up to 4.5,
+// if it does not think (page prefill-claudes-response); from 4.6 on that is
+// refused (page whats-new-claude-4-6), and what other models of the API's
+// servers make of it is not known. Read 2026-11-30.
+func prefills(req *schema.ChatRequest) bool {
+	_, version, claude := parseModel(req.Model)
+	thinks := req.Reasoning != nil && !req.Reasoning.Off && !req.Reasoning.EffortOnly || req.Extra["thinking"] != nil
+	return claude && version < 406 && !thinks
 }

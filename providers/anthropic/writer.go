@@ -37,6 +37,7 @@ type step struct {
 type writer struct {
 	dialect.StreamOptions
 	begun bool
+	told  bool // how the answer ended
 	usage schema.Usage
 	tier  string
 	end   ending
@@ -81,12 +82,17 @@ func (w *writer) End(b []byte, usage *schema.Usage) []byte {
 		b = w.emit(b, w.unhold())
 	}
 	b = w.close(b)
+	if w.told {
+		return append(b, messageStop...)
+	}
 	b = append(b, "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{"...)
 	b = w.end.appendTo(b)
 	b = append(b, `},"usage":`...)
 	b = appendUsage(b, usage, "")
-	return append(b, "}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"...)
+	return append(append(b, "}\n\n"...), messageStop...)
 }
+
+const messageStop = "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"
 
 // begin writes message_start, with what is known of the usage by then.
 func (w *writer) begin(b []byte, c *schema.Chunk) []byte {

@@ -22,6 +22,7 @@ var Dialect = dialect.Dialect{
 	Chat: &dialect.Chat{
 		Framing: dialect.FramingEventStream,
 		Encode:  encode,
+		Prefill: prefills,
 		Decode:  decode,
 		Stream:  newStream,
 
@@ -31,6 +32,14 @@ var Dialect = dialect.Dialect{
 	Count:  &dialect.Count{Encode: encodeCount, Decode: decodeCount},
 	Rerank: &dialect.Rerank{Encode: encodeRerank, Decode: decodeRerank},
 	Error:  decodeError,
+}
+
+// prefills is Chat.Prefill: Claude does what it does elsewhere, and of the other
+// makers' models it is not known.
+func prefills(req *schema.ChatRequest) bool {
+	own := *req
+	own.Model = claudeName(req.Model)
+	return anthropic.Dialect.Chat.Prefill(&own)
 }
 
 // modelPath is where an operation on a model goes. The model is one segment of

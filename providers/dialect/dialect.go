@@ -74,6 +74,10 @@ type Chat struct {
 	// RawNeedsBytes says that NeedsBytes holds for bodies that could be passed
 	// on too: one that has such media is translated.
 	RawNeedsBytes bool
+	// Prefill tells whether the model goes on with a last turn of its own as if
+	// it had just written it. nil: never. One that does not is asked in words to
+	// go on with an answer.
+	Prefill func(req *schema.ChatRequest) bool
 	// Decode reads a whole answer. An answer that is not one is an Error of
 	// class invalid_output.
 	Decode func(body []byte) (*schema.ChatResponse, error)
@@ -125,6 +129,13 @@ type Scanner interface {
 // terminal event is not always sent. Ended tells whether a stream whose
 // transport ends properly here is whole all the same.
 type Ender interface{ Ended() bool }
+
+// Follower is what a StreamEncoder may also be: one that can go on with a stream
+// whose frames the caller was given as they came. Follow takes note of such a
+// frame, and of what it says.
+type Follower interface {
+	Follow(f Frame, says []schema.Chunk)
+}
 
 // Tally is what passing by an answer told us of it.
 type Tally struct {

@@ -20,6 +20,7 @@ type streamEncoder struct {
 	dialect.StreamOptions
 	tier    string
 	begun   bool
+	told    bool          // how the answer ended
 	choices []choiceState // in the order of their begin
 }
 
@@ -137,8 +138,21 @@ func (s *choiceState) take(pieces []openai.ToolCall) {
 	}
 }
 
+// Follow is dialect.Follower's.
+func (e *streamEncoder) Follow(_ dialect.Frame, says []schema.Chunk) {
+	for i := range says {
+		_ = e.Chunk(nil, &says[i])
+		for j := range says[i].Choices {
+			e.told = e.told || says[i].Choices[j].FinishReason != ""
+		}
+	}
+}
+
 // End is dialect.StreamEncoder's.
 func (e *streamEncoder) End(b []byte, usage *schema.Usage) []byte {
+	if e.told {
+		return b
+	}
 	start := len(b)
 	b = append(b, `data: {"candidates":[`...)
 	for i := range e.choices {

@@ -34,6 +34,7 @@ func New(q Quirks) *dialect.Dialect {
 		Chat: &dialect.Chat{
 			Framing: dialect.FramingSSE,
 			Encode:  q.encode,
+			Prefill: prefills,
 			Decode:  decode,
 			Stream:  func() dialect.StreamDecoder { return &stream{} },
 			Path:    q.chatPath,

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"sluice/providers/schema"
 )
 
 // thinkingMode is how a model can be told to think.
@@ -104,4 +106,12 @@ func (t *traits) level(word string) (level string, exact bool) {
 		}
 	}
 	return "high", false
+}
+
+// prefills is Chat.Prefill. Models go on with their own last turn up to 3.1;
+// later ones refuse it ("Requests ending with a model turn are not supported"),
+// some of the 3.5 and all from 3.6 on. As users report it, read 2026-11-30.
+func prefills(req *schema.ChatRequest) bool {
+	version, ok := parseModel(req.Model)
+	return ok && version < 302
 }

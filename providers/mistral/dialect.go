@@ -19,6 +19,7 @@ var Dialect = dialect.Dialect{
 	Chat: &dialect.Chat{
 		Framing: dialect.FramingSSE,
 		Encode:  encode,
+		Prefill: func(*schema.ChatRequest) bool { return true }, // a last turn of the model's is sent as a prefix
 		Decode:  decode,
 		Stream:  func() dialect.StreamDecoder { return &stream{base.Chat.Stream()} },
 

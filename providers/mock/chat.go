@@ -70,7 +70,8 @@ func (m *Mock) usage(req *schema.ChatRequest, a *answer) schema.Usage {
 	}
 }
 
-// answer decides what to say. n numbers the call.
+// answer decides what to say. n numbers the call. A last turn of the
+// assistant's is the beginning of the answer, which goes on behind it.
 func (m *Mock) answer(n uint64, req *schema.ChatRequest) (answer, error) {
 	text, err := says(req)
 	if err != nil {
@@ -94,6 +95,9 @@ func (m *Mock) answer(n uint64, req *schema.ChatRequest) (answer, error) {
 			return answer{}, fmt.Errorf("cannot encode answer of model %q: %w", req.Model, err)
 		}
 		a.text = `{"text":` + string(quoted) + `}`
+	}
+	if n := len(req.Messages); n > 0 && req.Messages[n-1].Role == schema.RoleAssistant {
+		a.text = strings.TrimPrefix(a.text, req.Messages[n-1].Text())
 	}
 	m.bound(&a, req)
 	return a, nil

@@ -13,6 +13,7 @@ type encoder struct {
 	dialect.StreamOptions
 	tier, fingerprint string
 	begun             uint64 // choices whose role was told
+	told              bool   // the usage was, in a frame of its own
 }
 
 func newEncoder(o dialect.StreamOptions) dialect.StreamEncoder {
@@ -40,13 +41,25 @@ func (e *encoder) Chunk(b []byte, c *schema.Chunk) []byte {
 
 // End is dialect.StreamEncoder's.
 func (e *encoder) End(b []byte, usage *schema.Usage) []byte {
-	if e.WantsUsage {
+	if e.WantsUsage && !e.told {
 		b = e.open(b)
 		b = append(b, `],"usage":`...)
 		b = appendUsage(b, usage)
 		b = append(b, "}\n\n"...)
 	}
 	return append(b, "data: [DONE]\n\n"...)
+}
+
+// Follow is dialect.Follower's.
+func (e *encoder) Follow(_ dialect.Frame, says []schema.Chunk) {
+	for i := range says {
+		c := &says[i]
+		e.learn(c)
+		for j := range c.Choices {
+			e.begun |= 1 << uint(c.Choices[j].Index&63)
+		}
+		e.told = e.told || c.Usage != nil && len(c.Choices) == 0
+	}
 }
 
 // learn takes what the provider tells of the answer; all chunks of a stream

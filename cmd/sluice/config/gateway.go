@@ -98,7 +98,7 @@ type Model struct {
 	Fallback    []Fallback `json:"fallback"`
 	Breaker     *Breaker   `json:"breaker"` // nil: not given
 	Unsupported string     `json:"unsupported" enum:"drop,error"`
-	Resume      bool       `json:"resume"` // only false in this version
+	Resume      bool       `json:"resume"` // a text stream that breaks is gone on with by the next target
 	// Limits are those of all callers together, of calls that ask for this name.
 	Limits billing.Limits `json:"limits"`
 	Guard  []string       `json:"guard"` // names under guards:, in order

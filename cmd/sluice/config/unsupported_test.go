@@ -56,6 +56,6 @@ server: {tls: {}}
 admin: {oidc: }
 guards: {}
 routes: []
-models: {a: {targets: [{model: mock/echo}], guard: [], sticky: , resume: FALSE}}
+models: {a: {targets: [{model: mock/echo}], guard: [], sticky: }}
 `)
 }

@@ -27,7 +27,13 @@ const sdkConfig = `providers:
   ant: {kind: anthropic, base_url: "UP", keys: [sk-ant], prices: {"*": {input: 1, output: 2}}}
   gem: {kind: gemini, base_url: "UP", keys: [sk-gem], prices: {"*": {input: 1, output: 2}}}
   bed: {kind: bedrock, base_url: "UP", region: us-east-1, keys: [{id: AKIAONE, secret: ` + upstream.AWSSecret + `}], prices: {"*": {input: 1, output: 2}}}
-models: {named: up/small}
+models:
+  named: up/small
+  resumed-up: {targets: [{model: up/echo_cut-3}, {model: mock/echo}], resume: true}
+  resumed-oai: {targets: [{model: oai/echo_cut-3}, {model: mock/echo}], resume: true}
+  resumed-ant: {targets: [{model: ant/echo_cut-3}, {model: mock/echo}], resume: true}
+  resumed-gem: {targets: [{model: gem/echo_cut-3}, {model: mock/echo}], resume: true}
+  resumed-bed: {targets: [{model: bed/echo_cut-3}, {model: mock/echo}], resume: true}
 teams:
   t:
     keys:

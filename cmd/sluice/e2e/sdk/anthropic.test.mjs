@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import Anthropic from "@anthropic-ai/sdk";
-import { checkCalls, clock, endless, key, label, labelled, left, model, narrowKey, origin, pdf, pixel, read, seen, thinker, weather } from "./client.mjs";
+import { checkCalls, clock, endless, key, label, labelled, left, model, narrowKey, origin, pdf, pixel, read, resumed, seen, story, thinker, weather } from "./client.mjs";
 
 const client = (apiKey = key) => new Anthropic({ apiKey, baseURL: origin, maxRetries: 0, timeout: 20_000 });
 const user = (content) => [{ role: "user", content }];
@@ -47,6 +47,17 @@ test("stream: through the client's own accumulator", async () => {
   assert.equal(final.usage.input_tokens, 7);
   assert.equal(events[0], "message_start");
   assert.deepEqual(events.slice(-3), ["content_block_stop", "message_delta", "message_stop"]);
+});
+
+test("stream: gone on with by another target", async () => {
+  const stream = client().messages.stream({ model: resumed, max_tokens: 100, messages: user(story) });
+  const events = [];
+  stream.on("streamEvent", (e) => events.push(e.type));
+  const final = await stream.finalMessage();
+  assert.equal(textOf(final), story);
+  assert.equal(final.stop_reason, "end_turn");
+  assert.ok(final.usage.output_tokens >= 8, `${final.usage.output_tokens} tokens`);
+  for (const once of ["message_start", "message_delta", "message_stop"]) assert.equal(events.filter((e) => e === once).length, 1, once);
 });
 
 test("stream: cut by its provider is an error", async () => {

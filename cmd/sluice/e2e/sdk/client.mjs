@@ -19,6 +19,10 @@ const paths = env("SLUICE_SDK_PATHS").split(","); // which of /v1/… the gatewa
 
 export const model = (words) => `${provider}/${words}`;
 
+// A model whose target is cut in the middle of a text, and another goes on.
+export const resumed = `resumed-${provider}`;
+export const story = "one two three four five six seven eight";
+
 // without is a reason to skip where the gateway has not a path yet.
 export const without = (path) => !paths.includes(path) && `the gateway has no ${path}`;
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { ApiError, FunctionCallingConfigMode, GoogleGenAI, Type } from "@google/genai";
-import { checkCalls, clock, embedModel, endless, key, label, labelled, left, model, narrowKey, noEmbeddings, origin, pdf, pixel, read, seen, thinker, weather } from "./client.mjs";
+import { checkCalls, clock, embedModel, endless, key, label, labelled, left, model, narrowKey, noEmbeddings, origin, pdf, pixel, read, resumed, seen, story, thinker, weather } from "./client.mjs";
 
 const client = (apiKey = key) => new GoogleGenAI({ apiKey, httpOptions: { baseUrl: origin, timeout: 20_000, retryOptions: { attempts: 1 } } });
 const ask = (c, words, contents, config) => c.models.generateContent({ model: model(words), contents, config });
@@ -51,6 +51,19 @@ test("stream: with usage", async () => {
   assert.equal(usage.promptTokenCount, 7);
   assert.equal(usage.candidatesTokenCount, 3);
   assert.ok(chunks >= 3, `${chunks} chunks`);
+});
+
+test("stream: gone on with by another target", async () => {
+  let text = "", usage;
+  const finishes = [];
+  for await (const chunk of await client().models.generateContentStream({ model: resumed, contents: story })) {
+    text += chunk.text ?? "";
+    if (chunk.candidates?.[0]?.finishReason) finishes.push(chunk.candidates[0].finishReason);
+    usage = chunk.usageMetadata ?? usage;
+  }
+  assert.equal(text, story);
+  assert.deepEqual(finishes, ["STOP"]);
+  assert.ok(usage.candidatesTokenCount >= 8, `${usage.candidatesTokenCount} tokens`);
 });
 
 test("stream: cut by its provider is an error", async () => {

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import OpenAI from "openai";
-import { checkCalls, clock, embedModel, endless, key, label, labelled, last, left, model, narrowKey, noEmbeddings, origin, pdf, pixel, provider, read, seen, weather } from "./client.mjs";
+import { checkCalls, clock, embedModel, endless, key, label, labelled, last, left, model, narrowKey, noEmbeddings, origin, pdf, pixel, provider, read, resumed, seen, story, weather } from "./client.mjs";
 
 // A retry would hide an error.
 const client = (apiKey = key) => new OpenAI({ apiKey, baseURL: `${origin}/v1`, maxRetries: 0, timeout: 20_000 });
@@ -72,6 +72,21 @@ test("stream: with usage", async () => {
   assert.equal(usage.prompt_tokens, 7);
   assert.equal(usage.completion_tokens, 3);
   assert.ok(chunks >= 4, `${chunks} chunks`);
+});
+
+test("stream: gone on with by another target", async () => {
+  const stream = client().chat.completions.stream({ model: resumed, messages: user(story), stream_options: { include_usage: true } });
+  const ids = new Set(), pieces = [];
+  for await (const chunk of stream) {
+    ids.add(chunk.id);
+    pieces.push(chunk.choices[0]?.delta?.content ?? "");
+  }
+  const whole = await stream.finalChatCompletion();
+  assert.equal(pieces.join(""), story);
+  assert.equal(whole.choices[0].message.content, story);
+  assert.equal(whole.choices[0].finish_reason, "stop");
+  assert.equal(ids.size, 1);
+  assert.ok(whole.usage.completion_tokens >= 8, `${whole.usage.completion_tokens} tokens`);
 });
 
 test("stream: without usage", async () => {
