@@ -180,11 +180,15 @@ func (v *visit) promptChanged(which, what string, err error, fields ...string) e
 	return v.goTo("/prompts/"+url.PathEscape(v.PathValue("name")), what)
 }
 
-// setLabel points a label to a version.
+// setLabel points a label to a version; without one it takes the label away.
 func (v *visit) setLabel() error {
 	n, err := number(v.PostForm, "version")
+	to := &n
+	if v.PostForm.Get("version") == "" {
+		to = nil
+	}
 	if err == nil {
-		err = v.do(http.MethodPut, v.promptPath()+"/labels", nil, map[string]int64{strings.TrimSpace(v.PostForm.Get("label")): n}, nil)
+		err = v.do(http.MethodPut, v.promptPath()+"/labels", nil, map[string]*int64{strings.TrimSpace(v.PostForm.Get("label")): to}, nil)
 	}
 	return v.promptChanged("label", "saved", err, "label", "version")
 }

@@ -168,7 +168,7 @@ func (w *world) console() *Console {
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
 	var c *Console
 	admin.New(admin.Options{Tokens: func() []admin.Token { return w.tokens }, View: func() admin.View { return w.view }, Ledger: w, Tenants: w,
-		Changed: func(context.Context) error { return nil }, Explain: w.explain, Prices: priceStore{w}, Prompts: promptStore{w}, Splits: promptStore{w}, Live: w.live, Publish: w.publish, Test: w.test, SetBreaker: func(target string, m router.Mode) error { w.breaker = target + " " + fmt.Sprint(m); return nil },
+		Changed: func(context.Context) error { return nil }, Explain: w.explain, Prices: priceStore{w}, PromptOptions: admin.PromptOptions{Prompts: promptStore{w}, Splits: promptStore{w}, Live: w.live, Publish: w.publish, Test: w.test}, SetBreaker: func(target string, m router.Mode) error { w.breaker = target + " " + fmt.Sprint(m); return nil },
 		Cache: admin.Cache{Figures: func() cache.Figures {
 			return cache.Figures{Entries: 3, Results: cache.Results{Hits: 1, Misses: 2, SavedUSD: billing.Dollar}, Models: []cache.ModelFigures{{Model: "fast", Entries: 3}}}
 		}, Purge: func(q cache.Selection) int64 { w.purged = append(w.purged, q); return 2 }},
@@ -223,8 +223,8 @@ func (p promptStore) Labels(context.Context, string) (map[string]int, error) {
 	return p.w.labels, p.w.err
 }
 
-func (p promptStore) SetLabel(_ context.Context, _, label string, n int) error {
-	p.w.labels[label] = n
+func (p promptStore) MoveLabel(_ context.Context, _ string, m prompts.LabelMove) error {
+	p.w.labels[m.Label] = m.To
 	return p.w.err
 }
 
