@@ -102,6 +102,24 @@ func (s *server) adminView() admin.View {
 	for _, p := range v.providers {
 		out.Providers = append(out.Providers, v.providerShown(p, targets, now))
 	}
+	out.Models = modelsShown(v, now)
+	out.Guards, out.Plans, out.ProtectedLabels = guardsShown(v), sortedKeys(v.cfg.Plans), v.cfg.Prompts.Protected
+	out.Routes = routesShown(v, now)
+	set := s.prompts.Snapshot()
+	for _, p := range set.All() {
+		source := "store"
+		if p.FromFile {
+			source = "file"
+		}
+		out.Prompts = append(out.Prompts, admin.Prompt{Name: p.Name, Path: p.Path, Summary: p.Template.Sluice.Summary,
+			Model: p.Template.Model, Access: string(p.Template.Sluice.Access), Team: p.Template.Sluice.Team, Version: p.Version,
+			Labels: set.Labels(p.Name), Split: set.Split(p.Name), Source: source})
+	}
+	return out
+}
+
+// modelsShown are the names under models:, with the prices of their targets.
+func modelsShown(v *view, now time.Time) (out []admin.Model) {
 	for _, m := range v.models {
 		am := admin.Model{ID: m.Name, OwnedBy: "sluice", Balance: string(m.Route.Balance), Limits: m.Limits.OwnLimits(), Queue: m.Route.Queue.Status()}
 		for _, t := range m.Targets {
@@ -114,19 +132,7 @@ func (s *server) adminView() admin.View {
 			am.Prices = append(am.Prices, admin.Priced{Target: t.Name, Input: p.Cost(schema.Usage{Input: 1000}) * 1000,
 				Output: p.Cost(schema.Usage{Output: 1000}) * 1000, Source: p.Source, Version: p.Version})
 		}
-		out.Models = append(out.Models, am)
-	}
-	out.Guards, out.Plans, out.ProtectedLabels = guardsShown(v), sortedKeys(v.cfg.Plans), v.cfg.Prompts.Protected
-	out.Routes = routesShown(v, now)
-	set := s.prompts.Snapshot()
-	for _, p := range set.All() {
-		source := "store"
-		if p.FromFile {
-			source = "file"
-		}
-		out.Prompts = append(out.Prompts, admin.Prompt{Name: p.Name, Path: p.Path, Summary: p.Template.Sluice.Summary,
-			Model: p.Template.Model, Access: string(p.Template.Sluice.Access), Team: p.Template.Sluice.Team, Version: p.Version,
-			Labels: set.Labels(p.Name), Split: set.Split(p.Name), Source: source})
+		out = append(out, am)
 	}
 	return out
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"html"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -81,7 +82,7 @@ func signedIn(t *testing.T, c *Console, token string) *browser {
 
 func TestOverview(t *testing.T) {
 	b := signedIn(t, newWorld().console(), "secret")
-	page := b.want("/", 200, "1,230", "1.23M tokens in, 88.0k out", "$85.00", "research", "sales/crm", "(none)", "/sentiment", "sentiment<span class=\"soft\">@3</span>",
+	page := b.want("/", 200, "1,230", "1.23M tokens in, 88.0k out", "$85.00", "research", "sales/crm", "(none)", "/sentiment", "sentiment</a><span class=\"soft\">@3</span>",
 		"degraded", "1 of 2", "1 of 1", "none used", "runs out in 3 days, resets in 6 days", "curl http://127.0.0.1:8080/v1/chat/completions", "Sluice 1.2.3",
 		"13:00: 50", "02:00: $0.2500", "×51", "spend of 24 hours", "The breaker of openai/o3 is open", "The budget of sales/crm is spent: $1.00", "4 calls of fast failed with 502 Bad Gateway",
 		"disk is nearly full", `href="/requests?from=2026-11-23T14%3A00&amp;model=fast&amp;status=502"`, "0.3 % of the calls", "within 250 ms", `<polyline points="10,`, "How to make a call")
@@ -161,17 +162,26 @@ func TestHeadersAndAssets(t *testing.T) {
 // elsewhere, nor links to pages that are not there.
 func TestPagesNeedNothingElse(t *testing.T) {
 	b := signedIn(t, newWorld().console(), "secret")
-	for _, page := range []string{b.want("/", 200), (&browser{t: t, handler: b.handler}).want("/sign-in", 200)} {
-		for _, bad := range []string{"<script", " style=", "<style", " onclick", "javascript:", "src=\"http", "href=\"http"} {
+	pages := []string{(&browser{t: t, handler: b.handler}).want("/sign-in", 200)}
+	for _, path := range []string{"/", "/requests", "/requests/c1", "/requests/c2", "/teams", "/teams/research", "/teams/sales", "/models?explain=fast", "/prompts",
+		"/prompts/sentiment?from=1&to=2", "/prompts-new?name=x", "/reports", "/reports?by=team&across=model", "/cache", "/guards", "/settings"} {
+		pages = append(pages, b.want(path, 200))
+	}
+	looked := map[string]bool{}
+	for _, page := range pages {
+		page = strings.ReplaceAll(page, `<script src="/assets/live.js" type="module"></script>`, "")
+		for _, bad := range []string{"<script", " style=", "<style", " onclick", "javascript:", "src=\"http", "href=\"http", "<no value>"} {
 			if strings.Contains(page, bad) {
 				t.Errorf("the page holds %q", bad)
 			}
 		}
 		for _, part := range strings.Split(page, `href="`)[1:] {
 			target, _, _ := strings.Cut(part, `"`)
-			if target == "/metrics" || strings.HasPrefix(target, "#") { // the admin API's, or of the page itself
+			target = html.UnescapeString(target)
+			if looked[target] || target == "/metrics" || strings.HasPrefix(target, "#") { // the admin API's, or of the page itself
 				continue
 			}
+			looked[target] = true
 			b.want(target, 200)
 		}
 	}

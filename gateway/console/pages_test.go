@@ -25,6 +25,8 @@ func TestEveryRouteTimesEveryRole(t *testing.T) {
 			if strings.HasPrefix(path, "/requests/") {
 				path = "/requests/c1"
 			}
+			path = strings.Replace(path, "/prompts/research", "/prompts/sentiment", 1)
+			path = strings.Replace(path, "/models/research", "/models/openai", 1)
 			stranger := &browser{t: t, handler: b.handler}
 			if rec := stranger.do(method, path, nil); rec.Code != 303 || rec.Header().Get("Location") != "/sign-in" {
 				t.Errorf("%s %s without a session: %d", method, path, rec.Code)
@@ -34,7 +36,11 @@ func TestEveryRouteTimesEveryRole(t *testing.T) {
 					t.Errorf("%s: %s %s with a wrong word: %d", role, method, path, rec.Code)
 				}
 			}
-			rec := b.do(method, path, b.form(url.Values{"name": {"n"}, "models": {"fast"}, "rpm": {"60"}, "usd": {"100"}, "per": {"month"}, "grace": {"0s"}}))
+			rec := b.do(method, path, b.form(url.Values{"name": {"n"}, "models": {"fast"}, "rpm": {"60"}, "usd": {"100"}, "per": {"month"}, "grace": {"0s"}, "state": {"open"}, "label": {"x"}, "version": {"1"}, "all": {"yes"}, "source": {"Hi"}, "key": {"k"}}))
+			// A team-owner may move labels of its own prompts, over the API alone so far.
+			if role == admin.RoleTeamOwner && strings.HasSuffix(path, "/labels") {
+				continue
+			}
 			if may := admin.May(role, r.needs); may != (rec.Code != 403) {
 				t.Errorf("%s: %s %s: %d, but may is %v", role, method, path, rec.Code, may)
 			}

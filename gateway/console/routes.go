@@ -38,6 +38,12 @@ var routes = []route{
 	{"GET /models", "GET /admin/v1/providers", "Models", (*visit).models},
 	{"POST /models/try", "GET /admin/v1/providers", "", (*visit).tryModel},
 	{"POST /models/{name}/breakers/{target...}", "POST /admin/v1/providers/{name}/breakers/{target...}", "", (*visit).setBreaker},
+	{"GET /prompts", "GET /admin/v1/prompts", "Prompts", (*visit).prompts},
+	{"GET /prompts-new", "POST /admin/v1/prompts/{name}/publish", "", (*visit).newPrompt},
+	{"GET /prompts/{name}", "GET /admin/v1/prompts/{name}", "", (*visit).prompt},
+	{"POST /prompts/{name}/labels", "PUT /admin/v1/prompts/{name}/labels", "", (*visit).setLabel},
+	{"POST /prompts/{name}/split", "PUT /admin/v1/prompts/{name}/split", "", (*visit).setSplit},
+	{"POST /prompts/{name}/edit", "POST /admin/v1/prompts/{name}/publish", "", (*visit).edit},
 	{"GET /reports", "GET /admin/v1/usage", "Reports", (*visit).reports},
 	{"GET /reports/export", "GET /admin/v1/usage", "", (*visit).export},
 	{"GET /invoices/{name}", "GET /admin/v1/invoices/{name}", "", (*visit).invoice},
@@ -137,6 +143,7 @@ var done = map[string]string{
 	"saved":        "Saved, and in force.",
 	"reloaded":     "The configuration is read again, and in force.",
 	"breaker":      "The breaker is set.",
+	"published":    "Published.",
 	"revoked":      "The key is revoked.",
 }
 

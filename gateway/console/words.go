@@ -1,6 +1,7 @@
 package console
 
 import (
+	"encoding/json"
 	"html/template"
 	"strconv"
 	"strings"
@@ -26,8 +27,10 @@ func (c *Console) words() template.FuncMap {
 			}
 			return strconv.FormatInt(n, 10)
 		},
-		"add": func(a, b int64) int64 { return a + b },
-		"set": func(values ...any) []any { return values },
+		"before": func(n int) int { return n - 1 },
+		"lines":  diffLines,
+		"parts":  partText,
+		"add":    func(a, b int64) int64 { return a + b },
 	}
 }
 
@@ -53,6 +56,35 @@ func moment(t any) time.Time {
 		return *p
 	}
 	return t.(time.Time)
+}
+
+// diffLine is a line of a unified diff, and what became of it.
+type diffLine struct{ Text, Kind string }
+
+func diffLines(text string) []diffLine {
+	var out []diffLine
+	for line := range strings.Lines(text) {
+		one := diffLine{Text: strings.TrimRight(line, "\n")}
+		switch {
+		case strings.HasPrefix(line, "+"):
+			one.Kind = "plus"
+		case strings.HasPrefix(line, "-"):
+			one.Kind = "minus"
+		}
+		out = append(out, one)
+	}
+	return out
+}
+
+// partText is a part of a message: its text, or else its JSON.
+func partText(raw json.RawMessage) string {
+	var part struct {
+		Text *string `json:"text"`
+	}
+	if err := json.Unmarshal(raw, &part); err == nil && part.Text != nil {
+		return *part.Text
+	}
+	return string(raw)
 }
 
 // milliseconds is a time for people.

@@ -1,7 +1,10 @@
 package console
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -12,6 +15,7 @@ import (
 	"sluice/billing"
 	"sluice/gateway/admin"
 	"sluice/gateway/cache"
+	"sluice/prompts"
 	"sluice/router"
 )
 
@@ -21,6 +25,11 @@ type world struct {
 	billing.Tenants // likewise
 	prices          []billing.SetPrice
 	purged          []cache.Selection
+	breaker         string
+	labels          map[string]int
+	split           map[int]int
+	published       admin.Publication
+	dataURL         string
 	now             time.Time
 	tokens          []admin.Token
 	view            admin.View
@@ -102,6 +111,7 @@ func newWorld() *world {
 	runsOut := time.Date(2026, 11, 28, 9, 0, 0, 0, time.UTC)
 	failed := billing.Row{Values: []string{"fast", "502"}, Sums: billing.Sums{Calls: 4, Errors: 4}}
 	return &world{
+		labels: map[string]int{"production": 3},
 		health: admin.Health{Status: "degraded", Replicas: []admin.Replica{{Name: "a", Warnings: []string{"disk is nearly full"}}}},
 		now:    now,
 		tokens: []admin.Token{admin.NewToken("secret", admin.RoleAdmin, ""), admin.NewToken("mine", admin.RoleTeamOwner, "research")},
@@ -134,13 +144,20 @@ func newWorld() *world {
 				{Name: "mock", Kind: "mock"},
 			},
 			Prompts: []admin.Prompt{{Name: "sentiment", Path: "/sentiment", Version: 3, Model: "fast", Summary: "Tell how a customer feels"}},
+			Models: []admin.Model{{ID: "fast", Balance: "ordered", Targets: []string{"openai/gpt-4o"}, Prices: []admin.Priced{{Target: "openai/gpt-4o", Input: 2 * billing.Dollar, Output: 8 * billing.Dollar, Source: "catalogue"}}},
+				{ID: "odd", Targets: []string{"lab/x"}, Unpriced: true}},
+			Guards: []admin.Guard{{Name: "pii", On: []string{"request"}, Mask: []string{"email"}, DryRun: true, Models: []string{"fast"}, Checked: 90, Masked: 7}},
 		},
 		rows: map[string][]billing.Row{
-			"team":         {row("research", 1200, 83*billing.Dollar), row("sales", 30, 2*billing.Dollar)},
-			"model":        {row("fast", 900, 40*billing.Dollar), row("", 3, 0)},
-			"prompt":       {row("sentiment", 77, billing.Dollar/2)},
-			"key":          {row("research/ci", 1200, 83*billing.Dollar)},
-			"hour":         {row("2026-11-24T13:00:00Z", 50, billing.Dollar), row("2026-11-24T02:00:00Z", 25, billing.Dollar/4), row("2026-11-23T12:00:00Z", 1, billing.Dollar/100)},
+			"team":    {row("research", 1200, 83*billing.Dollar), row("sales", 30, 2*billing.Dollar)},
+			"model":   {row("fast", 900, 40*billing.Dollar), row("", 3, 0)},
+			"prompt":  {row("sentiment", 77, billing.Dollar/2)},
+			"key":     {row("research/ci", 1200, 83*billing.Dollar)},
+			"hour":    {row("2026-11-24T13:00:00Z", 50, billing.Dollar), row("2026-11-24T02:00:00Z", 25, billing.Dollar/4), row("2026-11-23T12:00:00Z", 1, billing.Dollar/100)},
+			"target":  {row("openai/gpt-4o", 900, 40*billing.Dollar)},
+			"version": {row("3", 70, billing.Dollar/2)},
+			"team,model": {{Values: []string{"research", "fast"}, Sums: billing.Sums{Calls: 5, USD: 3 * billing.Dollar}},
+				{Values: []string{"research", "smart"}, Sums: billing.Sums{Calls: 1, USD: billing.Dollar}}, {Values: []string{"sales", "fast"}, Sums: billing.Sums{Calls: 2, USD: 81 * billing.Dollar}}},
 			"model,status": {failed, {Values: []string{"fast", "200"}, Sums: billing.Sums{Calls: 900}}},
 		},
 		total: billing.Sums{Calls: 1230, Errors: 4, Refused: 9, InputTokens: 1_234_567, OutputTokens: 88_000, USD: 85 * billing.Dollar, LatencyP50MS: 250, LatencyP95MS: 900},
@@ -151,7 +168,7 @@ func (w *world) console() *Console {
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
 	var c *Console
 	admin.New(admin.Options{Tokens: func() []admin.Token { return w.tokens }, View: func() admin.View { return w.view }, Ledger: w, Tenants: w,
-		Changed: func(context.Context) error { return nil }, Explain: admin.Explain{Model: w.explain}, Prices: priceStore{w}, SetBreaker: func(string, router.Mode) error { return nil },
+		Changed: func(context.Context) error { return nil }, Explain: admin.Explain{Model: w.explain}, Prices: priceStore{w}, PromptOptions: admin.PromptOptions{Prompts: promptStore{w}, Splits: promptStore{w}, Live: w.live, Publish: w.publish, Test: w.test}, SetBreaker: func(target string, m router.Mode) error { w.breaker = target + " " + fmt.Sprint(m); return nil },
 		Cache: admin.Cache{Figures: func() cache.Figures {
 			return cache.Figures{Entries: 3, Results: cache.Results{Hits: 1, Misses: 2, SavedUSD: billing.Dollar}, Models: []cache.ModelFigures{{Model: "fast", Entries: 3}}}
 		}, Purge: func(q cache.Selection) int64 { w.purged = append(w.purged, q); return 2 }},
@@ -159,7 +176,7 @@ func (w *world) console() *Console {
 		Flush:  func(context.Context) error { return nil }, Now: func() time.Time { return w.now }, Log: quiet,
 		Health: func() admin.Health { return w.health },
 		Console: func(api http.Handler) http.Handler {
-			c = New(Options{API: api, Tokens: func() []admin.Token { return w.tokens }, DataURL: "http://127.0.0.1:8080", Version: "1.2.3",
+			c = New(Options{API: api, Tokens: func() []admin.Token { return w.tokens }, DataURL: cmp.Or(w.dataURL, "http://127.0.0.1:8080"), Version: "1.2.3",
 				Now: func() time.Time { return w.now }, Log: quiet})
 			return c
 		}})
@@ -180,4 +197,75 @@ func (p priceStore) SetPrice(_ context.Context, one billing.SetPrice) (int64, er
 
 func (p priceStore) SetPrices(context.Context) ([]billing.SetPrice, error) {
 	return p.w.prices, p.w.err
+}
+
+// promptStore is the world's versions of prompts: three of sentiment.
+type promptStore struct{ w *world }
+
+const promptText = "---\nmodel: fast\ninput: {schema: {text: string}}\n---\n%s {{text}}\n"
+
+func (p promptStore) Publish(context.Context, prompts.Version) (int, bool, error) {
+	return 0, false, p.w.err
+}
+
+func (p promptStore) Versions(_ context.Context, name string) ([]prompts.Version, error) {
+	if name != "sentiment" {
+		return nil, nil
+	}
+	var out []prompts.Version
+	for n := 1; n <= 3; n++ {
+		out = append(out, prompts.Version{Name: name, N: n, Source: fmt.Appendf(nil, promptText, "version "+fmt.Sprint(n)), Created: p.w.now, Message: "message " + fmt.Sprint(n)})
+	}
+	return out, p.w.err
+}
+
+func (p promptStore) Labels(context.Context, string) (map[string]int, error) {
+	return p.w.labels, p.w.err
+}
+
+func (p promptStore) MoveLabel(_ context.Context, _ string, m prompts.LabelMove) error {
+	p.w.labels[m.Label] = m.To
+	return p.w.err
+}
+
+func (p promptStore) Names(context.Context) ([]string, error) { return []string{"sentiment"}, p.w.err }
+
+func (p promptStore) Split(context.Context, string) (map[int]int, error) { return p.w.split, p.w.err }
+
+func (p promptStore) SetSplit(_ context.Context, _ string, shares map[int]int) error {
+	p.w.split = shares
+	return p.w.err
+}
+
+func (w *world) live(ctx context.Context, name string, n int, _ string) (*prompts.Live, error) {
+	all, err := promptStore{w}.Versions(ctx, name)
+	n = cmp.Or(n, 3)
+	if err != nil || n > len(all) {
+		return nil, prompts.ErrNoVersion
+	}
+	t, faults := prompts.Parse(name, all[n-1].Source, prompts.ParseOptions{})
+	if len(faults) > 0 {
+		return nil, faults
+	}
+	return &prompts.Live{Name: name, Version: n, Template: t, Source: all[n-1].Source}, nil
+}
+
+func (w *world) publish(_ context.Context, p admin.Publication) (int, bool, error) {
+	w.published = p
+	_, faults := prompts.Parse(p.Name, p.Source, prompts.ParseOptions{})
+	if len(faults) > 0 {
+		return 0, false, faults
+	}
+	return 4, true, nil
+}
+
+func (w *world) test(_ context.Context, p admin.Publication, model string) ([]prompts.TestResult, error) {
+	_, faults := prompts.Parse(p.Name, p.Source, prompts.ParseOptions{})
+	if len(faults) > 0 {
+		return nil, faults
+	}
+	if model == "gone" {
+		return nil, errors.New("no such model")
+	}
+	return []prompts.TestResult{{Test: "happy", Model: cmp.Or(model, "fast"), Failures: []prompts.Failure{{Expect: "contains", Message: "love is missing"}}}}, nil
 }
