@@ -88,6 +88,8 @@ func (s *Server) Close() {
 func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	path := string(ctx.Path())
 	switch {
+	case path == "/plain":
+		writeJSON(ctx, 200, plainAnswer)
 	case path == "/stats":
 		writeJSON(ctx, 200, encode(s.Stats()))
 	case path == "/last":
@@ -114,6 +116,9 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		writeJSON(ctx, 404, openaiError(404, "no such path: "+path))
 	}
 }
+
+// plainAnswer is 1 KiB of a service that is no model.
+var plainAnswer = []byte(`{"answer":"` + Marker + ` ` + strings.Repeat("x", 1024-len(Marker)-14) + `"}`)
 
 func modelList(path string) []byte {
 	var data []object

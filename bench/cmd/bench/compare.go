@@ -28,7 +28,7 @@ func readOptions(args []string) (o options, err error) {
 	fs.Float64Var(&o.seconds, "seconds", 1.5, "length of one measurement")
 	fs.IntVar(&o.conns, "conns", 32, "connections")
 	fs.IntVar(&o.manyConns, "many", 256, "connections for the memory figures")
-	fs.StringVar(&o.only, "only", "", "works to run: small,large,stream,each,paced,translated,prompt")
+	fs.StringVar(&o.only, "only", "", "works to run: small,large,stream,each,paced,route,translated,prompt")
 	fs.StringVar(&o.targets, "targets", "", "targets to run: direct,nginx,fasthttp,sluice,set (sluice with more set up)")
 	fs.StringVar(&o.sluice, "binary", "bin/sluice", "the gateway's binary")
 	fs.BoolVar(&o.json, "json", false, "print JSON")

@@ -87,6 +87,7 @@ pid DIR/nginx.pid;
 events { worker_connections 8192; }
 http {
 	access_log off;
+	limit_req_zone $http_authorization zone=callers:1m rate=1000000r/s;
 	client_body_temp_path DIR/nginx-body;
 	proxy_temp_path DIR/nginx-proxy;
 	fastcgi_temp_path DIR/nginx-fastcgi;
@@ -101,6 +102,7 @@ http {
 	server {
 		listen LISTEN backlog=4096;
 		location / { proxy_pass http://up; }
+		location /plain { access_log DIR/nginx-access.log; limit_req zone=callers burst=1000000 nodelay; proxy_pass http://up; }
 		location /stream/ { proxy_pass http://up/; proxy_buffering off; }
 	}
 }
@@ -134,6 +136,9 @@ func gateway(t *target, e *env, more string, model func(w *work, provider string
 	}
 	conf := strings.NewReplacer("LISTEN", t.addr, "ADMIN", admin, "DIR", e.dir, "UPSTREAM", e.upstream, "KEY", key).Replace(sluiceConf) + more
 	for i := range works {
+		if works[i].path != "" {
+			continue // it is no model's
+		}
 		provider := "up"
 		if works[i].translate {
 			provider = "ant"
@@ -181,6 +186,12 @@ teams:
     budget: {usd: 1000000, per: month, hard: true}
     limits: {rpm: 100000000, tpm: 4000000000, parallel: 10000}
     keys: [{name: b, value: "KEY", budget: {usd: 500000, per: month, hard: true}, limits: {rpm: 100000000}}]
+routes:
+  - name: plain
+    match: {path: "/plain/**"}
+    backend: {http: {targets: ["http://UPSTREAM"]}}
+    auth: {require: [key]}
+    limits: {rate: 100000000/1m, per: key}
 `
 
 // idleConf has a cache, guards and a sticky split for a model that is not called: the models

@@ -19,10 +19,11 @@ type work struct {
 	in        int    // bytes of the user's message
 	max       int    // max_tokens
 	stream    bool
-	chunks    int  // data lines of the stream
-	perChunk  bool // CPU is told per chunk: the calls take their time
-	translate bool // Sluice alone: the target speaks Anthropic's API
-	prompt    bool // Sluice alone: the messages are those of a prompt, and the call brings its input
+	chunks    int    // data lines of the stream
+	perChunk  bool   // CPU is told per chunk: the calls take their time
+	translate bool   // Sluice alone: the target speaks Anthropic's API
+	prompt    bool   // Sluice alone: the messages are those of a prompt, and the call brings its input
+	path      string // of a service that is no model, with a key, a rate limit and an access log; empty: a chat completion
 	goal      float64
 }
 
@@ -37,6 +38,7 @@ var works = []work{
 	{name: "each", what: "60 chunks, a write each", model: "chunks-60_in-20_each", in: 160, max: 256, stream: true, chunks: 63},
 	{name: "paced", what: "60 chunks, one in 10 ms; per chunk", model: "chunks-60_in-20_pace-10", in: 160, max: 256,
 		stream: true, chunks: 63, perChunk: true, goal: 2},
+	{name: "route", what: "plain HTTP, 1 KiB in and out; key, rate limit, access log", path: "/plain", in: 1 << 10, goal: 2},
 	{name: "translated", what: "small, to Anthropic's API", model: "small_in-20", in: 160, max: 256, translate: true},
 	{name: "prompt", what: "small, as a prompt with an input schema", model: "small_in-20", in: 160, max: 256, prompt: true},
 }
@@ -68,6 +70,10 @@ func workNamed(name string) *work {
 
 // request is the work as target t gets it.
 func (w *work) request(t *target) *load.Work {
+	if w.path != "" {
+		return &load.Work{Name: w.name, Path: w.path, Header: maps.Clone(header), Marker: []byte(upstream.Marker),
+			Body: []byte(`{"text":"` + strings.Repeat("x", w.in-11) + `"}`)}
+	}
 	path, text := "/v1/chat/completions", strings.Repeat("some words. ", w.in/12+1)[:w.in]
 	if w.stream {
 		path = t.streamPrefix + path

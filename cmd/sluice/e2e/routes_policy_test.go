@@ -213,14 +213,14 @@ func TestRouteCommands(t *testing.T) {
 	a, b := startBackend(t, "a"), startBackend(t, "b")
 	configuration := `routes:
   - {name: rest, match: {path: "/**"}, backend: {static: {body: rest}}}
-  - {name: orders, match: {host: "*.example.com", path: "/orders/{id}", methods: [GET]}, backend: {http: {targets: ["TARGET"]}}, auth: {require: [key]}, limits: {rate: 5/1s}}
+  - {name: orders, match: {host: "*.example.com", path: "/orders/{id}", methods: [GET]}, backend: {http: {targets: ["TARGET"]}}, auth: {require: [key]}, limits: {rate: 5000/1s}}
 ` + team
 	g := newGateway(t, "")
 	g.configure(head + strings.Replace(configuration, "TARGET", a.URL, 1))
 	g.start()
 	out, errs, code := g.sluice("route", "list", "--json")
 	if code != 0 || gjson.Get(out, "0.name").Str != "orders" || gjson.Get(out, "1.name").Str != "rest" || gjson.Get(out, "0.source").Str != "file" ||
-		gjson.Get(out, "0.targets.0.state").Str != "closed" || gjson.Get(out, "0.limits.rate").Str != "5/1s" {
+		gjson.Get(out, "0.targets.0.state").Str != "closed" || gjson.Get(out, "0.limits.rate").Str != "5000/1s" {
 		t.Errorf("route list: %d %s %s", code, out, errs)
 	}
 	if out, _, code = g.sluice("route", "list"); code != 0 || !strings.Contains(out, a.URL) {
