@@ -81,7 +81,7 @@ func TestQueueing(t *testing.T) {
 // and all that it held back; a full queue and one that was waited in for too
 // long answer as the limit would.
 func TestQueueingTurnsAway(t *testing.T) {
-	r, h, q := lined(t, 1, router.QueuePolicy{Size: 2, Wait: 400 * time.Millisecond})
+	r, h, q := lined(t, 1, router.QueuePolicy{Size: 2, Wait: 4 * time.Second})
 	var open atomic.Bool
 	h.wait = func(r *http.Request) bool {
 		for !open.Load() && r.Context().Err() == nil {

@@ -218,21 +218,28 @@ func (q *Queue) do(ctx context.Context, p *Plan, try func(*Attempt) error) error
 				return q.turn(p, nil, fmt.Sprintf("the queue of %s is full, %d calls wait", q.Name, policy.Size))
 			}
 		}
+		expired := false
 		select {
 		case <-p.waiter.wake:
 		case <-ctx.Done():
+		case <-timer.C:
+			expired = true
+		}
+		if err := ctx.Err(); err != nil {
 			p.leave(false)
 			q.left.Add(1)
 			return &schema.Error{Code: schema.CodeClientClosed, Status: 499, Origin: schema.OriginGateway, Class: schema.ClassCancelled,
-				Message: "the call was given up while it waited for room", Cause: ctx.Err()}
-		case <-timer.C:
+				Message: "the call was given up while it waited for room", Cause: err}
+		}
+		if expired {
 			p.leave(false)
 			q.expired.Add(1)
 			return q.turn(p, last, fmt.Sprintf("the call has waited %v in the queue of %s", policy.Wait, q.Name))
 		}
 		p.weighed, made = p.weighed[:weighed], len(p.Results)
 		last = p.once(ctx, try)
-		if !p.waits(ctx, last, len(p.Results) > made, end) {
+		gaveUp := ctx.Err() != nil && p.waiter != nil // while it looked
+		if !gaveUp && !p.waits(ctx, last, len(p.Results) > made, end) {
 			p.leave(false)
 			return last
 		}

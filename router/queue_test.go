@@ -75,7 +75,7 @@ func TestQueue(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if took := time.Since(begin); took != 5*time.Second || h.most != 10 {
+		if took := time.Since(begin); took > 5*time.Second+2*pollEvery || h.most != 10 {
 			t.Errorf("%v for 500 calls, %d at once", took, h.most)
 		}
 		late := 0
@@ -124,10 +124,10 @@ func TestQueueTurnsAway(t *testing.T) {
 			})
 			synctest.Wait()
 		}
-		patience, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		patience, cancel := context.WithTimeout(t.Context(), 3050*ms)
 		defer cancel()
 		call(t.Context(), "", false, 20*time.Second)
-		call(patience, schema.CodeClientClosed, false, 3*time.Second)
+		call(patience, schema.CodeClientClosed, false, 3050*ms)
 		call(t.Context(), schema.CodeRateLimit, true, 10*time.Second)
 		call(t.Context(), schema.CodeRateLimit, true, 0)
 		time.Sleep(4 * time.Second) // one has left
