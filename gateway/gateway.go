@@ -51,6 +51,7 @@ type Gateway struct {
 	ids       *idSource
 	watch     watcher
 	replays   replays
+	jobs      atomic.Int64 // arrays that are run while nobody waits
 	cache     *cache.Store
 	server    *fasthttp.Server
 

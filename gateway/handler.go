@@ -86,6 +86,9 @@ func (c *Call) dispatch() error {
 		}
 		return c.allow(method, func(c *Call) error { return c.serveKeptResponse(id) })
 	}
+	if id, ok := strings.CutPrefix(path, jobPath); ok && id != "" {
+		return c.allow("GET", func(c *Call) error { return c.serveJob(id) })
+	}
 	if methods := passingsAt(path); methods != nil {
 		return c.servePassing(methods)
 	}

@@ -46,7 +46,15 @@ func (c *Call) serveInputs() error {
 		}
 	}
 	c.entry.Operation = "" // nothing of its own is charged
-	outcomes, err := c.runAll(inputs)
+	if c.wantsJob() {
+		return c.beginJob(inputs)
+	}
+	ctx, stop := context.WithCancel(c.ctx)
+	defer stop()
+	outcomes, err := c.g.runAll(ctx, c.errand(ctx), inputs, nil)
+	if err == nil && c.ctx.Err() != nil {
+		err = c.ended(c.ctx.Err())
+	}
 	if err != nil {
 		return err
 	}
@@ -86,11 +94,13 @@ func (c *Call) readInputs() ([]map[string]any, error) {
 }
 
 // runAll runs every input, a few at once; the error is the first's that failed.
-func (c *Call) runAll(inputs []map[string]any) ([]outcome, error) {
-	ctx, stop := context.WithCancelCause(c.ctx)
+// A context that is done leaves inputs out. ready counts those that are done;
+// it may be nil.
+func (g *Gateway) runAll(ctx context.Context, e errand, inputs []map[string]any, ready *atomic.Int64) ([]outcome, error) {
+	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
+	e.from.within = ctx
 	outcomes := make([]outcome, len(inputs))
-	e := c.errand(ctx)
 	var (
 		next  atomic.Int64
 		wg    sync.WaitGroup
@@ -104,7 +114,7 @@ func (c *Call) runAll(inputs []map[string]any) ([]outcome, error) {
 				if i >= len(inputs) {
 					return
 				}
-				outcomes[i] = c.g.run(e, inputs[i])
+				outcomes[i] = g.run(e, inputs[i])
 				if err := outcomes[i].err; err != nil {
 					once.Do(func() {
 						first = elementError(i, err)
@@ -112,13 +122,13 @@ func (c *Call) runAll(inputs []map[string]any) ([]outcome, error) {
 					})
 					return
 				}
+				if ready != nil {
+					ready.Add(1)
+				}
 			}
 		})
 	}
 	wg.Wait()
-	if first == nil && ctx.Err() != nil {
-		first = c.ended(ctx.Err())
-	}
 	return outcomes, first
 }
 
@@ -132,8 +142,22 @@ func elementError(i int, err error) error {
 // sendOutcomes answers with the outputs, or with their envelopes.
 func (c *Call) sendOutcomes(outcomes []outcome) error {
 	enveloped := c.wantsEnvelope()
-	body := []byte{'['}
-	var cost billing.Nano
+	body, cost := joined(outcomes, enveloped)
+	c.commonHeaders()
+	h := &c.rc.Response.Header
+	h.Set("X-Sluice-Cost", cost.String())
+	if enveloped {
+		h.Set("Preference-Applied", "return=envelope")
+	}
+	h.SetContentType("application/json")
+	c.rc.Response.SetBodyRaw(body)
+	return nil
+}
+
+// joined is the array of the outputs, or of their envelopes, and what all have
+// cost.
+func joined(outcomes []outcome, enveloped bool) (body []byte, cost billing.Nano) {
+	body = []byte{'['}
 	for i := range outcomes {
 		o := &outcomes[i]
 		cost += o.cost
@@ -146,13 +170,5 @@ func (c *Call) sendOutcomes(outcomes []outcome) error {
 			body = append(body, o.value()...)
 		}
 	}
-	c.commonHeaders()
-	h := &c.rc.Response.Header
-	h.Set("X-Sluice-Cost", cost.String())
-	if enveloped {
-		h.Set("Preference-Applied", "return=envelope")
-	}
-	h.SetContentType("application/json")
-	c.rc.Response.SetBodyRaw(append(body, ']'))
-	return nil
+	return append(body, ']'), cost
 }

@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"crypto/sha256"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -37,10 +38,14 @@ type replay struct {
 	at      *list.Element
 	done    chan struct{} // closed when answer is there, or never will be
 	answer  *savedAnswer  // nil: under way, or failed
+
+	all   int          // inputs of a job
+	ready atomic.Int64 // of them, those that are done
 }
 
 // savedAnswer is an answer as it was sent.
 type savedAnswer struct {
+	status      int // 0: 200
 	contentType string
 	header      [][2]string
 	body        []byte
@@ -113,8 +118,20 @@ func (r *replays) saved(p *replay) *savedAnswer {
 	return p.answer
 }
 
+// find is what is kept under an id, and the answer if it is there; nil: nothing
+// is.
+func (r *replays) find(id string, now time.Time) (*replay, *savedAnswer) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := r.byID[id]
+	if p == nil || p.answer != nil && !now.Before(p.expires) {
+		return nil, nil
+	}
+	return p, p.answer
+}
+
 // replayHeaders are the headers that are given again with an answer.
-var replayHeaders = []string{"X-Sluice-Prompt", "X-Sluice-Model", "X-Sluice-Cost", "X-Sluice-Clamped", "Preference-Applied"}
+var replayHeaders = []string{"X-Sluice-Prompt", "X-Sluice-Model", "X-Sluice-Cost", "X-Sluice-Clamped", "Preference-Applied", "Location", "Retry-After"}
 
 // serveOnce serves a call with an Idempotency-Key: the first with it is
 // served, others with the same request wait for it and get its answer, which
@@ -163,7 +180,7 @@ func (c *Call) serveFirst(p *replay, serve func(*Call) error) error {
 	if err := serve(c); err != nil {
 		return err
 	}
-	answer = &savedAnswer{contentType: string(c.rc.Response.Header.ContentType()), body: append([]byte(nil), c.rc.Response.Body()...)}
+	answer = &savedAnswer{status: c.rc.Response.StatusCode(), contentType: string(c.rc.Response.Header.ContentType()), body: append([]byte(nil), c.rc.Response.Body()...)}
 	for _, name := range replayHeaders {
 		if v := c.rc.Response.Header.Peek(name); len(v) > 0 {
 			answer.header = append(answer.header, [2]string{name, string(v)})
@@ -180,7 +197,12 @@ func (c *Call) sendAgain(a *savedAnswer) {
 	for _, f := range a.header {
 		h.Set(f[0], f[1])
 	}
-	h.Set("Idempotency-Replayed", "true")
+	if c.prompt != nil {
+		h.Set("Idempotency-Replayed", "true")
+	}
+	if a.status > 0 {
+		c.rc.SetStatusCode(a.status)
+	}
 	h.SetContentType(a.contentType)
 	c.rc.Response.SetBodyRaw(a.body)
 }
