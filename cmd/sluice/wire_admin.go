@@ -127,13 +127,19 @@ func (s *server) adminView() admin.View {
 		out.Models = append(out.Models, am)
 	}
 	out.Guards, out.Plans, out.ProtectedLabels = guardsShown(v), sortedKeys(v.cfg.Plans), v.cfg.Prompts.Protected
+	out.Prompts = s.promptsShown()
+	return out
+}
+
+// promptsShown are the prompts that are served.
+func (s *server) promptsShown() (out []admin.Prompt) {
 	set := s.prompts.Snapshot()
 	for _, p := range set.All() {
 		source := "store"
 		if p.FromFile {
 			source = "file"
 		}
-		out.Prompts = append(out.Prompts, admin.Prompt{Name: p.Name, Path: p.Path, Summary: p.Template.Sluice.Summary,
+		out = append(out, admin.Prompt{Name: p.Name, Path: p.Path, Summary: p.Template.Sluice.Summary,
 			Model: p.Template.Model, Access: string(p.Template.Sluice.Access), Team: p.Template.Sluice.Team, Version: p.Version,
 			Labels: set.Labels(p.Name), Split: set.Split(p.Name), Source: source})
 	}
