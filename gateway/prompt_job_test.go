@@ -14,8 +14,10 @@ func TestPromptJobs(t *testing.T) {
 	hold := make(chan struct{})
 	e.model.say = func(_ int, req *schema.ChatRequest) (string, error) {
 		<-hold
-		if strings.Contains(req.Messages[len(req.Messages)-1].Text(), "bad") {
-			return "not JSON at all", nil
+		for i := range req.Messages { // the turn that repairs it too
+			if req.Messages[i].Text() == "bad" {
+				return "not JSON at all", nil
+			}
 		}
 		return `{"label":"x"}`, nil
 	}

@@ -105,16 +105,7 @@ func (s *server) adminView() admin.View {
 	out.Models = modelsShown(v, now)
 	out.Guards, out.Plans, out.ProtectedLabels = guardsShown(v), sortedKeys(v.cfg.Plans), v.cfg.Prompts.Protected
 	out.Routes = routesShown(v, now)
-	set := s.prompts.Snapshot()
-	for _, p := range set.All() {
-		source := "store"
-		if p.FromFile {
-			source = "file"
-		}
-		out.Prompts = append(out.Prompts, admin.Prompt{Name: p.Name, Path: p.Path, Summary: p.Template.Sluice.Summary,
-			Model: p.Template.Model, Access: string(p.Template.Sluice.Access), Team: p.Template.Sluice.Team, Version: p.Version,
-			Labels: set.Labels(p.Name), Split: set.Split(p.Name), Source: source})
-	}
+	out.Prompts = s.promptsShown()
 	return out
 }
 
@@ -154,6 +145,21 @@ func (v *view) providerShown(p *gateway.Provider, all []router.TargetStatus, now
 			}
 			out.Targets = append(out.Targets, t)
 		}
+	}
+	return out
+}
+
+// promptsShown are the prompts that are served.
+func (s *server) promptsShown() (out []admin.Prompt) {
+	set := s.prompts.Snapshot()
+	for _, p := range set.All() {
+		source := "store"
+		if p.FromFile {
+			source = "file"
+		}
+		out = append(out, admin.Prompt{Name: p.Name, Path: p.Path, Summary: p.Template.Sluice.Summary,
+			Model: p.Template.Model, Access: string(p.Template.Sluice.Access), Team: p.Template.Sluice.Team, Version: p.Version,
+			Labels: set.Labels(p.Name), Split: set.Split(p.Name), Source: source})
 	}
 	return out
 }
