@@ -38,7 +38,7 @@ type Entry struct {
 	PriceVersion string
 	Cost         Nano
 	Excess       Nano // of Cost, what went beyond the hold
-	Saved        Nano // what a cache hit did not cost
+	Saved        Nano // what a cache hit did not cost, its price taken off
 	Markup       Nano // of Cost, what the provider does not charge; less than nothing: a discount
 
 	Status     int

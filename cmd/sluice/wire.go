@@ -365,7 +365,7 @@ func cachingOf(c *config.Cache) *gateway.Caching {
 	if c == nil {
 		return nil
 	}
-	made := &gateway.Caching{TTL: c.TTL, Scope: cache.Scope(c.Scope)}
+	made := &gateway.Caching{TTL: c.TTL, Scope: cache.Scope(c.Scope), Price: billing.PPM(c.Price)}
 	if s := c.Semantic; s != nil {
 		made.Near = &gateway.Near{Threshold: s.Threshold, Model: s.Model}
 	}

@@ -170,6 +170,7 @@ func (m *Metrics) Call(e *billing.Entry) {
 		m.calls.WithLabelValues(h.model, e.Provider, e.Code).Inc()
 	}
 	if e.Cache == "hit" || e.Cache == "semantic" {
+		m.Charged(e)
 		return // its time says nothing of the target
 	}
 	h.duration.Observe(e.Latency.Seconds())

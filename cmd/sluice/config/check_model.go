@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"sluice/billing"
 )
 
 // models checks every model and then that no chain of names comes back to its
@@ -100,6 +102,9 @@ func (k *checker) cache(path []string, c *Cache) {
 	}
 	if c.TTL <= 0 {
 		k.fault(below(path, "ttl"), "is needed, such as 10m: how long an answer is given again")
+	}
+	if c.Price > Percent(billing.Whole) {
+		k.fault(below(path, "price"), "want at most 100%% of what the answer cost")
 	}
 	if c.Semantic == nil {
 		return

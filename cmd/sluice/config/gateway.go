@@ -124,6 +124,7 @@ type Queue struct {
 type Cache struct {
 	TTL      time.Duration `json:"ttl"`
 	Scope    string        `json:"scope" enum:"key,team,all"`
+	Price    Percent       `json:"price"`    // of what an answer cost, for giving it again; 0: nothing
 	Semantic *Semantic     `json:"semantic"` // nil: answers to exactly the same request only
 }
 
