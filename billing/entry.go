@@ -65,6 +65,14 @@ type Entry struct {
 // less than nothing.
 const Correction = -1
 
+// ShadowTeam is the team that shadow calls are charged to: the calls that the
+// operator has made beside those of callers, to see what another model answers.
+const ShadowTeam = "shadow"
+
+// ShadowModel is the Model of the shadow calls of a name under models:, so that
+// no figure of the name itself has them.
+func ShadowModel(name string) string { return name + " (shadow)" }
+
 // AttemptLog tells one attempt of a call.
 type AttemptLog struct {
 	Target    string `json:"target"`

@@ -52,6 +52,7 @@ type Gateway struct {
 	watch     watcher
 	replays   replays
 	cache     *cache.Store
+	shadows   shadows
 	server    *fasthttp.Server
 
 	ctx      context.Context // of all calls; ends when draining takes too long
@@ -125,6 +126,7 @@ func (g *Gateway) Serve(ln net.Listener) error {
 func (g *Gateway) Shutdown(ctx context.Context) error {
 	g.draining.Store(true)
 	err := g.server.ShutdownWithContext(ctx)
+	g.shadows.wait(ctx)
 	g.cancel()
 	g.watch.end()
 	// What is still open ends as an error, and is recorded. A caller who does not

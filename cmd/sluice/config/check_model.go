@@ -22,6 +22,7 @@ func (k *checker) models() {
 		k.onDisconnect(below(path, "on_disconnect"), m.OnDisconnect)
 		k.cache(below(path, "cache"), m.Cache)
 		k.patience(path, m)
+		k.shadow(below(path, "shadow"), name, m.Shadow)
 		edges[name] = k.edges(path, m)
 	}
 	k.loops(edges)
@@ -118,6 +119,23 @@ func (k *checker) cache(path []string, c *Cache) {
 		return
 	}
 	k.target(below(semantic, "model"), c.Semantic.Model)
+}
+
+func (k *checker) shadow(path []string, of string, s *Shadow) {
+	if s == nil {
+		return
+	}
+	if model := below(path, "model"); s.Model == of {
+		k.fault(model, "a model cannot be its own shadow")
+	} else {
+		k.target(model, s.Model)
+	}
+	if !(s.Share > 0 && s.Share <= 1) {
+		k.fault(below(path, "share"), "want a share of the calls above 0 and at most 1, such as 0.1")
+	}
+	if s.Timeout <= 0 {
+		k.fault(below(path, "timeout"), "want more than nothing")
+	}
 }
 
 // defaults checks that the providers of calls without a model exist.

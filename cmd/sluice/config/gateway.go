@@ -103,9 +103,10 @@ type Model struct {
 	Guard  []string       `json:"guard"` // names under guards:, in order
 	// OnDisconnect stands before the team's and billing's; nil: not given.
 	OnDisconnect *OnDisconnect `json:"on_disconnect"`
-	Cache        *Cache        `json:"cache"` // nil: no answer is kept
-	Hedge        *Hedge        `json:"hedge"` // nil: no second attempt beside one that is slow
-	Queue        *Queue        `json:"queue"` // nil: what no target has room for is refused
+	Cache        *Cache        `json:"cache"`  // nil: no answer is kept
+	Hedge        *Hedge        `json:"hedge"`  // nil: no second attempt beside one that is slow
+	Queue        *Queue        `json:"queue"`  // nil: what no target has room for is refused
+	Shadow       *Shadow       `json:"shadow"` // nil: none
 }
 
 // Hedge says when a second attempt is made beside one that is slow.
@@ -118,6 +119,13 @@ type Hedge struct {
 type Queue struct {
 	Size int64         `json:"size"` // calls
 	Wait time.Duration `json:"wait"` // the longest that one waits
+}
+
+// Shadow is another model that a share of the calls is sent to as well.
+type Shadow struct {
+	Model   string        `json:"model"` // as in Target
+	Share   float64       `json:"share"` // of the calls
+	Timeout time.Duration `json:"timeout"`
 }
 
 // Cache says how long answers are kept, and for whom.

@@ -30,7 +30,6 @@ var unsupported = []struct{ key, value string }{
 	{key: "telemetry.otlp"},
 	{key: "telemetry.capture_content", value: "true"},
 
-	{key: "models.*.shadow"},
 	{key: "models.*.resume", value: "true"},
 
 	{key: "teams.*.keys.*.roles"},
