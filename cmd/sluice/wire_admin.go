@@ -114,6 +114,9 @@ func (s *server) adminView() admin.View {
 	}
 	for _, m := range v.models {
 		am := admin.Model{ID: m.Name, OwnedBy: "sluice", Balance: string(m.Route.Balance), Limits: m.Limits.OwnLimits(), Queue: m.Route.Queue.Status()}
+		if m.Shadow != nil {
+			am.Shadow = &admin.Shadow{Model: m.Shadow.Model, Share: m.Shadow.Share}
+		}
 		for _, t := range m.Targets {
 			am.Targets = append(am.Targets, t.Name)
 			p := t.PricesAt(now)

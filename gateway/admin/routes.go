@@ -82,6 +82,7 @@ var routes = []route{
 	{"POST", "/admin/v1/providers/{name}/breakers/{target...}", workers, (*api).setBreaker},
 	{"GET", "/admin/v1/models", everyone, (*api).listModels},
 	{"GET", "/admin/v1/guards", readers, (*api).listGuards},
+	{"GET", "/admin/v1/arms", readers, (*api).arms},
 	{"GET", "/admin/v1/explain", readers, (*api).explain},
 	{"GET", "/admin/v1/cache", readers, (*api).showCache},
 	{"DELETE", "/admin/v1/cache", workers, (*api).purgeCache},

@@ -60,6 +60,7 @@ var matrix = map[string]string{
 	"POST /admin/v1/providers/{name}/breakers/{target...}": "ao",
 	"GET /admin/v1/models":                                 "aovt",
 	"GET /admin/v1/guards":                                 "aov",
+	"GET /admin/v1/arms":                                   "aov",
 	"GET /admin/v1/explain":                                "aov",
 	"GET /admin/v1/cache":                                  "aov",
 	"DELETE /admin/v1/cache":                               "ao",
