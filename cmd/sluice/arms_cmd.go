@@ -26,7 +26,7 @@ func armsCommand() *cobra.Command {
 				return err
 			}
 			return printItems(cmd.OutOrStdout(), gjson.GetBytes(b, "arms").Array(), client.json, column{"TARGET", "target"}, column{"SHADOW", "shadow"},
-				column{"CALLS", "calls"}, column{"ERRORS", "errors"}, column{"USD", "usd"}, column{"USD/CALL", "usd_per_call"},
+				column{"CALLS", "calls"}, column{"ERRORS", "errors"}, column{"FAILED", "failed_attempts"}, column{"USD", "usd"}, column{"USD/CALL", "usd_per_call"},
 				column{"MS P50", "latency_p50_ms"}, column{"P95", "latency_p95_ms"}, column{"TTFT P50", "ttft_p50_ms"}, column{"P95", "ttft_p95_ms"},
 				column{"OUTPUT P50", "output_tokens_p50"})
 		})}
