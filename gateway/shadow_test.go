@@ -123,6 +123,37 @@ func TestShadowIsSentTheSame(t *testing.T) {
 	}
 }
 
+// Whatever API a call comes by, its shadow is sent what it asks.
+func TestShadowsOfEveryAPI(t *testing.T) {
+	s := &seen{}
+	r := mirroring(t, s.provider(t), func(s *setup) {
+		s.prompts["greet"] = "---\nmodel: fast\ninput:\n  schema: {who: string}\n---\nSay hello to {{who}}\n"
+		s.model("vectors", "up/embed").Shadow = &gateway.Shadow{Model: "seen/m", Share: 1, Timeout: time.Minute}
+	})
+	for i, c := range []struct{ path, body, want string }{
+		{messages, chat("fast", "in other words", `,"max_tokens":9`), "in other words"},
+		{messages, chat("fast", "in other words", `,"max_tokens":9,"stream":true`), `"stream":true`},
+		{"/v1/responses", `{"model":"fast","input":"respond"}`, "respond"},
+		{"/v1/responses", `{"model":"fast","input":"respond","stream":true}`, `"stream":true`},
+		{"/v1beta/models/fast:generateContent", `{"contents":[{"role":"user","parts":[{"text":"generate"}]}]}`, "generate"},
+		{"/v1beta/models/fast:streamGenerateContent?alt=sse", `{"contents":[{"role":"user","parts":[{"text":"generate"}]}]}`, `"stream":true`},
+		{"/v1/completions", `{"model":"fast","prompt":"complete"}`, "complete"},
+		{"/v1/embeddings", `{"model":"vectors","input":"embed"}`, `"input":"embed"`},
+		{"/prompts/greet", `{"who":"Ada"}`, "Say hello to Ada"},
+		{"/prompts/greet?stream=1", `{"who":"Ada"}`, `"stream":true`},
+		{completions, chat("prompt/greet", "Ada", ""), "Say hello to Ada"},
+	} {
+		a := r.call("POST", c.path, c.body)
+		r.settled()
+		if a.status != 200 || len(s.bodies) != i+1 || !strings.Contains(s.bodies[i], c.want) || strings.Contains(s.bodies[i], `"store"`) {
+			t.Fatalf("%s %s: %d %s, the shadow was sent %q", c.path, c.body, a.status, a.body, s.bodies)
+		}
+	}
+	if shadows, others := r.mirrored(); len(shadows) != len(others) {
+		t.Errorf("%d shadow calls of %d", len(shadows), len(others))
+	}
+}
+
 // Whatever becomes of the shadow, the call's answer is what it is without one,
 // and comes while the shadow is still at it.
 func TestShadowTouchesNothing(t *testing.T) {

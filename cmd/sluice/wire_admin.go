@@ -112,6 +112,24 @@ func (s *server) adminView() admin.View {
 		}
 		out.Providers = append(out.Providers, ap)
 	}
+	out.Models = modelsShown(v, now)
+	out.Guards, out.Plans, out.ProtectedLabels = guardsShown(v), sortedKeys(v.cfg.Plans), v.cfg.Prompts.Protected
+	set := s.prompts.Snapshot()
+	for _, p := range set.All() {
+		source := "store"
+		if p.FromFile {
+			source = "file"
+		}
+		out.Prompts = append(out.Prompts, admin.Prompt{Name: p.Name, Path: p.Path, Summary: p.Template.Sluice.Summary,
+			Model: p.Template.Model, Access: string(p.Template.Sluice.Access), Team: p.Template.Sluice.Team, Version: p.Version,
+			Labels: set.Labels(p.Name), Split: set.Split(p.Name), Source: source})
+	}
+	return out
+}
+
+// modelsShown are the models under models:.
+func modelsShown(v *view, now time.Time) []admin.Model {
+	out := make([]admin.Model, 0, len(v.models))
 	for _, m := range v.models {
 		am := admin.Model{ID: m.Name, OwnedBy: "sluice", Balance: string(m.Route.Balance), Limits: m.Limits.OwnLimits(), Queue: m.Route.Queue.Status()}
 		if m.Shadow != nil {
@@ -127,18 +145,7 @@ func (s *server) adminView() admin.View {
 			am.Prices = append(am.Prices, admin.Priced{Target: t.Name, Input: p.Cost(schema.Usage{Input: 1000}) * 1000,
 				Output: p.Cost(schema.Usage{Output: 1000}) * 1000, Source: p.Source, Version: p.Version})
 		}
-		out.Models = append(out.Models, am)
-	}
-	out.Guards, out.Plans, out.ProtectedLabels = guardsShown(v), sortedKeys(v.cfg.Plans), v.cfg.Prompts.Protected
-	set := s.prompts.Snapshot()
-	for _, p := range set.All() {
-		source := "store"
-		if p.FromFile {
-			source = "file"
-		}
-		out.Prompts = append(out.Prompts, admin.Prompt{Name: p.Name, Path: p.Path, Summary: p.Template.Sluice.Summary,
-			Model: p.Template.Model, Access: string(p.Template.Sluice.Access), Team: p.Template.Sluice.Team, Version: p.Version,
-			Labels: set.Labels(p.Name), Split: set.Split(p.Name), Source: source})
+		out = append(out, am)
 	}
 	return out
 }
