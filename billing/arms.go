@@ -56,6 +56,9 @@ func Arms(ctx context.Context, l Ledger, q Query, model string) ([]Arm, error) {
 			row := &report.Rows[i]
 			s.of(row.Values[0]).sums(&row.Sums)
 		}
+		if len(report.Rows) == 0 {
+			continue
+		}
 		if err := s.look(ctx, l, RequestQuery{From: q.From, To: q.To, Team: q.Team, Model: name, Limit: 1000}); err != nil {
 			return nil, err
 		}
