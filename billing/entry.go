@@ -38,7 +38,7 @@ type Entry struct {
 	PriceVersion string
 	Cost         Nano
 	Excess       Nano // of Cost, what went beyond the hold
-	Saved        Nano // what a cache hit did not cost
+	Saved        Nano // what a cache hit did not cost, its price taken off
 	Markup       Nano // of Cost, what the provider does not charge; less than nothing: a discount
 
 	Status     int
@@ -64,6 +64,14 @@ type Entry struct {
 // entries say: a refund, or a charge that came to light later. Its Cost may be
 // less than nothing.
 const Correction = -1
+
+// ShadowTeam is the team that shadow calls are charged to: the calls that the
+// operator has made beside those of callers, to see what another model answers.
+const ShadowTeam = "shadow"
+
+// ShadowModel is the Model of the shadow calls of a name under models:, so that
+// no figure of the name itself has them.
+func ShadowModel(name string) string { return name + " (shadow)" }
 
 // AttemptLog tells one attempt of a call.
 type AttemptLog struct {

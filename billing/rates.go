@@ -33,6 +33,14 @@ func ParsePercent(text string) (PPM, error) {
 // String is the percentage.
 func (p PPM) String() string { return (Nano(p) * 100_000).String() + "%" }
 
+// Of is that share of an amount that is not negative, rounded half up.
+func (p PPM) Of(n Nano) Nano {
+	var w wide
+	w.product(int64(max(n, 0)), int64(max(p, 0)))
+	w.product(int64(Whole)/2, 1)
+	return Nano(w.div(int64(Whole)))
+}
+
 // Scaled is prices at a share of each: 900,000 millionths are a discount of a
 // tenth, 1,050,000 a margin of five hundredths. A cost is rounded once, after
 // it was scaled. Their

@@ -83,7 +83,7 @@ func (r *RepricedRow) take(e *Entry, p *Prices) {
 	if e.Attempt != Correction {
 		r.Calls++
 	}
-	if p == nil {
+	if p == nil || e.Attempt != Correction && e.Usage.IsZero() && was == 0 { // or a kept answer, of which no provider knows
 		if e.Attempt != Correction {
 			r.Kept++
 		}

@@ -37,9 +37,10 @@ func TestReprice(t *testing.T) {
 		{Target: "q/m", Usage: schema.Usage{Input: 5}, Cost: usd(t, "0.5")},
 		{Target: "p/free", Usage: schema.Usage{Input: 1000}},
 		{Target: "p/m", Attempt: Correction, Cost: usd(t, "-0.001")},
+		{Target: "q/hit", Cost: usd(t, "0.25"), Markup: usd(t, "0.25")}, // a kept answer that has a price
 		{Refused: true},
 	}
-	price, err := PricesOf(map[string]map[string]PriceSpec{"p": {"*": {Input: "2", Output: "10", Tiers: map[string]PriceSpec{"flex": {Input: "1", Output: "5"}}}, "free": {Input: "4"}}})
+	price, err := PricesOf(map[string]map[string]PriceSpec{"p": {"*": {Input: "2", Output: "10", Tiers: map[string]PriceSpec{"flex": {Input: "1", Output: "5"}}}, "free": {Input: "4"}}, "q": {"hit": {Request: "9"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,16 +56,17 @@ func TestReprice(t *testing.T) {
 ,0,0,-0.001,-0.001,-0.001,0
 p/free,1,0,0,0,0.004,0.004
 p/m,3,0,0.00291,0.00301,0.00452,0.00151
+q/hit,1,1,0.25,0,0,0
 q/m,1,1,0.5,0.5,0.5,0
 `
 	if b.String() != want { // p/m: 0.003 + 0.0015 + 0.00002
 		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
 	}
-	if r.Total != (RepricedRow{Calls: 5, Kept: 1, USD: usd(t, "0.50191"), Provider: usd(t, "0.50201"), New: usd(t, "0.50752"), Difference: usd(t, "0.00551")}) {
+	if r.Total != (RepricedRow{Calls: 6, Kept: 2, USD: usd(t, "0.75191"), Provider: usd(t, "0.50201"), New: usd(t, "0.50752"), Difference: usd(t, "0.00551")}) {
 		t.Errorf("total %+v", r.Total)
 	}
 	b.Reset()
-	if err := r.Render(&b, "table"); err != nil || !strings.Contains(b.String(), "total") || strings.Count(b.String(), "\n") != 6 {
+	if err := r.Render(&b, "table"); err != nil || !strings.Contains(b.String(), "total") || strings.Count(b.String(), "\n") != 7 {
 		t.Errorf("%v\n%s", err, b.String())
 	}
 	if _, err := Reprice(context.Background(), brokenList{}, time.Time{}, time.Time{}, price); err == nil {

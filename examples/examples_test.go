@@ -123,6 +123,32 @@ func TestFallback(t *testing.T) {
 	}
 }
 
+func TestSplitAndShadow(t *testing.T) {
+	const example, key = "split-and-shadow", "sk-example-split"
+	g := start(t, example)
+	first := g.shownIn(example, 0)
+	for range 40 {
+		if a := g.shownIn(example, 0); a.status != 200 || a.header.Get("x-sluice-model") != first.header.Get("x-sluice-model") {
+			t.Fatalf("%d %v %s, at first %v", a.status, a.header, a.body, first.header)
+		}
+	}
+	made, hit := g.shownIn(example, 1), g.shownIn(example, 1)
+	if made.header.Get("x-sluice-cache") != "miss" || hit.header.Get("x-sluice-cache") != "hit" || hit.header.Get("x-sluice-cost") == "0" {
+		t.Errorf("%v, then %v", made.header, hit.header)
+	}
+	var said string
+	if !eventually(func() bool { // the chance that none of 41 calls has a shadow that answers is below 1e-9
+		var code int
+		said, code = g.sluice("models", "arms", "chat")
+		return code == 0 && strings.Contains(said, "trial/echo  true") && strings.Contains(said, "new/echo")
+	}) {
+		t.Errorf("%s", said)
+	}
+	if a := g.do("GET", g.listen+"/v1/usage", "", "Authorization", "Bearer "+key); a.get("team.usage.total.calls").Int() != 43 {
+		t.Errorf("%s", a.body)
+	}
+}
+
 func TestOpenAIAndAnthropic(t *testing.T) {
 	const example = "openai-and-anthropic"
 	bare := prepare(t, example)

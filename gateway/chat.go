@@ -157,6 +157,9 @@ func (c *Call) serveWhole(ask asking[*providers.Answer]) error {
 
 // whole tries targets until one gives a whole answer.
 func (c *Call) whole(ask asking[*providers.Answer]) (*providers.Answer, error) {
+	if c.model.Shadow != nil {
+		c.mirror(false)
+	}
 	answer, err := routeHedged(c, false, ask)
 	if err != nil {
 		return nil, err
@@ -191,6 +194,9 @@ func (c *Call) serveStream(array bool) error {
 }
 
 func (c *Call) startStream() (*providers.Stream, error) {
+	if c.model.Shadow != nil {
+		c.mirror(true)
+	}
 	stream, err := routeHedged(c, true, (*providers.Provider).ChatStream)
 	if err != nil {
 		return nil, err

@@ -43,7 +43,9 @@
 // Other doors lead into the same path: responses.go keeps answers that a later call goes on from. Prompts are also
 // models (prompt_model.go), tools and prompts of the Model Context Protocol
 // (mcp*.go) and operations of /openapi.json (openapi.go); several inputs at once,
-// keys that replay an answer, splits and steps are the other prompt_*.go.
+// keys that replay an answer, splits and steps are the other prompt_*.go. A call
+// that is mirrored (shadow.go) has a second one made from copies, by the team
+// shadow, from the limits on; the two know nothing of each other.
 //
 // # What it stands on
 //
@@ -69,6 +71,7 @@
 //	Route      targets with their balance, retries and fallbacks
 //	Attempt    one try of one target with one secret
 //	Frame      an event of a stream; Chunk: what it adds, in unified form
+//	Shadow     a call that the operator has made beside a caller's, at another model
 //	Hold       money set aside for a call that runs
 //	Entry      a line of the ledger
 //	Snapshot   the configuration as a call sees it

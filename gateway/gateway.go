@@ -53,6 +53,7 @@ type Gateway struct {
 	replays   replays
 	jobs      atomic.Int64 // arrays that are run while nobody waits
 	cache     *cache.Store
+	shadows   shadows
 	server    *fasthttp.Server
 	bodyPause time.Duration // the longest that a caller may pause within a body that is passed on
 
@@ -128,6 +129,7 @@ func (g *Gateway) Serve(ln net.Listener) error {
 func (g *Gateway) Shutdown(ctx context.Context) error {
 	g.draining.Store(true)
 	err := g.server.ShutdownWithContext(ctx)
+	g.shadows.wait(ctx)
 	g.cancel()
 	g.watch.end()
 	// What is still open ends as an error, and is recorded. A caller who does not

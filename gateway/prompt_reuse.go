@@ -8,7 +8,7 @@ import (
 )
 
 // promptCaching is what says of a prompt's answers: the prompt itself, in the
-// scope that its model's have, else the model. nil: none is kept, as for tests,
+// scope and at the price that its model's have, else the model. nil: none is kept, as for tests,
 // which are to ask the model.
 func (c *Call) promptCaching() *Caching {
 	of, ttl := c.model.Caching, c.prompt.Template.Sluice.Cache
@@ -20,7 +20,7 @@ func (c *Call) promptCaching() *Caching {
 	case of == nil:
 		return &Caching{TTL: ttl, Scope: cache.ScopeTeam}
 	}
-	return &Caching{TTL: ttl, Scope: of.Scope, Near: of.Near}
+	return &Caching{TTL: ttl, Scope: of.Scope, Price: of.Price, Near: of.Near}
 }
 
 // keptOutput is a prompt's output from the cache; ok is false where a model is
@@ -43,7 +43,9 @@ func (c *Call) keptOutput() (out output, ok bool, err error) {
 		return out, false, nil // another's, or from before the schema was changed
 	}
 	out.chat = resp
-	c.takeKept(a)
+	if err := c.takeKept(a); err != nil {
+		return output{}, false, err
+	}
 	return out, true, nil
 }
 

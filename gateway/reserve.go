@@ -215,8 +215,8 @@ func (c *Call) outputLimit(t *Target) int64 {
 	if t.Max > 0 && limit > t.Max && !t.Provider.Client.Raw(&c.req, t.Model) {
 		limit = t.Max
 	}
-	if c.money.clamped > 0 {
-		limit = min(limit, c.money.clamped)
+	if n := c.money.clamped; n > 0 && (n < limit || limit == 0) { // none: of a shadow call, the other's is clamped
+		limit = n
 	}
 	if limit == own {
 		return 0

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"time"
 
+	"sluice/billing"
 	"sluice/gateway/cache"
 	"sluice/providers/dialect"
 	"sluice/providers/openai"
@@ -15,6 +16,8 @@ import (
 type Caching struct {
 	TTL   time.Duration
 	Scope cache.Scope
+	// Price is what a kept answer costs, as a share of what it cost to make.
+	Price billing.PPM
 	// Near is for questions that mean nearly the same; nil: the same only.
 	Near *Near
 }
@@ -67,7 +70,7 @@ func (c *Call) fromCache(array bool) (answered bool, err error) {
 	if a == nil || err != nil {
 		return false, err
 	}
-	return c.answerKept(a, array), nil
+	return c.answerKept(a, array)
 }
 
 // cacheWish is what the caller says of the cache: skip, refresh or nothing.
@@ -201,12 +204,14 @@ var functionsField = []byte(`"functions"`)
 
 // answerKept answers with what was kept; false where that cannot be told in the
 // form that was asked for.
-func (c *Call) answerKept(a *cache.Answer, array bool) bool {
+func (c *Call) answerKept(a *cache.Answer, array bool) (answered bool, err error) {
 	body, ok := c.inForm(a, array)
 	if !ok {
-		return false
+		return false, nil
 	}
-	c.takeKept(a)
+	if err := c.takeKept(a); err != nil {
+		return false, err
+	}
 	c.answerHeaders(nil)
 	c.costHeader()
 	h := &c.rc.Response.Header
@@ -216,22 +221,48 @@ func (c *Call) answerKept(a *cache.Answer, array bool) bool {
 		h.Set("Cache-Control", "no-cache")
 	}
 	c.rc.Response.SetBodyRaw(body)
-	return true
+	return true, nil
 }
 
-// takeKept makes a kept answer the call's, and that of those who wait for it.
-func (c *Call) takeKept(a *cache.Answer) {
+// takeKept makes a kept answer the call's, and that of those who wait for it,
+// and charges for it. The error says that a budget has not got what it costs.
+func (c *Call) takeKept(a *cache.Answer) error {
 	r, e := c.done.reuse, &c.entry
+	price := r.policy.Price.Of(a.Cost)
+	if err := c.chargeKept(price); err != nil {
+		return err
+	}
 	e.Cache = cache.Hit
 	if a.Key != r.key {
 		e.Cache = cache.Semantic
 	}
-	e.Saved, e.Target, e.TTFT = a.Cost, a.Target, time.Since(c.now)
+	e.Saved, e.Target, e.TTFT = a.Cost-price, a.Target, time.Since(c.now)
 	e.Provider, _, _ = splitTarget(a.Target)
 	if r.flight != nil {
 		c.g.cache.End(r.flight, a, false)
 		r.flight = nil
 	}
+	return nil
+}
+
+// chargeKept settles the call's hold with the price of a kept answer, none of
+// which goes to a provider. What is held is for another answer and may be less.
+func (c *Call) chargeKept(price billing.Nano) error {
+	if price == 0 {
+		return nil
+	}
+	m, e := &c.money, &c.entry
+	if more := price - m.hold.USD(); more > 0 {
+		if short := m.hold.Grow(billing.Need{USD: more}); short != nil {
+			return short
+		}
+	}
+	e.Excess += m.hold.Settle(m.with(billing.Charge{USD: price}), c.now)
+	m.warned = m.hold.Warned()
+	m.hold = billing.Hold{}
+	e.Cost += price
+	e.Markup += price
+	return nil
 }
 
 // reused tells whether the call's answer is a kept one.

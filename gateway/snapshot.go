@@ -25,6 +25,7 @@ type Snapshot struct {
 	Settings Settings
 	Public   *Caller // of calls without a key, to public prompts; has no hash
 	Tester   *Caller // of the tests of prompts; has no hash
+	Shadow   *Caller // of shadow calls; has no hash. nil: none are made
 	callers  map[[32]byte]*Caller
 	owners   *billing.Owners
 	models   map[string]*Model
@@ -155,6 +156,7 @@ type Model struct {
 	Guards  *guard.Set     // nil: none
 	Caching *Caching       // nil: no answer is kept
 	Resume  bool           // a text stream that breaks is gone on with by the next target
+	Shadow  *Shadow        // nil: its calls are made once
 }
 
 // maxDirect bounds the routes made for names that callers chose, maxName the
@@ -191,9 +193,13 @@ func NewSnapshot(p Parts) *Snapshot {
 	}
 	for _, c := range p.Callers {
 		if c.Key.Hash == ([32]byte{}) { // nobody's key
-			if c.Key.ID == TesterID {
+			switch c.Key.ID {
+			case TesterID:
 				s.Tester = c
-			} else {
+			case billing.ShadowTeam:
+				c.WhenSpent = &WhenSpent{} // another model's answers would say nothing
+				s.Shadow = c
+			default:
 				s.Public = c
 			}
 			continue

@@ -111,3 +111,37 @@ func TestStickyTargetTwice(t *testing.T) {
 		t.Errorf("a has %v", share)
 	}
 }
+
+// A split by weight has its shares over many callers, each of whom stays at its
+// arm. When weights change, only those move who must: between 9:1 and 7:3 a
+// fifth, all of them to the arm that grows.
+func TestSplits(t *testing.T) {
+	split := func(weights ...int) *Route {
+		r := balanced(t, Weighted, weights...)
+		r.Sticky = "user"
+		return r
+	}
+	const keys = 40_000
+	before, again, after := owners(t, split(9, 1), keys), owners(t, split(9, 1), keys), owners(t, split(7, 3), keys)
+	second, moved := 0.0, 0.0
+	for k, at := range before {
+		if at != again[k] {
+			t.Fatalf("key %d went to %s, then to %s", k, at, again[k])
+		}
+		if at == "t1" {
+			second++
+		}
+		if at != after[k] {
+			moved++
+			if at != "t0" {
+				t.Fatalf("key %d moved from %s, which grew", k, at)
+			}
+		}
+	}
+	if share := second / keys; math.Abs(share-0.1) > 0.01 {
+		t.Errorf("weight 1 of 10 has %v of the callers", share)
+	}
+	if share := moved / keys; math.Abs(share-0.2) > 0.01 {
+		t.Errorf("%v of the callers moved", share)
+	}
+}

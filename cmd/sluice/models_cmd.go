@@ -33,5 +33,6 @@ func modelsCommand() *cobra.Command {
 		})}
 	cmd.Flags().StringVar(&provider, "provider", "", "only this provider's")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.AddCommand(armsCommand())
 	return cmd
 }

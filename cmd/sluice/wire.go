@@ -205,7 +205,7 @@ func tenants(ctx context.Context, s *server, cfg *config.Config) ([]billing.Team
 	if err != nil {
 		return nil, nil, err
 	}
-	keys = slices.Grow(keys, len(storedKeys)+2) // there may be many, which stay
+	keys = slices.Grow(keys, len(storedKeys)+3) // there may be many, which stay
 	for _, k := range storedKeys {
 		team := names[k.Team]
 		if team == "" {
@@ -215,9 +215,10 @@ func tenants(ctx context.Context, s *server, cfg *config.Config) ([]billing.Team
 		k.Team = team
 		keys = append(keys, k)
 	}
-	for _, name := range []string{publicName, gateway.TesterID} {
-		if names[name] == "" {
-			teams = append(teams, billing.Team{Name: name, Source: sourceBuiltIn})
+	for _, k := range builtInKeys(cfg) {
+		keys = append(keys, k)
+		if names[k.Team] == "" {
+			teams = append(teams, billing.Team{Name: k.Team, Source: sourceBuiltIn})
 		}
 	}
 	for _, p := range s.prompts.Snapshot().All() {
@@ -227,9 +228,20 @@ func tenants(ctx context.Context, s *server, cfg *config.Config) ([]billing.Team
 		}
 	}
 	teams = append(teams, limitedTeams(cfg)...)
-	keys = append(keys, billing.Key{ID: publicName, Team: publicName, Name: "anonymous", Source: sourceBuiltIn},
-		billing.Key{ID: gateway.TesterID, Team: gateway.TesterID, Name: "prompts", Source: sourceBuiltIn})
 	return teams, keys, nil
+}
+
+// builtInKeys are those of calls that nobody makes with a key: each has a team
+// of its own, which may be declared, with limits and a budget.
+func builtInKeys(cfg *config.Config) []billing.Key {
+	keys := []billing.Key{{ID: publicName, Team: publicName, Name: "anonymous", Source: sourceBuiltIn},
+		{ID: gateway.TesterID, Team: gateway.TesterID, Name: "prompts", Source: sourceBuiltIn}}
+	for _, m := range cfg.Models {
+		if m.Shadow != nil {
+			return append(keys, billing.Key{ID: billing.ShadowTeam, Team: billing.ShadowTeam, Name: "mirror", Source: sourceBuiltIn})
+		}
+	}
+	return keys
 }
 
 // fileKey is a key that the file declares. Its id comes from its name, so that
@@ -342,6 +354,9 @@ func (m *modelBuilder) model(name string) (*gateway.Model, error) {
 		Name: name, Balance: router.Balance(c.Balance),
 		Retry: router.Retry{Attempts: int(c.Retry.Attempts), Backoff: c.Retry.Backoff, On: c.Retry.On, Budget: c.Retry.Budget},
 	}}
+	if s := c.Shadow; s != nil {
+		made.Shadow = &gateway.Shadow{Model: s.Model, Share: s.Share, Timeout: s.Timeout}
+	}
 	if c.Sticky != nil {
 		made.Route.Sticky = c.Sticky.By
 	}
@@ -375,7 +390,7 @@ func cachingOf(c *config.Cache) *gateway.Caching {
 	if c == nil {
 		return nil
 	}
-	made := &gateway.Caching{TTL: c.TTL, Scope: cache.Scope(c.Scope)}
+	made := &gateway.Caching{TTL: c.TTL, Scope: cache.Scope(c.Scope), Price: billing.PPM(c.Price)}
 	if s := c.Semantic; s != nil {
 		made.Near = &gateway.Near{Threshold: s.Threshold, Model: s.Model}
 	}

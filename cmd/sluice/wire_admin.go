@@ -109,25 +109,6 @@ func (s *server) adminView() admin.View {
 	return out
 }
 
-// modelsShown are the names under models:, with the prices of their targets.
-func modelsShown(v *view, now time.Time) (out []admin.Model) {
-	for _, m := range v.models {
-		am := admin.Model{ID: m.Name, OwnedBy: "sluice", Balance: string(m.Route.Balance), Limits: m.Limits.OwnLimits(), Queue: m.Route.Queue.Status()}
-		for _, t := range m.Targets {
-			am.Targets = append(am.Targets, t.Name)
-			p := t.PricesAt(now)
-			if p == nil {
-				am.Unpriced = true
-				continue
-			}
-			am.Prices = append(am.Prices, admin.Priced{Target: t.Name, Input: p.Cost(schema.Usage{Input: 1000}) * 1000,
-				Output: p.Cost(schema.Usage{Output: 1000}) * 1000, Source: p.Source, Version: p.Version})
-		}
-		out = append(out, am)
-	}
-	return out
-}
-
 // providerShown is a provider with its keys and those of all targets that are
 // its own, as they stand now.
 func (v *view) providerShown(p *gateway.Provider, all []router.TargetStatus, now time.Time) admin.Provider {
@@ -160,6 +141,29 @@ func (s *server) promptsShown() (out []admin.Prompt) {
 		out = append(out, admin.Prompt{Name: p.Name, Path: p.Path, Summary: p.Template.Sluice.Summary,
 			Model: p.Template.Model, Access: string(p.Template.Sluice.Access), Team: p.Template.Sluice.Team, Version: p.Version,
 			Labels: set.Labels(p.Name), Split: set.Split(p.Name), Source: source})
+	}
+	return out
+}
+
+// modelsShown are the models under models:.
+func modelsShown(v *view, now time.Time) []admin.Model {
+	out := make([]admin.Model, 0, len(v.models))
+	for _, m := range v.models {
+		am := admin.Model{ID: m.Name, OwnedBy: "sluice", Balance: string(m.Route.Balance), Limits: m.Limits.OwnLimits(), Queue: m.Route.Queue.Status()}
+		if m.Shadow != nil {
+			am.Shadow = &admin.Shadow{Model: m.Shadow.Model, Share: m.Shadow.Share}
+		}
+		for _, t := range m.Targets {
+			am.Targets = append(am.Targets, t.Name)
+			p := t.PricesAt(now)
+			if p == nil {
+				am.Unpriced = true
+				continue
+			}
+			am.Prices = append(am.Prices, admin.Priced{Target: t.Name, Input: p.Cost(schema.Usage{Input: 1000}) * 1000,
+				Output: p.Cost(schema.Usage{Output: 1000}) * 1000, Source: p.Source, Version: p.Version})
+		}
+		out = append(out, am)
 	}
 	return out
 }

@@ -14,7 +14,7 @@ var parameters = map[string]string{
 	"group_by": "dimensions, separated by commas: team, key, user, model, target, provider, prompt, version, tag, status, hour, day, month",
 	"format":   "json, csv, or another that the answer names", "team": "only this team", "key": "only this key: team/name, or its id; of the cache: what x-sluice-cache-key told",
 	"prefix": "how the key of a cached answer begins: MODEL/OWNER/",
-	"model":  "only what was asked for under this name; of explain: the name", "provider": "only this provider", "target": "only this provider/model",
+	"model":  "only what was asked for under this name; of arms and explain: the name", "provider": "only this provider", "target": "only this provider/model",
 	"prompt": "only this prompt", "user": "only this user", "tag": "only calls that carry this tag", "status": "only this HTTP status, or of subscriptions: pending, approved, rejected, revoked",
 	"min_usd": "only calls that cost this much, in dollars", "q": "part of a call's id or request id",
 	"path": "of a request, with its query; instead of model", "host": "that the request is for", "method": "GET if not given",
@@ -149,4 +149,5 @@ var descriptions = map[string]described{
 	"DELETE /admin/v1/cache":         {summary: "Purge answers that fit all that is given; an empty prefix fits every answer", query: []string{"tag", "key", "prefix", "model"}, out: purgedOut{}},
 	"POST /admin/v1/reload":          {summary: "Read the configuration again", out: map[string]string{}},
 	"GET /admin/v1/health":           {summary: "Tell how the replicas are", out: Health{}},
+	"GET /admin/v1/arms":             {summary: "Compare the targets of a model, and its shadow, by cost, time, errors and length of answers", query: []string{"model", "from", "to"}, out: armsOut{}},
 }

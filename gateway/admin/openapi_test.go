@@ -93,7 +93,7 @@ func TestOpenAPIAnswers(t *testing.T) {
 		"PUT /admin/v1/teams/{name}":                           `{"models":["fast"]}`,
 		"POST /admin/v1/usage/reconcile":                       `{"data":[{"start_time":1793491200,"results":[{"input_tokens":5,"output_tokens":1,"model":"gpt-4o"}]}]}`,
 		"POST /admin/v1/providers/{name}/breakers/{target...}": `{"state":"open"}`, "PUT /admin/v1/prompts/{name}/labels": `{"production":1}`}
-	queries := map[string]string{"/admin/v1/usage/reconcile": "?provider=openai", "/admin/v1/explain": "?model=fast", "/admin/v1/cache": "?", "/admin/v1/invoices/{name}": "?month=2026-11",
+	queries := map[string]string{"/admin/v1/usage/reconcile": "?provider=openai", "/admin/v1/explain": "?model=fast", "/admin/v1/arms": "?model=fast", "/admin/v1/cache": "?", "/admin/v1/invoices/{name}": "?month=2026-11",
 		"/admin/v1/prompts/{name}/diff": "?from=1&to=2"}
 	checked, doc := 0, openAPIDoc(t, newClient(t, newWorld(), "admin"))
 	for _, r := range routes {

@@ -149,6 +149,7 @@ type Model struct {
 	Targets  []string `json:"targets,omitempty"` // provider/model
 	Unpriced bool     `json:"unpriced,omitempty"`
 	Prices   []Priced `json:"prices"` // of each target that has some
+	Shadow   *Shadow  `json:"shadow,omitempty"`
 
 	Limits *billing.Limits `json:"limits,omitempty"`
 	// Queue is of calls that wait while all targets are at their limits; nil:
@@ -164,6 +165,12 @@ type Priced struct {
 	Output  billing.Nano `json:"output"`
 	Source  string       `json:"source"`  // catalogue, file, set (see prices), or built in
 	Version string       `json:"version"` // as calls at this price record it
+}
+
+// Shadow is a model that a share of another's calls is sent to as well.
+type Shadow struct {
+	Model string  `json:"model"`
+	Share float64 `json:"share"`
 }
 
 // Guard is a rule about what may be said to models, and what it did since the

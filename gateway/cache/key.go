@@ -60,7 +60,7 @@ func (a *Ask) key(h hash.Hash) Key {
 // Chat is the key of a chat. ok is false where an answer must not be kept: the
 // request has an effect beside its answer, or asks for what is new each time.
 func (a *Ask) Chat(req *schema.ChatRequest) (k Key, ok bool) {
-	if !repeatable(req) {
+	if !Repeatable(req) {
 		return k, false
 	}
 	h := a.sum("exact")
@@ -89,8 +89,9 @@ var idle = []string{"safety_identifier", "prompt_cache_retention", "prompt_cache
 // in the background, or is part of what a provider keeps.
 var effects = []string{"web_search_options", "background", "conversation", "previous_response_id", "container", "mcp_servers", "prompt", "cachedContent"}
 
-// repeatable tells whether the same answer can be given twice.
-func repeatable(req *schema.ChatRequest) bool {
+// Repeatable tells whether a request has no effect beside its answer, so that it
+// can be answered from a cache, or made twice.
+func Repeatable(req *schema.ChatRequest) bool {
 	if req.Store != nil && *req.Store || len(req.Audio) > 0 || slices.Contains(req.Modalities, "audio") {
 		return false
 	}

@@ -35,6 +35,7 @@ type Metrics struct {
 	cache       *prometheus.CounterVec
 	saved       prometheus.Counter
 	routes      routeSeries
+	shadows     *prometheus.CounterVec
 
 	input, cached, written, output, reasoning prometheus.Counter
 
@@ -110,11 +111,13 @@ func New() *Metrics {
 		Help: "Calls that a cache applies to, by what it had: hit, semantic or miss."}, []string{"result"})
 	m.saved = prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_cache_saved_usd_total",
 		Help: "What answers from the cache did not cost, in dollars. The ledger is exact; this is a float."})
+	m.shadows = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_shadow_calls_total",
+		Help: "Calls that were to have a shadow, by what became of that: sent, or dropped for want of room."}, []string{"result"})
 	m.routes = newRouteSeries()
 	m.input, m.cached = m.tokens.WithLabelValues("input"), m.tokens.WithLabelValues("cached_input")
 	m.written = m.tokens.WithLabelValues("cache_write")
 	m.output, m.reasoning = m.tokens.WithLabelValues("output"), m.tokens.WithLabelValues("reasoning")
-	m.registry.MustRegister(m.calls, m.duration, m.ttft, m.tokens, m.attempts, m.hedges, m.cost, m.spoolFailed, m.cache, m.saved, m.routes.requests, m.routes.duration,
+	m.registry.MustRegister(m.calls, m.duration, m.ttft, m.tokens, m.attempts, m.hedges, m.cost, m.spoolFailed, m.cache, m.saved, m.shadows, m.routes.requests, m.routes.duration,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -175,6 +178,7 @@ func (m *Metrics) Call(e *billing.Entry) {
 		m.calls.WithLabelValues(h.model, e.Provider, e.Code).Inc()
 	}
 	if e.Cache == "hit" || e.Cache == "semantic" {
+		m.Charged(e)
 		return // its time says nothing of the target
 	}
 	h.duration.Observe(e.Latency.Seconds())
@@ -196,6 +200,15 @@ func (m *Metrics) Charged(e *billing.Entry) {
 	if e.Cost > 0 {
 		m.cost.Add(float64(e.Cost) / float64(billing.Dollar))
 	}
+}
+
+// Shadow counts a shadow call that was sent, or dropped.
+func (m *Metrics) Shadow(sent bool) {
+	result := "dropped"
+	if sent {
+		result = "sent"
+	}
+	m.shadows.WithLabelValues(result).Inc()
 }
 
 // Attempt counts an attempt; code is empty for success.

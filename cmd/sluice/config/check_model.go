@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"sluice/billing"
 )
 
 // models checks every model and then that no chain of names comes back to its
@@ -20,6 +22,7 @@ func (k *checker) models() {
 		k.onDisconnect(below(path, "on_disconnect"), m.OnDisconnect)
 		k.cache(below(path, "cache"), m.Cache)
 		k.patience(path, m)
+		k.shadow(below(path, "shadow"), name, m.Shadow)
 		edges[name] = k.edges(path, m)
 	}
 	k.loops(edges)
@@ -102,6 +105,9 @@ func (k *checker) cache(path []string, c *Cache) {
 	if c.TTL <= 0 {
 		k.fault(below(path, "ttl"), "is needed, such as 10m: how long an answer is given again")
 	}
+	if c.Price > Percent(billing.Whole) {
+		k.fault(below(path, "price"), "want at most 100%% of what the answer cost")
+	}
 	if c.Semantic == nil {
 		return
 	}
@@ -114,6 +120,23 @@ func (k *checker) cache(path []string, c *Cache) {
 		return
 	}
 	k.target(below(semantic, "model"), c.Semantic.Model)
+}
+
+func (k *checker) shadow(path []string, of string, s *Shadow) {
+	if s == nil {
+		return
+	}
+	if model := below(path, "model"); s.Model == of {
+		k.fault(model, "a model cannot be its own shadow")
+	} else {
+		k.target(model, s.Model)
+	}
+	if !(s.Share > 0 && s.Share <= 1) {
+		k.fault(below(path, "share"), "want a share of the calls above 0 and at most 1, such as 0.1")
+	}
+	if s.Timeout <= 0 {
+		k.fault(below(path, "timeout"), "want more than nothing")
+	}
 }
 
 // defaults checks that the providers of calls without a model exist.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"sluice/billing"
 )
@@ -34,6 +35,7 @@ var fresh = map[reflect.Type]func() any{
 	reflect.TypeFor[Cache]():          func() any { return Cache{Scope: "team"} },
 	reflect.TypeFor[Hedge]():          func() any { return defaultHedge() },
 	reflect.TypeFor[Queue]():          func() any { return defaultQueue() },
+	reflect.TypeFor[Shadow]():         func() any { return Shadow{Timeout: 2 * time.Minute} },
 	reflect.TypeFor[Semantic]():       func() any { return Semantic{Threshold: 0.95} },
 	reflect.TypeFor[Route]():          func() any { return defaultRoute() },
 	reflect.TypeFor[BackendTarget]():  func() any { return BackendTarget{Weight: 1} },

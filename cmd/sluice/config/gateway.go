@@ -104,9 +104,10 @@ type Model struct {
 	Guard  []string       `json:"guard"` // names under guards:, in order
 	// OnDisconnect stands before the team's and billing's; nil: not given.
 	OnDisconnect *OnDisconnect `json:"on_disconnect"`
-	Cache        *Cache        `json:"cache"` // nil: no answer is kept
-	Hedge        *Hedge        `json:"hedge"` // nil: no second attempt beside one that is slow
-	Queue        *Queue        `json:"queue"` // nil: what no target has room for is refused
+	Cache        *Cache        `json:"cache"`  // nil: no answer is kept
+	Hedge        *Hedge        `json:"hedge"`  // nil: no second attempt beside one that is slow
+	Queue        *Queue        `json:"queue"`  // nil: what no target has room for is refused
+	Shadow       *Shadow       `json:"shadow"` // nil: none
 }
 
 // Hedge says when a second attempt is made beside one that is slow.
@@ -121,10 +122,18 @@ type Queue struct {
 	Wait time.Duration `json:"wait"` // the longest that one waits
 }
 
+// Shadow is another model that a share of the calls is sent to as well.
+type Shadow struct {
+	Model   string        `json:"model"` // as in Target
+	Share   float64       `json:"share"` // of the calls
+	Timeout time.Duration `json:"timeout"`
+}
+
 // Cache says how long answers are kept, and for whom.
 type Cache struct {
 	TTL      time.Duration `json:"ttl"`
 	Scope    string        `json:"scope" enum:"key,team,all"`
+	Price    Percent       `json:"price"`    // of what an answer cost, for giving it again; 0: nothing
 	Semantic *Semantic     `json:"semantic"` // nil: answers to exactly the same request only
 }
 

@@ -33,7 +33,7 @@ teams: {t: {budget: {usd: 5, per: day, warn_at: [0.5]}, limits: {rpm: 1000}, key
 		}
 		of := map[bool]string{true: call, false: key}[strings.Contains(path, "requests")]
 		url := strings.NewReplacer("/admin/v1/", "", "{name}", "t", "{id}", of).Replace(path)
-		if strings.Contains(path, "explain") {
+		if strings.Contains(path, "explain") || strings.HasSuffix(path, "/arms") {
 			url += "?model=fast"
 		}
 		if strings.Contains(path, "invoices") {
