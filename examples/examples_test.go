@@ -1,7 +1,10 @@
 package examples
 
 import (
+	"fmt"
 	"math/big"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -188,5 +191,33 @@ func TestLocalModels(t *testing.T) {
 	}
 	if a := g.chat("sk-mine", "local"); a.status != 200 || a.header.Get("x-sluice-cost") == "" {
 		t.Errorf("%d %v %s", a.status, a.header, a.body)
+	}
+}
+
+func TestServices(t *testing.T) {
+	shop := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, "the shop has ", r.URL.Path)
+	}))
+	defer shop.Close()
+	g := start(t, "services", "SHOP_URL="+shop.URL)
+	if a := g.shownIn("services", 0); a.status != 200 || a.body != "Hello from the gateway\n" {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	if a := g.shownIn("services", 1); a.status != 200 || a.body != "the shop has /items" || a.header.Get("x-ratelimit-remaining-requests") != "99" {
+		t.Errorf("%d %v %s", a.status, a.header, a.body)
+	}
+	if a := g.shownIn("services", 2); a.status != 401 {
+		t.Errorf("a path that is spelt oddly leads past the route: %d %s", a.status, a.body)
+	}
+	if said, code := g.sluice("route", "explain", "/shop/items"); code != 0 || !strings.Contains(said, "shop") {
+		t.Errorf("explain: %d %s", code, said)
+	}
+	shop.Close()
+	statuses := map[int]int{}
+	for range 10 {
+		statuses[g.shownIn("services", 1).status]++
+	}
+	if statuses[502] == 0 || statuses[503] == 0 || len(statuses) != 2 {
+		t.Errorf("with the shop gone: %v", statuses)
 	}
 }

@@ -8,6 +8,7 @@
 //
 //	listener       fasthttp reads headers and body                gateway.go
 //	call           id, clock, snapshot of the configuration       call.go
+//	look           is it HTTP of one meaning only                 malformed.go
 //	dispatch       what is served at this path                    handler.go
 //	authenticate   whose key is it                                auth.go
 //	decode         one strict walk finds model, stream, limits    the caller's dialect (Head)
@@ -39,6 +40,10 @@
 // files beside it stand where decode, reserve and charge do. A realtime session
 // (realtime.go) takes its connection from the server once the provider has
 // opened one too, is charged response by response, and recorded at its end.
+//
+// A request to a classic route (route.go) shares call, authenticate, key's
+// limits, access line and finish; in between it passes the steps and the backend
+// of gateway/proxy, and no body is read before one of these asks for it.
 //
 // Other doors lead into the same path: responses.go keeps answers that a later call goes on from. Prompts are also
 // models (prompt_model.go), tools and prompts of the Model Context Protocol

@@ -107,18 +107,23 @@ func (c *Call) begin(input map[string]any, model string) error {
 // findPrompt is the prompt served at the call's path, and the version that the
 // path names (/name@3); 0: none.
 func (c *Call) findPrompt() (live *prompts.Live, version int, err error) {
-	set := c.g.prompts.Snapshot()
-	live, ok := set.ByPath(c.from.path)
+	live, version, ok := c.promptAt()
 	if !ok {
+		return nil, 0, errNotFound(c.from.path)
+	}
+	return live, version, nil
+}
+
+// promptAt is findPrompt for those who take none for an answer.
+func (c *Call) promptAt() (live *prompts.Live, version int, ok bool) {
+	set := c.g.prompts.Snapshot()
+	if live, ok = set.ByPath(c.from.path); !ok {
 		var bare string
 		if bare, version = prompts.SplitVersion(c.from.path); version > 0 {
 			live, ok = set.ByPath(bare)
 		}
 	}
-	if !ok {
-		return nil, 0, errNotFound(c.from.path)
-	}
-	return live, version, nil
+	return live, version, ok
 }
 
 // takeVersion goes over to the version or label that the caller chose, by path

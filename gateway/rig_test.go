@@ -20,6 +20,7 @@ import (
 	"sluice/bench/upstream"
 	"sluice/billing"
 	"sluice/gateway"
+	"sluice/gateway/proxy"
 	"sluice/gateway/telemetry"
 	"sluice/prompts"
 	"sluice/providers"
@@ -50,6 +51,8 @@ type setup struct {
 	models    []*gateway.Model
 	list      []gateway.ModelInfo
 	bare      map[string]string
+	routes    *proxy.Tree
+	fake      string            // URL of the fake
 	prompts   map[string]string // sources by name
 	access    io.Writer         // nil: a buffer
 	text      bool
@@ -132,7 +135,7 @@ func newRig(t testing.TB, change ...func(*setup)) *rig {
 	r.log = &panics{t: t}
 	log := slog.New(r.log)
 	s := &setup{settings: gateway.Settings{BodyLimit: 1 << 20, HoldTokens: 100, Unpriced: billing.UnpricedBlock, Location: time.UTC},
-		teams: []billing.Team{{Name: "t"}, {Name: "public"}}, prompts: map[string]string{}}
+		fake: r.fake.URL(), teams: []billing.Team{{Name: "t"}, {Name: "public"}}, prompts: map[string]string{}}
 	s.key("k", nil)
 	s.keys = append(s.keys, billing.Key{ID: "public", Team: "public", Name: "anonymous"})
 	s.providers = []*gateway.Provider{
@@ -184,7 +187,7 @@ func (r *rig) start(s *setup, log *slog.Logger) {
 			}
 		}
 		r.owners = owners
-		parts := gateway.Parts{Settings: s.settings, Owners: owners, Models: s.models, Providers: s.providers, List: s.list, Bare: s.bare}
+		parts := gateway.Parts{Settings: s.settings, Owners: owners, Models: s.models, Providers: s.providers, List: s.list, Bare: s.bare, Routes: s.routes}
 		for i := range s.keys {
 			k := &s.keys[i]
 			parts.Callers = append(parts.Callers, &gateway.Caller{Key: k, Label: k.Team + "/" + k.Name, Owner: owners.Key(k.ID)})

@@ -17,16 +17,18 @@ import (
 // claims tells whether a path is the gateway's own, or a prompt's, and so no
 // route's.
 func (c *Call) claims(path string) bool {
-	for _, own := range [...]string{"/v1beta/models/", "/v1/responses/", "/v1/models/"} {
-		if strings.HasPrefix(path, own) {
+	if strings.HasPrefix(path, "/v1") {
+		for _, own := range [...]string{"/v1beta/models/", "/v1/responses/", "/v1/models/"} {
+			if strings.HasPrefix(path, own) {
+				return true
+			}
+		}
+		if passingsAt(path) != nil {
 			return true
 		}
 	}
-	if passingsAt(path) != nil {
-		return true
-	}
-	_, _, err := c.findPrompt()
-	return err == nil
+	_, _, ok := c.promptAt()
+	return ok
 }
 
 // serveRoute leads the call through the route that it matches; false: it
@@ -58,10 +60,11 @@ func (c *Call) serveRoute() (found bool, err error) {
 
 // ready fills in what the steps of a route may ask for.
 func (c *Call) ready(x *proxy.Exchange, query []byte) {
-	x.RC, x.Edge, x.Plan, x.Now, x.IP, x.Query = c.rc, (*routeEdge)(c), &c.plan, c.now, c.from.ip, query
+	x.RC, x.Edge, x.Plan, x.Method, x.Now, x.IP, x.Query = c.rc, (*routeEdge)(c), &c.plan, c.from.method, c.now, c.from.ip, query
 	peer, trusted := c.peer()
 	x.From = proxy.Origin{Peer: peer, Trusted: trusted, TLS: c.rc.IsTLS(), Body: c.snap.Settings.BodyLimit, Idle: c.g.bodyPause}
-	c.rc.Request.Header.SetCanonical(headerRequestID, []byte(c.entry.RequestID))
+	var id [64]byte
+	c.rc.Request.Header.SetCanonical(headerRequestID, append(id[:0], c.entry.RequestID...))
 }
 
 // leaveBody deals with the body of a request that was refused before it was
@@ -193,14 +196,21 @@ func (s *session) endRoute(error) {
 	s.c.from.route.Ended(nil)
 }
 
+var (
+	headerLimit       = []byte("Ratelimit")
+	headerLimitPolicy = []byte("Ratelimit-Policy")
+)
+
 // routeLimitHeaders tell of the route's own limit: in OpenAI's headers, like
 // all others, and in those of draft-ietf-httpapi-ratelimit-headers-10.
 func (c *Call) routeLimitHeaders(x *proxy.Exchange) {
 	l, h := &x.Limit, &c.rc.Response.Header
 	c.limitHeader(requestLimits, billing.LimitState{Limit: l.Limit, Remaining: l.Remaining, Reset: l.Reset})
-	h.Set("RateLimit-Policy", `"route";q=`+l.Policy)
-	seconds := strconv.FormatInt(int64((l.Reset+time.Second-1)/time.Second), 10)
-	h.Set("RateLimit", `"route";r=`+strconv.FormatInt(max(l.Remaining, 0), 10)+";t="+seconds)
+	h.SetCanonical(headerLimitPolicy, l.Policy)
+	var memory [64]byte
+	b := strconv.AppendInt(append(memory[:0], `"route";r=`...), max(l.Remaining, 0), 10)
+	b = strconv.AppendInt(append(b, ";t="...), int64((l.Reset+time.Second-1)/time.Second), 10)
+	h.SetCanonical(headerLimit, b)
 }
 
 // FindRoute is the route that a request would go to, and its path in the form

@@ -20,6 +20,7 @@ const keptBody = 64 << 10
 type body struct {
 	memory []byte    // of kept
 	kept   []byte    // all of it; nil with a stream, or if there is none
+	piece  [1][]byte // kept, as it is sent
 	from   io.Reader // nil: there is no stream
 	size   int64     // of the stream; -1: not known
 	read   int64

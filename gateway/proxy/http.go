@@ -148,7 +148,7 @@ func (h *HTTP) Serve(x *Exchange) error {
 	if isSwitch(x.RC) {
 		return h.serveSwitch(x)
 	}
-	err := x.Plan.Do(h.context(x), func(a *router.Attempt) error { return h.try(x, a) })
+	err := x.Plan.Do(h.context(x), x.try)
 	if err != nil && (x.answer == nil || schema.AsError(err).Class == schema.ClassCancelled) {
 		return h.fail(x, err)
 	}
@@ -159,7 +159,8 @@ func (h *HTTP) context(x *Exchange) context.Context {
 	if h.Timeout == 0 {
 		return x.Edge.Context()
 	}
-	return &begins{x.Edge.Context(), x.Now.Add(h.Timeout)}
+	x.begins = begins{x.Edge.Context(), x.Now.Add(h.Timeout)}
+	return &x.begins
 }
 
 // fail answers for targets that have not.
@@ -176,7 +177,7 @@ func (h *HTTP) fail(x *Exchange, err error) error {
 
 // request is what is sent to a target.
 func (h *HTTP) request(x *Exchange) upstream.Request {
-	q := upstream.Request{Method: string(x.RC.Method()), Path: h.path(x), Lines: x.head, Through: true}
+	q := upstream.Request{Method: x.Method, Path: h.path(x), Lines: x.head, Through: true}
 	if h.PreserveHost {
 		q.Host = string(x.RC.Host())
 	}
@@ -184,7 +185,8 @@ func (h *HTTP) request(x *Exchange) upstream.Request {
 	case x.body.from != nil:
 		q.Stream, q.Size = x, x.body.size
 	case x.body.kept != nil:
-		q.Body = [][]byte{x.body.kept}
+		x.body.piece[0] = x.body.kept
+		q.Body = x.body.piece[:]
 	}
 	if h.Timeout > 0 {
 		q.Begin = x.Now.Add(h.Timeout)
@@ -225,7 +227,8 @@ func (h *HTTP) try(x *Exchange, a *router.Attempt) error {
 		x.Edge.Tried(t.url, 0, err, time.Since(began))
 		return h.final(x, &q, schema.AsError(err))
 	}
-	x.answer = &answer{x: x, res: res, from: t}
+	x.said = answer{x: x, res: res, from: t}
+	x.answer = &x.said
 	if e := failed(res.Status); e != nil {
 		x.Edge.Tried(t.url, res.Status, e, time.Since(began))
 		return h.final(x, &q, e)

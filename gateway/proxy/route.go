@@ -104,8 +104,9 @@ type Exchange struct {
 	Edge   Edge
 	Route  *Route
 	Plan   *router.Plan // for a backend with targets
-	Now    time.Time    // when the request came
-	IP     string       // the caller's address
+	Method string
+	Now    time.Time // when the request came
+	IP     string    // the caller's address
 	From   Origin
 	Path   Path
 	Query  []byte  // as it came, without the question mark
@@ -117,6 +118,9 @@ type Exchange struct {
 	body     body
 	http     *HTTP // the backend that is under way, for its balance
 	answer   *answer
+	said     answer // the memory of it
+	try      func(*router.Attempt) error
+	begins   begins
 	attempt  *router.Attempt
 	streams  bool
 	switched bool
@@ -133,7 +137,11 @@ type Origin struct {
 	Idle time.Duration
 }
 
-var exchanges = sync.Pool{New: func() any { return new(Exchange) }}
+var exchanges = sync.Pool{New: func() any {
+	x := new(Exchange)
+	x.try = func(a *router.Attempt) error { return x.http.try(x, a) } // made once for all that x will be
+	return x
+}}
 
 // NewExchange is an empty one from the pool.
 func NewExchange() *Exchange { return exchanges.Get().(*Exchange) }
@@ -141,7 +149,7 @@ func NewExchange() *Exchange { return exchanges.Get().(*Exchange) }
 // Release ends what the steps have begun and gives the exchange back.
 func (x *Exchange) Release() {
 	x.running.Done()
-	clean := Exchange{head: x.head[:0], Path: Path{sent: x.Path.sent, match: x.Path.match}}
+	clean := Exchange{try: x.try, head: x.head[:0], Path: Path{sent: x.Path.sent, match: x.Path.match}}
 	clean.body.memory = x.body.memory
 	*x = clean
 	exchanges.Put(x)

@@ -66,7 +66,7 @@ func subjectOf(per string) func(dst []byte, x *Exchange) []byte {
 func Rate(o RateOptions) Step {
 	subject, l := subjectOf(o.Per), o.Limiter
 	what := "rate limit of route " + strconv.Quote(o.Route) + " reached"
-	policy := strconv.FormatInt(l.Requests, 10) + ";w=" + wholeSeconds(l.Per)
+	policy := []byte(`"route";q=` + strconv.FormatInt(l.Requests, 10) + ";w=" + wholeSeconds(l.Per))
 	return func(next Handler) Handler {
 		return func(x *Exchange) error {
 			var memory [128]byte
@@ -90,7 +90,7 @@ type Limited struct {
 	Set              bool // there is one
 	Limit, Remaining int64
 	Reset            time.Duration
-	Policy           string // as RateLimit-Policy tells it
+	Policy           []byte // as RateLimit-Policy tells it
 }
 
 func refusal(what string, l *limit.Limiter, v limit.Verdict) error {

@@ -42,7 +42,8 @@ func (h *HTTP) serveSwitch(x *Exchange) error {
 			x.Edge.Tried(t.url, 0, err, time.Since(began))
 			return h.final(x, &q, schema.AsError(err))
 		}
-		x.answer = &answer{x: x, res: res, from: t}
+		x.said = answer{x: x, res: res, from: t}
+		x.answer = &x.said
 		x.Edge.Tried(t.url, res.Status, nil, time.Since(began))
 		a.Late()
 		x.attempt = a

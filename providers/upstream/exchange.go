@@ -105,11 +105,11 @@ func (r *Response) readHead(k *conn) error {
 	r.header.SetNoDefaultContentType(r.through) // what is not there is not to be made up
 	for {
 		err := r.header.Read(k.in)
-		var small *fasthttp.ErrSmallBuffer
-		switch {
-		case errors.As(err, &small) && k.grow():
-			continue
-		case err != nil:
+		if err != nil {
+			var small *fasthttp.ErrSmallBuffer
+			if errors.As(err, &small) && k.grow() {
+				continue
+			}
 			r.drop()
 			return r.headError(k, err)
 		}
