@@ -42,7 +42,7 @@ func (c *Call) commonHeaders() {
 	if x := c.from.route; x != nil && x.Limit.Set {
 		c.routeLimitHeaders(x)
 	}
-	if c.from.explain && c.plan.Route != nil {
+	if c.from.explain && c.plan.Route != nil && c.from.route == nil { // callers need not know where services are
 		h.Set("X-Sluice-Explain", c.explanation())
 	}
 }
