@@ -41,6 +41,7 @@ type world struct {
 	asked           []billing.Query
 	entries         []billing.Entry
 	listed          billing.RequestQuery
+	next            string // cursor of lists; empty: as there are entries
 }
 
 func (w *world) Usage(_ context.Context, q billing.Query) (*billing.Report, error) {
@@ -61,6 +62,7 @@ func (w *world) Requests(_ context.Context, q billing.RequestQuery) ([]billing.E
 	if q.After == "" && len(w.entries) > 0 {
 		next = "cursor"
 	}
+	next = cmp.Or(w.next, next)
 	return w.entries, next, w.err
 }
 
