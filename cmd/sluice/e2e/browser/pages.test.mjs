@@ -13,7 +13,7 @@ after(close);
 async function paths() {
   const failed = (await api("requests?status=502&limit=1")).data[0];
   return ["/", "/?span=30d", "/requests", `/requests/${failed.call}`, "/teams", "/teams/team-00", "/teams/t", "/models", "/models?explain=fast", "/prompts",
-    "/prompts/mood", "/prompts/mood?from=1&to=2", "/prompts-new?name=fresh", "/reports", "/reports?by=model&across=day&period=last+7+days", "/cache", "/guards", "/settings"];
+    "/prompts/mood", "/prompts/mood?from=1&to=2", "/prompts-new?name=fresh", "/reports", "/reports?by=model&across=day&period=last+7+days", "/cache", "/guards", "/routes", "/settings"];
 }
 
 for (const colorScheme of ["light", "dark"]) {
