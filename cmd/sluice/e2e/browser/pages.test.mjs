@@ -10,8 +10,20 @@ const shots = process.env.SLUICE_BROWSER_SHOTS;
 before(open);
 after(close);
 
+// failedCall is the newest call that failed; a page of the list may be empty
+// although there are older ones.
+async function failedCall() {
+  let after = "";
+  for (;;) {
+    const page = await api(`requests?status=502&limit=1${after}`);
+    if (page.data.length) return page.data[0];
+    assert.ok(page.next, "no call failed");
+    after = `&after=${encodeURIComponent(page.next)}`;
+  }
+}
+
 async function paths() {
-  const failed = (await api("requests?status=502&limit=1")).data[0];
+  const failed = await failedCall();
   return ["/", "/?span=30d", "/requests", `/requests/${failed.call}`, "/teams", "/teams/team-00", "/teams/t", "/models", "/models?explain=fast", "/prompts",
     "/prompts/mood", "/prompts/mood?from=1&to=2", "/prompts-new?name=fresh", "/reports", "/reports?by=model&across=day&period=last+7+days", "/cache", "/guards", "/routes", "/settings"];
 }
