@@ -70,6 +70,13 @@ type origin struct {
 	closes           bool            // its connection is not read any further
 }
 
+// inside is the origin of a call that is made within this one. What belongs to
+// the client's request stays with this one: its memory is given back once.
+func (o origin) inside(ctx context.Context) origin {
+	o.within, o.guards, o.route, o.body, o.closes = ctx, nil, nil, nil, false
+	return o
+}
+
 // money is what a call may cost.
 type money struct {
 	owner   *billing.Owner // nil: the caller's
