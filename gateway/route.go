@@ -133,12 +133,12 @@ func (e *routeEdge) Key() (proxy.Caller, error) {
 // that is one of ours.
 func (e *routeEdge) Admit(who *proxy.Caller) error {
 	c := (*Call)(e)
-	c.entry.Team, c.entry.User = who.Team, who.User
+	c.entry.Team, c.entry.User = label(who.Team), label(who.User)
 	team := c.snap.owners.Team(who.Team)
 	if team == nil || strings.Contains(who.Team, " ") || c.done.admitted { // with a space it is no team's: see PromptOwner
 		return nil
 	}
-	c.money.owner = team.For(who.User, nil)
+	c.money.owner = team.For(c.entry.User, nil)
 	ticket, refused := c.owner().Admit(c.now, billing.Ask{})
 	if refused != nil {
 		c.tickets.refused = c.owner()

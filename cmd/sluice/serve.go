@@ -225,10 +225,7 @@ func (s *server) firstStart(ctx context.Context) (string, error) {
 // greet tells on stderr where things are and how to make a first call.
 func (s *server) greet(data, link, key string) {
 	var b strings.Builder
-	address := "http://" + data
-	if s.started.Server.TLS.On() {
-		address = "https://" + data
-	}
+	address := s.dataURL(data)
 	fmt.Fprintf(&b, "sluice %s serves %s\n", version, address)
 	fmt.Fprintf(&b, "console  %s\n", link)
 	auth := `"Authorization: Bearer $SLUICE_KEY"` // with a key that exists already

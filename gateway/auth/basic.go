@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/crypto/bcrypt"
 )
@@ -75,10 +76,14 @@ func (b *Basic) Identify(r *Request) (*Identity, error) {
 	b.mu.RLock()
 	good := b.good[seen]
 	b.mu.RUnlock()
-	if !good && !b.compare(account.Secret, password, known) {
-		return nil, Refused("the name or the password is wrong")
-	}
 	if !good {
+		right, err := b.compare(account.Secret, password, known)
+		if err != nil {
+			return nil, err
+		}
+		if !right {
+			return nil, Refused("the name or the password is wrong")
+		}
 		b.mu.Lock()
 		if len(b.good) >= maxTokens {
 			clear(b.good)
@@ -89,13 +94,18 @@ func (b *Basic) Identify(r *Request) (*Identity, error) {
 	return account.identity(b.name, user), nil
 }
 
-// compare takes a while, whatever it finds.
-func (b *Basic) compare(secret, password string, known bool) bool {
-	b.slots <- struct{}{}
-	defer func() { <-b.slots }()
+// compare takes a while, whatever it finds, and gives up if too many others
+// come first.
+func (b *Basic) compare(secret, password string, known bool) (bool, error) {
+	select {
+	case b.slots <- struct{}{}:
+		defer func() { <-b.slots }()
+	case <-time.After(patience):
+		return false, unavailable(b.name, errBusy)
+	}
 	hash := []byte(secret)
 	if !known {
 		hash = nobody()
 	}
-	return bcrypt.CompareHashAndPassword(hash, []byte(password)) == nil && known
+	return bcrypt.CompareHashAndPassword(hash, []byte(password)) == nil && known, nil
 }

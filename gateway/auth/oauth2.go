@@ -94,7 +94,7 @@ func (a *OAuth2) Identify(r *Request) (*Identity, error) {
 	return found.id, nil
 }
 
-var errBusy = errors.New("too many tokens are asked about at once")
+var errBusy = errors.New("too many are asked about at once")
 
 // ask asks about a token, and remembers the answer.
 func (a *OAuth2) ask(token string, hash [32]byte, now time.Time) (introspected, error) {

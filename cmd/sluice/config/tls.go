@@ -87,6 +87,8 @@ func (t *TLS) Build() (*tls.Config, error) {
 		if !made.ClientCAs.AppendCertsFromPEM([]byte(t.authorities)) {
 			return nil, errors.New("client_ca holds no certificate")
 		}
+		// A session that is gone on with would not be judged by another client_ca.
+		made.SessionTicketsDisabled = true
 		made.ClientAuth = tls.RequireAndVerifyClientCert
 		if t.ClientAuth == "request" {
 			made.ClientAuth = tls.VerifyClientCertIfGiven
