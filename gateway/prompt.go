@@ -444,6 +444,9 @@ func (c *Call) envelope(b []byte, out output, whole bool) []byte {
 
 // wantsEvents tells whether the caller asked for a stream.
 func (c *Call) wantsEvents() bool {
-	return strings.Contains(string(c.rc.Request.Header.Peek("Accept")), "text/event-stream") ||
-		string(c.rc.QueryArgs().Peek("stream")) == "1"
+	if strings.Contains(string(c.rc.Request.Header.Peek("Accept")), "text/event-stream") {
+		return true
+	}
+	stream := string(c.rc.QueryArgs().Peek("stream"))
+	return stream == "1" || stream == "partial"
 }

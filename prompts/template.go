@@ -32,6 +32,7 @@ type Template struct {
 	invalid  error               // why they come to none; only in a lenient template
 	checkIn  *validator
 	checkOut *validator
+	growing  func() *growing // what a partial output may hold; made when it is first asked for
 }
 
 // Input is what the caller gives.
