@@ -62,6 +62,7 @@ type routeBuilder struct {
 func (m *routeBuilder) route(c *config.Route) (*proxy.Route, error) {
 	r := &proxy.Route{Name: c.Name, Match: proxy.Match{Host: c.Match.Host, Path: c.Match.Path, Methods: c.Match.Methods,
 		Headers: wanted(c.Match.Headers), Query: wanted(c.Match.Query)}}
+	m.corsStep(c, r)
 	if c.Auth != nil { // key is all that can be required so far
 		r.Steps = append(r.Steps, proxy.RequireKey())
 	}

@@ -129,6 +129,16 @@ func (m *Match) conditions() int {
 	return n
 }
 
+// awaits tells whether the request that a browser asks about may be one of the
+// route's. It does not say what the headers of that will be.
+func (m *Match) awaits(r *fasthttp.Request) bool {
+	method := r.Header.Peek("Access-Control-Request-Method")
+	if len(m.Methods) > 0 && !slices.Contains(m.Methods, string(method)) && (string(method) != "HEAD" || !slices.Contains(m.Methods, "GET")) {
+		return false
+	}
+	return m.holdsQuery(r)
+}
+
 // holds tells whether a request meets what is asked beside host and path. GET
 // stands for HEAD too.
 func (m *Match) holds(r *fasthttp.Request) bool {
@@ -148,6 +158,10 @@ func (m *Match) holds(r *fasthttp.Request) bool {
 			return false
 		}
 	}
+	return m.holdsQuery(r)
+}
+
+func (m *Match) holdsQuery(r *fasthttp.Request) bool {
 	for i := range m.Query {
 		c := &m.Query[i]
 		if args := r.URI().QueryArgs(); !args.Has(c.Name) || !c.in(args.PeekMulti(c.Name)) {

@@ -29,6 +29,8 @@ type Route struct {
 	Steps   []Step // the first is passed first
 	Backend Backend
 	Series  *telemetry.Route // nil: it is not counted
+	// Preflight lets it answer what browsers ask of the methods that it matches.
+	Preflight bool
 
 	pattern pattern
 	order   int
@@ -112,6 +114,8 @@ type Exchange struct {
 	Query  []byte  // as it came, without the question mark
 	Caller Caller  // without an ID until a step has found who calls
 	Limit  Limited // the route's own
+	// Told are headers of the answer, be it the backend's or an error.
+	Told []Condition
 
 	running  *limit.Subject // whose request this is, where those at once are counted
 	head     []byte         // what is sent to a target before the body

@@ -292,7 +292,7 @@ func (s *search) try(routes []*Route) {
 		if r.order >= s.best {
 			return
 		}
-		if r.Match.conditions() == 0 || r.Match.holds(s.request) {
+		if r.Match.conditions() == 0 || r.Match.holds(s.request) || r.Preflight && isPreflight(s.request) && r.Match.awaits(s.request) {
 			s.best, s.found = r.order, r
 			return
 		}

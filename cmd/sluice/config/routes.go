@@ -21,6 +21,8 @@ type Route struct {
 	Retry   *RouteRetry   `json:"retry"`   // nil: the next target, where one could not be reached or did not answer
 	Timeout time.Duration `json:"timeout"` // until an answer begins, and between two pieces of it; 0: no bound
 	Breaker *RouteBreaker `json:"breaker"` // nil: not given
+
+	CORS *RouteCORS `json:"cors"` // nil: nothing is said of other origins
 }
 
 // RouteMatch is what a request must be; what is empty lets all pass.

@@ -29,7 +29,6 @@ var unsupported = []struct{ key, value string }{
 	{key: "telemetry.otlp"},
 	{key: "telemetry.capture_content", value: "true"},
 
-
 	{key: "teams.*.keys.*.roles"},
 
 	{key: "routes.*.match.version"},
@@ -52,7 +51,6 @@ var unsupported = []struct{ key, value string }{
 	{key: "routes.*.validate"},
 	{key: "routes.*.transform"},
 	{key: "routes.*.waf"},
-	{key: "routes.*.cors"},
 	{key: "routes.*.policies"},
 }
 
