@@ -69,7 +69,10 @@ func (m *routeBuilder) route(c *config.Route) (*proxy.Route, error) {
 	if c.Limits != nil {
 		r.Steps = append(r.Steps, m.rate(c))
 	}
-	var err error
+	err := m.transformSteps(c, r)
+	if err != nil {
+		return nil, err
+	}
 	switch b := c.Backend; {
 	case b.Static != nil:
 		r.Backend = &proxy.Static{Status: int(cmp.Or(b.Static.Status, 200)), Headers: wanted(b.Static.Headers), Body: b.Static.Body}

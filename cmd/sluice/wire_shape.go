@@ -2,7 +2,10 @@ package main
 
 import (
 	"sluice/cmd/sluice/config"
+	"sluice/gateway/cel"
 	"sluice/gateway/proxy"
+	"sluice/gateway/reshape"
+	"sluice/prompts/ordered"
 )
 
 // corsStep lets pages of other origins use a route. It comes before sign-in: a
@@ -18,4 +21,85 @@ func (m *routeBuilder) corsStep(c *config.Route, r *proxy.Route) {
 	}
 	r.Preflight = true
 	r.Steps = append(r.Steps, rule.Step())
+}
+
+// transformSteps change what goes to the backend, and what comes back: the last
+// steps before it.
+func (m *routeBuilder) transformSteps(c *config.Route, r *proxy.Route) error {
+	t := c.Transform
+	if t == nil {
+		return nil
+	}
+	if q := t.Response; q != nil {
+		body, err := bodyChange(q.Body, true)
+		if err != nil {
+			return err
+		}
+		change := proxy.Change{Headers: linesOf(q.Headers), Body: body, Compress: q.Compress, Status: map[int]int{}}
+		for from, to := range q.Status {
+			change.Status[int(from)] = int(to)
+		}
+		r.Steps = append(r.Steps, change.Response())
+	}
+	if q := t.Request; q != nil {
+		body, err := bodyChange(q.Body, false)
+		if err != nil {
+			return err
+		}
+		change := proxy.Change{Headers: linesOf(q.Headers), Query: linesOf(q.Query), Path: q.Path, Body: body}
+		r.Steps = append(r.Steps, change.Request())
+	}
+	return nil
+}
+
+func linesOf(l config.LineTransform) proxy.Lines {
+	return proxy.Lines{Set: wanted(l.Set), Add: wanted(l.Add), Remove: l.Remove}
+}
+
+func bodyChange(b *config.BodyTransform, response bool) (*proxy.BodyChange, error) {
+	if b == nil {
+		return nil, nil
+	}
+	change := &proxy.BodyChange{FromXML: b.XMLToJSON.Wanted(), ToXML: b.JSONToXML != "", Root: b.JSONToXML}
+	if b.XMLToJSON != nil {
+		change.Lists = b.XMLToJSON.Lists
+	}
+	var err error
+	if change.Edit, err = editOf(b); err != nil {
+		return nil, err
+	}
+	if b.Expr != "" {
+		change.Expr, err = cel.Compile(b.Expr, cel.Options{Body: true, Response: response, Value: true})
+	}
+	return change, err
+}
+
+func editOf(b *config.BodyTransform) (e reshape.Edit, err error) {
+	if e.Keep, err = reshape.ParsePaths(b.Keep); err != nil {
+		return e, err
+	}
+	if e.Remove, err = reshape.ParsePaths(b.Remove); err != nil {
+		return e, err
+	}
+	for _, from := range sortedKeys(b.Move) {
+		ends, err := reshape.ParsePaths([]string{from, b.Move[from]})
+		if err != nil {
+			return e, err
+		}
+		e.Move = append(e.Move, reshape.Move{From: ends[0], To: ends[1]})
+	}
+	for _, to := range sortedKeys(b.Set) {
+		p, err := reshape.ParsePath(to)
+		if err != nil {
+			return e, err
+		}
+		var value any
+		if text := b.Set[to]; len(text) > 0 {
+			if value, err = ordered.Decode(text); err != nil {
+				return e, err
+			}
+		}
+		e.Set = append(e.Set, reshape.Setting{To: p, Value: value})
+	}
+	return e, nil
 }

@@ -24,11 +24,15 @@ type body struct {
 	from   io.Reader // nil: there is no stream
 	size   int64     // of the stream; -1: not known
 	read   int64
+	taken  bool // by a step, which has read all of it
 }
 
 // takeBody readies the body to be sent on.
 func (x *Exchange) takeBody() error {
 	b, r := &x.body, &x.RC.Request
+	if b.taken {
+		return nil
+	}
 	stream, size := r.BodyStream(), int64(r.Header.ContentLength())
 	switch {
 	case stream == nil:

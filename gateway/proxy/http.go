@@ -197,7 +197,9 @@ func (h *HTTP) request(x *Exchange) upstream.Request {
 // path is the path that a target is asked for, with its query.
 func (h *HTTP) path(x *Exchange) string {
 	sent := x.Path.Sent
-	if h.cut > 0 && bytes.HasPrefix(x.Path.Match, h.strip) && (len(x.Path.Match) == len(h.strip) || x.Path.Match[len(h.strip)] == '/') {
+	if x.sent != nil {
+		sent = x.sent
+	} else if h.cut > 0 && bytes.HasPrefix(x.Path.Match, h.strip) && (len(x.Path.Match) == len(h.strip) || x.Path.Match[len(h.strip)] == '/') {
 		for range h.cut {
 			if i := bytes.IndexByte(sent[1:], '/'); i >= 0 {
 				sent = sent[1+i:]

@@ -118,6 +118,7 @@ type Exchange struct {
 	Told []Condition
 
 	running  *limit.Subject // whose request this is, where those at once are counted
+	sent     []byte         // the path that a backend is asked for; nil: that of Path
 	head     []byte         // what is sent to a target before the body
 	body     body
 	http     *HTTP // the backend that is under way, for its balance

@@ -69,6 +69,9 @@ var short = map[reflect.Type]func(into reflect.Value, text string){
 	reflect.TypeFor[BackendTarget](): func(into reflect.Value, text string) {
 		into.FieldByName("URL").SetString(text)
 	},
+	reflect.TypeFor[XMLToJSON](): func(into reflect.Value, text string) {
+		into.FieldByName("On").SetString(text)
+	},
 	reflect.TypeFor[WhenSpent](): func(into reflect.Value, text string) {
 		into.FieldByName("Policy").SetString(text)
 	},

@@ -22,7 +22,8 @@ type Route struct {
 	Timeout time.Duration `json:"timeout"` // until an answer begins, and between two pieces of it; 0: no bound
 	Breaker *RouteBreaker `json:"breaker"` // nil: not given
 
-	CORS *RouteCORS `json:"cors"` // nil: nothing is said of other origins
+	CORS      *RouteCORS      `json:"cors"`      // nil: nothing is said of other origins
+	Transform *RouteTransform `json:"transform"` // nil: what comes goes on as it is
 }
 
 // RouteMatch is what a request must be; what is empty lets all pass.

@@ -49,7 +49,6 @@ var unsupported = []struct{ key, value string }{
 	{key: "routes.*.ips"},
 	{key: "routes.*.cache"},
 	{key: "routes.*.validate"},
-	{key: "routes.*.transform"},
 	{key: "routes.*.waf"},
 	{key: "routes.*.policies"},
 }
