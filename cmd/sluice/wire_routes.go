@@ -69,6 +69,7 @@ func (m *routeBuilder) route(c *config.Route) (*proxy.Route, error) {
 	if c.Limits != nil {
 		r.Steps = append(r.Steps, m.rate(c))
 	}
+	m.validateStep(c, r)
 	err := m.transformSteps(c, r)
 	if err != nil {
 		return nil, err

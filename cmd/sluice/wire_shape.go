@@ -1,6 +1,8 @@
 package main
 
 import (
+	"strings"
+
 	"sluice/cmd/sluice/config"
 	"sluice/gateway/cel"
 	"sluice/gateway/proxy"
@@ -102,4 +104,21 @@ func editOf(b *config.BodyTransform) (e reshape.Edit, err error) {
 		e.Set = append(e.Set, reshape.Setting{To: p, Value: value})
 	}
 	return e, nil
+}
+
+// validateStep looks into requests before anything of them is changed.
+func (m *routeBuilder) validateStep(c *config.Route, r *proxy.Route) {
+	if c.Validate == nil {
+		return
+	}
+	schema, contract := c.Validate.Compiled()
+	if schema != nil {
+		r.Steps = append(r.Steps, proxy.ValidateBody(schema))
+		return
+	}
+	o := proxy.Contract{Document: contract, Answers: c.Validate.Response}
+	if h := c.Backend.HTTP; h != nil {
+		o.Strip = strings.TrimRight(h.StripPrefix, "/")
+	}
+	r.Steps = append(r.Steps, o.Step())
 }

@@ -174,13 +174,9 @@ func (c *Change) answer(x *Exchange, accept string) error {
 // another type nobody shall get past.
 func (c *BodyChange) request(x *Exchange) error {
 	h := &x.RC.Request.Header
-	body, err := x.wholeBody()
+	body, err := x.plainBody()
 	if err != nil || len(body) == 0 {
 		return err
-	}
-	if coding := h.Peek("Content-Encoding"); len(coding) > 0 && string(coding) != "identity" {
-		return &schema.Error{Code: schema.CodeInvalidRequest, Status: fasthttp.StatusUnsupportedMediaType, Origin: schema.OriginGateway,
-			Class: schema.ClassCancelled, Message: "the body's Content-Encoding cannot be read here: send it plain"}
 	}
 	fromXML := c.FromXML && isXML(string(h.ContentType()))
 	made, kind, err := c.change(x, body, c.Expr, fromXML, c.ToXML)

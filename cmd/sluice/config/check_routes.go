@@ -28,6 +28,7 @@ func (k *checker) routes() {
 		k.backend(below(path, "backend"), &r.Backend)
 		k.routeTerms(path, r)
 		k.cors(below(path, "cors"), r)
+		k.validate(below(path, "validate"), r)
 		k.transform(below(path, "transform"), r)
 	}
 }

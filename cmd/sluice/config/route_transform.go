@@ -53,7 +53,7 @@ type BodyTransform struct {
 
 // XMLToJSON says that XML becomes JSON; true may stand for it.
 type XMLToJSON struct {
-	On    string   `json:"-"`
+	On    string   // true or false, as it was written
 	Lists []string `json:"lists"`
 }
 

@@ -23,6 +23,7 @@ type Route struct {
 	Breaker *RouteBreaker `json:"breaker"` // nil: not given
 
 	CORS      *RouteCORS      `json:"cors"`      // nil: nothing is said of other origins
+	Validate  *RouteValidate  `json:"validate"`  // nil: nothing is looked into
 	Transform *RouteTransform `json:"transform"` // nil: what comes goes on as it is
 }
 

@@ -48,7 +48,6 @@ var unsupported = []struct{ key, value string }{
 	{key: "routes.*.limits.throttle"},
 	{key: "routes.*.ips"},
 	{key: "routes.*.cache"},
-	{key: "routes.*.validate"},
 	{key: "routes.*.waf"},
 	{key: "routes.*.policies"},
 }
