@@ -37,6 +37,7 @@ func (b *builder) routes(s *server, cfg *config.Config, reg *router.Registry) (*
 			return nil, keep, fmt.Errorf("route %q: %w", cfg.Routes[i].Name, err)
 		}
 		r.Series = s.metrics.Route(r.Name)
+		r.Versions = versionsOf(cfg, &cfg.Routes[i])
 		list = append(list, r)
 	}
 	tree, err := proxy.NewTree(list)
@@ -61,7 +62,7 @@ type routeBuilder struct {
 
 func (m *routeBuilder) route(c *config.Route) (*proxy.Route, error) {
 	r := &proxy.Route{Name: c.Name, Match: proxy.Match{Host: c.Match.Host, Path: c.Match.Path, Methods: c.Match.Methods,
-		Headers: wanted(c.Match.Headers), Query: wanted(c.Match.Query)}}
+		Headers: wanted(c.Match.Headers), Query: wanted(c.Match.Query), Version: c.Match.Version}}
 	m.corsStep(c, r)
 	if c.Auth != nil { // key is all that can be required so far
 		r.Steps = append(r.Steps, proxy.RequireKey())

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"strings"
 
 	"sluice/cmd/sluice/config"
@@ -121,4 +122,19 @@ func (m *routeBuilder) validateStep(c *config.Route, r *proxy.Route) {
 		o.Strip = strings.TrimRight(h.StripPrefix, "/")
 	}
 	r.Steps = append(r.Steps, o.Step())
+}
+
+// versionsOf are the versions that a route has a part in; nil: none.
+func versionsOf(cfg *config.Config, c *config.Route) *proxy.Versions {
+	v, known := cfg.VersioningOf(c)
+	if v == nil {
+		return nil
+	}
+	names := map[string]string{"header": "X-API-Version", "query": "version", "accept": "version"}
+	o := &proxy.Versions{By: v.By, Name: cmp.Or(v.Name, names[v.By]), Known: known, Default: v.Default, Reject: v.Unknown != "default", Keep: v.Keep,
+		Each: map[string]proxy.Version{}}
+	for version, e := range v.Versions {
+		o.Each[version] = proxy.Version{Deprecated: e.Deprecated, Sunset: e.Sunset, Link: e.Link}
+	}
+	return o
 }

@@ -18,6 +18,7 @@ type Match struct {
 	Methods []string
 	Headers []Condition
 	Query   []Condition
+	Version string // of the route's Versions; empty: each
 }
 
 // Condition is a value that a header or a parameter of the query must have; "*"
@@ -123,6 +124,9 @@ func (m *Match) Check() (field string, err error) {
 // conditions is how many things beside host and path a request must be.
 func (m *Match) conditions() int {
 	n := len(m.Headers) + len(m.Query)
+	if m.Version != "" {
+		n++
+	}
 	if len(m.Methods) > 0 {
 		n++
 	}

@@ -31,8 +31,10 @@ type Route struct {
 	Series  *telemetry.Route // nil: it is not counted
 	// Preflight lets it answer what browsers ask of the methods that it matches.
 	Preflight bool
+	Versions  *Versions // nil: it has none
 
 	pattern pattern
+	place   place
 	order   int
 	handle  Handler
 }
@@ -47,7 +49,11 @@ type Backend interface {
 
 func (r *Route) compile() {
 	r.handle = r.Backend.Serve
-	for _, step := range slices.Backward(r.Steps) {
+	steps := r.Steps
+	if r.Versions != nil {
+		steps = slices.Concat([]Step{r.Versions.step()}, steps)
+	}
+	for _, step := range slices.Backward(steps) {
 		r.handle = step(r.handle)
 	}
 }
@@ -55,7 +61,7 @@ func (r *Route) compile() {
 // Param is the value of a parameter of the route's path in a request; nil: the
 // route has none of that name.
 func (r *Route) Param(name string, path *Path) []byte {
-	for i, s := range r.pattern.segments {
+	for i, s := range r.own() {
 		if s.kind == parameter && s.text == name {
 			return path.Segment(i)
 		}
@@ -63,10 +69,19 @@ func (r *Route) Param(name string, path *Path) []byte {
 	return nil
 }
 
+// own is the pattern without the version before it, which is taken out of the
+// path.
+func (r *Route) own() []segment {
+	if r.place.cut {
+		return r.pattern.segments[1:]
+	}
+	return r.pattern.segments
+}
+
 // Params are the names of the parameters in the route's path.
 func (r *Route) Params() []string {
 	var names []string
-	for _, s := range r.pattern.segments {
+	for _, s := range r.own() {
 		if s.kind == parameter {
 			names = append(names, s.text)
 		}
@@ -116,10 +131,11 @@ type Exchange struct {
 	Limit  Limited // the route's own
 	// Told are headers of the answer, be it the backend's or an error.
 	Told []Condition
+	// Version is the one of the API that is asked for, where there are several.
+	Version string
 
 	running  *limit.Subject // whose request this is, where those at once are counted
-	sent     []byte         // the path that a backend is asked for; nil: that of Path
-	head     []byte         // what is sent to a target before the body
+	ask      ask
 	body     body
 	http     *HTTP // the backend that is under way, for its balance
 	answer   *answer
@@ -129,6 +145,13 @@ type Exchange struct {
 	attempt  *router.Attempt
 	streams  bool
 	switched bool
+}
+
+// ask is what a backend is asked for.
+type ask struct {
+	path   []byte // nil: that of Path
+	before []byte // it
+	head   []byte // what is sent before the body
 }
 
 // Origin is what is known of how a request came.
@@ -154,7 +177,7 @@ func NewExchange() *Exchange { return exchanges.Get().(*Exchange) }
 // Release ends what the steps have begun and gives the exchange back.
 func (x *Exchange) Release() {
 	x.running.Done()
-	clean := Exchange{try: x.try, head: x.head[:0], Path: Path{sent: x.Path.sent, match: x.Path.match}}
+	clean := Exchange{try: x.try, ask: ask{head: x.ask.head[:0]}, Path: Path{sent: x.Path.sent, match: x.Path.match}}
 	clean.body.memory = x.body.memory
 	*x = clean
 	exchanges.Put(x)

@@ -55,7 +55,7 @@ func (c *Change) Request() Step {
 				}
 			}
 			if c.Path != "" {
-				x.sent = []byte(x.fill(c.Path, asSent))
+				x.ask.path = []byte(x.fill(c.Path, asSent))
 			}
 			if !c.Query.empty() {
 				x.Query = c.query(x)
@@ -113,7 +113,7 @@ func (x *Exchange) fill(text string, as func([]byte) string) string {
 	}
 	if strings.Contains(text, "{**}") {
 		rest := x.Path.Sent
-		for range len(x.Route.pattern.segments) + 1 {
+		for range len(x.Route.own()) + 1 {
 			_, rest, _ = bytes.Cut(rest, []byte{'/'})
 		}
 		pairs = append(pairs, "{**}", as(rest))

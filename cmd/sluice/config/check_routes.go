@@ -27,6 +27,7 @@ func (k *checker) routes() {
 		k.match(below(path, "match"), &r.Match)
 		k.backend(below(path, "backend"), &r.Backend)
 		k.routeTerms(path, r)
+		k.versioning(path, r)
 		k.cors(below(path, "cors"), r)
 		k.validate(below(path, "validate"), r)
 		k.transform(below(path, "transform"), r)

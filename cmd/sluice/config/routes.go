@@ -22,9 +22,10 @@ type Route struct {
 	Timeout time.Duration `json:"timeout"` // until an answer begins, and between two pieces of it; 0: no bound
 	Breaker *RouteBreaker `json:"breaker"` // nil: not given
 
-	CORS      *RouteCORS      `json:"cors"`      // nil: nothing is said of other origins
-	Validate  *RouteValidate  `json:"validate"`  // nil: nothing is looked into
-	Transform *RouteTransform `json:"transform"` // nil: what comes goes on as it is
+	Versioning *RouteVersioning `json:"versioning"` // nil: it has none of its own
+	CORS       *RouteCORS       `json:"cors"`       // nil: nothing is said of other origins
+	Validate   *RouteValidate   `json:"validate"`   // nil: nothing is looked into
+	Transform  *RouteTransform  `json:"transform"`  // nil: what comes goes on as it is
 }
 
 // RouteMatch is what a request must be; what is empty lets all pass.
@@ -34,6 +35,7 @@ type RouteMatch struct {
 	Methods []string          `json:"methods"`
 	Headers map[string]string `json:"headers"` // * is any value
 	Query   map[string]string `json:"query"`   // likewise
+	Version string            `json:"version"`
 }
 
 // Backend is what answers: one of these.
