@@ -80,6 +80,8 @@ func (m *routeBuilder) route(c *config.Route) (*proxy.Route, error) {
 		r.Backend = &proxy.Static{Status: int(cmp.Or(b.Static.Status, 200)), Headers: wanted(b.Static.Headers), Body: b.Static.Body}
 	case b.Redirect != nil:
 		r.Backend = &proxy.Redirect{To: b.Redirect.To, Status: int(b.Redirect.Status)}
+	case b.Compose != nil:
+		r.Backend, err = m.compose(c)
 	default:
 		r.Backend, err = m.http(c)
 	}

@@ -9,6 +9,7 @@ import (
 	"sluice/gateway/proxy"
 	"sluice/gateway/reshape"
 	"sluice/prompts/ordered"
+	"sluice/router"
 )
 
 // corsStep lets pages of other origins use a route. It comes before sign-in: a
@@ -137,4 +138,27 @@ func versionsOf(cfg *config.Config, c *config.Route) *proxy.Versions {
 		o.Each[version] = proxy.Version{Deprecated: e.Deprecated, Sunset: e.Sunset, Link: e.Link}
 	}
 	return o
+}
+
+// compose makes a backend of several calls, each with a target and a breaker of
+// its own.
+func (m *routeBuilder) compose(c *config.Route) (*proxy.Compose, error) {
+	o, _, err := c.Backend.Compose.Options(c.Name)
+	if err != nil {
+		return nil, err
+	}
+	o.Registry, o.Retry = m.reg, router.Retry{Attempts: 1, On: unasked, Budget: 0.2}
+	if r := c.Retry; r != nil {
+		o.Retry = router.Retry{Attempts: int(r.Attempts), Backoff: r.Backoff, Budget: r.Budget}
+	}
+	if c.Breaker != nil {
+		o.Breaker = breakerOf(&c.Breaker.Breaker)
+	}
+	for i := range o.Calls {
+		base, _ := o.Calls[i].Base()
+		if o.Calls[i].Client, err = m.client(base, c.Backend.Compose.Deadline); err != nil {
+			return nil, err
+		}
+	}
+	return proxy.NewCompose(o)
 }

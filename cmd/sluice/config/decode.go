@@ -41,6 +41,8 @@ var fresh = map[reflect.Type]func() any{
 	reflect.TypeFor[BackendTarget]():  func() any { return BackendTarget{Weight: 1} },
 	reflect.TypeFor[HTTPBackend]():    func() any { return HTTPBackend{Balance: "weighted"} },
 	reflect.TypeFor[RouteCORS]():      func() any { return RouteCORS{MaxAge: 10 * time.Minute} },
+	reflect.TypeFor[RouteCompose]():   func() any { return RouteCompose{Deadline: 10 * time.Second} },
+	reflect.TypeFor[ComposeCall]():    func() any { return ComposeCall{Max: 8 << 20} },
 	reflect.TypeFor[RouteRetry]():     func() any { return DefaultRouteRetry() },
 	reflect.TypeFor[RouteBreaker]():   func() any { return RouteBreaker{Breaker: DefaultBreaker()} },
 	reflect.TypeFor[billing.Budget](): func() any { return billing.Budget{Per: "month", Hard: true} },

@@ -53,28 +53,30 @@ func (l *loader) routeFiles(c *Config, d *decoder) {
 			continue
 		}
 		path := []string{"routes", strconv.Itoa(i), "validate"}
+		var err error
 		if v.Request != "" {
-			v.schema = compiled(l, d, below(path, "request"), v.Request, schemas, validate.NewSchema)
+			if v.schema, err = compiled(l, v.Request, schemas, validate.NewSchema); err != nil {
+				d.fault(below(path, "request"), "%v", err)
+			}
 		}
 		if v.OpenAPI != "" {
-			v.contract = compiled(l, d, below(path, "openapi"), v.OpenAPI, contracts, validate.NewContract)
+			if v.contract, err = compiled(l, v.OpenAPI, contracts, validate.NewContract); err != nil {
+				d.fault(below(path, "openapi"), "%v", err)
+			}
 		}
 	}
 	c.sources = l.sources
 }
 
-func compiled[T any](l *loader, d *decoder, path []string, name string, known map[string]*T, compile func([]byte) (*T, error)) *T {
+func compiled[T any](l *loader, name string, known map[string]*T, compile func([]byte) (*T, error)) (*T, error) {
 	if made := known[name]; made != nil {
-		return made
+		return made, nil
 	}
 	text, err := l.routeFile(name)
 	if err == nil {
 		known[name], err = compile(text)
 	}
-	if err != nil {
-		d.fault(path, "%v", err)
-	}
-	return known[name]
+	return known[name], err
 }
 
 func (k *checker) validate(path []string, r *Route) {

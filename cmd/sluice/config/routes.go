@@ -43,6 +43,7 @@ type Backend struct {
 	HTTP     *HTTPBackend   `json:"http"`
 	Static   *StaticAnswer  `json:"static"`
 	Redirect *RouteRedirect `json:"redirect"`
+	Compose  *RouteCompose  `json:"compose"`
 }
 
 // HTTPBackend is one or several servers.

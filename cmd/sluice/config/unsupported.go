@@ -31,7 +31,6 @@ var unsupported = []struct{ key, value string }{
 
 	{key: "teams.*.keys.*.roles"},
 
-	{key: "routes.*.backend.compose"},
 	{key: "routes.*.backend.http.health"},
 	{key: "routes.*.backend.http.tls"},
 	{key: "routes.*.backend.http.discover"},
