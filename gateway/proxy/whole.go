@@ -123,6 +123,10 @@ func (x *Exchange) wholeAnswer() ([]byte, error) {
 	}
 }
 
+// Whole is all of the answer's body, unpacked, for whoever is no caller who
+// could take it as it comes.
+func (x *Exchange) Whole() ([]byte, error) { return x.wholeAnswer() }
+
 // replaceAnswer is what the caller gets in place of the answer's body. What
 // was said of the bytes themselves does not hold for these.
 func (x *Exchange) replaceAnswer(body []byte) {
