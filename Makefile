@@ -19,8 +19,8 @@ run: build ## build and run the gateway; without sluice.yaml it uses the built-i
 test: ## run every test that needs nothing but Go and a C compiler
 	$(GO) test ./...
 
-e2e: build ## drive the binary from outside: SDK clients, crashes, streams (needs Node.js)
-	SLUICE_E2E_SDK=1 SLUICE_E2E_FULL=1 SLUICE_E2E_BINARY=$(CURDIR)/bin/sluice \
+e2e: build ## drive the binary from outside: SDK clients, a browser, crashes, streams (needs Node.js and Chromium)
+	SLUICE_E2E_SDK=1 SLUICE_E2E_BROWSER=1 SLUICE_E2E_FULL=1 SLUICE_E2E_BINARY=$(CURDIR)/bin/sluice \
 	  $(GO) test -v -count=1 -timeout 20m ./cmd/sluice/e2e/...
 
 race: ## run the tests under the race detector

@@ -29,14 +29,17 @@ func (c *Call) takeBody() error {
 	c.from.body = bodyBuffers.Get().(*[]byte)
 	buf := (*c.from.body)[:0]
 	var err error
-	if size >= 0 {
+	if size >= 0 && size <= keptBuffer {
 		if cap(buf) < size {
 			buf = make([]byte, size)
 		}
 		buf = buf[:size]
 		_, err = io.ReadFull(stream, buf)
-	} else {
+	} else { // memory for what has come, not for what is promised
 		buf, err = readAll(stream, buf, limit)
+		if err == nil && len(buf) < size {
+			err = io.ErrUnexpectedEOF
+		}
 	}
 	*c.from.body = buf
 	switch {

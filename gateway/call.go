@@ -57,6 +57,7 @@ type origin struct {
 	within           context.Context // of the call that makes this one; nil: a client does
 	life             *lifetime       // of the client's call; nil: there is none, or it is not open yet
 	depth            int             // of steps that call prompts with steps
+	keyAt            int             // where its key was sent: see keyPlaces
 	allowed          string          // the methods of a path that was called with another
 	continues        string          // the kept answer that it goes on from
 	guards           *guard.Session  // of the model that it went to; nil: it has none
@@ -68,6 +69,13 @@ type origin struct {
 	route            *proxy.Exchange // that it is; nil: it goes to no route
 	body             *[]byte         // memory of its request's body
 	closes           bool            // its connection is not read any further
+}
+
+// inside is the origin of a call that is made within this one. What belongs to
+// the client's request stays with this one: its memory is given back once.
+func (o origin) inside(ctx context.Context) origin {
+	o.within, o.guards, o.route, o.body, o.closes = ctx, nil, nil, nil, false
+	return o
 }
 
 // money is what a call may cost.

@@ -114,8 +114,8 @@ func (c *Call) consult(ctx context.Context, model string, ask func(own *Call) ([
 	rc := &fasthttp.RequestCtx{}
 	rc.Init(&fasthttp.Request{}, nil, serverLogger{g.log})
 	own := g.newCall(rc)
-	own.snap, own.caller, own.from = c.snap, c.caller, c.from
-	own.from.within, own.from.guards, own.from.unguarded, own.from.explain = ctx, nil, true, false
+	own.snap, own.caller, own.from = c.snap, c.caller, c.from.inside(ctx)
+	own.from.unguarded, own.from.explain = true, false
 	own.until.at = c.until.at
 	e := &own.entry
 	e.Team, e.KeyID, e.Key, e.User = c.entry.Team, c.entry.KeyID, c.entry.Key, c.entry.User

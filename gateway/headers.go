@@ -36,7 +36,7 @@ func (c *Call) commonHeaders() {
 		h.Set("X-Sluice-Prompt", c.prompt.Name+"@"+strconv.Itoa(c.prompt.Version))
 		c.promptHeaders()
 	}
-	if c.caller != nil {
+	if c.caller != nil || c.money.owner != nil {
 		c.limitHeaders()
 	}
 	if x := c.from.route; x != nil {
@@ -47,7 +47,7 @@ func (c *Call) commonHeaders() {
 			h.Add(x.Told[i].Name, x.Told[i].Value)
 		}
 	}
-	if c.from.explain && c.plan.Route != nil {
+	if c.from.explain && c.plan.Route != nil && c.from.route == nil { // callers need not know where services are
 		h.Set("X-Sluice-Explain", c.explanation())
 	}
 }

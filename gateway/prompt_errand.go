@@ -29,8 +29,8 @@ type errand struct {
 
 // errand is one on behalf of the call's caller, within the call.
 func (c *Call) errand(ctx context.Context) errand {
-	from := c.from
-	from.within, from.guards, from.cache = ctx, nil, c.cacheWish()
+	from := c.from.inside(ctx)
+	from.cache = c.cacheWish()
 	return errand{snap: c.snap, caller: c.caller, prompt: c.prompt, from: from, requestID: c.entry.RequestID,
 		until: c.until.at, tags: c.entry.Tags}
 }

@@ -20,7 +20,7 @@ import (
 func TestPricedHits(t *testing.T) {
 	limits := map[string]billing.Nano{"rich": 1 << 40, "poor": 20_000, "scant": 3_001}
 	r := newRig(t, func(s *setup) {
-		s.providers = append(s.providers, local("odd", mock.New(mock.Options{}), price("1.0007", "2.0013")))
+		s.providers = append(s.providers, local("odd", mock.New(mock.Options{Count: func(text string) int64 { return sharedCounter.Count("mock", text) }}), price("1.0007", "2.0013")))
 		for _, share := range []billing.PPM{0, 1, 333_333, 500_000, billing.Whole} {
 			m := s.model(fmt.Sprint("m", int64(share)), "odd/echo")
 			m.Caching = &gateway.Caching{TTL: time.Hour, Scope: cache.ScopeTeam, Price: share}

@@ -241,7 +241,7 @@ func BenchmarkChoose(b *testing.B) {
 				l.fine.add(1, now, 0)
 			}
 			out := make([]bool, len(r.Candidates))
-			p := &Plan{out: out, Subject: &fakeCall{key: 7}, Clock: &realClock}
+			p := &Plan{ranking: ranking{out: out}, Subject: &fakeCall{key: 7}, Clock: &realClock}
 			b.ReportAllocs()
 			for b.Loop() {
 				p.Seed = 0

@@ -110,8 +110,10 @@ func (p *Plan) explain(to []Weighed, r *Route, now time.Time) []Weighed {
 			w.State, w.Why = "open", "an operator took it out"
 		case !ok:
 			w.State, w.Why = state.String(), "its breaker is "+state.String()+" for "+wait.Round(time.Second).String()
-		case p.out[i]:
+		case p.out[i] && c.Health.Down():
 			w.State, w.Why = unhealthy, c.Health.why()
+		case p.out[i]:
+			w.State, w.Why = "tried", "it was asked before in this call"
 		case p.by != Ordered:
 			w.Score, w.Why = p.why(r, i, total)
 		case !taken:

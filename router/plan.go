@@ -66,15 +66,8 @@ type Plan struct {
 	// Hedging tells those who are asked that it is for such an attempt.
 	Hedging bool
 
-	// Party is whose turn it is, by its Share, when the call waits in the
-	// route's queue; 0 means 1.
-	Party string
-	Share int
+	turn
 
-	// Waited is how long it did. Turned: the queue refused it, or it waited in
-	// vain.
-	Waited time.Duration
-	Turned bool
 	// Results tells the attempts, in order.
 	Results []Result
 	// Refused is the candidate whose refusal Do returned; nil: none.
@@ -82,21 +75,43 @@ type Plan struct {
 	// RefusedKey is the secret that AdmitKey refused; nil: Admit did.
 	RefusedKey *Secret
 
-	out     []bool    // candidates of the current route that were tried or are out
-	by      Balance   // that the current route's candidates are ranked by
-	scores  []float64 // theirs, where it gives them any: the highest is tried first
+	ranking
+	refusals
 	keys    []*Secret // secrets that were refused in this call: the first
 	lasting int       // for good, the others by the candidate at hand alone
 	visited []*Route
-	resumes bool // what was tried before is out
 	weighed []Weighed
 	attempt Attempt
-	waiter  *waiter       // in the route's queue; nil: it is not in it
-	won     *Attempt      // made beside another, and the first to answer; nil: none
-	stake   stake         // of the move that leads to the next attempt
-	refusal *schema.Error // by Admit, the one that is over first
-	refuses *Candidate    // whose it is,
-	denies  *Secret       // and of which of its secrets; nil: of none
+	won     *Attempt // made beside another, and the first to answer; nil: none
+	stake   stake    // of the move that leads to the next attempt
+}
+
+// turn is a call's in the route's queue.
+type turn struct {
+	// Party is whose turn it is, by its Share, when the call waits; 0 means 1.
+	Party string
+	Share int
+	// Waited is how long it did. Turned: the queue refused it, or it waited in
+	// vain.
+	Waited time.Duration
+	Turned bool
+
+	waiter *waiter // nil: it is not in the queue
+}
+
+// ranking is the order of the current route's candidates.
+type ranking struct {
+	out     []bool    // candidates that were tried or are out
+	by      Balance   // that they are ranked by
+	scores  []float64 // theirs, where it gives them any: the highest is tried first
+	resumes bool      // what was tried before is out
+}
+
+// refusals keeps the one by Admit that is over first.
+type refusals struct {
+	refusal *schema.Error
+	refuses *Candidate // whose it is,
+	denies  *Secret    // and of which of its secrets; nil: of none
 }
 
 // Reset empties the plan for another call. A Late attempt that nobody was Done
@@ -108,7 +123,7 @@ func (p *Plan) Reset() {
 	clear(p.keys)
 	clear(p.visited)
 	clear(p.Results)
-	*p = Plan{Results: p.Results[:0], out: p.out[:0], scores: p.scores[:0], keys: p.keys[:0], visited: p.visited[:0]}
+	*p = Plan{Results: p.Results[:0], ranking: ranking{out: p.out[:0], scores: p.scores[:0]}, keys: p.keys[:0], visited: p.visited[:0]}
 }
 
 // last is the attempt that was made last, or that has won.

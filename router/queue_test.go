@@ -27,7 +27,7 @@ func newHall(t testing.TB, room int, policy QueuePolicy) *hall {
 }
 
 func (h *hall) call(ctx context.Context, party string, share int, took time.Duration) (*Plan, error) {
-	p := &Plan{Route: h.route, Party: party, Share: share, Admit: func(*Candidate) *schema.Error {
+	p := &Plan{Route: h.route, turn: turn{Party: party, Share: share}, Admit: func(*Candidate) *schema.Error {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		if h.now >= h.room {

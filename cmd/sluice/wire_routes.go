@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sluice/cmd/sluice/config"
+	"sluice/gateway"
 	"sluice/gateway/admin"
 	"sluice/gateway/limit"
 	"sluice/gateway/proxy"
@@ -20,16 +21,22 @@ import (
 type standingRoutes struct {
 	clients  map[string]*upstream.Client
 	limiters map[string]*limit.Limiter
+	auth     standingAuth
 }
 
 // routes builds the routes of a configuration, and what they keep. Nothing that
 // is in force changes.
 func (b *builder) routes(s *server, cfg *config.Config, reg *router.Registry) (*proxy.Tree, standingRoutes, error) {
-	keep := standingRoutes{map[string]*upstream.Client{}, map[string]*limit.Limiter{}}
+	keep := standingRoutes{clients: map[string]*upstream.Client{}, limiters: map[string]*limit.Limiter{}}
 	if len(cfg.Routes) == 0 {
 		return nil, keep, nil
 	}
-	m := routeBuilder{reg: reg, old: b.standing, keep: keep}
+	signIn, err := newSignIn(cfg, b.standing.auth)
+	if err != nil {
+		return nil, keep, err
+	}
+	keep.auth = signIn.keep
+	m := routeBuilder{reg: reg, old: b.standing, keep: keep, signIn: signIn}
 	var list []*proxy.Route
 	for i := range cfg.Routes {
 		r, err := m.route(&cfg.Routes[i])
@@ -58,14 +65,17 @@ func (b *builder) keepRoutes(keep standingRoutes) {
 type routeBuilder struct {
 	reg       *router.Registry
 	old, keep standingRoutes
+	signIn    *signIn
 }
 
 func (m *routeBuilder) route(c *config.Route) (*proxy.Route, error) {
 	r := &proxy.Route{Name: c.Name, Match: proxy.Match{Host: c.Match.Host, Path: c.Match.Path, Methods: c.Match.Methods,
 		Headers: wanted(c.Match.Headers), Query: wanted(c.Match.Query), Version: c.Match.Version}}
 	m.corsStep(c, r)
-	if c.Auth != nil { // key is all that can be required so far
-		r.Steps = append(r.Steps, proxy.RequireKey())
+	if c.Auth != nil {
+		if err := m.signIn.of(r, c.Auth); err != nil {
+			return nil, err
+		}
 	}
 	if c.Limits != nil {
 		r.Steps = append(r.Steps, m.rate(c))
@@ -228,15 +238,22 @@ func routesShown(v *view, now time.Time) []admin.Route {
 // explainRoute tells which route a request would go to, and what it would
 // choose among.
 func (s *server) explainRoute(q admin.RouteQuery) (admin.RouteExplanation, error) {
-	r, path, err := s.gateway.Snapshot().FindRoute(q.Method, q.Host, q.Path)
+	f, err := s.gateway.Snapshot().Foresee(gateway.Supposed{Method: q.Method, Host: q.Host, Target: q.Path, IP: q.IP, At: q.At,
+		Caller: proxy.Caller{ID: "supposed", Team: q.Team, User: q.User, Roles: list(q.Roles), Scopes: list(q.Scopes)}})
 	if err != nil {
 		return admin.RouteExplanation{}, schema.Invalid("path", "%v", err)
 	}
-	e := admin.RouteExplanation{Path: path, Explanation: router.Explanation{Candidates: []router.Weighed{}, Attempts: []router.Result{}}}
+	r := f.Route
+	e := admin.RouteExplanation{Path: f.Path, Explanation: router.Explanation{Candidates: []router.Weighed{}, Attempts: []router.Result{}}}
 	if r == nil {
 		return e, nil
 	}
 	e.Route, e.Backend = r.Name, r.Backend.Kind()
+	if d := f.Decision; d != nil {
+		i := slices.IndexFunc(s.build.view().cfg.Routes, func(c config.Route) bool { return c.Name == r.Name })
+		a := s.build.view().cfg.Routes[i].Auth
+		e.Permission = &admin.RoutePermission{Require: a.Require, All: a.All, Allowed: d.Allowed, Rule: d.Rule, Why: d.Why}
+	}
 	if h, ok := r.Backend.(*proxy.HTTP); ok {
 		p := router.Plan{Route: h.Route()}
 		e.Explanation = p.Preview()

@@ -112,6 +112,14 @@ func TestReports(t *testing.T) {
 	owner.want("/reports?verify=1", 403)
 }
 
+func TestRoutesPage(t *testing.T) {
+	w := newWorld()
+	b := signedIn(t, w.console(), "secret")
+	b.want("/routes", 200, "/orders/**", "http://10.0.0.1:9001", "open to all", "100/1m0s per key")
+	w.view.Routes = nil
+	b.want("/routes", 200, "There is none")
+}
+
 func TestColumnsAreBounded(t *testing.T) {
 	p := reportPage{Report: &billing.Report{GroupBy: []string{"team", "day"}, Total: billing.Sums{Calls: 100}}}
 	for i := range 100 {

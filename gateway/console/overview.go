@@ -55,7 +55,7 @@ type share struct {
 	Value string // what Name stands for; empty: nothing to look up
 	Calls int64
 	USD   billing.Nano
-	Of    int64 // thousandths of the largest
+	Of    int64 // thousandths of the largest; what is summed up has none
 }
 
 // promptUse is a prompt that is served, and what it was used for.
@@ -258,7 +258,7 @@ func shares(r *billing.Report, unnamed string) []share {
 		}
 	}
 	for i := range all {
-		if most > 0 {
+		if most > 0 && (all[i].Value != "" || all[i].Name == unnamed) {
 			all[i].Of = thousandths(all[i].USD, most)
 		}
 	}

@@ -78,7 +78,9 @@ func TestRequestsPage(t *testing.T) {
 	if strings.Contains(page, "Older") {
 		t.Error("the last page has an older one")
 	}
-	w.entries = nil
+	w.entries, w.next = nil, "further"
+	b.want("/requests?tag=rare", 200, "there may be older ones", "after=further")
+	w.next = ""
 	b.want("/requests", 200, "Nothing was called yet")
 	b.want("/requests?team=none", 200, "No call fits")
 }
@@ -93,6 +95,23 @@ func TestOneCall(t *testing.T) {
 	owner := signedIn(t, w.console(), "mine")
 	owner.want("/requests/c1", 200)
 	owner.want("/requests/c2", 404)
+}
+
+// Attempts end where their stream begins; what was before them is a wait.
+func TestWaterfallOfAStream(t *testing.T) {
+	first := int64(196)
+	c := &call{Stream: true, outcome: outcome{LatencyMS: 295, TTFTMS: &first, Attempts: []billing.AttemptLog{{Target: "a", Status: 503, LatencyMS: 81}, {Target: "b", Status: 200, LatencyMS: 60}}}}
+	var names []string
+	for _, l := range fall(c) {
+		names = append(names, l.Name)
+		if l.X < 0 || l.X+l.Width > laneWidth+3 {
+			t.Errorf("lane %+v", l)
+		}
+	}
+	want := "The whole call, 295 ms|Sluice: checks, limits, guards and waiting, 55 ms|a: 503, 81 ms|b, 60 ms|The stream, 99 ms"
+	if got := strings.Join(names, "|"); got != want {
+		t.Errorf("lanes %s, want %s", got, want)
+	}
 }
 
 func TestTeamsPage(t *testing.T) {

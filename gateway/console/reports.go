@@ -49,7 +49,7 @@ type pivotRow struct {
 
 // Bounds of what a page shows; exports have everything.
 const (
-	mostRows    = 500
+	mostRows    = 250
 	mostColumns = 40
 )
 

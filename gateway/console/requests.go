@@ -3,6 +3,7 @@ package console
 import (
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"sluice/billing"
@@ -222,7 +223,11 @@ func fall(c *call) []lane {
 	if c.TTFTMS != nil && c.Stream {
 		lanes[0].First = min(*c.TTFTMS*laneWidth/whole, laneWidth)
 	}
-	at := max(c.LatencyMS-sum, 0)
+	end := c.LatencyMS
+	if c.TTFTMS != nil && c.Stream && sum <= *c.TTFTMS { // attempts end where their stream begins
+		end = *c.TTFTMS
+	}
+	at := max(end-sum, 0)
 	if len(c.Attempts) > 0 && at > 0 {
 		add("Sluice: checks, limits, guards and waiting", "wait", 0, at)
 	}
@@ -234,6 +239,9 @@ func fall(c *call) []lane {
 		add(name, kind, at, a.LatencyMS)
 		at += a.LatencyMS
 	}
+	if end < c.LatencyMS {
+		add("The stream", "", end, c.LatencyMS-end)
+	}
 	return lanes
 }
 
@@ -241,5 +249,5 @@ func statusOf(a billing.AttemptLog) string {
 	if a.Status == 0 {
 		return a.Code
 	}
-	return count(int64(a.Status)) + " " + a.Code
+	return strings.TrimSpace(count(int64(a.Status)) + " " + a.Code)
 }

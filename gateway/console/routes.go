@@ -44,6 +44,7 @@ var routes = []route{
 	{"POST /prompts/{name}/labels", "PUT /admin/v1/prompts/{name}/labels", "", (*visit).setLabel},
 	{"POST /prompts/{name}/split", "PUT /admin/v1/prompts/{name}/split", "", (*visit).setSplit},
 	{"POST /prompts/{name}/edit", "POST /admin/v1/prompts/{name}/publish", "", (*visit).edit},
+	{"GET /routes", "GET /admin/v1/routes", "Routes", (*visit).httpRoutes},
 	{"GET /reports", "GET /admin/v1/usage", "Reports", (*visit).reports},
 	{"GET /reports/export", "GET /admin/v1/usage", "", (*visit).export},
 	{"GET /invoices/{name}", "GET /admin/v1/invoices/{name}", "", (*visit).invoice},

@@ -41,6 +41,7 @@ type world struct {
 	asked           []billing.Query
 	entries         []billing.Entry
 	listed          billing.RequestQuery
+	next            string // cursor of lists; empty: as there are entries
 }
 
 func (w *world) Usage(_ context.Context, q billing.Query) (*billing.Report, error) {
@@ -61,6 +62,7 @@ func (w *world) Requests(_ context.Context, q billing.RequestQuery) ([]billing.E
 	if q.After == "" && len(w.entries) > 0 {
 		next = "cursor"
 	}
+	next = cmp.Or(w.next, next)
 	return w.entries, next, w.err
 }
 
@@ -146,6 +148,7 @@ func newWorld() *world {
 			Prompts: []admin.Prompt{{Name: "sentiment", Path: "/sentiment", Version: 3, Model: "fast", Summary: "Tell how a customer feels"}},
 			Models: []admin.Model{{ID: "fast", Balance: "ordered", Targets: []string{"openai/gpt-4o"}, Prices: []admin.Priced{{Target: "openai/gpt-4o", Input: 2 * billing.Dollar, Output: 8 * billing.Dollar, Source: "catalogue"}}},
 				{ID: "odd", Targets: []string{"lab/x"}, Unpriced: true}},
+			Routes: []admin.Route{{Name: "orders", Order: 1, Match: admin.RouteMatch{Path: "/orders/**", Methods: []string{"GET"}}, Backend: "http", Targets: []admin.RouteTarget{{URL: "http://10.0.0.1:9001", Weight: 2}}, Limits: &admin.RouteLimits{Rate: "100/1m0s", Per: "key"}}},
 			Guards: []admin.Guard{{Name: "pii", On: []string{"request"}, Mask: []string{"email"}, DryRun: true, Models: []string{"fast"}, Checked: 90, Masked: 7}},
 		},
 		rows: map[string][]billing.Row{

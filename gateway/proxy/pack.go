@@ -83,7 +83,7 @@ func chooseCoding(codings []string, accept string) string {
 		name = strings.ToLower(strings.TrimSpace(name))
 		q := 1.0
 		if _, text, ok := strings.Cut(params, "="); ok {
-			q = weight(strings.TrimSpace(text))
+			q = qvalue(strings.TrimSpace(text))
 		}
 		if name == "identity" {
 			plain = q
@@ -109,8 +109,8 @@ func indexOf(list []string, word string) int {
 	return len(list)
 }
 
-// weight reads a q; what cannot be read is 0, nothing is 1.
-func weight(text string) float64 {
+// qvalue reads a q; what cannot be read is 0, nothing is 1.
+func qvalue(text string) float64 {
 	if text == "" {
 		return 1
 	}

@@ -249,7 +249,8 @@ func (c *BodyChange) change(x *Exchange, body []byte, expr *cel.Program, fromXML
 		return nil, "", err
 	}
 	if expr != nil {
-		vars := x.vars()
+		vars := x.Vars()
+		vars.Response = cel.Response{Status: x.RC.Response.StatusCode(), Headers: answerHeaders{&x.RC.Response.Header}}
 		vars.Body = celValue(v)
 		given, err := expr.Value(vars)
 		if err != nil {
@@ -303,7 +304,7 @@ func quality(accept, kind string) float64 {
 			continue
 		}
 		if at := slices.Index([]string{"*/*", group + "/*", kind}, name); at > rank {
-			rank, q = at, weight(params["q"])
+			rank, q = at, qvalue(params["q"])
 		}
 	}
 	return q

@@ -199,3 +199,63 @@ func BenchmarkFind(b *testing.B) {
 		}
 	}
 }
+
+// fits is what a pattern matches, said in the plainest way.
+func fits(pattern, path string) bool {
+	want, got := strings.Split(pattern, "/")[1:], strings.Split(path, "/")[1:]
+	for i, w := range want {
+		switch {
+		case w == "**":
+			return true
+		case i >= len(got), w != "*" && w[0] != '{' && w != got[i]:
+			return false
+		}
+	}
+	return len(want) == len(got)
+}
+
+// What is found is the first in the order of precedence that fits.
+func TestFindIsTheFirst(t *testing.T) {
+	words := []string{"a", "b", "c", "{x}", "{y}", "{z}", "*"}
+	for range 300 {
+		seen := map[string]bool{}
+		var paths []string
+		for range 1 + rand.IntN(40) {
+			pattern := ""
+			for n := range rand.IntN(4) + 1 {
+				w := words[rand.IntN(len(words))]
+				if w[0] == '{' {
+					w = words[3+n%3]
+				}
+				if n == 3 || strings.Contains(pattern, w) && w[0] == '{' {
+					w = "a"
+				}
+				pattern += "/" + w
+			}
+			if rand.IntN(3) == 0 {
+				pattern += "/**"
+			}
+			if !seen[pattern] {
+				seen[pattern] = true
+				paths = append(paths, pattern)
+			}
+		}
+		tree := treeOf(t, paths...)
+		for range 100 {
+			path := ""
+			for range rand.IntN(5) + 1 {
+				path += "/" + string("abcd"[rand.IntN(4)])
+			}
+			want := ""
+			for _, r := range tree.Routes() {
+				if fits(r.Match.Path, path) {
+					want = r.Name
+					break
+				}
+			}
+			if got := tree.name(t, "h", path, nil); got != want {
+				t.Fatalf("%s: %s, want %s of %v", path, got, want, paths)
+			}
+		}
+	}
+}

@@ -58,7 +58,7 @@ func (x *Exchange) plainBody() ([]byte, error) {
 	if coding := x.RC.Request.Header.Peek("Content-Encoding"); len(coding) > 0 && string(coding) != "identity" {
 		return nil, errCoding()
 	}
-	return x.wholeBody()
+	return x.WholeBody()
 }
 
 func errCoding() error {

@@ -129,7 +129,7 @@ func (v *Versions) accepted(accept string) []string {
 		if err != nil {
 			continue
 		}
-		w := wish{params[v.Name], weight(params["q"])}
+		w := wish{params[v.Name], qvalue(params["q"])}
 		if _, sub, ok := strings.Cut(kind, "/vnd."); ok && w.version == "" {
 			sub, _, _ = strings.Cut(sub, "+")
 			if i := strings.LastIndex(sub, ".v"); i >= 0 {

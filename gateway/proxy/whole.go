@@ -22,38 +22,6 @@ func (x *Exchange) wholeLimit() int64 {
 	return wholeLimit
 }
 
-// wholeBody reads all of the request's body, for the steps that look into it. It
-// is kept, and sent on unless replaceBody is called.
-func (x *Exchange) wholeBody() ([]byte, error) {
-	b := &x.body
-	if b.taken {
-		return b.kept, nil
-	}
-	r, limit := &x.RC.Request, x.wholeLimit()
-	stream, size := r.BodyStream(), int64(r.Header.ContentLength())
-	b.taken = true
-	if stream == nil {
-		if body := r.Body(); len(body) > 0 {
-			b.kept = body
-		}
-		return b.kept, nil
-	}
-	if size > limit {
-		return nil, ErrTooLarge(limit)
-	}
-	b.from, b.size = stream, size
-	all := bytes.NewBuffer(b.memory[:0])
-	n, err := io.Copy(all, io.LimitReader(io.MultiReader(x), limit+1)) // of x the Read alone
-	if err != nil {
-		return nil, CutShort(err)
-	}
-	if n > limit {
-		return nil, ErrTooLarge(limit)
-	}
-	b.memory, b.kept, b.from = all.Bytes(), all.Bytes(), nil
-	return b.kept, nil
-}
-
 // replaceBody is what is sent on in place of the request's body.
 func (x *Exchange) replaceBody(body []byte) {
 	x.body.taken, x.body.kept, x.body.from = true, body, nil

@@ -10,5 +10,8 @@
 // root alone, who can mount one;
 // SLUICE_E2E_SDK=1 the rounds of the makers' own clients (sdk/: six for Node.js,
 // pinned by package-lock.json; OpenAI's for Go, in a module of its own), which
-// need Node.js and npm. With -short nothing runs.
+// need Node.js and npm; SLUICE_E2E_BROWSER=1 the console in a browser (browser/,
+// likewise), which needs Debian's chromium too, or what SLUICE_CHROMIUM names,
+// and leaves screenshots of every page in SLUICE_BROWSER_SHOTS if that is set.
+// With -short nothing runs.
 package e2e

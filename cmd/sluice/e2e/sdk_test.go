@@ -114,16 +114,23 @@ func (g *gateway) paths() string {
 	return strings.Join(append(found, "chat"), ",")
 }
 
-// npm installs what package-lock.json says, if it is not there.
+// npm installs the clients of other makers.
 func npm(t *testing.T) {
 	t.Helper()
-	for _, name := range []string{"openai", "@anthropic-ai/sdk", "@google/genai", "ai", "@ai-sdk/openai", "@langchain/openai",
-		"openapi-typescript", "openapi-fetch", "@modelcontextprotocol/sdk", "typescript"} {
-		if _, err := os.Stat("sdk/node_modules/" + name); err == nil {
+	npmIn(t, "sdk", "openai", "@anthropic-ai/sdk", "@google/genai", "ai", "@ai-sdk/openai", "@langchain/openai",
+		"openapi-typescript", "openapi-fetch", "@modelcontextprotocol/sdk", "typescript")
+}
+
+// npmIn installs what package-lock.json of a directory says, if one of the
+// packages is not there.
+func npmIn(t *testing.T, dir string, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		if _, err := os.Stat(dir + "/node_modules/" + name); err == nil {
 			continue
 		}
 		cmd := exec.Command("npm", "ci", "--no-audit", "--no-fund")
-		cmd.Dir = "sdk"
+		cmd.Dir = dir
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("npm ci: %v\n%s", err, out)
 		}

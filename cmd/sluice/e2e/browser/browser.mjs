@@ -1,0 +1,62 @@
+// A browser with a session of the console, which fails the test at whatever a
+// page must not do: log an error, or ask anything but the gateway.
+import assert from "node:assert/strict";
+import { chromium } from "playwright-core";
+
+export const admin = process.env.SLUICE_BROWSER_ADMIN;
+export const data = process.env.SLUICE_BROWSER_DATA;
+const token = process.env.SLUICE_BROWSER_TOKEN;
+
+let browser;
+
+export async function open() {
+  browser = await chromium.launch({ executablePath: process.env.SLUICE_CHROMIUM, args: ["--no-sandbox"] });
+}
+
+export async function close() {
+  await browser?.close();
+}
+
+// signedIn is a page of a new session; faults are what it must not have done.
+export async function signedIn(options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
+  const page = await context.newPage();
+  const faults = [];
+  let expected = 0; // a refused form is an error in the browser's log too
+  page.on("console", (m) => {
+    if (m.type() === "error" && !(expected && m.text().includes(String(expected)))) faults.push(`console: ${m.text()}`);
+  });
+  page.on("pageerror", (e) => faults.push(`script: ${e}`));
+  page.on("request", (r) => {
+    if (!r.url().startsWith(admin + "/")) faults.push(`request to ${r.url()}`);
+  });
+  await page.goto(admin + "/sign-in");
+  await page.getByLabel("Admin token").fill(token);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.waitForURL(admin + "/");
+  return {
+    page,
+    expect: (status) => (expected = status),
+    faults,
+    async end() {
+      await context.close();
+      assert.deepEqual(faults, []);
+    },
+  };
+}
+
+// api asks the admin API.
+export async function api(path) {
+  const res = await fetch(`${admin}/admin/v1/${path}`, { headers: { authorization: `Bearer ${token}` } });
+  assert.equal(res.status, 200, path);
+  return res.json();
+}
+
+// chat makes a call with a key.
+export function chat(key, model, text) {
+  return fetch(`${data}/v1/chat/completions`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+    body: JSON.stringify({ model, messages: [{ role: "user", content: text }] }),
+  });
+}

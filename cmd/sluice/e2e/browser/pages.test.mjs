@@ -1,0 +1,79 @@
+// Every page, light and dark, wide and narrow, with thirty days of traffic: no
+// error, no request to elsewhere, nothing too wide or too heavy, no serious
+// fault of accessibility. Screenshots go to SLUICE_BROWSER_SHOTS, if that is set.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { admin, api, close, open, signedIn } from "./browser.mjs";
+
+const shots = process.env.SLUICE_BROWSER_SHOTS;
+
+before(open);
+after(close);
+
+// failedCall is the newest call that failed; a page of the list may be empty
+// although there are older ones.
+async function failedCall() {
+  let after = "";
+  for (;;) {
+    const page = await api(`requests?status=502&limit=1${after}`);
+    if (page.data.length) return page.data[0];
+    assert.ok(page.next, "no call failed");
+    after = `&after=${encodeURIComponent(page.next)}`;
+  }
+}
+
+async function paths() {
+  const failed = await failedCall();
+  return ["/", "/?span=30d", "/requests", `/requests/${failed.call}`, "/teams", "/teams/team-00", "/teams/t", "/models", "/models?explain=fast", "/prompts",
+    "/prompts/mood", "/prompts/mood?from=1&to=2", "/prompts-new?name=fresh", "/reports", "/reports?by=model&across=day&period=last+7+days", "/cache", "/guards", "/routes", "/settings"];
+}
+
+for (const colorScheme of ["light", "dark"]) {
+  for (const width of [1440, 390]) {
+    test(`pages ${colorScheme} ${width}`, async () => {
+      // What axe is made of comes into the page past its policy.
+      const s = await signedIn({ colorScheme, viewport: { width, height: 900 }, bypassCSP: true });
+      for (const path of await paths()) {
+        const res = await s.page.goto(admin + path);
+        assert.equal(res.status(), 200, path);
+        assert.ok((await res.body()).length < 200 << 10, `${path} is ${(await res.body()).length} bytes`);
+        assert.equal(await s.page.locator("h1").count(), 1, `${path}: one heading`);
+        const over = await s.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        assert.ok(over <= 0, `${path} is ${over} pixels too wide`);
+        if (shots) {
+          const name = path.replace(/\W+/g, "-").slice(0, 40);
+          await s.page.screenshot({ path: `${shots}/${name}.${colorScheme}.${width}.png`, fullPage: true });
+        }
+        await s.page.evaluate(() => document.querySelectorAll("details").forEach((d) => (d.open = true)));
+        await s.page.addScriptTag({ path: "node_modules/axe-core/axe.min.js" });
+        const found = await s.page.evaluate(async () =>
+          (await axe.run()).violations.filter((v) => ["serious", "critical"].includes(v.impact)).map((v) => `${v.id}: ${v.nodes[0].html}`));
+        assert.deepEqual(found, [], path);
+      }
+      await s.end();
+    });
+  }
+}
+
+test("pages work without a pointer", async () => {
+  const s = await signedIn();
+  await s.page.keyboard.press("Tab");
+  assert.equal(await s.page.evaluate(() => document.activeElement.textContent), "Skip to the page");
+  await s.page.keyboard.press("Tab");
+  await s.page.keyboard.press("Tab");
+  await s.page.keyboard.press("Tab");
+  await s.page.keyboard.press("Tab");
+  assert.equal(await s.page.evaluate(() => document.activeElement.textContent), "Requests");
+  await s.page.keyboard.press("Enter");
+  await s.page.waitForURL(admin + "/requests");
+  await s.end();
+});
+
+test("pages work without a script", async () => {
+  const s = await signedIn({ javaScriptEnabled: false });
+  await s.page.goto(admin + "/requests");
+  assert.equal(await s.page.locator("#live").isVisible(), false);
+  await s.page.getByRole("link", { name: "Older" }).click();
+  assert.ok(await s.page.getByRole("link", { name: "Newest" }).isVisible());
+  await s.end();
+});

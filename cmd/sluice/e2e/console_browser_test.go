@@ -1,0 +1,95 @@
+package e2e
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// consoleConfig has something of everything that the console shows.
+const consoleConfig = `providers:
+  play: {kind: mock, prices: {"*": {input: 1, output: 2}}}
+  shaky: {kind: mock, fail: {status: 503, share: 0.5}, prices: {"*": {input: 1, output: 2}}}
+  dead: {kind: openai-compatible, base_url: "http://127.0.0.1:1/v1", keys: [sk-dead-one]}
+models:
+  fast: {targets: [{model: shaky/lorem-40}, {model: play/lorem-40}], cache: {ttl: 10m}, guard: [pii]}
+  broken: dead/llama
+guards: {pii: {on: [request], mask: [email], dry_run: true}}
+teams:
+  t: {keys: [{name: k, value: "` + teamKey + `"}]}
+`
+
+// The console in a real browser: every page with thirty days of traffic, and
+// what operators do there.
+func TestConsoleInABrowser(t *testing.T) {
+	if os.Getenv("SLUICE_E2E_BROWSER") == "" {
+		t.Skip("SLUICE_E2E_BROWSER is not set")
+	}
+	chromium := chromiumPath(t)
+	npmIn(t, "browser", "playwright-core", "axe-core")
+	g := newGateway(t, consoleConfig)
+	history(t, g)
+	g.start()
+	for _, text := range []string{"mail bob@example.com", "same", "same"} {
+		g.chat(chatBody("fast", text, ""))
+	}
+	g.chat(chatBody("broken", "hello", ""))
+	for _, word := range []string{"one", "two"} {
+		body := `{"force":true,"source":"---\nmodel: mock/echo\n---\nSay ` + word + `\n"}`
+		if a := g.api("POST", "prompts/mood/publish", body); a.status != 201 {
+			t.Fatalf("publish: %d %s", a.status, a.body)
+		}
+	}
+	if a := g.api("POST", "teams", `{"name":"rotating"}`); a.status != 201 {
+		t.Fatalf("team: %d %s", a.status, a.body)
+	}
+	cmd := exec.Command("node", "--test", "--test-timeout=240000", "journeys.test.mjs", "pages.test.mjs")
+	cmd.Dir = "browser"
+	cmd.Env = append(os.Environ(), "SLUICE_BROWSER_ADMIN=http://"+g.admin, "SLUICE_BROWSER_DATA=http://"+g.listen, "SLUICE_BROWSER_TOKEN="+adminToken,
+		"SLUICE_BROWSER_KEY="+teamKey, "SLUICE_CHROMIUM="+chromium)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, tail(string(out), 8000))
+	}
+}
+
+// chromiumPath finds the browser; where it is not, the test fails: it was asked
+// for.
+func chromiumPath(t *testing.T) string {
+	t.Helper()
+	if path := os.Getenv("SLUICE_CHROMIUM"); path != "" {
+		return path
+	}
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Fatalf("no chromium: install Debian's, or name one by SLUICE_CHROMIUM: %v", err)
+	}
+	return path
+}
+
+// history fills the gateway's ledger with two months of traffic.
+func history(t *testing.T, g *gateway) {
+	t.Helper()
+	dir := t.TempDir()
+	cmd := exec.Command("go", "run", "sluice/bench/cmd/ledger", "-n", "20000", "-days", "62", "-rounds", "1", "-calls=false", "-binary", binary, "-dir", dir)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("cannot make a history: %v\n%s", err, out)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "data", "sluice.db*"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no database: %v", err)
+	}
+	data := filepath.Join(g.dir, "data")
+	if err := os.MkdirAll(data, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(data, filepath.Base(file)), b, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
