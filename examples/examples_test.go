@@ -218,6 +218,15 @@ func TestServices(t *testing.T) {
 	if a := g.shownIn("services", 4); a.status != 401 {
 		t.Errorf("a path that is spelt oddly leads past the route: %d %s", a.status, a.body)
 	}
+	if a := g.shownIn("services", 5); a.status != 200 || a.body != `{"item":"the shop has /items/7","stock":"the shop has /stock"}` || a.header.Get("access-control-allow-origin") != "https://app.example.com" {
+		t.Errorf("two calls: %d %v %s", a.status, a.header, a.body)
+	}
+	if a := g.shownIn("services", 6); a.status != 200 || a.header.Get("deprecation") == "" {
+		t.Errorf("version 1: %d %v", a.status, a.header)
+	}
+	if a := g.shownIn("services", 7); a.status != 200 || a.body != `{"greeting": "Hello"}` || a.header.Get("deprecation") != "" {
+		t.Errorf("version 2: %d %v %s", a.status, a.header, a.body)
+	}
 	if said, code := g.sluice("route", "explain", "/shop/items"); code != 0 || !strings.Contains(said, "shop") {
 		t.Errorf("explain: %d %s", code, said)
 	}

@@ -119,6 +119,7 @@ func appendJSONLine(b []byte, c *Call, stamp []byte) []byte {
 	b = appendField(b, "prompt", e.Prompt)
 	if x := c.from.route; x != nil {
 		b = appendField(b, "route", x.Route.Name)
+		b = appendField(b, "version", x.Version)
 	}
 	b = appendField(b, "cache", e.Cache)
 	b = appendNumber(b, "attempts", int64(len(e.Attempts)))

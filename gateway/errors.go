@@ -51,41 +51,22 @@ func (c *Call) fail(err error) {
 		rc.Response.SetBodyRaw(c.speaks.Client.Error(nil, e, c.entry.RequestID))
 		return
 	}
-	var in *invalidInput
-	var faults []Problem
-	if errors.As(err, &in) {
-		faults = in.problems
+	var unfit *proxy.Unfit
+	var faults []proxy.Problem
+	if errors.As(err, &unfit) {
+		faults = unfit.Problems
 	}
 	h.SetContentType("application/problem+json")
 	rc.Response.SetBodyRaw(problem(e, c.from.path, c.entry.RequestID, faults))
 }
 
-// Problem is one fault of a caller's input.
-type Problem struct {
-	Pointer string // JSON pointer (RFC 6901)
-	Message string
-}
-
-// invalidInput is a 422 that lists every fault.
-type invalidInput struct {
-	fault    *schema.Error
-	problems []Problem
-}
-
-// Error is the fault without its list.
-func (e *invalidInput) Error() string { return e.fault.Error() }
-
-// Unwrap is the fault.
-func (e *invalidInput) Unwrap() error { return e.fault }
-
 // errInput lists the faults of an input.
-func errInput(problems []Problem) error {
-	return &invalidInput{problems: problems, fault: &schema.Error{Code: schema.CodeInvalidRequest, Status: 422,
-		Origin: schema.OriginGateway, Message: "the input does not fit the schema", Class: schema.ClassInvalidRequest}}
+func errInput(problems []proxy.Problem) error {
+	return proxy.ErrUnfit("the input does not fit the schema", problems)
 }
 
 // problem is an RFC 9457 body.
-func problem(e *schema.Error, instance, requestID string, faults []Problem) []byte {
+func problem(e *schema.Error, instance, requestID string, faults []proxy.Problem) []byte {
 	b := append([]byte(nil), `{"type":"about:blank","title":`...)
 	b = wire.AppendString(b, fasthttp.StatusMessage(e.Status))
 	b = strconv.AppendInt(append(b, `,"status":`...), int64(e.Status), 10)

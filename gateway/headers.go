@@ -39,8 +39,13 @@ func (c *Call) commonHeaders() {
 	if c.caller != nil || c.money.owner != nil {
 		c.limitHeaders()
 	}
-	if x := c.from.route; x != nil && x.Limit.Set {
-		c.routeLimitHeaders(x)
+	if x := c.from.route; x != nil {
+		if x.Limit.Set {
+			c.routeLimitHeaders(x)
+		}
+		for i := range x.Told {
+			h.Add(x.Told[i].Name, x.Told[i].Value)
+		}
 	}
 	if c.from.explain && c.plan.Route != nil && c.from.route == nil { // callers need not know where services are
 		h.Set("X-Sluice-Explain", c.explanation())

@@ -211,11 +211,11 @@ func (c *Call) promptInput() (map[string]any, error) {
 
 // problemsOf is everything that is wrong with an input; pointers begin at
 // where.
-func problemsOf(t *prompts.Template, input map[string]any, where string) []Problem {
+func problemsOf(t *prompts.Template, input map[string]any, where string) []prompts.Problem {
 	faults := t.CheckInput(input)
-	problems := make([]Problem, len(faults))
+	problems := make([]prompts.Problem, len(faults))
 	for i, f := range faults {
-		problems[i] = Problem{Pointer: where + f.Pointer, Message: f.Message}
+		problems[i] = prompts.Problem{Pointer: where + f.Pointer, Message: f.Message}
 	}
 	return problems
 }

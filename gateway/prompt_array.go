@@ -75,13 +75,13 @@ func (c *Call) readInputs() ([]map[string]any, error) {
 	if len(inputs) > maxInputs {
 		return nil, schema.Invalid("", "the array has %d inputs; at most %d are taken at once", len(inputs), maxInputs)
 	}
-	var problems []Problem
+	var problems []prompts.Problem
 	checked := make([]map[string]any, len(inputs))
 	for i, v := range inputs {
 		where := "/" + strconv.Itoa(i)
 		in, ok := v.(map[string]any)
 		if !ok {
-			problems = append(problems, Problem{Pointer: where, Message: "must be an object, an input of the prompt"})
+			problems = append(problems, prompts.Problem{Pointer: where, Message: "must be an object, an input of the prompt"})
 			continue
 		}
 		checked[i] = in

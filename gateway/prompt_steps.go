@@ -93,8 +93,7 @@ func (c *Call) runStage(set *prompts.Set, stage prompts.Stage, values map[string
 // runStep makes a step's call.
 func (g *Gateway) runStep(set *prompts.Set, e errand, s prompts.Step, values map[string]any) (outcome, error) {
 	if s.Prompt == "" {
-		return outcome{}, &schema.Error{Code: schema.CodeUnsupported, Status: fasthttp.StatusNotImplemented, Origin: schema.OriginGateway,
-			Message: "a step that calls a route is not supported by this version"}
+		return g.runRoute(e, s, values)
 	}
 	name, version := s.Prompt, 0
 	if _, ok := set.ByName(name); !ok {

@@ -83,7 +83,7 @@ func TestStepsFail(t *testing.T) {
 		"/prompts/circle": {508, "circle"},
 		"/prompts/lost":   {503, "step a: the prompt nowhere is not served"},
 		"/prompts/unfit":  {422, "step a: its input does not fit the schema of say"},
-		"/prompts/routed": {501, "step a: a step that calls a route"},
+		"/prompts/routed": {503, "step a: no route takes GET /x"},
 	} {
 		a := e.call("POST", path, `{"text":"a"}`)
 		if a.status != c.status || !strings.Contains(a.get("detail").String(), c.detail) {

@@ -112,11 +112,13 @@ func (e *routeEdge) Context() context.Context {
 // key from what a backend is sent.
 func (e *routeEdge) Key() (proxy.Caller, error) {
 	c := (*Call)(e)
-	if c.caller == nil {
+	if c.caller == nil { // else it is a step of a prompt, and its caller is known
 		if err := c.authenticate(); err != nil {
 			return proxy.Caller{}, err
 		}
 		c.hideKey()
+	}
+	if !c.done.admitted {
 		c.money.owner = c.caller.Owner.For(c.entry.User, nil)
 		ticket, refused := c.owner().Admit(c.now, billing.Ask{})
 		if refused != nil {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -41,14 +42,32 @@ func compileSchema(v any) (*validator, error) {
 	if v == nil {
 		return nil, nil
 	}
+	s, err := CompileSchema(ordered.Plain(v), "")
+	if err == nil {
+		s.plain = plainOf(v, 0)
+	}
+	return s, err
+}
+
+// Schema is a JSON Schema to check values against, in the words in which the
+// faults of a prompt's input are told.
+type Schema = validator
+
+// CompileSchema reads the schema at a place of a document (a JSON pointer; empty
+// is all of it), a plain value. It may refer to other places of it.
+func CompileSchema(document any, pointer string) (*Schema, error) {
 	c := jsonschema.NewCompiler()
 	c.AssertFormat()
 	c.UseLoader(noLoader{})
-	const url = "schema.json"
-	if err := c.AddResource(url, ordered.Plain(v)); err != nil {
+	const name = "schema.json"
+	if err := c.AddResource(name, document); err != nil {
 		return nil, err
 	}
-	s, err := c.Compile(url)
+	at := name
+	if pointer != "" {
+		at += "#" + escapeFragment(pointer)
+	}
+	s, err := c.Compile(at)
 	if err != nil {
 		var invalid *jsonschema.SchemaValidationError
 		if errors.As(err, &invalid) {
@@ -60,7 +79,7 @@ func compileSchema(v any) (*validator, error) {
 		}
 		return nil, err
 	}
-	return &validator{s, plainOf(v, 0)}, nil
+	return &validator{schema: s}, nil
 }
 
 type noLoader struct{}
@@ -68,6 +87,13 @@ type noLoader struct{}
 func (noLoader) Load(url string) (any, error) {
 	return nil, fmt.Errorf("%s is outside of the schema", url)
 }
+
+// escapeFragment writes a JSON pointer as the fragment of a URL.
+func escapeFragment(pointer string) string { return (&url.URL{Fragment: pointer}).EscapedFragment() }
+
+// Check tells everything that is wrong with a value as jsonschema.UnmarshalJSON
+// reads it.
+func (v *validator) Check(value any) []Problem { return v.check(value) }
 
 // check tells everything that is wrong with a plain value, in the order of the
 // pointers.

@@ -3,6 +3,7 @@ package prompts
 import (
 	"fmt"
 	"maps"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -87,6 +88,34 @@ func fillText(text string, values map[string]any) (any, error) {
 	}
 	b.WriteString(text[at:])
 	return b.String(), nil
+}
+
+// Address is the method and the target of a step's route, values filled in. One
+// is no more than a segment of the path, or a value in the query.
+func (s *Step) Address(values map[string]any) (method, target string, err error) {
+	method, target, _ = strings.Cut(s.Route, " ")
+	path, query, _ := strings.Cut(target, "?")
+	put := func(text string, escape func(string) string, segment bool) string {
+		return stepReference.ReplaceAllStringFunc(text, func(ref string) string {
+			name := stepReference.FindStringSubmatch(ref)[1]
+			v, wrong := followed(name, values)
+			word, isText := v.(string)
+			if !isText && v != nil {
+				word = jsonText(toOrdered(v))
+			}
+			if wrong == nil && segment && (word == "" || word == "." || word == "..") {
+				wrong = fmt.Errorf("%s: %q is no segment of a path", name, word)
+			}
+			if err == nil {
+				err = wrong
+			}
+			return escape(word)
+		})
+	}
+	if target = put(path, url.PathEscape, true); query != "" {
+		target += "?" + put(query, url.QueryEscape, false)
+	}
+	return method, target, err
 }
 
 // followed is the value at a path; one that is not there is null.

@@ -44,6 +44,7 @@ func (b *builder) routes(s *server, cfg *config.Config, reg *router.Registry) (*
 			return nil, keep, fmt.Errorf("route %q: %w", cfg.Routes[i].Name, err)
 		}
 		r.Series = s.metrics.Route(r.Name)
+		r.Versions = versionsOf(cfg, &cfg.Routes[i])
 		list = append(list, r)
 	}
 	tree, err := proxy.NewTree(list)
@@ -69,7 +70,8 @@ type routeBuilder struct {
 
 func (m *routeBuilder) route(c *config.Route) (*proxy.Route, error) {
 	r := &proxy.Route{Name: c.Name, Match: proxy.Match{Host: c.Match.Host, Path: c.Match.Path, Methods: c.Match.Methods,
-		Headers: wanted(c.Match.Headers), Query: wanted(c.Match.Query)}}
+		Headers: wanted(c.Match.Headers), Query: wanted(c.Match.Query), Version: c.Match.Version}}
+	m.corsStep(c, r)
 	if c.Auth != nil {
 		if err := m.signIn.of(r, c.Auth); err != nil {
 			return nil, err
@@ -78,12 +80,18 @@ func (m *routeBuilder) route(c *config.Route) (*proxy.Route, error) {
 	if c.Limits != nil {
 		r.Steps = append(r.Steps, m.rate(c))
 	}
-	var err error
+	m.validateStep(c, r)
+	err := m.transformSteps(c, r)
+	if err != nil {
+		return nil, err
+	}
 	switch b := c.Backend; {
 	case b.Static != nil:
 		r.Backend = &proxy.Static{Status: int(cmp.Or(b.Static.Status, 200)), Headers: wanted(b.Static.Headers), Body: b.Static.Body}
 	case b.Redirect != nil:
 		r.Backend = &proxy.Redirect{To: b.Redirect.To, Status: int(b.Redirect.Status)}
+	case b.Compose != nil:
+		r.Backend, err = m.compose(c)
 	default:
 		r.Backend, err = m.http(c)
 	}

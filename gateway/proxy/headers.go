@@ -38,6 +38,17 @@ func isOrigin(name []byte) bool {
 	return false
 }
 
+// IsOurs tells whether a header of requests is written by the gateway alone:
+// nobody else's value is passed on.
+func IsOurs(name string) bool {
+	var h fasthttp.RequestHeader
+	h.Set(name, "x")
+	for key := range h.All() {
+		return isHop(key) || isOrigin(key)
+	}
+	return true // fasthttp keeps it apart
+}
+
 // named tells whether a Connection header lists a name.
 func named(connection [][]byte, name []byte) bool {
 	for _, line := range connection {

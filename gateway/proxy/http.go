@@ -143,7 +143,7 @@ func (h *HTTP) Serve(x *Exchange) error {
 	if err := x.takeBody(); err != nil {
 		return err
 	}
-	x.http, x.head = h, x.appendRequest(x.head[:0])
+	x.http, x.ask.head = h, x.appendRequest(x.ask.head[:0])
 	x.Plan.Route, x.Plan.Subject, x.Plan.Late = h.route, subject{x}, true
 	if isSwitch(x.RC) {
 		return h.serveSwitch(x)
@@ -177,7 +177,7 @@ func (h *HTTP) fail(x *Exchange, err error) error {
 
 // request is what is sent to a target.
 func (h *HTTP) request(x *Exchange) upstream.Request {
-	q := upstream.Request{Method: x.Method, Path: h.path(x), Lines: x.head, Through: true}
+	q := upstream.Request{Method: x.Method, Path: h.path(x), Lines: x.ask.head, Through: true}
 	if h.PreserveHost {
 		q.Host = string(x.RC.Host())
 	}
@@ -197,7 +197,9 @@ func (h *HTTP) request(x *Exchange) upstream.Request {
 // path is the path that a target is asked for, with its query.
 func (h *HTTP) path(x *Exchange) string {
 	sent := x.Path.Sent
-	if h.cut > 0 && bytes.HasPrefix(x.Path.Match, h.strip) && (len(x.Path.Match) == len(h.strip) || x.Path.Match[len(h.strip)] == '/') {
+	if x.ask.path != nil {
+		sent = x.ask.path
+	} else if h.cut > 0 && bytes.HasPrefix(x.Path.Match, h.strip) && (len(x.Path.Match) == len(h.strip) || x.Path.Match[len(h.strip)] == '/') {
 		for range h.cut {
 			if i := bytes.IndexByte(sent[1:], '/'); i >= 0 {
 				sent = sent[1+i:]
@@ -210,11 +212,15 @@ func (h *HTTP) path(x *Exchange) string {
 			}
 		}
 	}
-	if len(x.Query) == 0 {
+	if len(x.Query) == 0 && x.ask.before == nil {
 		return string(sent)
 	}
-	path := make([]byte, 0, len(sent)+1+len(x.Query))
-	return string(append(append(append(path, sent...), '?'), x.Query...))
+	path := make([]byte, 0, len(x.ask.before)+len(sent)+1+len(x.Query))
+	path = append(append(path, x.ask.before...), sent...)
+	if len(x.Query) > 0 {
+		path = append(append(path, '?'), x.Query...)
+	}
+	return string(path)
 }
 
 // try asks one target.

@@ -18,6 +18,7 @@ type Match struct {
 	Methods []string
 	Headers []Condition
 	Query   []Condition
+	Version string // of the route's Versions; empty: each
 }
 
 // Condition is a value that a header or a parameter of the query must have; "*"
@@ -141,10 +142,23 @@ func (m *Match) Check() (field string, err error) {
 // conditions is how many things beside host and path a request must be.
 func (m *Match) conditions() int {
 	n := len(m.Headers) + len(m.Query)
+	if m.Version != "" {
+		n++
+	}
 	if len(m.Methods) > 0 {
 		n++
 	}
 	return n
+}
+
+// awaits tells whether the request that a browser asks about may be one of the
+// route's. It does not say what the headers of that will be.
+func (m *Match) awaits(r *fasthttp.Request) bool {
+	method := r.Header.Peek("Access-Control-Request-Method")
+	if len(m.Methods) > 0 && !slices.Contains(m.Methods, string(method)) && (string(method) != "HEAD" || !slices.Contains(m.Methods, "GET")) {
+		return false
+	}
+	return m.holdsQuery(r)
 }
 
 // holds tells whether a request meets what is asked beside host and path. GET
@@ -166,6 +180,10 @@ func (m *Match) holds(r *fasthttp.Request) bool {
 			return false
 		}
 	}
+	return m.holdsQuery(r)
+}
+
+func (m *Match) holdsQuery(r *fasthttp.Request) bool {
 	for i := range m.Query {
 		c := &m.Query[i]
 		if args := r.URI().QueryArgs(); !args.Has(c.Name) || !c.in(args.PeekMulti(c.Name)) {

@@ -200,6 +200,24 @@ func appendMatch(dst, sent []byte) []byte {
 	return dst
 }
 
+// cut takes the first segment off, and gives it as it is matched.
+func (p *Path) cut() []byte {
+	first := p.Match[1:]
+	if i := bytes.IndexByte(first, '/'); i >= 0 {
+		first = first[:i]
+	}
+	p.Match = p.Match[1+len(first):]
+	if len(p.Match) == 0 {
+		p.Match = []byte{'/'}
+	}
+	if i := bytes.IndexByte(p.Sent[1:], '/'); i >= 0 {
+		p.Sent = p.Sent[1+i:]
+	} else {
+		p.Sent = []byte{'/'}
+	}
+	return first
+}
+
 // Segment is the nth segment of the path as it is sent, parameters left out; n
 // begins at 0. There is none: empty.
 func (p *Path) Segment(n int) []byte {

@@ -29,11 +29,15 @@ type Route struct {
 	Steps   []Step // the first is passed first
 	Backend Backend
 	Series  *telemetry.Route // nil: it is not counted
+	// Preflight lets it answer what browsers ask of the methods that it matches.
+	Preflight bool
+	Versions  *Versions // nil: it has none
 	// Permission is what its callers must be allowed, for those who ask what
 	// would be decided; nil: it is open to all.
 	Permission *Permission
 
 	pattern pattern
+	place   place
 	order   int
 	handle  Handler
 }
@@ -48,7 +52,11 @@ type Backend interface {
 
 func (r *Route) compile() {
 	r.handle = r.Backend.Serve
-	for _, step := range slices.Backward(r.Steps) {
+	steps := r.Steps
+	if r.Versions != nil {
+		steps = slices.Concat([]Step{r.Versions.step()}, steps)
+	}
+	for _, step := range slices.Backward(steps) {
 		r.handle = step(r.handle)
 	}
 }
@@ -56,7 +64,7 @@ func (r *Route) compile() {
 // Param is the value of a parameter of the route's path in a request; nil: the
 // route has none of that name.
 func (r *Route) Param(name string, path *Path) []byte {
-	for i, s := range r.pattern.segments {
+	for i, s := range r.own() {
 		if s.kind == parameter && s.text == name {
 			return path.Segment(i)
 		}
@@ -64,10 +72,19 @@ func (r *Route) Param(name string, path *Path) []byte {
 	return nil
 }
 
+// own is the pattern without the version before it, which is taken out of the
+// path.
+func (r *Route) own() []segment {
+	if r.place.cut {
+		return r.pattern.segments[1:]
+	}
+	return r.pattern.segments
+}
+
 // Params are the names of the parameters in the route's path.
 func (r *Route) Params() []string {
 	var names []string
-	for _, s := range r.pattern.segments {
+	for _, s := range r.own() {
 		if s.kind == parameter {
 			names = append(names, s.text)
 		}
@@ -126,9 +143,13 @@ type Exchange struct {
 	Query  []byte  // as it came, without the question mark
 	Caller Caller  // without an ID until a step has found who calls
 	Limit  Limited // the route's own
+	// Told are headers of the answer, be it the backend's or an error.
+	Told []Condition
+	// Version is the one of the API that is asked for, where there are several.
+	Version string
 
 	running  *limit.Subject // whose request this is, where those at once are counted
-	head     []byte         // what is sent to a target before the body
+	ask      ask
 	body     body
 	http     *HTTP // the backend that is under way, for its balance
 	answer   *answer
@@ -138,6 +159,13 @@ type Exchange struct {
 	attempt  *router.Attempt
 	streams  bool
 	switched bool
+}
+
+// ask is what a backend is asked for.
+type ask struct {
+	path   []byte // nil: that of Path
+	before []byte // it
+	head   []byte // what is sent before the body
 }
 
 // Origin is what is known of how a request came.
@@ -163,7 +191,7 @@ func NewExchange() *Exchange { return exchanges.Get().(*Exchange) }
 // Release ends what the steps have begun and gives the exchange back.
 func (x *Exchange) Release() {
 	x.running.Done()
-	clean := Exchange{try: x.try, head: x.head[:0], Path: Path{sent: x.Path.sent, match: x.Path.match}}
+	clean := Exchange{try: x.try, ask: ask{head: x.ask.head[:0]}, Path: Path{sent: x.Path.sent, match: x.Path.match}}
 	clean.body.memory = x.body.memory
 	*x = clean
 	exchanges.Put(x)

@@ -31,7 +31,7 @@ func isSwitch(rc *fasthttp.RequestCtx) bool {
 
 // serveSwitch asks the targets for a WebSocket.
 func (h *HTTP) serveSwitch(x *Exchange) error {
-	x.head = append(x.head, "Connection: Upgrade\r\nUpgrade: websocket\r\n"...)
+	x.ask.head = append(x.ask.head, "Connection: Upgrade\r\nUpgrade: websocket\r\n"...)
 	var tunnel *upstream.Tunnel
 	err := x.Plan.Do(h.context(x), func(a *router.Attempt) (err error) {
 		x.drop()

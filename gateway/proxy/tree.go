@@ -38,6 +38,7 @@ type node struct {
 // NewTree builds a tree. The routes are its own from then on.
 func NewTree(routes []*Route) (*Tree, error) {
 	t := &Tree{hosts: map[string]*node{}, below: map[string]*node{}, routes: slices.Clone(routes)}
+	var placed []*Route
 	for _, r := range t.routes {
 		var err error
 		if _, err = r.Match.Check(); err != nil {
@@ -47,9 +48,11 @@ func NewTree(routes []*Route) (*Tree, error) {
 			return nil, err
 		}
 		r.compile()
+		placed = append(placed, r.places()...)
 	}
 	slices.SortStableFunc(t.routes, precedence)
-	for i, r := range t.routes {
+	slices.SortStableFunc(placed, precedence)
+	for i, r := range placed {
 		r.order = i
 		t.root(strings.ToLower(r.Match.Host)).add(r)
 	}
@@ -232,7 +235,7 @@ func (t *Tree) Find(host []byte, path *Path, r *fasthttp.Request) *Route {
 	if t == nil {
 		return nil
 	}
-	s := search{request: r, best: none}
+	s := search{request: r, path: path.Match, best: none}
 	if len(t.hosts)+len(t.below) > 0 {
 		var memory [64]byte
 		name := appendHost(memory[:0], host)
@@ -259,6 +262,7 @@ func (t *Tree) Find(host []byte, path *Path, r *fasthttp.Request) *Route {
 // search is one lookup.
 type search struct {
 	request *fasthttp.Request
+	path    []byte
 	best    int
 	found   *Route
 }
@@ -292,11 +296,20 @@ func (s *search) try(routes []*Route) {
 		if r.order >= s.best {
 			return
 		}
-		if r.Match.conditions() == 0 || r.Match.holds(s.request) {
+		if s.takes(r) {
 			s.best, s.found = r.order, r
 			return
 		}
 	}
+}
+
+// takes tells whether a request is a route's, whose host and path it has.
+func (s *search) takes(r *Route) bool {
+	if r.Match.conditions() == 0 && r.Versions == nil {
+		return true
+	}
+	return (r.Match.holds(s.request) || r.Preflight && isPreflight(s.request) && r.Match.awaits(s.request)) &&
+		(r.Versions == nil || r.takesVersion(s.request, s.path))
 }
 
 // appendHost writes a host's name in lower case, without port and final dot.

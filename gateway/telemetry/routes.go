@@ -10,6 +10,7 @@ import (
 type routeSeries struct {
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
+	versions *prometheus.CounterVec
 }
 
 func newRouteSeries() routeSeries {
@@ -18,6 +19,8 @@ func newRouteSeries() routeSeries {
 			Help: "Requests to routes that ended, by the status of the answer and the error code; code is empty where the backend answered."}, []string{"route", "status", "code"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "sluice_route_duration_seconds",
 			Help: "From a request's arrival to the end of its answer.", Buckets: durationBuckets}, []string{"route"}),
+		versions: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_route_version_requests_total",
+			Help: "Requests to routes with versions, by the version that they are for; unknown is one that there is not."}, []string{"route", "version"}),
 	}
 }
 
@@ -27,12 +30,16 @@ type Route struct {
 	requests *prometheus.CounterVec
 	ok       prometheus.Counter
 	duration prometheus.Observer
+	versions *prometheus.CounterVec
 }
+
+// Version counts a request for a version.
+func (r *Route) Version(version string) { r.versions.WithLabelValues(r.name, version).Inc() }
 
 // Route makes the series of a route, or gives those that it has.
 func (m *Metrics) Route(name string) *Route {
 	return &Route{name: name, requests: m.routes.requests, ok: m.routes.requests.WithLabelValues(name, "200", ""),
-		duration: m.routes.duration.WithLabelValues(name)}
+		duration: m.routes.duration.WithLabelValues(name), versions: m.routes.versions}
 }
 
 // Ended counts a request; code is empty where the backend answered.

@@ -228,6 +228,14 @@ func (b *Builder) Set(key string, v any) bool {
 	return true
 }
 
+// Get is the value of a key that was set; nil: there is none.
+func (b *Builder) Get(key string) any {
+	if i, ok := b.at[key]; ok {
+		return b.members[i].Value
+	}
+	return nil
+}
+
 // Object is what was built so far; it is never nil.
 func (b *Builder) Object() Object {
 	if b.members == nil {

@@ -25,8 +25,12 @@ func (k *checker) routes() {
 			seen[r.Name] = true
 		}
 		k.match(below(path, "match"), &r.Match)
-		k.backend(below(path, "backend"), &r.Backend)
+		k.backend(below(path, "backend"), r)
 		k.routeTerms(path, r)
+		k.versioning(path, r)
+		k.cors(below(path, "cors"), r)
+		k.validate(below(path, "validate"), r)
+		k.transform(below(path, "transform"), r)
 	}
 }
 
@@ -50,18 +54,21 @@ func (k *checker) header(path []string, name, value string) {
 	}
 }
 
-func (k *checker) backend(path []string, b *Backend) {
+func (k *checker) backend(path []string, r *Route) {
+	b := &r.Backend
 	given := 0
-	for _, is := range []bool{b.HTTP != nil, b.Static != nil, b.Redirect != nil} {
+	for _, is := range []bool{b.HTTP != nil, b.Static != nil, b.Redirect != nil, b.Compose != nil} {
 		if is {
 			given++
 		}
 	}
 	switch {
 	case given != 1:
-		k.fault(path, "want one of http, static, redirect")
+		k.fault(path, "want one of http, static, redirect, compose")
 	case b.HTTP != nil:
 		k.httpBackend(below(path, "http"), b.HTTP)
+	case b.Compose != nil:
+		k.compose(below(path, "compose"), r)
 	case b.Static != nil:
 		static := below(path, "static")
 		k.status(below(static, "status"), b.Static.Status, 200, 599)
@@ -157,13 +164,17 @@ func (k *checker) routeTerms(path []string, r *Route) {
 		}
 	}
 	if r.Retry != nil {
-		needsTargets("retry")
+		if r.Backend.Compose == nil {
+			needsTargets("retry")
+		}
 		if r.Retry.Attempts < 1 {
 			k.fault(below(below(path, "retry"), "attempts"), "want at least 1: the first try counts")
 		}
 	}
 	if r.Breaker != nil {
-		needsTargets("breaker")
+		if r.Backend.Compose == nil || r.Breaker.Fallback != nil {
+			needsTargets("breaker")
+		}
 		k.breaker(below(path, "breaker"), &r.Breaker.Breaker)
 		if f := r.Breaker.Fallback; f != nil {
 			k.status(below(below(below(path, "breaker"), "fallback"), "status"), f.Status, 200, 599)

@@ -40,6 +40,9 @@ var fresh = map[reflect.Type]func() any{
 	reflect.TypeFor[Route]():          func() any { return defaultRoute() },
 	reflect.TypeFor[BackendTarget]():  func() any { return BackendTarget{Weight: 1} },
 	reflect.TypeFor[HTTPBackend]():    func() any { return HTTPBackend{Balance: "weighted"} },
+	reflect.TypeFor[RouteCORS]():      func() any { return RouteCORS{MaxAge: 10 * time.Minute} },
+	reflect.TypeFor[RouteCompose]():   func() any { return RouteCompose{Deadline: 10 * time.Second} },
+	reflect.TypeFor[ComposeCall]():    func() any { return ComposeCall{Max: 8 << 20} },
 	reflect.TypeFor[RouteRetry]():     func() any { return DefaultRouteRetry() },
 	reflect.TypeFor[RouteBreaker]():   func() any { return RouteBreaker{Breaker: DefaultBreaker()} },
 	reflect.TypeFor[AdminOIDC]():      func() any { return AdminOIDC{RolesClaim: "groups", TeamClaim: "team"} },
@@ -77,6 +80,9 @@ var short = map[reflect.Type]func(into reflect.Value, text string){
 	},
 	reflect.TypeFor[BackendTarget](): func(into reflect.Value, text string) {
 		into.FieldByName("URL").SetString(text)
+	},
+	reflect.TypeFor[XMLToJSON](): func(into reflect.Value, text string) {
+		into.FieldByName("On").SetString(text)
 	},
 	reflect.TypeFor[WhenSpent](): func(into reflect.Value, text string) {
 		into.FieldByName("Policy").SetString(text)

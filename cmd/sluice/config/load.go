@@ -45,6 +45,7 @@ func Load(path string, environ []string, enabled ...string) (*Config, error) {
 	d.value(nil, l.koanf.Raw(), reflect.ValueOf(c).Elem(), "")
 	c.finish(l.dir)
 	l.clouds(c, d)
+	l.routeFiles(c, d)
 	l.tlsFiles(c, d)
 	check(c, d, enabled)
 	if len(d.faults) > 0 {

@@ -21,6 +21,11 @@ type Route struct {
 	Retry   *RouteRetry   `json:"retry"`   // nil: the next target, where one could not be reached or did not answer
 	Timeout time.Duration `json:"timeout"` // until an answer begins, and between two pieces of it; 0: no bound
 	Breaker *RouteBreaker `json:"breaker"` // nil: not given
+
+	Versioning *RouteVersioning `json:"versioning"` // nil: it has none of its own
+	CORS       *RouteCORS       `json:"cors"`       // nil: nothing is said of other origins
+	Validate   *RouteValidate   `json:"validate"`   // nil: nothing is looked into
+	Transform  *RouteTransform  `json:"transform"`  // nil: what comes goes on as it is
 }
 
 // RouteMatch is what a request must be; what is empty lets all pass.
@@ -30,6 +35,7 @@ type RouteMatch struct {
 	Methods []string          `json:"methods"`
 	Headers map[string]string `json:"headers"` // * is any value
 	Query   map[string]string `json:"query"`   // likewise
+	Version string            `json:"version"`
 }
 
 // Backend is what answers: one of these.
@@ -37,6 +43,7 @@ type Backend struct {
 	HTTP     *HTTPBackend   `json:"http"`
 	Static   *StaticAnswer  `json:"static"`
 	Redirect *RouteRedirect `json:"redirect"`
+	Compose  *RouteCompose  `json:"compose"`
 }
 
 // HTTPBackend is one or several servers.

@@ -24,19 +24,13 @@ var unsupported = []struct{ key, value string }{
 	{key: "telemetry.otlp"},
 	{key: "telemetry.capture_content", value: "true"},
 
-	{key: "routes.*.match.version"},
-	{key: "routes.*.versioning"},
-	{key: "routes.*.backend.compose"},
 	{key: "routes.*.backend.http.health"},
 	{key: "routes.*.backend.http.tls"},
 	{key: "routes.*.backend.http.discover"},
 	{key: "routes.*.limits.throttle"},
 	{key: "routes.*.ips"},
 	{key: "routes.*.cache"},
-	{key: "routes.*.validate"},
-	{key: "routes.*.transform"},
 	{key: "routes.*.waf"},
-	{key: "routes.*.cors"},
 	{key: "routes.*.policies"},
 }
 

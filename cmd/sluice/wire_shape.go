@@ -1,0 +1,164 @@
+package main
+
+import (
+	"cmp"
+	"strings"
+
+	"sluice/cmd/sluice/config"
+	"sluice/gateway/cel"
+	"sluice/gateway/proxy"
+	"sluice/gateway/reshape"
+	"sluice/prompts/ordered"
+	"sluice/router"
+)
+
+// corsStep lets pages of other origins use a route. It comes before sign-in: a
+// preflight carries none.
+func (m *routeBuilder) corsStep(c *config.Route, r *proxy.Route) {
+	o := c.CORS
+	if o == nil {
+		return
+	}
+	rule := proxy.CORS{Origins: o.Origins, Methods: o.Methods, Headers: o.Headers, Expose: o.Expose, Credentials: o.Credentials, MaxAge: o.MaxAge}
+	if len(rule.Methods) == 0 {
+		rule.Methods = c.Match.Methods
+	}
+	r.Preflight = true
+	r.Steps = append(r.Steps, rule.Step())
+}
+
+// transformSteps change what goes to the backend, and what comes back: the last
+// steps before it.
+func (m *routeBuilder) transformSteps(c *config.Route, r *proxy.Route) error {
+	t := c.Transform
+	if t == nil {
+		return nil
+	}
+	if q := t.Response; q != nil {
+		body, err := bodyChange(q.Body, true)
+		if err != nil {
+			return err
+		}
+		change := proxy.Change{Headers: linesOf(q.Headers), Body: body, Compress: q.Compress, Status: map[int]int{}}
+		for from, to := range q.Status {
+			change.Status[int(from)] = int(to)
+		}
+		r.Steps = append(r.Steps, change.Response())
+	}
+	if q := t.Request; q != nil {
+		body, err := bodyChange(q.Body, false)
+		if err != nil {
+			return err
+		}
+		change := proxy.Change{Headers: linesOf(q.Headers), Query: linesOf(q.Query), Path: q.Path, Body: body}
+		r.Steps = append(r.Steps, change.Request())
+	}
+	return nil
+}
+
+func linesOf(l config.LineTransform) proxy.Lines {
+	return proxy.Lines{Set: wanted(l.Set), Add: wanted(l.Add), Remove: l.Remove}
+}
+
+func bodyChange(b *config.BodyTransform, response bool) (*proxy.BodyChange, error) {
+	if b == nil {
+		return nil, nil
+	}
+	change := &proxy.BodyChange{FromXML: b.XMLToJSON.Wanted(), ToXML: b.JSONToXML != "", Root: b.JSONToXML}
+	if b.XMLToJSON != nil {
+		change.Lists = b.XMLToJSON.Lists
+	}
+	var err error
+	if change.Edit, err = editOf(b); err != nil {
+		return nil, err
+	}
+	if b.Expr != "" {
+		change.Expr, err = cel.Compile(b.Expr, cel.Options{Body: true, Response: response, Value: true})
+	}
+	return change, err
+}
+
+func editOf(b *config.BodyTransform) (e reshape.Edit, err error) {
+	if e.Keep, err = reshape.ParsePaths(b.Keep); err != nil {
+		return e, err
+	}
+	if e.Remove, err = reshape.ParsePaths(b.Remove); err != nil {
+		return e, err
+	}
+	for _, from := range sortedKeys(b.Move) {
+		ends, err := reshape.ParsePaths([]string{from, b.Move[from]})
+		if err != nil {
+			return e, err
+		}
+		e.Move = append(e.Move, reshape.Move{From: ends[0], To: ends[1]})
+	}
+	for _, to := range sortedKeys(b.Set) {
+		p, err := reshape.ParsePath(to)
+		if err != nil {
+			return e, err
+		}
+		var value any
+		if text := b.Set[to]; len(text) > 0 {
+			if value, err = ordered.Decode(text); err != nil {
+				return e, err
+			}
+		}
+		e.Set = append(e.Set, reshape.Setting{To: p, Value: value})
+	}
+	return e, nil
+}
+
+// validateStep looks into requests before anything of them is changed.
+func (m *routeBuilder) validateStep(c *config.Route, r *proxy.Route) {
+	if c.Validate == nil {
+		return
+	}
+	schema, contract := c.Validate.Compiled()
+	if schema != nil {
+		r.Steps = append(r.Steps, proxy.ValidateBody(schema))
+		return
+	}
+	o := proxy.Contract{Document: contract, Answers: c.Validate.Response}
+	if h := c.Backend.HTTP; h != nil {
+		o.Strip = strings.TrimRight(h.StripPrefix, "/")
+	}
+	r.Steps = append(r.Steps, o.Step())
+}
+
+// versionsOf are the versions that a route has a part in; nil: none.
+func versionsOf(cfg *config.Config, c *config.Route) *proxy.Versions {
+	v, known := cfg.VersioningOf(c)
+	if v == nil {
+		return nil
+	}
+	names := map[string]string{"header": "X-API-Version", "query": "version", "accept": "version"}
+	o := &proxy.Versions{By: v.By, Name: cmp.Or(v.Name, names[v.By]), Known: known, Default: v.Default, Reject: v.Unknown != "default", Keep: v.Keep,
+		Each: map[string]proxy.Version{}}
+	for version, e := range v.Versions {
+		o.Each[version] = proxy.Version{Deprecated: e.Deprecated, Sunset: e.Sunset, Link: e.Link}
+	}
+	return o
+}
+
+// compose makes a backend of several calls, each with a target and a breaker of
+// its own.
+func (m *routeBuilder) compose(c *config.Route) (*proxy.Compose, error) {
+	o, _, err := c.Backend.Compose.Options(c.Name)
+	if err != nil {
+		return nil, err
+	}
+	o.Registry, o.Retry = m.reg, router.Retry{Attempts: 1, On: unasked, Budget: 0.2}
+	if r := c.Retry; r != nil {
+		o.Retry = router.Retry{Attempts: int(r.Attempts), Backoff: r.Backoff, Budget: r.Budget}
+	}
+	if c.Breaker != nil {
+		o.Breaker = breakerOf(&c.Breaker.Breaker)
+	}
+	for i := range o.Calls {
+		base, _ := o.Calls[i].Base()
+		if o.Calls[i].Client, err = m.client(base, c.Backend.Compose.Deadline); err != nil {
+			return nil, err
+		}
+	}
+	return proxy.NewCompose(o)
+}
