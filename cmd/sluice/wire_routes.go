@@ -20,16 +20,18 @@ import (
 type standingRoutes struct {
 	clients  map[string]*upstream.Client
 	limiters map[string]*limit.Limiter
+	guesses  map[string]*limit.Guesses
 }
 
 // routes builds the routes of a configuration, and what they keep. Nothing that
 // is in force changes.
 func (b *builder) routes(s *server, cfg *config.Config, reg *router.Registry) (*proxy.Tree, standingRoutes, error) {
-	keep := standingRoutes{map[string]*upstream.Client{}, map[string]*limit.Limiter{}}
+	keep := standingRoutes{map[string]*upstream.Client{}, map[string]*limit.Limiter{}, map[string]*limit.Guesses{}}
+	m := routeBuilder{reg: reg, old: b.standing, keep: keep}
+	m.signIns = m.guesses("", cfg.Server.Failures)
 	if len(cfg.Routes) == 0 {
 		return nil, keep, nil
 	}
-	m := routeBuilder{reg: reg, old: b.standing, keep: keep}
 	var list []*proxy.Route
 	for i := range cfg.Routes {
 		r, err := m.route(&cfg.Routes[i])
@@ -57,15 +59,17 @@ func (b *builder) keepRoutes(keep standingRoutes) {
 type routeBuilder struct {
 	reg       *router.Registry
 	old, keep standingRoutes
+	signIns   *limit.Guesses // at all routes, and everywhere else; nil: they are not counted
 }
 
 func (m *routeBuilder) route(c *config.Route) (*proxy.Route, error) {
 	r := &proxy.Route{Name: c.Name, Match: proxy.Match{Host: c.Match.Host, Path: c.Match.Path, Methods: c.Match.Methods,
 		Headers: wanted(c.Match.Headers), Query: wanted(c.Match.Query)}}
+	r.Steps = m.protect(c)
 	if c.Auth != nil { // key is all that can be required so far
 		r.Steps = append(r.Steps, proxy.RequireKey())
 	}
-	if c.Limits != nil {
+	if c.Limits != nil && (c.Limits.Rate.Requests > 0 || c.Limits.Parallel > 0) {
 		r.Steps = append(r.Steps, m.rate(c))
 	}
 	var err error
@@ -92,6 +96,12 @@ func wanted(m map[string]string) []proxy.Condition {
 // limits are the same.
 func (m *routeBuilder) rate(c *config.Route) proxy.Step {
 	l := limit.Limit{Requests: c.Limits.Rate.Requests, Per: c.Limits.Rate.Per, Burst: c.Limits.Burst, Parallel: c.Limits.Parallel}
+	throttle := ""
+	if t := c.Limits.Throttle; t != nil {
+		l.Throttle = &limit.Throttle{After: t.After, Delay: cmp.Or(t.Delay, l.Per/time.Duration(l.Requests)), Queue: t.Queue}
+		throttle = fmt.Sprint(*l.Throttle)
+		l.Throttle.Delay = max(l.Throttle.Delay, 1)
+	}
 	per := c.Limits.Per
 	switch {
 	case per == "" && c.Auth != nil:
@@ -99,7 +109,7 @@ func (m *routeBuilder) rate(c *config.Route) proxy.Step {
 	case per == "":
 		per = "ip"
 	}
-	made := fmt.Sprint(c.Name, l, per)
+	made := fmt.Sprint(c.Name, l.Requests, l.Per, l.Burst, l.Parallel, throttle, per)
 	limiter := m.old.limiters[made]
 	if limiter == nil {
 		limiter = limit.New(l)

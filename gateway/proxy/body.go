@@ -24,6 +24,7 @@ type body struct {
 	from   io.Reader // nil: there is no stream
 	size   int64     // of the stream; -1: not known
 	read   int64
+	waited time.Duration // for what was read
 }
 
 // takeBody readies the body to be sent on.
@@ -63,12 +64,17 @@ func ErrTooLarge(limit int64) *schema.Error {
 // Read gives the body as it comes, within the bounds of Origin. The errors are
 // the caller's: no target is to blame for them, and none is asked again.
 func (x *Exchange) Read(p []byte) (int, error) {
+	now := time.Now()
 	if idle := x.From.Idle; idle > 0 {
-		if err := x.RC.Conn().SetReadDeadline(time.Now().Add(idle)); err != nil {
+		if x.From.Rate > 0 {
+			idle = min(idle, idle+time.Duration(x.body.read/x.From.Rate)*time.Second-x.body.waited)
+		}
+		if err := x.RC.Conn().SetReadDeadline(now.Add(max(idle, time.Millisecond))); err != nil {
 			return 0, CutShort(err)
 		}
 	}
 	n, err := x.body.from.Read(p)
+	x.body.waited += time.Since(now)
 	if x.body.read += int64(n); x.From.Body > 0 && x.body.read > x.From.Body {
 		return 0, ErrTooLarge(x.From.Body)
 	}

@@ -10,6 +10,12 @@ import (
 type routeSeries struct {
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
+	suspects *prometheus.CounterVec
+	refused  prometheus.Counter // connections
+}
+
+func (s routeSeries) all() []prometheus.Collector {
+	return []prometheus.Collector{s.requests, s.duration, s.suspects, s.refused}
 }
 
 func newRouteSeries() routeSeries {
@@ -18,6 +24,10 @@ func newRouteSeries() routeSeries {
 			Help: "Requests to routes that ended, by the status of the answer and the error code; code is empty where the backend answered."}, []string{"route", "status", "code"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "sluice_route_duration_seconds",
 			Help: "From a request's arrival to the end of its answer.", Buckets: durationBuckets}, []string{"route"}),
+		suspects: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_waf_requests_total",
+			Help: "Requests in which the rules of a route's firewall found an attack, by what became of them: block or detect."}, []string{"route", "mode"}),
+		refused: prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_connections_refused_total",
+			Help: "Connections that were one more than their address may have open."}),
 	}
 }
 
@@ -27,13 +37,25 @@ type Route struct {
 	requests *prometheus.CounterVec
 	ok       prometheus.Counter
 	duration prometheus.Observer
+	suspects *prometheus.CounterVec
 }
 
 // Route makes the series of a route, or gives those that it has.
 func (m *Metrics) Route(name string) *Route {
 	return &Route{name: name, requests: m.routes.requests, ok: m.routes.requests.WithLabelValues(name, "200", ""),
-		duration: m.routes.duration.WithLabelValues(name)}
+		duration: m.routes.duration.WithLabelValues(name), suspects: m.routes.suspects}
 }
+
+// Suspect counts a request in which the firewall found an attack; mode is what
+// it does then. A nil Route counts nothing.
+func (r *Route) Suspect(mode string) {
+	if r != nil {
+		r.suspects.WithLabelValues(r.name, mode).Inc()
+	}
+}
+
+// ConnectionRefused counts a connection that was closed at once.
+func (m *Metrics) ConnectionRefused() { m.routes.refused.Inc() }
 
 // Ended counts a request; code is empty where the backend answered.
 func (r *Route) Ended(status int, code string, took time.Duration) {

@@ -21,6 +21,7 @@ type Route struct {
 	Retry   *RouteRetry   `json:"retry"`   // nil: the next target, where one could not be reached or did not answer
 	Timeout time.Duration `json:"timeout"` // until an answer begins, and between two pieces of it; 0: no bound
 	Breaker *RouteBreaker `json:"breaker"` // nil: not given
+	IPs     *RouteIPs     `json:"ips"`     // nil: from anywhere
 }
 
 // RouteMatch is what a request must be; what is empty lets all pass.
@@ -85,6 +86,9 @@ type RouteLimits struct {
 	Per      string `json:"per"` // key, ip, team, header:X or route; empty: key where one is required, else ip
 	Burst    int64  `json:"burst"`
 	Parallel int64  `json:"parallel"`
+
+	Throttle *RouteThrottle `json:"throttle"` // nil: what is too much is refused at once
+	Failures Rate           `json:"failures"` // answers of 401 to one address, or about one account; zero: any number
 }
 
 // Rate is so many requests in any stretch of a time.
@@ -93,8 +97,12 @@ type Rate struct {
 	Per      time.Duration
 }
 
-// UnmarshalText reads 100/1m, or 100/m.
+// UnmarshalText reads 100/1m, or 100/m, or none.
 func (r *Rate) UnmarshalText(text []byte) error {
+	if string(text) == "none" {
+		*r = Rate{}
+		return nil
+	}
 	count, per, _ := strings.Cut(string(text), "/")
 	n, err := strconv.ParseInt(count, 10, 64)
 	if per != "" && (per[0] < '0' || per[0] > '9') {
