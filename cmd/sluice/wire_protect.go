@@ -8,6 +8,7 @@ import (
 	"sluice/cmd/sluice/config"
 	"sluice/gateway/limit"
 	"sluice/gateway/proxy"
+	"sluice/gateway/waf"
 )
 
 // protect is the steps that come before a caller is known.
@@ -28,6 +29,19 @@ func (m *routeBuilder) protect(c *config.Route) []proxy.Step {
 // isPassword tells whether what a route requires can be guessed.
 func isPassword(way string) bool {
 	return strings.HasPrefix(way, "basic:")
+}
+
+// firewall is the step that looks for attacks.
+func (m *routeBuilder) firewall(c *config.RouteWAF) (proxy.Step, error) {
+	o := waf.Options{Paranoia: int(c.Paranoia)}
+	for _, id := range c.Exclude {
+		o.Exclude = append(o.Exclude, int(id))
+	}
+	rules, err := waf.New(o)
+	if err != nil {
+		return nil, err
+	}
+	return proxy.Firewall(proxy.FirewallOptions{Rules: rules, Block: c.Mode == "block", Body: int64(c.Body), Log: m.log}), nil
 }
 
 // guessesKey names what counts wrong credentials: a route's own, or everybody's.

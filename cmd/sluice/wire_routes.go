@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -27,7 +28,7 @@ type standingRoutes struct {
 // is in force changes.
 func (b *builder) routes(s *server, cfg *config.Config, reg *router.Registry) (*proxy.Tree, standingRoutes, error) {
 	keep := standingRoutes{map[string]*upstream.Client{}, map[string]*limit.Limiter{}, map[string]*limit.Guesses{}}
-	m := routeBuilder{reg: reg, old: b.standing, keep: keep}
+	m := routeBuilder{log: s.log, reg: reg, old: b.standing, keep: keep}
 	m.signIns = m.guesses("", cfg.Server.Failures)
 	if len(cfg.Routes) == 0 {
 		return nil, keep, nil
@@ -57,6 +58,7 @@ func (b *builder) keepRoutes(keep standingRoutes) {
 }
 
 type routeBuilder struct {
+	log       *slog.Logger
 	reg       *router.Registry
 	old, keep standingRoutes
 	signIns   *limit.Guesses // at all routes, and everywhere else; nil: they are not counted
@@ -65,6 +67,7 @@ type routeBuilder struct {
 func (m *routeBuilder) route(c *config.Route) (*proxy.Route, error) {
 	r := &proxy.Route{Name: c.Name, Match: proxy.Match{Host: c.Match.Host, Path: c.Match.Path, Methods: c.Match.Methods,
 		Headers: wanted(c.Match.Headers), Query: wanted(c.Match.Query)}}
+	var err error
 	r.Steps = m.protect(c)
 	if c.Auth != nil { // key is all that can be required so far
 		r.Steps = append(r.Steps, proxy.RequireKey())
@@ -72,7 +75,13 @@ func (m *routeBuilder) route(c *config.Route) (*proxy.Route, error) {
 	if c.Limits != nil && (c.Limits.Rate.Requests > 0 || c.Limits.Parallel > 0) {
 		r.Steps = append(r.Steps, m.rate(c))
 	}
-	var err error
+	if c.WAF != nil {
+		step, err := m.firewall(c.WAF)
+		if err != nil {
+			return nil, fmt.Errorf("waf: %w", err)
+		}
+		r.Steps = append(r.Steps, step)
+	}
 	switch b := c.Backend; {
 	case b.Static != nil:
 		r.Backend = &proxy.Static{Status: int(cmp.Or(b.Static.Status, 200)), Headers: wanted(b.Static.Headers), Body: b.Static.Body}

@@ -20,6 +20,7 @@ const keptBody = 64 << 10
 type body struct {
 	memory []byte    // of kept
 	kept   []byte    // all of it; nil with a stream, or if there is none
+	ahead  []byte    // of the stream: what was read before it was asked for
 	piece  [1][]byte // kept, as it is sent
 	from   io.Reader // nil: there is no stream
 	size   int64     // of the stream; -1: not known
@@ -55,6 +56,32 @@ func (x *Exchange) takeBody() error {
 	return nil
 }
 
+// peekBody is the beginning of the body, up to n bytes, for steps that look into
+// it; it is still to be read. Cut tells that there is more.
+func (x *Exchange) peekBody(n int64) (begin []byte, cut bool, err error) {
+	b, r := &x.body, &x.RC.Request
+	stream, size := r.BodyStream(), int64(r.Header.ContentLength())
+	switch {
+	case b.kept != nil, stream == nil:
+		begin = b.kept
+		if begin == nil {
+			begin = r.Body()
+		}
+		return begin[:min(int64(len(begin)), n)], int64(len(begin)) > n, nil
+	case x.From.Body > 0 && size > x.From.Body:
+		return nil, false, ErrTooLarge(x.From.Body)
+	case b.ahead == nil:
+		b.from, b.size = stream, size
+		begin = make([]byte, n)
+		got, err := io.ReadFull(x, begin)
+		if err != nil && err != io.ErrUnexpectedEOF && err != io.EOF {
+			return nil, false, CutShort(err)
+		}
+		b.ahead, b.read = begin[:got], 0
+	}
+	return b.ahead, int64(len(b.ahead)) >= n, nil
+}
+
 // ErrTooLarge is the fault of a body of more bytes than limit.
 func ErrTooLarge(limit int64) *schema.Error {
 	return &schema.Error{Code: schema.CodeTooLarge, Status: fasthttp.StatusRequestEntityTooLarge, Origin: schema.OriginGateway,
@@ -64,6 +91,11 @@ func ErrTooLarge(limit int64) *schema.Error {
 // Read gives the body as it comes, within the bounds of Origin. The errors are
 // the caller's: no target is to blame for them, and none is asked again.
 func (x *Exchange) Read(p []byte) (int, error) {
+	if n := copy(p, x.body.ahead); n > 0 {
+		x.body.ahead = x.body.ahead[n:]
+		x.body.read += int64(n)
+		return n, nil
+	}
 	now := time.Now()
 	if idle := x.From.Idle; idle > 0 {
 		if x.From.Rate > 0 {

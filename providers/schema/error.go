@@ -37,6 +37,7 @@ const (
 	CodeHedgeLost         Code = "hedge_lost" // of an attempt: another of the call answered first
 	CodeInternal          Code = "internal_error"
 	CodeConflict          Code = "conflict"
+	CodeRequestBlocked    Code = "request_blocked" // by a route's firewall
 )
 
 // Origin says who is at the root of an error.

@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/netip"
+	"strconv"
 	"time"
 )
 
@@ -31,9 +32,44 @@ func (k *checker) throttle(path []string, l *RouteLimits) {
 	}
 }
 
+// RouteWAF looks for attacks in requests.
+type RouteWAF struct {
+	Rules    string  `json:"rules" enum:"owasp-crs"`
+	Paranoia int64   `json:"paranoia"` // from 1 to 4
+	Mode     string  `json:"mode" enum:"block,detect"`
+	Exclude  []int64 `json:"exclude"` // ids of rules that are left out
+	Body     Size    `json:"body"`    // how much of a body is looked into; 0: none
+}
+
+func defaultRouteWAF() RouteWAF {
+	return RouteWAF{Rules: "owasp-crs", Paranoia: 1, Mode: "block", Body: 16 << 10}
+}
+
+// mostWAFBody bounds waf.body: to look into a KiB takes milliseconds.
+const mostWAFBody = 1 << 20
+
+func (k *checker) waf(path []string, w *RouteWAF) {
+	if w == nil {
+		return
+	}
+	path = below(path, "waf")
+	if w.Paranoia < 1 || w.Paranoia > 4 {
+		k.fault(below(path, "paranoia"), "want a level from 1 to 4")
+	}
+	if w.Body > mostWAFBody {
+		k.fault(below(path, "body"), "want at most 1MiB: to look into a KiB takes milliseconds")
+	}
+	for i, id := range w.Exclude {
+		if id < 910_000 || id > 949_999 {
+			k.fault(below(below(path, "exclude"), strconv.Itoa(i)), "want the id of a rule for requests, such as 942100")
+		}
+	}
+}
+
 // protection checks what keeps callers off a route.
 func (k *checker) protection(path []string, r *Route) {
 	if r.IPs != nil && len(r.IPs.Allow)+len(r.IPs.Deny) == 0 {
 		k.fault(below(path, "ips"), "want allow or deny")
 	}
+	k.waf(path, r.WAF)
 }

@@ -22,6 +22,7 @@ type Route struct {
 	Timeout time.Duration `json:"timeout"` // until an answer begins, and between two pieces of it; 0: no bound
 	Breaker *RouteBreaker `json:"breaker"` // nil: not given
 	IPs     *RouteIPs     `json:"ips"`     // nil: from anywhere
+	WAF     *RouteWAF     `json:"waf"`     // nil: nobody looks for attacks
 }
 
 // RouteMatch is what a request must be; what is empty lets all pass.

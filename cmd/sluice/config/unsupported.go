@@ -48,7 +48,6 @@ var unsupported = []struct{ key, value string }{
 	{key: "routes.*.cache"},
 	{key: "routes.*.validate"},
 	{key: "routes.*.transform"},
-	{key: "routes.*.waf"},
 	{key: "routes.*.cors"},
 	{key: "routes.*.policies"},
 }

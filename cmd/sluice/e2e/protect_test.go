@@ -65,6 +65,9 @@ func TestRouteProtectionChecked(t *testing.T) {
 		`limits: {rate: 5/1s, throttle: {after: 9, queue: 2}}`: "routes[0].limits.throttle.after: want at most the rate's 5: more than that is refused",
 		`limits: {rate: 5/1s, throttle: {after: 3}}`:           "routes[0].limits.throttle.queue: is needed: how many may wait",
 		`limits: {parallel: 5, throttle: {queue: 3}}`:          "routes[0].limits.throttle: want a rate too",
+		`waf: {paranoia: 5}`:                                   "routes[0].waf.paranoia: want a level from 1 to 4",
+		`waf: {mode: watch}`:                                   `routes[0].waf.mode: want one of block, detect, not "watch"`,
+		`waf: {exclude: [942100, 7]}`:                          "routes[0].waf.exclude[1]: want the id of a rule for requests, such as 942100",
 		`limits: {failures: x}`:                                `routes[0].limits.failures: want requests and a time such as 100/1m, not "x"`,
 	} {
 		g.configure(head + "routes:\n  - name: r\n    match: {path: /r}\n    backend: {static: {body: x}}\n    " + fault + "\n" + team)
