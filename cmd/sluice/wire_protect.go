@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -42,6 +44,19 @@ func (m *routeBuilder) firewall(c *config.RouteWAF) (proxy.Step, error) {
 		return nil, err
 	}
 	return proxy.Firewall(proxy.FirewallOptions{Rules: rules, Block: c.Mode == "block", Body: int64(c.Body), Log: m.log}), nil
+}
+
+// policies are the steps of a route's own rules.
+func (m *routeBuilder) policies(list []config.RoutePolicy) []proxy.Step {
+	var steps []proxy.Step
+	for i := range list {
+		if p := &list[i]; p.CEL != "" {
+			steps = append(steps, proxy.Rule(p.Program(), int(cmp.Or(p.Else, 403))))
+		} else {
+			steps = append(steps, proxy.Module(proxy.ModuleOptions{Policy: p.Module(), Config: []byte(p.Config), Name: filepath.Base(p.WASM), Log: m.log}))
+		}
+	}
+	return steps
 }
 
 // guessesKey names what counts wrong credentials: a route's own, or everybody's.

@@ -82,6 +82,7 @@ func (m *routeBuilder) route(c *config.Route) (*proxy.Route, error) {
 		}
 		r.Steps = append(r.Steps, step)
 	}
+	r.Steps = append(r.Steps, m.policies(c.Policies)...)
 	switch b := c.Backend; {
 	case b.Static != nil:
 		r.Backend = &proxy.Static{Status: int(cmp.Or(b.Static.Status, 200)), Headers: wanted(b.Static.Headers), Body: b.Static.Body}

@@ -45,6 +45,7 @@ func Load(path string, environ []string, enabled ...string) (*Config, error) {
 	d.value(nil, l.koanf.Raw(), reflect.ValueOf(c).Elem(), "")
 	c.finish(l.dir)
 	l.clouds(c, d)
+	l.policies(c, d)
 	check(c, d, enabled)
 	if len(d.faults) > 0 {
 		return nil, d.faults.sorted()

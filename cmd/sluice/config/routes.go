@@ -23,6 +23,8 @@ type Route struct {
 	Breaker *RouteBreaker `json:"breaker"` // nil: not given
 	IPs     *RouteIPs     `json:"ips"`     // nil: from anywhere
 	WAF     *RouteWAF     `json:"waf"`     // nil: nobody looks for attacks
+
+	Policies []RoutePolicy `json:"policies"` // in their order
 }
 
 // RouteMatch is what a request must be; what is empty lets all pass.

@@ -49,7 +49,6 @@ var unsupported = []struct{ key, value string }{
 	{key: "routes.*.validate"},
 	{key: "routes.*.transform"},
 	{key: "routes.*.cors"},
-	{key: "routes.*.policies"},
 }
 
 // refused says what of a path and its value is not built yet; empty: nothing. A
