@@ -19,7 +19,9 @@ const knownFor = 24 * time.Hour
 
 // NewGuesses lets so many wrong credentials pass in any stretch of per.
 func NewGuesses(most int64, per time.Duration) *Guesses {
-	return &Guesses{failed: New(Limit{Requests: most, Per: per}), known: New(Limit{Requests: 1, Per: knownFor})}
+	g := &Guesses{failed: New(Limit{Requests: most, Per: per}), known: New(Limit{Requests: 1, Per: knownFor})}
+	g.failed.most, g.known.most = fewSubjects, fewSubjects // 12 MiB each, whoever attacks
+	return g
 }
 
 // Attempt is somebody who signs in.

@@ -19,6 +19,7 @@ const (
 	shards = 64
 	// mostSubjects bounds those of a shard: callers choose what tells them apart.
 	mostSubjects = 4096
+	fewSubjects  = 512
 	slots        = 60 // of a window; one more is kept, which is partly outside
 )
 
@@ -27,6 +28,7 @@ type Limiter struct {
 	Limit
 	seed   maphash.Seed
 	width  int64 // of a slot, in nanoseconds
+	most   int   // subjects of a shard
 	shards [shards]shard
 }
 
@@ -51,7 +53,7 @@ type Subject struct {
 
 // New makes a limiter.
 func New(l Limit) *Limiter {
-	made := &Limiter{Limit: l, seed: maphash.MakeSeed(), width: max(int64(l.Per)/slots, 1)}
+	made := &Limiter{Limit: l, seed: maphash.MakeSeed(), width: max(int64(l.Per)/slots, 1), most: mostSubjects}
 	for i := range made.shards {
 		made.shards[i].subjects = map[uint64]*Subject{}
 	}
@@ -82,7 +84,7 @@ func (l *Limiter) Take(name []byte, now time.Time) Verdict {
 	defer sh.mu.Unlock()
 	s := sh.subjects[key]
 	if s == nil {
-		if len(sh.subjects) >= mostSubjects {
+		if len(sh.subjects) >= l.most {
 			sh.forget(l, at)
 		}
 		s = &Subject{shard: sh, saved: float64(l.Burst), last: at, head: at / l.width}
@@ -185,7 +187,7 @@ func (sh *shard) forget(l *Limiter, at int64) {
 		}
 	}
 	for key, s := range sh.subjects {
-		if len(sh.subjects) < mostSubjects*3/4 {
+		if len(sh.subjects) < l.most*3/4 {
 			return
 		}
 		if s.idle() {

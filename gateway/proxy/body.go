@@ -21,6 +21,7 @@ type body struct {
 	memory []byte    // of kept
 	kept   []byte    // all of it; nil with a stream, or if there is none
 	ahead  []byte    // of the stream: what was read before it was asked for
+	looked int64     // up to where
 	piece  [1][]byte // kept, as it is sent
 	from   io.Reader // nil: there is no stream
 	size   int64     // of the stream; -1: not known
@@ -61,25 +62,39 @@ func (x *Exchange) takeBody() error {
 func (x *Exchange) peekBody(n int64) (begin []byte, cut bool, err error) {
 	b, r := &x.body, &x.RC.Request
 	stream, size := r.BodyStream(), int64(r.Header.ContentLength())
+	begin = b.kept
 	switch {
-	case b.kept != nil, stream == nil:
-		begin = b.kept
-		if begin == nil {
-			begin = r.Body()
-		}
-		return begin[:min(int64(len(begin)), n)], int64(len(begin)) > n, nil
+	case b.kept != nil:
+	case stream == nil:
+		begin = r.Body()
 	case x.From.Body > 0 && size > x.From.Body:
 		return nil, false, ErrTooLarge(x.From.Body)
-	case b.ahead == nil:
+	default:
 		b.from, b.size = stream, size
-		begin = make([]byte, n)
-		got, err := io.ReadFull(x, begin)
-		if err != nil && err != io.ErrUnexpectedEOF && err != io.EOF {
-			return nil, false, CutShort(err)
+		if err := x.readAhead(n); err != nil {
+			return nil, false, err
 		}
-		b.ahead, b.read = begin[:got], 0
+		begin = b.ahead
 	}
-	return b.ahead, int64(len(b.ahead)) >= n, nil
+	return begin[:min(int64(len(begin)), n)], int64(len(begin)) > n, nil
+}
+
+// readAhead reads the first n bytes of the stream and one more, which tells that
+// there are more, unless an earlier look has them or knows that there are none.
+func (x *Exchange) readAhead(n int64) error {
+	b := &x.body
+	if n <= b.looked || b.looked > 0 && int64(len(b.ahead)) <= b.looked {
+		return nil
+	}
+	had := len(b.ahead)
+	grown := append(make([]byte, 0, n+1), b.ahead...)[:n+1]
+	b.ahead, b.read = nil, int64(had)
+	got, err := io.ReadFull(x, grown[had:])
+	if err != nil && !(err == io.EOF || err == io.ErrUnexpectedEOF && (b.size < 0 || b.read == b.size)) {
+		return CutShort(err)
+	}
+	b.ahead, b.read, b.looked = grown[:had+got], 0, n
+	return nil
 }
 
 // ErrTooLarge is the fault of a body of more bytes than limit.
