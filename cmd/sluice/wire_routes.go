@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sluice/cmd/sluice/config"
+	"sluice/gateway"
 	"sluice/gateway/admin"
 	"sluice/gateway/limit"
 	"sluice/gateway/proxy"
@@ -22,17 +23,23 @@ type standingRoutes struct {
 	clients  map[string]*upstream.Client
 	limiters map[string]*limit.Limiter
 	guesses  map[string]*limit.Guesses
+	auth     standingAuth
 }
 
 // routes builds the routes of a configuration, and what they keep. Nothing that
 // is in force changes.
 func (b *builder) routes(s *server, cfg *config.Config, reg *router.Registry) (*proxy.Tree, standingRoutes, error) {
-	keep := standingRoutes{map[string]*upstream.Client{}, map[string]*limit.Limiter{}, map[string]*limit.Guesses{}}
+	keep := standingRoutes{clients: map[string]*upstream.Client{}, limiters: map[string]*limit.Limiter{}, guesses: map[string]*limit.Guesses{}}
 	m := routeBuilder{log: s.log, reg: reg, old: b.standing, keep: keep}
 	m.signIns = m.guesses("", cfg.Server.Failures)
 	if len(cfg.Routes) == 0 {
 		return nil, keep, nil
 	}
+	signIn, err := newSignIn(cfg, b.standing.auth)
+	if err != nil {
+		return nil, keep, err
+	}
+	keep.auth, m.signIn = signIn.keep, signIn
 	var list []*proxy.Route
 	for i := range cfg.Routes {
 		r, err := m.route(&cfg.Routes[i])
@@ -62,6 +69,7 @@ type routeBuilder struct {
 	reg       *router.Registry
 	old, keep standingRoutes
 	signIns   *limit.Guesses // at all routes, and everywhere else; nil: they are not counted
+	signIn    *signIn
 }
 
 func (m *routeBuilder) route(c *config.Route) (*proxy.Route, error) {
@@ -69,8 +77,10 @@ func (m *routeBuilder) route(c *config.Route) (*proxy.Route, error) {
 		Headers: wanted(c.Match.Headers), Query: wanted(c.Match.Query)}}
 	var err error
 	r.Steps = m.protect(c)
-	if c.Auth != nil { // key is all that can be required so far
-		r.Steps = append(r.Steps, proxy.RequireKey())
+	if c.Auth != nil {
+		if err := m.signIn.of(r, c.Auth); err != nil {
+			return nil, err
+		}
 	}
 	if c.Limits != nil && (c.Limits.Rate.Requests > 0 || c.Limits.Parallel > 0) {
 		r.Steps = append(r.Steps, m.rate(c))
@@ -240,15 +250,22 @@ func routesShown(v *view, now time.Time) []admin.Route {
 // explainRoute tells which route a request would go to, and what it would
 // choose among.
 func (s *server) explainRoute(q admin.RouteQuery) (admin.RouteExplanation, error) {
-	r, path, err := s.gateway.Snapshot().FindRoute(q.Method, q.Host, q.Path)
+	f, err := s.gateway.Snapshot().Foresee(gateway.Supposed{Method: q.Method, Host: q.Host, Target: q.Path, IP: q.IP, At: q.At,
+		Caller: proxy.Caller{ID: "supposed", Team: q.Team, User: q.User, Roles: list(q.Roles), Scopes: list(q.Scopes)}})
 	if err != nil {
 		return admin.RouteExplanation{}, schema.Invalid("path", "%v", err)
 	}
-	e := admin.RouteExplanation{Path: path, Explanation: router.Explanation{Candidates: []router.Weighed{}, Attempts: []router.Result{}}}
+	r := f.Route
+	e := admin.RouteExplanation{Path: f.Path, Explanation: router.Explanation{Candidates: []router.Weighed{}, Attempts: []router.Result{}}}
 	if r == nil {
 		return e, nil
 	}
 	e.Route, e.Backend = r.Name, r.Backend.Kind()
+	if d := f.Decision; d != nil {
+		i := slices.IndexFunc(s.build.view().cfg.Routes, func(c config.Route) bool { return c.Name == r.Name })
+		a := s.build.view().cfg.Routes[i].Auth
+		e.Permission = &admin.RoutePermission{Require: a.Require, All: a.All, Allowed: d.Allowed, Rule: d.Rule, Why: d.Why}
+	}
 	if h, ok := r.Backend.(*proxy.HTTP); ok {
 		p := router.Plan{Route: h.Route()}
 		e.Explanation = p.Preview()

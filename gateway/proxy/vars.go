@@ -6,6 +6,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"sluice/gateway/auth"
 	"sluice/gateway/cel"
 )
 
@@ -14,10 +15,13 @@ import (
 func (x *Exchange) Vars() *cel.Vars {
 	c := &x.Caller
 	v := &cel.Vars{
-		Caller: cel.Caller{Team: c.Team, Key: c.Key, User: c.User, IP: x.IP},
+		Caller: cel.Caller{Team: c.Team, Key: c.Key, User: c.User, Roles: c.Roles, Scopes: c.Scopes, Claims: c.Claims, IP: x.IP},
 		Request: cel.Request{Method: x.Method, Path: string(x.Path.Match), Host: string(appendHost(nil, x.RC.Host())),
 			Headers: headersOf{&x.RC.Request.Header}, Query: queryOf{x.RC.QueryArgs()}, Params: paramsOf{x}},
 		Now: x.Now,
+	}
+	if x.From.TLS {
+		v.Caller.Cert = auth.Presented(x.RC.TLSConnectionState())
 	}
 	return v
 }

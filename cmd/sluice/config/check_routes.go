@@ -134,8 +134,8 @@ func isSubject(text string, words, kinds []string) bool {
 
 // routeTerms checks what stands beside match and backend.
 func (k *checker) routeTerms(path []string, r *Route) {
-	if r.Auth != nil && len(r.Auth.Require) == 0 {
-		k.fault(below(below(path, "auth"), "require"), "is needed: who may use the route")
+	if r.Auth != nil {
+		k.routeAuth(below(path, "auth"), r.Auth)
 	}
 	if l := r.Limits; l != nil {
 		limits := below(path, "limits")
