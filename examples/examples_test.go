@@ -5,6 +5,8 @@ import (
 	"math/big"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -237,5 +239,20 @@ func TestServices(t *testing.T) {
 	}
 	if statuses[502] == 0 || statuses[503] == 0 || len(statuses) != 2 {
 		t.Errorf("with the shop gone: %v", statuses)
+	}
+}
+
+func TestPolicies(t *testing.T) {
+	g := prepare(t, "policies")
+	module := exec.Command("go", "build", "-buildmode=c-shared", "-o", filepath.Join(g.dir, "plans.wasm"), "./policies/plans")
+	module.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm")
+	if said, err := module.CombinedOutput(); err != nil {
+		t.Fatalf("cannot make the module: %v\n%s", err, said)
+	}
+	g.serve()
+	for n, want := range []int{200, 404, 402} {
+		if a := g.shownIn("policies", n); a.status != want {
+			t.Errorf("command %d: %d %v %s", n, a.status, a.header, a.body)
+		}
 	}
 }

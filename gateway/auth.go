@@ -117,13 +117,25 @@ func (c *Call) callerIP() string {
 		hops = append(hops, strings.Split(string(line), ",")...)
 	}
 	for i := len(hops) - 1; i >= 0 && containsAddr(trusted, addr); i-- {
-		next, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
+		next, err := hopAddr(strings.TrimSpace(hops[i]))
 		if err != nil {
 			break
 		}
-		addr = next.Unmap()
+		addr = next.Unmap().WithZone("")
 	}
 	return addr.String()
+}
+
+// hopAddr is the address of a hop, to which some proxies add its port.
+func hopAddr(text string) (netip.Addr, error) {
+	a, err := netip.ParseAddr(text)
+	if err != nil {
+		var hop netip.AddrPort
+		if hop, err = netip.ParseAddrPort(text); err == nil {
+			a = hop.Addr()
+		}
+	}
+	return a, err
 }
 
 // peer is the address of the connection, and whether it is a proxy that is

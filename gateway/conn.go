@@ -3,6 +3,7 @@ package gateway
 import (
 	"crypto/tls"
 	"net"
+	"net/netip"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -17,23 +18,34 @@ const (
 	writePiece = 256 << 10
 )
 
-// callerListener accepts connections on which no write waits for ever.
-type callerListener struct{ net.Listener }
+// callerListener accepts connections on which no write waits for ever, and no
+// more of one address than it may have.
+type callerListener struct {
+	net.Listener
+	g *Gateway
+}
 
 // Accept waits for the next connection.
 func (l callerListener) Accept() (net.Conn, error) {
-	conn, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		c := &callerConn{Conn: conn, stall: stallTimeout, g: l.g}
+		tcp, ok := conn.RemoteAddr().(*net.TCPAddr)
+		if !ok {
+			return c, nil
+		}
+		peer := tcp.AddrPort().Addr().Unmap().WithZone("")
+		if c.ip = peer.String(); !l.admit(c, peer) {
+			continue
+		}
+		if encrypted, ok := conn.(*tls.Conn); ok {
+			return encryptedConn{c, encrypted}, nil
+		}
+		return c, nil
 	}
-	c := &callerConn{Conn: conn, stall: stallTimeout}
-	if tcp, ok := conn.RemoteAddr().(*net.TCPAddr); ok {
-		c.ip = tcp.AddrPort().Addr().Unmap().WithZone("").String()
-	}
-	if encrypted, ok := conn.(*tls.Conn); ok {
-		return encryptedConn{c, encrypted}, nil
-	}
-	return c, nil
 }
 
 // encryptedConn is a callerConn that shows the server that it is encrypted.
@@ -76,7 +88,10 @@ type callerConn struct {
 	net.Conn
 	ip    string // of the peer; empty: it has none
 	stall time.Duration
-	until time.Time // the deadline that is set for writing
+	g     *Gateway
+	// counted is the address that it counts for; nil: none, or it is closed.
+	counted atomic.Pointer[netip.Addr]
+	until   time.Time // the deadline that is set for writing
 
 	// session is to run on the connection as soon as the server lets go of it. A
 	// connection that breaks before that is closed instead.
@@ -89,6 +104,9 @@ type callerConn struct {
 // Close closes it, and ends the session that has not begun yet.
 func (c *callerConn) Close() error {
 	err := c.Conn.Close()
+	if peer := c.counted.Swap(nil); peer != nil {
+		c.g.peers.leave(*peer)
+	}
 	if s := c.session.Swap(nil); s != nil {
 		s.abandon()
 	}

@@ -17,7 +17,7 @@ import (
 
 // fail answers the call with an error, in the dialect that the caller speaks.
 func (c *Call) fail(err error) {
-	e := schema.AsError(err)
+	e := c.wrong(schema.AsError(err))
 	c.err = e
 	if c.left() {
 		c.entry.Disconnect = true

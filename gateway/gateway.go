@@ -50,6 +50,7 @@ type Gateway struct {
 	access    *accessLog
 	ids       *idSource
 	watch     watcher
+	peers     peers
 	replays   replays
 	jobs      atomic.Int64 // arrays that are run while nobody waits
 	cache     *cache.Store
@@ -117,7 +118,7 @@ func (g *Gateway) Snapshot() *Snapshot { return g.snap.Load() }
 
 // Serve accepts connections until Shutdown.
 func (g *Gateway) Serve(ln net.Listener) error {
-	if err := g.server.Serve(callerListener{ln}); err != nil && !errors.Is(err, net.ErrClosed) {
+	if err := g.server.Serve(callerListener{ln, g}); err != nil && !errors.Is(err, net.ErrClosed) {
 		return err
 	}
 	return nil

@@ -62,7 +62,7 @@ func (c *Call) serveRoute() (found bool, err error) {
 func (c *Call) ready(x *proxy.Exchange, query []byte) {
 	x.RC, x.Edge, x.Plan, x.Method, x.Now, x.IP, x.Query = c.rc, (*routeEdge)(c), &c.plan, c.from.method, c.now, c.from.ip, query
 	peer, trusted := c.peer()
-	x.From = proxy.Origin{Peer: peer, Trusted: trusted, TLS: c.rc.IsTLS(), Body: c.snap.Settings.BodyLimit, Idle: c.g.bodyPause}
+	x.From = proxy.Origin{Peer: peer, Trusted: trusted, TLS: c.rc.IsTLS(), Body: c.snap.Settings.BodyLimit, Idle: c.g.bodyPause, Rate: c.snap.Settings.BodyRate}
 	var id [64]byte
 	c.rc.Request.Header.SetCanonical(headerRequestID, append(id[:0], c.entry.RequestID...))
 }

@@ -12,6 +12,7 @@ import (
 
 	"sluice/billing"
 	"sluice/gateway/guard"
+	"sluice/gateway/limit"
 	"sluice/gateway/proxy"
 	"sluice/gateway/telemetry"
 	"sluice/providers"
@@ -51,6 +52,11 @@ type Settings struct {
 	// Defaults are the providers of calls without a model, by what they are
 	// for: files, batches, moderations, images.
 	Defaults map[string]string
+	// PeerConnections is how many connections an address may have open; 0: any
+	// number. BodyRate is how many bytes of a body must come in a second, on
+	// average and after a first time; 0: any.
+	PeerConnections, BodyRate int64
+	Guesses                   *limit.Guesses // nil: wrong credentials are not counted
 }
 
 // Leaving is what happens to a call whose caller has left: it is cut, or goes

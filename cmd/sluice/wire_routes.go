@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -21,13 +22,16 @@ import (
 type standingRoutes struct {
 	clients  map[string]*upstream.Client
 	limiters map[string]*limit.Limiter
+	guesses  map[string]*limit.Guesses
 	auth     standingAuth
 }
 
 // routes builds the routes of a configuration, and what they keep. Nothing that
 // is in force changes.
 func (b *builder) routes(s *server, cfg *config.Config, reg *router.Registry) (*proxy.Tree, standingRoutes, error) {
-	keep := standingRoutes{clients: map[string]*upstream.Client{}, limiters: map[string]*limit.Limiter{}}
+	keep := standingRoutes{clients: map[string]*upstream.Client{}, limiters: map[string]*limit.Limiter{}, guesses: map[string]*limit.Guesses{}}
+	m := routeBuilder{log: s.log, reg: reg, old: b.standing, keep: keep}
+	m.signIns = m.guesses("", cfg.Server.Failures)
 	if len(cfg.Routes) == 0 {
 		return nil, keep, nil
 	}
@@ -35,8 +39,7 @@ func (b *builder) routes(s *server, cfg *config.Config, reg *router.Registry) (*
 	if err != nil {
 		return nil, keep, err
 	}
-	keep.auth = signIn.keep
-	m := routeBuilder{reg: reg, old: b.standing, keep: keep, signIn: signIn}
+	keep.auth, m.signIn = signIn.keep, signIn
 	var list []*proxy.Route
 	for i := range cfg.Routes {
 		r, err := m.route(&cfg.Routes[i])
@@ -63,8 +66,10 @@ func (b *builder) keepRoutes(keep standingRoutes) {
 }
 
 type routeBuilder struct {
+	log       *slog.Logger
 	reg       *router.Registry
 	old, keep standingRoutes
+	signIns   *limit.Guesses // at all routes, and everywhere else; nil: they are not counted
 	signIn    *signIn
 }
 
@@ -72,14 +77,23 @@ func (m *routeBuilder) route(c *config.Route) (*proxy.Route, error) {
 	r := &proxy.Route{Name: c.Name, Match: proxy.Match{Host: c.Match.Host, Path: c.Match.Path, Methods: c.Match.Methods,
 		Headers: wanted(c.Match.Headers), Query: wanted(c.Match.Query), Version: c.Match.Version}}
 	m.corsStep(c, r)
+	r.Steps = append(r.Steps, m.protect(c)...)
 	if c.Auth != nil {
 		if err := m.signIn.of(r, c.Auth); err != nil {
 			return nil, err
 		}
 	}
-	if c.Limits != nil {
+	if c.Limits != nil && (c.Limits.Rate.Requests > 0 || c.Limits.Parallel > 0) {
 		r.Steps = append(r.Steps, m.rate(c))
 	}
+	if c.WAF != nil {
+		step, err := m.firewall(c.WAF)
+		if err != nil {
+			return nil, fmt.Errorf("waf: %w", err)
+		}
+		r.Steps = append(r.Steps, step)
+	}
+	r.Steps = append(r.Steps, m.policies(c.Policies)...)
 	m.validateStep(c, r)
 	err := m.transformSteps(c, r)
 	if err != nil {
@@ -110,6 +124,12 @@ func wanted(m map[string]string) []proxy.Condition {
 // limits are the same.
 func (m *routeBuilder) rate(c *config.Route) proxy.Step {
 	l := limit.Limit{Requests: c.Limits.Rate.Requests, Per: c.Limits.Rate.Per, Burst: c.Limits.Burst, Parallel: c.Limits.Parallel}
+	throttle := ""
+	if t := c.Limits.Throttle; t != nil {
+		l.Throttle = &limit.Throttle{After: t.After, Delay: cmp.Or(t.Delay, l.Per/time.Duration(l.Requests)), Queue: t.Queue}
+		throttle = fmt.Sprint(*l.Throttle)
+		l.Throttle.Delay = max(l.Throttle.Delay, 1)
+	}
 	per := c.Limits.Per
 	switch {
 	case per == "" && c.Auth != nil:
@@ -117,7 +137,7 @@ func (m *routeBuilder) rate(c *config.Route) proxy.Step {
 	case per == "":
 		per = "ip"
 	}
-	made := fmt.Sprint(c.Name, l, per)
+	made := fmt.Sprint(c.Name, l.Requests, l.Per, l.Burst, l.Parallel, throttle, per)
 	limiter := m.old.limiters[made]
 	if limiter == nil {
 		limiter = limit.New(l)

@@ -12,12 +12,14 @@ type Limit struct {
 	Per      time.Duration // at least a millisecond
 	Burst    int64         // more than Requests, once, after quiet times
 	Parallel int64         // at once; 0: any number
+	Throttle *Throttle     // nil: what is too much is refused at once
 }
 
 const (
 	shards = 64
 	// mostSubjects bounds those of a shard: callers choose what tells them apart.
 	mostSubjects = 4096
+	fewSubjects  = 512
 	slots        = 60 // of a window; one more is kept, which is partly outside
 )
 
@@ -26,6 +28,7 @@ type Limiter struct {
 	Limit
 	seed   maphash.Seed
 	width  int64 // of a slot, in nanoseconds
+	most   int   // subjects of a shard
 	shards [shards]shard
 }
 
@@ -38,6 +41,9 @@ type shard struct {
 type Subject struct {
 	shard    *shard
 	parallel int64
+	waiting  int64
+	paced    int64 // how many came a delay or more after the one before, the last in a row
+	departed int64 // when the last one came, or is to come
 	sum      int64
 	saved    float64 // of the burst
 	last     int64   // when it was looked at, in nanoseconds
@@ -47,7 +53,7 @@ type Subject struct {
 
 // New makes a limiter.
 func New(l Limit) *Limiter {
-	made := &Limiter{Limit: l, seed: maphash.MakeSeed(), width: max(int64(l.Per)/slots, 1)}
+	made := &Limiter{Limit: l, seed: maphash.MakeSeed(), width: max(int64(l.Per)/slots, 1), most: mostSubjects}
 	for i := range made.shards {
 		made.shards[i].subjects = map[uint64]*Subject{}
 	}
@@ -60,19 +66,25 @@ type Verdict struct {
 	Remaining int64         // requests that may come now
 	Reset     time.Duration // until all of the limit is there again
 	Wait      time.Duration // of one that is refused: until one may come; 0: when another ends
-	Subject   *Subject      // to be told of the end; nil: nothing runs
+	Delay     time.Duration // of one that may come: how long it has to wait before
+	Subject   *Subject      // to be told of the end, and of the end of the delay; nil: nothing runs or waits
+}
+
+// shard is where the subject that name tells is, and what it is called there.
+func (l *Limiter) shard(name []byte) (*shard, uint64) {
+	key := maphash.Bytes(l.seed, name)
+	return &l.shards[key%shards], key
 }
 
 // Take counts a request of the subject that name tells, or refuses it.
 func (l *Limiter) Take(name []byte, now time.Time) Verdict {
-	key := maphash.Bytes(l.seed, name)
-	sh := &l.shards[key%shards]
+	sh, key := l.shard(name)
 	at := now.UnixNano()
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	s := sh.subjects[key]
 	if s == nil {
-		if len(sh.subjects) >= mostSubjects {
+		if len(sh.subjects) >= l.most {
 			sh.forget(l, at)
 		}
 		s = &Subject{shard: sh, saved: float64(l.Burst), last: at, head: at / l.width}
@@ -85,24 +97,39 @@ func (l *Limiter) take(s *Subject, at int64) Verdict {
 	if l.Parallel > 0 && s.parallel >= l.Parallel {
 		return Verdict{}
 	}
-	if l.Requests > 0 {
+	delay := time.Duration(0)
+	if l.Throttle != nil {
+		due, ok := s.turn(l, at)
+		if delay = time.Duration(due - at); !ok {
+			return Verdict{Wait: delay, Reset: l.Per}
+		}
+	} else if l.Requests > 0 {
 		s.advance(l, at)
 		switch {
 		case s.sum < l.Requests:
-			s.counts[s.head%int64(len(s.counts))]++
-			s.sum++
+			s.count()
 		case s.saved >= 1:
 			s.saved--
 		default:
 			return Verdict{Wait: s.wait(l, at), Reset: l.Per}
 		}
 	}
-	v := Verdict{OK: true, Remaining: l.Requests - s.sum + int64(s.saved), Reset: l.Per}
+	v := Verdict{OK: true, Remaining: max(l.Requests-s.sum, 0) + int64(s.saved), Reset: l.Per, Delay: delay}
 	if l.Parallel > 0 {
 		s.parallel++
 		v.Subject = s
 	}
+	if delay > 0 {
+		s.waiting++
+		v.Subject = s
+	}
 	return v
+}
+
+// count counts a request in the newest slot.
+func (s *Subject) count() {
+	s.counts[s.head%int64(len(s.counts))]++
+	s.sum++
 }
 
 // advance moves the window on, and lets what was not used of it flow into the
@@ -114,7 +141,7 @@ func (s *Subject) advance(l *Limiter, at int64) {
 	if l.Burst > 0 {
 		quiet := at - s.last // of which all that is longer than the window was unused
 		within := min(quiet, int64(l.Per))
-		unused := float64(within)*float64(l.Requests-s.sum) + float64(quiet-within)*float64(l.Requests)
+		unused := float64(within)*float64(max(l.Requests-s.sum, 0)) + float64(quiet-within)*float64(l.Requests)
 		s.saved = min(s.saved+unused/float64(l.Per), float64(l.Burst))
 	}
 	s.last = at
@@ -155,15 +182,15 @@ func (s *Subject) Done() {
 // counts any more go, and if they are few, any that have no request under way.
 func (sh *shard) forget(l *Limiter, at int64) {
 	for key, s := range sh.subjects {
-		if s.parallel == 0 && at-s.last > int64(l.Per)+l.width {
+		if s.idle() && at-s.last > int64(l.Per)+l.width {
 			delete(sh.subjects, key)
 		}
 	}
 	for key, s := range sh.subjects {
-		if len(sh.subjects) < mostSubjects*3/4 {
+		if len(sh.subjects) < l.most*3/4 {
 			return
 		}
-		if s.parallel == 0 {
+		if s.idle() {
 			delete(sh.subjects, key)
 		}
 	}

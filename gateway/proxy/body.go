@@ -20,11 +20,14 @@ const keptBody = 64 << 10
 type body struct {
 	memory []byte    // of kept
 	kept   []byte    // all of it; nil with a stream, or if there is none
+	ahead  []byte    // of the stream: what was read before it was asked for
+	looked int64     // up to where
 	piece  [1][]byte // kept, as it is sent
 	from   io.Reader // nil: there is no stream
 	size   int64     // of the stream; -1: not known
 	read   int64
-	taken  bool // it is ready
+	waited time.Duration // for what was read
+	taken  bool          // it is ready
 }
 
 // takeBody readies the body to be sent on.
@@ -85,12 +88,22 @@ func ErrTooLarge(limit int64) *schema.Error {
 // Read gives the body as it comes, within the bounds of Origin. The errors are
 // the caller's: no target is to blame for them, and none is asked again.
 func (x *Exchange) Read(p []byte) (int, error) {
+	if n := copy(p, x.body.ahead); n > 0 {
+		x.body.ahead = x.body.ahead[n:]
+		x.body.read += int64(n)
+		return n, nil
+	}
+	now := time.Now()
 	if idle := x.From.Idle; idle > 0 {
-		if err := x.RC.Conn().SetReadDeadline(time.Now().Add(idle)); err != nil {
+		if x.From.Rate > 0 {
+			idle = min(idle, idle+time.Duration(x.body.read/x.From.Rate)*time.Second-x.body.waited)
+		}
+		if err := x.RC.Conn().SetReadDeadline(now.Add(max(idle, time.Millisecond))); err != nil {
 			return 0, CutShort(err)
 		}
 	}
 	n, err := x.body.from.Read(p)
+	x.body.waited += time.Since(now)
 	if x.body.read += int64(n); x.From.Body > 0 && x.body.read > x.From.Body {
 		return 0, ErrTooLarge(x.From.Body)
 	}

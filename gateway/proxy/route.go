@@ -174,9 +174,11 @@ type Origin struct {
 	Trusted bool   // the peer is a proxy that is believed
 	TLS     bool
 	// Body is the most that a request's body may hold, Idle the longest that its
-	// caller may pause within it; 0: no bound.
+	// caller may pause within it, Rate how many bytes a second must come on
+	// average after a first pause; 0: no bound.
 	Body int64
 	Idle time.Duration
+	Rate int64
 }
 
 var exchanges = sync.Pool{New: func() any {

@@ -62,11 +62,31 @@ func Rate(o RateOptions) Step {
 			if !v.OK {
 				return refusal(what, l, v)
 			}
-			if v.Subject != nil {
+			if l.Parallel > 0 {
 				x.running = v.Subject
+			}
+			if v.Delay > 0 {
+				if err := x.wait(v); err != nil {
+					return err
+				}
 			}
 			return next(x)
 		}
+	}
+}
+
+// wait lets a request's delay pass, or its caller leave.
+func (x *Exchange) wait(v limit.Verdict) error {
+	defer v.Subject.Waited()
+	over := time.NewTimer(v.Delay)
+	defer over.Stop()
+	select {
+	case <-over.C:
+		x.Plan.Waited += v.Delay
+		return nil
+	case <-x.Edge.Context().Done():
+		return &schema.Error{Code: schema.CodeClientClosed, Status: 499, Origin: schema.OriginGateway,
+			Class: schema.ClassCancelled, Message: "the caller left while its request had to wait"}
 	}
 }
 

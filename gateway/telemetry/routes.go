@@ -11,6 +11,12 @@ type routeSeries struct {
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
 	versions *prometheus.CounterVec
+	suspects *prometheus.CounterVec
+	refused  prometheus.Counter // connections
+}
+
+func (s routeSeries) all() []prometheus.Collector {
+	return []prometheus.Collector{s.requests, s.duration, s.versions, s.suspects, s.refused}
 }
 
 func newRouteSeries() routeSeries {
@@ -21,6 +27,10 @@ func newRouteSeries() routeSeries {
 			Help: "From a request's arrival to the end of its answer.", Buckets: durationBuckets}, []string{"route"}),
 		versions: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_route_version_requests_total",
 			Help: "Requests to routes with versions, by the version that they are for; unknown is one that there is not."}, []string{"route", "version"}),
+		suspects: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_waf_requests_total",
+			Help: "Requests in which the rules of a route's firewall found an attack, by what became of them: block or detect."}, []string{"route", "mode"}),
+		refused: prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_connections_refused_total",
+			Help: "Connections that were one more than their address may have open."}),
 	}
 }
 
@@ -31,6 +41,7 @@ type Route struct {
 	ok       prometheus.Counter
 	duration prometheus.Observer
 	versions *prometheus.CounterVec
+	suspects *prometheus.CounterVec
 }
 
 // Version counts a request for a version.
@@ -39,8 +50,19 @@ func (r *Route) Version(version string) { r.versions.WithLabelValues(r.name, ver
 // Route makes the series of a route, or gives those that it has.
 func (m *Metrics) Route(name string) *Route {
 	return &Route{name: name, requests: m.routes.requests, ok: m.routes.requests.WithLabelValues(name, "200", ""),
-		duration: m.routes.duration.WithLabelValues(name), versions: m.routes.versions}
+		duration: m.routes.duration.WithLabelValues(name), versions: m.routes.versions, suspects: m.routes.suspects}
 }
+
+// Suspect counts a request in which the firewall found an attack; mode is what
+// it does then. A nil Route counts nothing.
+func (r *Route) Suspect(mode string) {
+	if r != nil {
+		r.suspects.WithLabelValues(r.name, mode).Inc()
+	}
+}
+
+// ConnectionRefused counts a connection that was closed at once.
+func (m *Metrics) ConnectionRefused() { m.routes.refused.Inc() }
 
 // Ended counts a request; code is empty where the backend answered.
 func (r *Route) Ended(status int, code string, took time.Duration) {

@@ -38,6 +38,7 @@ const (
 	CodeInternal          Code = "internal_error"
 	CodeConflict          Code = "conflict"
 	CodeGone              Code = "gone"
+	CodeRequestBlocked    Code = "request_blocked" // by a route's firewall
 )
 
 // Origin says who is at the root of an error.

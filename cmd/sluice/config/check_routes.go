@@ -31,6 +31,7 @@ func (k *checker) routes() {
 		k.cors(below(path, "cors"), r)
 		k.validate(below(path, "validate"), r)
 		k.transform(below(path, "transform"), r)
+		k.protection(path, r)
 	}
 }
 
@@ -146,11 +147,12 @@ func (k *checker) routeTerms(path []string, r *Route) {
 	if l := r.Limits; l != nil {
 		limits := below(path, "limits")
 		switch {
-		case l.Rate.Requests == 0 && l.Parallel == 0 && !k.origin.given(below(limits, "rate")...):
-			k.fault(limits, "want a rate such as 100/1m, or parallel")
+		case l.Rate.Requests == 0 && l.Parallel == 0 && l.Failures.Requests == 0 && !k.origin.given(below(limits, "rate")...):
+			k.fault(limits, "want a rate such as 100/1m, parallel or failures")
 		case l.Burst > 0 && l.Rate.Requests == 0:
 			k.fault(below(limits, "burst"), "want a rate too")
 		}
+		k.throttle(limits, l)
 		if l.Per != "" && !isSubject(l.Per, []string{"key", "ip", "team", "route"}, []string{"header"}) {
 			k.fault(below(limits, "per"), "want key, ip, team, header:X or route%s", k.said(below(limits, "per"), l.Per))
 		}

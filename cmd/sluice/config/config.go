@@ -44,6 +44,11 @@ type Server struct {
 	HeaderTimeout time.Duration  `json:"header_timeout"`  // for a client to send its request; 0: no bound
 	IdleTimeout   time.Duration  `json:"idle_timeout"`    // between two requests of a connection; 0: no bound
 	Trusted       []netip.Prefix `json:"trusted_proxies"` // whose X-Forwarded-For is believed
+	// Connections is how many an address may have open at the same time, but for
+	// trusted proxies; 0: any number.
+	Connections int64 `json:"connections_per_ip"`
+	BodyRate    Size  `json:"body_rate"` // of a body that is passed on, per second, once header_timeout is over; 0: any
+	Failures    Rate  `json:"failures"`  // wrong credentials of one address, or for one account; zero: any number
 }
 
 // Lead says who owns the configuration. Only the file does in this version.

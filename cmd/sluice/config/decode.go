@@ -43,6 +43,8 @@ var fresh = map[reflect.Type]func() any{
 	reflect.TypeFor[RouteCORS]():      func() any { return RouteCORS{MaxAge: 10 * time.Minute} },
 	reflect.TypeFor[RouteCompose]():   func() any { return RouteCompose{Deadline: 10 * time.Second} },
 	reflect.TypeFor[ComposeCall]():    func() any { return ComposeCall{Max: 8 << 20} },
+	reflect.TypeFor[RoutePolicy]():    func() any { return defaultRoutePolicy() },
+	reflect.TypeFor[RouteWAF]():       func() any { return defaultRouteWAF() },
 	reflect.TypeFor[RouteRetry]():     func() any { return DefaultRouteRetry() },
 	reflect.TypeFor[RouteBreaker]():   func() any { return RouteBreaker{Breaker: DefaultBreaker()} },
 	reflect.TypeFor[AdminOIDC]():      func() any { return AdminOIDC{RolesClaim: "groups", TeamClaim: "team"} },

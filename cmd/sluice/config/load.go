@@ -46,6 +46,7 @@ func Load(path string, environ []string, enabled ...string) (*Config, error) {
 	c.finish(l.dir)
 	l.clouds(c, d)
 	l.routeFiles(c, d)
+	l.policies(c, d)
 	l.tlsFiles(c, d)
 	check(c, d, enabled)
 	if len(d.faults) > 0 {

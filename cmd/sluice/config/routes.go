@@ -26,6 +26,10 @@ type Route struct {
 	CORS       *RouteCORS       `json:"cors"`       // nil: nothing is said of other origins
 	Validate   *RouteValidate   `json:"validate"`   // nil: nothing is looked into
 	Transform  *RouteTransform  `json:"transform"`  // nil: what comes goes on as it is
+	IPs        *RouteIPs        `json:"ips"`        // nil: from anywhere
+	WAF        *RouteWAF        `json:"waf"`        // nil: nobody looks for attacks
+
+	Policies []RoutePolicy `json:"policies"` // in their order
 }
 
 // RouteMatch is what a request must be; what is empty lets all pass.
@@ -86,6 +90,9 @@ type RouteLimits struct {
 	Per      string `json:"per"` // key, ip, team, header:X or route; empty: key where one is required, else ip
 	Burst    int64  `json:"burst"`
 	Parallel int64  `json:"parallel"`
+
+	Throttle *RouteThrottle `json:"throttle"` // nil: what is too much is refused at once
+	Failures Rate           `json:"failures"` // answers of 401 to one address, or about one account; zero: any number
 }
 
 // Rate is so many requests in any stretch of a time.
@@ -94,8 +101,12 @@ type Rate struct {
 	Per      time.Duration
 }
 
-// UnmarshalText reads 100/1m, or 100/m.
+// UnmarshalText reads 100/1m, or 100/m, or none.
 func (r *Rate) UnmarshalText(text []byte) error {
+	if string(text) == "none" {
+		*r = Rate{}
+		return nil
+	}
 	count, per, _ := strings.Cut(string(text), "/")
 	n, err := strconv.ParseInt(count, 10, 64)
 	if per != "" && (per[0] < '0' || per[0] > '9') {

@@ -24,7 +24,7 @@ routes:
 		h.Targets[1] != (BackendTarget{"http://127.0.0.1:9002", 1}) || h.Hash.By != "header:X" || !h.PreserveHost {
 		t.Errorf("read as %+v, %+v", r, h)
 	}
-	if *r.Limits != (RouteLimits{Rate{100, time.Minute}, "key", 20, 50}) || r.Retry.Attempts != 3 || r.Retry.Budget != 0.2 || r.Timeout != 10*time.Second {
+	if *r.Limits != (RouteLimits{Rate: Rate{100, time.Minute}, Per: "key", Burst: 20, Parallel: 50}) || r.Retry.Attempts != 3 || r.Retry.Budget != 0.2 || r.Timeout != 10*time.Second {
 		t.Errorf("terms: %+v %+v", r.Limits, r.Retry)
 	}
 	if r.Breaker.Failures != 2 || r.Breaker.Ratio != 0.5 {

@@ -27,11 +27,7 @@ var unsupported = []struct{ key, value string }{
 	{key: "routes.*.backend.http.health"},
 	{key: "routes.*.backend.http.tls"},
 	{key: "routes.*.backend.http.discover"},
-	{key: "routes.*.limits.throttle"},
-	{key: "routes.*.ips"},
 	{key: "routes.*.cache"},
-	{key: "routes.*.waf"},
-	{key: "routes.*.policies"},
 }
 
 // refused says what of a path and its value is not built yet; empty: nothing. A

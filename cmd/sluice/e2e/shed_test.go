@@ -1,0 +1,258 @@
+package e2e
+
+import (
+	"bufio"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tidwall/gjson"
+)
+
+// S24: what is too much waits for its turn, and is refused when too many wait.
+func TestRouteThrottle(t *testing.T) {
+	var mu sync.Mutex
+	var came []time.Time
+	b := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		came = append(came, time.Now())
+	}))
+	t.Cleanup(b.Close)
+	g := start(t, `routes:
+  - {name: paced, match: {path: "/paced"}, backend: {http: {targets: ["`+b.URL+`"]}}, limits: {rate: 50/1s, per: ip, throttle: {delay: 20ms, queue: 60}}}
+  - {name: slow, match: {path: "/slow"}, backend: {static: {body: x}}, limits: {rate: 2/1h, per: route, throttle: {after: 1, delay: 1h, queue: 1}}}
+`+team)
+	results := make(chan answer, 100)
+	for range 80 {
+		go func() { results <- g.raw("GET", "/paced", "") }()
+	}
+	passed, refused := 0, 0
+	for range 80 {
+		switch r := <-results; {
+		case r.status == 200:
+			passed++
+		case r.status == 429 && r.header.Get("Retry-After") != "" && gjson.Get(r.body, "code").Str == "rate_limit_exceeded":
+			refused++
+		default:
+			t.Errorf("%d %s", r.status, r.body)
+		}
+	}
+	if passed < 61 || passed+refused != 80 || refused == 0 {
+		t.Errorf("%d passed and %d were refused", passed, refused)
+	}
+	slices.SortFunc(came, time.Time.Compare)
+	// Machines that are busy wake late, so all of them together are looked at.
+	if took := came[len(came)-1].Sub(came[0]); took < time.Duration(passed-1)*20*time.Millisecond-100*time.Millisecond {
+		t.Errorf("%d came within %v", passed, took)
+	}
+
+	// One that waits and leaves makes room.
+	if r := g.raw("GET", "/slow", ""); r.status != 200 {
+		t.Fatalf("the first: %d", r.status)
+	}
+	said := make(chan string, 2) // of two, one waits and one is too many
+	for range 2 {
+		conn, err := net.Dial("tcp", g.listen)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		go func() {
+			fmt.Fprint(conn, "GET /slow HTTP/1.1\r\nHost: h\r\n\r\n")
+			_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+			line, _ := bufio.NewReader(conn).ReadString('\n')
+			conn.Close()
+			said <- line
+		}()
+	}
+	if lines := <-said + <-said; strings.Count(lines, " 429 ") != 1 || strings.Count(lines, "HTTP/1.1") != 1 {
+		t.Errorf("of two, these were answered: %q", lines)
+	}
+	if !eventually(10*time.Second, func() bool { return strings.Contains(g.stdout.String(), " 499 ") }) {
+		t.Errorf("a caller that left still waits:\n%s", tail(g.stdout.String(), 1000))
+	}
+}
+
+// S26: wrong passwords of one address, and for one account, are no longer
+// looked at; wrong keys are refused otherwise, and right ones pass.
+func TestGuessing(t *testing.T) {
+	login := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, password, _ := r.BasicAuth(); password != "right" {
+			w.WriteHeader(401)
+		}
+	}))
+	t.Cleanup(login.Close)
+	config := strings.Replace(head, "drain: 10s", "drain: 10s, trusted_proxies: [127.0.0.0/8], failures: 20/1h", 1)
+	g := newGateway(t, "")
+	g.configure(config + `routes:
+  - {name: login, match: {path: "/login"}, backend: {http: {targets: ["` + login.URL + `"]}}, limits: {failures: 10/1h}}
+  - {name: keyed, match: {path: "/keyed"}, backend: {static: {body: x}}, auth: {require: [key]}}
+` + team)
+	g.start()
+	attempt := func(ip, user, password string) answer {
+		return g.raw("GET", "/login", "", "X-Forwarded-For", ip, "Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(user+":"+password)))
+	}
+	if r := attempt("9.9.9.9", "Alice", "right"); r.status != 200 {
+		t.Fatalf("the right password: %d %s", r.status, r.body)
+	}
+	counts := map[int]int{}
+	for i := range 50 {
+		counts[attempt(fmt.Sprintf("10.0.0.%d", i), "alice", "wrong").status]++
+	}
+	if counts[401] != 10 || counts[429] != 40 {
+		t.Errorf("many addresses, one account: %v", counts)
+	}
+	if r := attempt("10.0.1.1", "ALICE", "right"); r.status != 429 || r.header.Get("Retry-After") == "" || gjson.Get(r.body, "origin").Str != "policy" {
+		t.Errorf("the account from elsewhere: %d %s", r.status, r.body)
+	}
+	if r := attempt("9.9.9.9", "alice", "right"); r.status != 200 {
+		t.Errorf("the account from where it was signed in to: %d", r.status)
+	}
+	clear(counts)
+	for i := range 50 {
+		counts[attempt("10.0.2.2", fmt.Sprint("user", i), "wrong").status]++
+	}
+	if counts[401] != 10 || counts[429] != 40 {
+		t.Errorf("one address, many accounts: %v", counts)
+	}
+	if r := attempt("10.0.2.3", "user1", "right"); r.status != 200 {
+		t.Errorf("another address: %d", r.status)
+	}
+
+	for path, body := range map[string]string{"/keyed": "code", "/v1/models": "error.code"} {
+		clear(counts)
+		ip := "10.0.3." + fmt.Sprint(len(path))
+		for i := range 30 {
+			r := g.raw("GET", path, "", "X-Forwarded-For", ip, "Authorization", fmt.Sprint("Bearer guess", i))
+			counts[r.status]++
+			if r.status == 429 && (gjson.Get(r.body, body).Str != "rate_limit_exceeded" || r.header.Get("Retry-After") == "") {
+				t.Errorf("%s: %v %s", path, r.header, r.body)
+			}
+		}
+		if counts[401] != 20 || counts[429] != 10 {
+			t.Errorf("%s, wrong keys: %v", path, counts)
+		}
+		if r := g.raw("GET", path, "", "X-Forwarded-For", ip, "Authorization", "Bearer "+teamKey); r.status != 200 {
+			t.Errorf("%s: a right key from there: %d %s", path, r.status, r.body)
+		}
+		for range 30 {
+			if r := g.raw("GET", path, "", "X-Forwarded-For", "10.0.4.4"); r.status != 401 {
+				t.Fatalf("%s without a key: %d", path, r.status)
+			}
+		}
+	}
+}
+
+// S28: connections of one address are capped, slow callers are shed.
+func TestSlowAndManyConnections(t *testing.T) {
+	b := startBackend(t, "a")
+	g := newGateway(t, "")
+	g.configure(strings.Replace(head, "drain: 10s", "drain: 10s, header_timeout: 1s, idle_timeout: 1s, connections_per_ip: 50, body_rate: 1kB, body_limit: 1MiB", 1) + `routes:
+  - {name: svc, match: {path: "/svc/**"}, backend: {http: {targets: ["` + b.URL + `"]}}}
+  - {name: fixed, match: {path: "/fixed"}, backend: {static: {body: x}}}
+` + team)
+	g.start()
+	for name, request := range map[string]string{
+		"nothing":           "",
+		"headers":           "GET /svc/x HTTP/1.1\r\nHost: h\r\nX-Slow: ",
+		"body":              "POST /svc/sum HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n",
+		"chunks":            "POST /svc/sum HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nfffff\r\n",
+		"body of a model":   "POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n",
+		"body for no route": "POST /nowhere HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n",
+		"body that is left": "POST /fixed HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			conn, err := net.DialTimeout("tcp", g.listen, 5*time.Second)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			fmt.Fprint(conn, request)
+			drip := time.NewTicker(100 * time.Millisecond)
+			defer drip.Stop()
+			closed := make(chan struct{})
+			go func() {
+				_, _ = io.Copy(io.Discard, conn)
+				close(closed)
+			}()
+			for end := time.After(20 * time.Second); ; {
+				select {
+				case <-closed:
+					return
+				case <-drip.C:
+					if request != "" {
+						_, _ = conn.Write([]byte("x"))
+					}
+				case <-end:
+					t.Fatal("it is not shed")
+				}
+			}
+		})
+	}
+	t.Run("cap", func(t *testing.T) {
+		g.client.CloseIdleConnections()
+		var open []net.Conn
+		defer func() {
+			for _, c := range open {
+				c.Close()
+			}
+		}()
+		from := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 7)}, Timeout: 5 * time.Second}
+		served := func(c net.Conn) bool {
+			_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+			fmt.Fprint(c, "GET /fixed HTTP/1.1\r\nHost: h\r\n\r\n")
+			line, _ := bufio.NewReader(c).ReadString('\n')
+			return strings.Contains(line, " 200 ")
+		}
+		good := 0
+		for range 200 {
+			c, err := from.Dial("tcp", g.listen)
+			if err != nil {
+				continue
+			}
+			open = append(open, c)
+			if served(c) {
+				good++
+			}
+		}
+		if good < 50 || good > 60 { // some were idle long enough to be closed, if the machine is slow
+			t.Errorf("%d connections of one address were served", good)
+		}
+		if r := g.raw("GET", "/fixed", ""); r.status != 200 {
+			t.Errorf("another address: %d", r.status)
+		}
+		for _, c := range open {
+			c.Close()
+		}
+		if !eventually(5*time.Second, func() bool {
+			c, err := from.Dial("tcp", g.listen)
+			if err != nil {
+				return false
+			}
+			defer c.Close()
+			return served(c)
+		}) {
+			t.Error("connections that were closed still count")
+		}
+		if m, err := g.send("GET", "http://"+g.admin+"/metrics", ""); err != nil || strings.Contains(m.body, "sluice_connections_refused_total 0\n") {
+			t.Errorf("refused connections are not counted: %v", err)
+		}
+	})
+	large := strings.Repeat("x", 1<<20)
+	if r := g.raw("GET", "/fixed", "", "X-Large", large); r.status != 431 {
+		t.Errorf("headers of 1 MiB: %d", r.status)
+	}
+	if r := g.raw("POST", "/svc/sum", large+"x"); r.status != 413 {
+		t.Errorf("a body over the limit: %d", r.status)
+	}
+}
