@@ -317,6 +317,7 @@ func (s *server) gauges() telemetry.Gauges {
 				}
 			}
 		},
+		TargetHealth: func(yield func(string, bool)) { targetsHealthy(s.build.view(), yield) },
 		Guards: func(yield func(string, *guard.Figures)) {
 			for name, g := range s.build.view().guards {
 				yield(name, g.Figures)

@@ -130,17 +130,32 @@ func (m *routeBuilder) http(c *config.Route) (*proxy.HTTP, error) {
 		o.Breaker = breakerOf(&c.Breaker.Breaker)
 		o.Fallback = fallbackOf(c.Breaker.Fallback)
 	}
+	if b.Health != nil && b.Health.Panic != nil {
+		if o.Panic = *b.Health.Panic; o.Panic == 0 {
+			o.Panic = -1 // always believed
+		}
+	}
 	for _, t := range b.Targets {
 		if t.Weight == 0 {
 			continue // drained
 		}
-		client, err := m.client(t.URL, c.Timeout)
+		client, err := m.client(t.URL, c.Timeout, b.TLS)
 		if err != nil {
 			return nil, err
 		}
-		o.Targets = append(o.Targets, proxy.HTTPTarget{URL: t.URL, Weight: int(t.Weight), Client: client})
+		o.Targets = append(o.Targets, proxy.HTTPTarget{URL: t.URL, Weight: int(t.Weight), Client: client, Health: targetHealth(m.reg, c, t.URL, client)})
 	}
 	return proxy.NewHTTP(o)
+}
+
+// targetHealth is how a target of a route is checked; nil: it is not.
+func targetHealth(reg *router.Registry, c *config.Route, url string, client *upstream.Client) *router.Health {
+	h := c.Backend.HTTP.Health
+	if h == nil {
+		return nil
+	}
+	policy := router.Check{Every: h.Every, Timeout: h.Timeout, Fails: int(h.Fails), Passes: int(h.Passes), Lone: true}
+	return reg.Health(proxy.TargetID(c.Name, url), policy, proxy.Check(client, h.Path))
 }
 
 // endless stands for no bound where a client has one of its own.
@@ -150,25 +165,33 @@ const (
 )
 
 // client is that of a target, shared by all routes which reach it alike.
-func (m *routeBuilder) client(url string, timeout time.Duration) (*upstream.Client, error) {
-	made := fmt.Sprint(url, " ", timeout)
+func (m *routeBuilder) client(url string, timeout time.Duration, secure *config.BackendTLS) (*upstream.Client, error) {
+	made := clientName(url, timeout, secure)
 	client := m.keep.clients[made]
 	if client == nil {
 		client = m.old.clients[made]
 	}
 	if client == nil {
-		wait, connect := cmp.Or(timeout, endless), 5*time.Second
-		if timeout > 0 {
-			connect = min(connect, timeout)
-		}
 		var err error
-		client, err = upstream.New(upstream.Options{BaseURL: url, Connect: connect, FirstByte: wait, Idle: wait, MaxResponse: endlessLen})
-		if err != nil {
+		if client, err = newClient(url, timeout, secure); err != nil {
 			return nil, err
 		}
 	}
 	m.keep.clients[made] = client
 	return client, nil
+}
+
+// clientName tells what a client is made from.
+func clientName(url string, timeout time.Duration, secure *config.BackendTLS) string {
+	return fmt.Sprint(url, " ", timeout, " ", secure.Digest())
+}
+
+func newClient(url string, timeout time.Duration, secure *config.BackendTLS) (*upstream.Client, error) {
+	wait, connect := cmp.Or(timeout, endless), 5*time.Second
+	if timeout > 0 {
+		connect = min(connect, timeout)
+	}
+	return upstream.New(upstream.Options{BaseURL: url, Connect: connect, FirstByte: wait, Idle: wait, MaxResponse: endlessLen, TLS: secure.Config()})
 }
 
 func fallbackOf(f *config.RouteFallback) *proxy.Static {
@@ -206,8 +229,11 @@ func routesShown(v *view, now time.Time) []admin.Route {
 		}
 		if h, ok := r.Backend.(*proxy.HTTP); ok {
 			shown.Balance, shown.TimeoutMS = c.Backend.HTTP.Balance, c.Timeout.Milliseconds()
-			for _, t := range h.Targets {
-				t := admin.RouteTarget{URL: t.URL, Weight: t.Weight, TargetStatus: states[proxy.TargetID(r.Name, t.URL)]}
+			for _, aim := range h.Aims() {
+				t := admin.RouteTarget{URL: aim.URL, Weight: aim.Weight, TargetStatus: states[proxy.TargetID(r.Name, aim.URL)], Checks: aim.Health.Status()}
+				if t.Checks != nil {
+					t.Health = t.Checks.State
+				}
 				shown.Targets = append(shown.Targets, t)
 			}
 		}
@@ -229,7 +255,7 @@ func (s *server) explainRoute(q admin.RouteQuery) (admin.RouteExplanation, error
 		return e, nil
 	}
 	e.Route, e.Backend = r.Name, r.Backend.Kind()
-	if h, ok := r.Backend.(*proxy.HTTP); ok {
+	if h, ok := r.Backend.(*proxy.HTTP); ok && h.Route() != nil {
 		p := router.Plan{Route: h.Route()}
 		e.Explanation = p.Preview()
 		e.Attempts = []router.Result{}

@@ -44,6 +44,7 @@ type RouteTarget struct {
 	URL    string `json:"url"`
 	Weight int    `json:"weight"`
 	router.TargetStatus
+	Checks *router.HealthStatus `json:"checks,omitempty"` // of its health; nil: it is not checked
 }
 
 // RouteQuery is a request that might come.

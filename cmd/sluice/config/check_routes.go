@@ -117,6 +117,8 @@ func (k *checker) httpBackend(path []string, b *HTTPBackend) {
 	case b.Hash != nil && !isSubject(b.Hash.By, []string{"ip"}, []string{"header", "cookie", "query"}):
 		k.fault(below(hash, "by"), "want ip, header:X, cookie:X or query:x%s", k.said(below(hash, "by"), b.Hash.By))
 	}
+	k.backendHealth(below(path, "health"), b.Health)
+	k.backendTLS(below(path, "tls"), b)
 	if b.StripPrefix != "" {
 		if err := proxy.CheckPrefix(b.StripPrefix); err != nil {
 			k.fault(below(path, "strip_prefix"), "%v", err)

@@ -40,6 +40,7 @@ var fresh = map[reflect.Type]func() any{
 	reflect.TypeFor[Route]():          func() any { return defaultRoute() },
 	reflect.TypeFor[BackendTarget]():  func() any { return BackendTarget{Weight: 1} },
 	reflect.TypeFor[HTTPBackend]():    func() any { return HTTPBackend{Balance: "weighted"} },
+	reflect.TypeFor[BackendHealth]():  func() any { return defaultBackendHealth() },
 	reflect.TypeFor[RouteRetry]():     func() any { return DefaultRouteRetry() },
 	reflect.TypeFor[RouteBreaker]():   func() any { return RouteBreaker{Breaker: DefaultBreaker()} },
 	reflect.TypeFor[billing.Budget](): func() any { return billing.Budget{Per: "month", Hard: true} },

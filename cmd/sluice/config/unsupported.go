@@ -34,8 +34,6 @@ var unsupported = []struct{ key, value string }{
 	{key: "routes.*.match.version"},
 	{key: "routes.*.versioning"},
 	{key: "routes.*.backend.compose"},
-	{key: "routes.*.backend.http.health"},
-	{key: "routes.*.backend.http.tls"},
 	{key: "routes.*.backend.http.discover"},
 	{key: "routes.*.auth.require.*", value: "jwt:*"},
 	{key: "routes.*.auth.require.*", value: "oauth2:*"},
