@@ -17,6 +17,7 @@ import (
 	"sluice/gateway/telemetry"
 	"sluice/providers/catalog"
 	"sluice/router"
+	"sluice/router/discovery"
 )
 
 // loadConfig reads the configuration: the file named, else ./sluice.yaml if
@@ -318,6 +319,11 @@ func (s *server) gauges() telemetry.Gauges {
 			}
 		},
 		TargetHealth: func(yield func(string, bool)) { targetsHealthy(s.build.view(), yield) },
+		Discovery: func(yield func(string, discovery.Status)) {
+			for route, d := range s.build.view().discovered {
+				yield(route, d.watch.Status())
+			}
+		},
 		Guards: func(yield func(string, *guard.Figures)) {
 			for name, g := range s.build.view().guards {
 				yield(name, g.Figures)

@@ -176,6 +176,7 @@ func (s *server) shutdown(plane *http.Server) error {
 	if err := s.gateway.Shutdown(ctx); err != nil {
 		s.log.Warn("calls were cut at the end of server.drain", "error", err)
 	}
+	s.build.standing.replace(&standingRoutes{})
 	s.build.checks.Close()
 	s.keepUsed()
 	last, cancel := context.WithTimeout(context.Background(), 10*time.Second)

@@ -2,7 +2,9 @@ package main
 
 import (
 	"cmp"
+	"crypto/tls"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -15,48 +17,62 @@ import (
 	"sluice/router"
 )
 
-// standingRoutes is what routes keep over reloads: connections to targets and
-// what was counted of their limits, by what each is made from.
+// standingRoutes is what routes keep over reloads: connections to targets,
+// services that are followed in registries, and what was counted of limits, by
+// what each is made from.
 type standingRoutes struct {
 	clients  map[string]*upstream.Client
 	limiters map[string]*limit.Limiter
+	found    map[string]*followed
+
+	discovered map[string]*discovered // of one configuration alone, by route
+}
+
+func newStandingRoutes() standingRoutes {
+	return standingRoutes{map[string]*upstream.Client{}, map[string]*limit.Limiter{}, map[string]*followed{}, map[string]*discovered{}}
 }
 
 // routes builds the routes of a configuration, and what they keep. Nothing that
 // is in force changes.
 func (b *builder) routes(s *server, cfg *config.Config, reg *router.Registry) (*proxy.Tree, standingRoutes, error) {
-	keep := standingRoutes{map[string]*upstream.Client{}, map[string]*limit.Limiter{}}
+	m := routeBuilder{reg: reg, old: b.standing, keep: newStandingRoutes(), log: s.log}
 	if len(cfg.Routes) == 0 {
-		return nil, keep, nil
+		return nil, m.keep, nil
 	}
-	m := routeBuilder{reg: reg, old: b.standing, keep: keep}
+	tree, err := m.tree(s, cfg)
+	if err == nil {
+		err = m.keep.aim()
+	}
+	if err != nil {
+		m.keep.replace(&b.standing) // what is new in it
+	}
+	return tree, m.keep, err
+}
+
+func (m *routeBuilder) tree(s *server, cfg *config.Config) (*proxy.Tree, error) {
 	var list []*proxy.Route
 	for i := range cfg.Routes {
 		r, err := m.route(&cfg.Routes[i])
 		if err != nil {
-			return nil, keep, fmt.Errorf("route %q: %w", cfg.Routes[i].Name, err)
+			return nil, fmt.Errorf("route %q: %w", cfg.Routes[i].Name, err)
 		}
 		r.Series = s.metrics.Route(r.Name)
 		list = append(list, r)
 	}
-	tree, err := proxy.NewTree(list)
-	return tree, keep, err
+	return proxy.NewTree(list)
 }
 
-// keepRoutes puts what routes keep in force, and closes connections to targets
-// that are gone.
+// keepRoutes puts what routes keep in force, and ends what is not kept.
 func (b *builder) keepRoutes(keep standingRoutes) {
-	for made, c := range b.standing.clients {
-		if keep.clients[made] == nil {
-			c.Close()
-		}
-	}
+	b.follow(&keep)
+	b.standing.replace(&keep)
 	b.standing = keep
 }
 
 type routeBuilder struct {
 	reg       *router.Registry
 	old, keep standingRoutes
+	log       *slog.Logger
 }
 
 func (m *routeBuilder) route(c *config.Route) (*proxy.Route, error) {
@@ -135,6 +151,9 @@ func (m *routeBuilder) http(c *config.Route) (*proxy.HTTP, error) {
 			o.Panic = -1 // always believed
 		}
 	}
+	if b.Discover != nil {
+		return m.discover(c, o)
+	}
 	for _, t := range b.Targets {
 		if t.Weight == 0 {
 			continue // drained
@@ -173,7 +192,7 @@ func (m *routeBuilder) client(url string, timeout time.Duration, secure *config.
 	}
 	if client == nil {
 		var err error
-		if client, err = newClient(url, timeout, secure); err != nil {
+		if client, err = upstream.New(clientOptions(url, timeout, secure.Config())); err != nil {
 			return nil, err
 		}
 	}
@@ -186,12 +205,12 @@ func clientName(url string, timeout time.Duration, secure *config.BackendTLS) st
 	return fmt.Sprint(url, " ", timeout, " ", secure.Digest())
 }
 
-func newClient(url string, timeout time.Duration, secure *config.BackendTLS) (*upstream.Client, error) {
+func clientOptions(url string, timeout time.Duration, secure *tls.Config) upstream.Options {
 	wait, connect := cmp.Or(timeout, endless), 5*time.Second
 	if timeout > 0 {
 		connect = min(connect, timeout)
 	}
-	return upstream.New(upstream.Options{BaseURL: url, Connect: connect, FirstByte: wait, Idle: wait, MaxResponse: endlessLen, TLS: secure.Config()})
+	return upstream.Options{BaseURL: url, Connect: connect, FirstByte: wait, Idle: wait, MaxResponse: endlessLen, TLS: secure}
 }
 
 func fallbackOf(f *config.RouteFallback) *proxy.Static {
@@ -228,6 +247,10 @@ func routesShown(v *view, now time.Time) []admin.Route {
 			}
 		}
 		if h, ok := r.Backend.(*proxy.HTTP); ok {
+			if d := v.discovered[r.Name]; d != nil {
+				status := d.watch.Status()
+				shown.Discovery = &status
+			}
 			shown.Balance, shown.TimeoutMS = c.Backend.HTTP.Balance, c.Timeout.Milliseconds()
 			for _, aim := range h.Aims() {
 				t := admin.RouteTarget{URL: aim.URL, Weight: aim.Weight, TargetStatus: states[proxy.TargetID(r.Name, aim.URL)], Checks: aim.Health.Status()}

@@ -6,20 +6,24 @@ import (
 	"slices"
 
 	"sluice/router"
+	"sluice/router/discovery"
 )
 
 // Route is a route of the classic gateway and how its targets stand.
 type Route struct {
-	Name      string        `json:"name"`
-	Order     int           `json:"order"` // of precedence, from 1
-	Match     RouteMatch    `json:"match"`
-	Backend   string        `json:"backend"` // http, static or redirect
-	Balance   string        `json:"balance,omitempty"`
-	Targets   []RouteTarget `json:"targets,omitempty"`
-	Auth      []string      `json:"auth,omitempty"` // none: open to all
-	Limits    *RouteLimits  `json:"limits,omitempty"`
-	TimeoutMS int64         `json:"timeout_ms,omitempty"`
-	Source    string        `json:"source"`
+	Name    string        `json:"name"`
+	Order   int           `json:"order"` // of precedence, from 1
+	Match   RouteMatch    `json:"match"`
+	Backend string        `json:"backend"` // http, static or redirect
+	Balance string        `json:"balance,omitempty"`
+	Targets []RouteTarget `json:"targets,omitempty"`
+	// Discovery is how the registry stands that names the targets; nil: the
+	// configuration does.
+	Discovery *discovery.Status `json:"discovery,omitempty"`
+	Auth      []string          `json:"auth,omitempty"` // none: open to all
+	Limits    *RouteLimits      `json:"limits,omitempty"`
+	TimeoutMS int64             `json:"timeout_ms,omitempty"`
+	Source    string            `json:"source"`
 }
 
 // RouteMatch is what a request must be.

@@ -67,6 +67,15 @@ func (h *HTTP) SetTargets(list []HTTPTarget) error {
 	return nil
 }
 
+// Fault has the requests that come from now on answered by an error: the targets
+// that there are cannot be used.
+func (h *HTTP) Fault(err error) {
+	h.now.Store(&aim{none: func() error {
+		return &schema.Error{Code: schema.CodeUnavailable, Status: http.StatusServiceUnavailable, Origin: schema.OriginGateway, RetryAfter: time.Second,
+			Message: "the targets of route " + strconv.Quote(h.HTTPOptions.Route) + " cannot be used", Cause: err}
+	}})
+}
+
 // Route is how the targets are tried that there are now; nil: there is none.
 func (h *HTTP) Route() *router.Route { return h.now.Load().route }
 

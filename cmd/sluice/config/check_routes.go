@@ -105,6 +105,10 @@ func (k *checker) httpBackend(path []string, b *HTTPBackend) {
 		weight += t.Weight
 	}
 	switch targets := below(path, "targets"); {
+	case b.Discover != nil && len(b.Targets) > 0:
+		k.fault(targets, "want targets or discover, not both")
+	case b.Discover != nil:
+		k.discover(below(path, "discover"), b.Discover)
 	case len(b.Targets) == 0:
 		k.fault(targets, "want at least one target")
 	case weight == 0:

@@ -133,11 +133,21 @@ func (k *checker) backendTLS(path []string, b *HTTPBackend) {
 func (l *loader) routeFiles(c *Config, d *decoder) {
 	for i := range c.Routes {
 		b := c.Routes[i].Backend.HTTP
-		if b == nil || b.TLS == nil {
-			continue
+		path := []string{"routes", strconv.Itoa(i), "backend", "http"}
+		if b != nil && b.TLS != nil {
+			if field, err := b.TLS.files(l.dir, l.source); err != nil {
+				d.fault(append(path, "tls", field), "%v", err)
+			}
 		}
-		if field, err := b.TLS.files(l.dir, l.source); err != nil {
-			d.fault([]string{"routes", strconv.Itoa(i), "backend", "http", "tls", field}, "%v", err)
+		if b != nil && b.Discover != nil {
+			if field, err := b.Discover.files(l.dir, l.source); err != nil {
+				d.fault(append(append(path, "discover"), strings.Split(field, ".")...), "%v", err)
+			}
 		}
 	}
+}
+
+func digestOf(text []byte) string {
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
 }

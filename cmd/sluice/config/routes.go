@@ -46,8 +46,9 @@ type HTTPBackend struct {
 	Hash         *BackendHash    `json:"hash"`
 	StripPrefix  string          `json:"strip_prefix"`
 	PreserveHost bool            `json:"preserve_host"`
-	Health       *BackendHealth  `json:"health"` // nil: targets are not checked
-	TLS          *BackendTLS     `json:"tls"`    // nil: https with the system's roots
+	Health       *BackendHealth  `json:"health"`   // nil: targets are not checked
+	TLS          *BackendTLS     `json:"tls"`      // nil: https with the system's roots
+	Discover     *Discover       `json:"discover"` // nil: Targets are all that there are
 }
 
 // BackendTarget is one server; its URL may stand for it.

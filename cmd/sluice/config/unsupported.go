@@ -34,7 +34,6 @@ var unsupported = []struct{ key, value string }{
 	{key: "routes.*.match.version"},
 	{key: "routes.*.versioning"},
 	{key: "routes.*.backend.compose"},
-	{key: "routes.*.backend.http.discover"},
 	{key: "routes.*.auth.require.*", value: "jwt:*"},
 	{key: "routes.*.auth.require.*", value: "oauth2:*"},
 	{key: "routes.*.auth.require.*", value: "basic:*"},
