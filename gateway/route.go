@@ -49,7 +49,9 @@ func (c *Call) serveRoute() (found bool, err error) {
 	}
 	c.speaks, c.from.route = nil, x
 	c.ready(x, query)
-	if err := x.Serve(); err != nil {
+	err = x.Serve()
+	c.entry.Cache = x.Cached
+	if err != nil {
 		c.leaveBody(err)
 		return true, err
 	}

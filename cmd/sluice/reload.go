@@ -307,7 +307,11 @@ func (s *server) gauges() telemetry.Gauges {
 		StoreDown:     func() bool { return s.spool.StoreTrouble() != nil },
 		OpenHolds:     s.book.OpenHolds,
 		LogDropped:    s.gateway.LogDropped,
-		CacheSize:     s.gateway.CacheSize,
+		CacheSize: func() (entries, bytes int64) {
+			entries, bytes = s.gateway.CacheSize()
+			n, of := s.build.kept.Size()
+			return entries + n, bytes + of
+		},
 		Breakers: func(yield func(string, float64)) {
 			breakerStates(s.build.view().registry.Targets(time.Now()), yield)
 		},

@@ -16,6 +16,7 @@ import (
 	"sluice/gateway"
 	"sluice/gateway/cache"
 	"sluice/gateway/guard"
+	"sluice/gateway/httpcache"
 	"sluice/gateway/proxy"
 	"sluice/prompts"
 	"sluice/router"
@@ -30,6 +31,7 @@ type builder struct {
 	checks   router.Checks
 	figures  map[string]*guard.Figures // of guards, by name
 	standing standingRoutes
+	kept     *httpcache.Store // answers of routes
 	current  atomic.Pointer[view]
 }
 

@@ -5,11 +5,13 @@ import (
 	"crypto/tls"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"slices"
 	"time"
 
 	"sluice/cmd/sluice/config"
 	"sluice/gateway/admin"
+	"sluice/gateway/httpcache"
 	"sluice/gateway/limit"
 	"sluice/gateway/proxy"
 	"sluice/providers/schema"
@@ -35,7 +37,7 @@ func newStandingRoutes() standingRoutes {
 // routes builds the routes of a configuration, and what they keep. Nothing that
 // is in force changes.
 func (b *builder) routes(s *server, cfg *config.Config, reg *router.Registry) (*proxy.Tree, standingRoutes, error) {
-	m := routeBuilder{reg: reg, old: b.standing, keep: newStandingRoutes(), log: s.log}
+	m := routeBuilder{reg: reg, old: b.standing, keep: newStandingRoutes(), kept: b.kept, log: s.log}
 	if len(cfg.Routes) == 0 {
 		return nil, m.keep, nil
 	}
@@ -72,6 +74,7 @@ func (b *builder) keepRoutes(keep standingRoutes) {
 type routeBuilder struct {
 	reg       *router.Registry
 	old, keep standingRoutes
+	kept      *httpcache.Store
 	log       *slog.Logger
 }
 
@@ -83,6 +86,9 @@ func (m *routeBuilder) route(c *config.Route) (*proxy.Route, error) {
 	}
 	if c.Limits != nil {
 		r.Steps = append(r.Steps, m.rate(c))
+	}
+	if c.Cache != nil { // behind all that may refuse, before all that changes what a backend is asked
+		r.Steps = append(r.Steps, m.cache(c))
 	}
 	var err error
 	switch b := c.Backend; {
@@ -122,6 +128,16 @@ func (m *routeBuilder) rate(c *config.Route) proxy.Step {
 	}
 	m.keep.limiters[made] = limiter
 	return proxy.Rate(proxy.RateOptions{Route: c.Name, Limiter: limiter, Per: per})
+}
+
+// cache is the step of what a route keeps of its answers.
+func (m *routeBuilder) cache(c *config.Route) proxy.Step {
+	k := c.Cache
+	return proxy.Cache(proxy.CacheOptions{Route: c.Name, Store: m.kept, Tags: k.Tags, Own: c.Auth != nil,
+		Policy: httpcache.Policy{TTL: k.TTL, Vary: k.Vary, Revalid: k.StaleWhileRevalidate, IfError: k.StaleIfError, RFC9111: k.RFC9111},
+		Recovered: func(what any) {
+			m.log.Error("a request that a cache has made went wrong", "route", c.Name, "panic", what, "stack", string(debug.Stack()))
+		}})
 }
 
 // balances are the router's names of what the configuration calls otherwise.
@@ -246,6 +262,7 @@ func routesShown(v *view, now time.Time) []admin.Route {
 				shown.Limits.Rate = fmt.Sprintf("%d/%v", l.Rate.Requests, l.Rate.Per)
 			}
 		}
+		shown.Cache = cacheShown(c.Cache)
 		if h, ok := r.Backend.(*proxy.HTTP); ok {
 			if d := v.discovered[r.Name]; d != nil {
 				status := d.watch.Status()
@@ -284,4 +301,12 @@ func (s *server) explainRoute(q admin.RouteQuery) (admin.RouteExplanation, error
 		e.Attempts = []router.Result{}
 	}
 	return e, nil
+}
+
+func cacheShown(c *config.RouteCache) *admin.RouteCache {
+	if c == nil {
+		return nil
+	}
+	return &admin.RouteCache{TTLMS: c.TTL.Milliseconds(), RFC9111: c.RFC9111, Vary: c.Vary, Tags: c.Tags,
+		StaleWhileRevalidateMS: c.StaleWhileRevalidate.Milliseconds(), StaleIfErrorMS: c.StaleIfError.Milliseconds()}
 }

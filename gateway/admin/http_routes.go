@@ -22,6 +22,7 @@ type Route struct {
 	Discovery *discovery.Status `json:"discovery,omitempty"`
 	Auth      []string          `json:"auth,omitempty"` // none: open to all
 	Limits    *RouteLimits      `json:"limits,omitempty"`
+	Cache     *RouteCache       `json:"cache,omitempty"` // nil: nothing is kept
 	TimeoutMS int64             `json:"timeout_ms,omitempty"`
 	Source    string            `json:"source"`
 }
@@ -41,6 +42,16 @@ type RouteLimits struct {
 	Per      string `json:"per,omitempty"`
 	Burst    int64  `json:"burst,omitempty"`
 	Parallel int64  `json:"parallel,omitempty"`
+}
+
+// RouteCache is what is kept of a route's answers.
+type RouteCache struct {
+	TTLMS                  int64    `json:"ttl_ms,omitempty"`
+	RFC9111                bool     `json:"rfc9111,omitempty"`
+	Vary                   []string `json:"vary,omitempty"`
+	Tags                   []string `json:"tags,omitempty"`
+	StaleWhileRevalidateMS int64    `json:"stale_while_revalidate_ms,omitempty"`
+	StaleIfErrorMS         int64    `json:"stale_if_error_ms,omitempty"`
 }
 
 // RouteTarget is a server that a route leads to.

@@ -62,9 +62,21 @@ func (r *Route) Param(name string, path *Path) []byte {
 }
 
 // Params are the names of the parameters in the route's path.
-func (r *Route) Params() []string {
+func (r *Route) Params() []string { return r.pattern.params() }
+
+// ParamsOf are the names of the parameters in a path such as /orders/{id}; none
+// of one that cannot be read.
+func ParamsOf(path string) []string {
+	p, err := parsePattern(path)
+	if err != nil {
+		return nil
+	}
+	return p.params()
+}
+
+func (p *pattern) params() []string {
 	var names []string
-	for _, s := range r.pattern.segments {
+	for _, s := range p.segments {
 		if s.kind == parameter {
 			names = append(names, s.text)
 		}
@@ -112,6 +124,7 @@ type Exchange struct {
 	Query  []byte  // as it came, without the question mark
 	Caller Caller  // without an ID until a step has found who calls
 	Limit  Limited // the route's own
+	Cached string  // hit, stale or miss; empty: no cache applies
 
 	running  *limit.Subject // whose request this is, where those at once are counted
 	head     []byte         // what is sent to a target before the body

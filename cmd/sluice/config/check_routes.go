@@ -27,6 +27,7 @@ func (k *checker) routes() {
 		k.match(below(path, "match"), &r.Match)
 		k.backend(below(path, "backend"), &r.Backend)
 		k.routeTerms(path, r)
+		k.routeCache(below(path, "cache"), r)
 	}
 }
 

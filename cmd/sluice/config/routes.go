@@ -18,6 +18,7 @@ type Route struct {
 	Backend Backend       `json:"backend"`
 	Auth    *RouteAuth    `json:"auth"`    // nil: open to all
 	Limits  *RouteLimits  `json:"limits"`  // nil: none
+	Cache   *RouteCache   `json:"cache"`   // nil: nothing is kept
 	Retry   *RouteRetry   `json:"retry"`   // nil: the next target, where one could not be reached or did not answer
 	Timeout time.Duration `json:"timeout"` // until an answer begins, and between two pieces of it; 0: no bound
 	Breaker *RouteBreaker `json:"breaker"` // nil: not given

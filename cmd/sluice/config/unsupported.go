@@ -44,7 +44,6 @@ var unsupported = []struct{ key, value string }{
 	{key: "routes.*.auth.allow"},
 	{key: "routes.*.limits.throttle"},
 	{key: "routes.*.ips"},
-	{key: "routes.*.cache"},
 	{key: "routes.*.validate"},
 	{key: "routes.*.transform"},
 	{key: "routes.*.waf"},
