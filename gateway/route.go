@@ -119,7 +119,7 @@ func (e *routeEdge) Key() (proxy.Caller, error) {
 			return proxy.Caller{}, err
 		}
 		c.hideKey()
-		c.money.owner = c.caller.Owner.For(c.entry.User, nil)
+		c.money.owner = c.caller.Owner.For(c.entry.User, c.routeTags())
 		ticket, refused := c.owner().Admit(c.now, billing.Ask{})
 		if refused != nil {
 			c.tickets.refused = c.owner()
@@ -128,7 +128,7 @@ func (e *routeEdge) Key() (proxy.Caller, error) {
 		c.tickets.key, c.done.admitted = ticket, true
 	}
 	k := c.caller.Key
-	return proxy.Caller{ID: k.ID, Key: c.caller.Label, Team: k.Team, User: k.User}, nil
+	return proxy.Caller{ID: k.ID, Key: c.caller.Label, Team: k.Team, User: k.User, Member: c.caller}, nil
 }
 
 // hideKey takes the key out of the request, where it was found.

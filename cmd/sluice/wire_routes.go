@@ -84,6 +84,9 @@ func (m *routeBuilder) route(c *config.Route) (*proxy.Route, error) {
 	if c.Auth != nil { // key is all that can be required so far
 		r.Steps = append(r.Steps, proxy.RequireKey())
 	}
+	if c.Auth != nil && c.Auth.Subscribed {
+		r.Steps = append(r.Steps, proxy.RequireSubscription(c.Name))
+	}
 	if c.Limits != nil {
 		r.Steps = append(r.Steps, m.rate(c))
 	}
@@ -254,7 +257,7 @@ func routesShown(v *view, now time.Time) []admin.Route {
 		shown := admin.Route{Name: r.Name, Source: "file", Backend: r.Backend.Kind(), Match: admin.RouteMatch{Host: c.Match.Host, Path: cmp.Or(c.Match.Path, "/**"),
 			Methods: c.Match.Methods, Headers: c.Match.Headers, Query: c.Match.Query}}
 		if c.Auth != nil {
-			shown.Auth = c.Auth.Require
+			shown.Auth, shown.Subscribed = c.Auth.Require, c.Auth.Subscribed
 		}
 		if l := c.Limits; l != nil {
 			shown.Limits = &admin.RouteLimits{Per: l.Per, Burst: l.Burst, Parallel: l.Parallel}

@@ -19,12 +19,13 @@ type Route struct {
 	Targets []RouteTarget `json:"targets,omitempty"`
 	// Discovery is how the registry stands that names the targets; nil: the
 	// configuration does.
-	Discovery *discovery.Status `json:"discovery,omitempty"`
-	Auth      []string          `json:"auth,omitempty"` // none: open to all
-	Limits    *RouteLimits      `json:"limits,omitempty"`
-	Cache     *RouteCache       `json:"cache,omitempty"` // nil: nothing is kept
-	TimeoutMS int64             `json:"timeout_ms,omitempty"`
-	Source    string            `json:"source"`
+	Discovery  *discovery.Status `json:"discovery,omitempty"`
+	Auth       []string          `json:"auth,omitempty"`       // none: open to all
+	Subscribed bool              `json:"subscribed,omitempty"` // by teams that have subscribed to it alone
+	Limits     *RouteLimits      `json:"limits,omitempty"`
+	Cache      *RouteCache       `json:"cache,omitempty"` // nil: nothing is kept
+	TimeoutMS  int64             `json:"timeout_ms,omitempty"`
+	Source     string            `json:"source"`
 }
 
 // RouteMatch is what a request must be.

@@ -107,6 +107,15 @@ type Caller struct {
 	Key  string // team/name
 	Team string
 	User string
+	// Member tells what the caller's team has subscribed to; nil: it has no team.
+	Member Member
+}
+
+// Member is one of a team.
+type Member interface {
+	// RefusesRoute says why the team may not use a route that wants a
+	// subscription; empty: it may.
+	RefusesRoute(name string) string
 }
 
 // Exchange is one request on its way through a route. It is pooled, and belongs

@@ -143,6 +143,9 @@ func (k *checker) routeTerms(path []string, r *Route) {
 	if r.Auth != nil && len(r.Auth.Require) == 0 {
 		k.fault(below(below(path, "auth"), "require"), "is needed: who may use the route")
 	}
+	if r.Auth != nil && r.Auth.Subscribed && !slices.Contains(r.Auth.Require, "key") {
+		k.fault(below(below(path, "auth"), "subscribed"), "teams subscribe, and call by their keys: want require: [key]")
+	}
 	if l := r.Limits; l != nil {
 		limits := below(path, "limits")
 		switch {

@@ -81,6 +81,9 @@ type RouteRedirect struct {
 type RouteAuth struct {
 	Require []string `json:"require" enum:"key"`
 	All     bool     `json:"all"` // of those required, instead of any
+	// Subscribed: the caller's team must have subscribed to the route, and been
+	// approved.
+	Subscribed bool `json:"subscribed"`
 }
 
 // RouteLimits are how much may be asked of a route.
