@@ -206,7 +206,16 @@ func TestServices(t *testing.T) {
 	if a := g.shownIn("services", 1); a.status != 200 || a.body != "the shop has /items" || a.header.Get("x-ratelimit-remaining-requests") != "99" {
 		t.Errorf("%d %v %s", a.status, a.header, a.body)
 	}
-	if a := g.shownIn("services", 2); a.status != 401 {
+	if a := g.shownIn("services", 2); a.status != 200 || a.body != "3 pieces\n" {
+		t.Errorf("a clerk looks: %d %s", a.status, a.body)
+	}
+	if a := g.shownIn("services", 3); a.status != 403 || !strings.Contains(a.body, "permission_denied") {
+		t.Errorf("a clerk deletes: %d %s", a.status, a.body)
+	}
+	if said, code := g.sluice("route", "explain", "/stock/7", "--roles", "clerk", "--method", "DELETE"); code != 0 || !strings.Contains(said, "none of clerk may DELETE /stock/7") {
+		t.Errorf("explain: %d %s", code, said)
+	}
+	if a := g.shownIn("services", 4); a.status != 401 {
 		t.Errorf("a path that is spelt oddly leads past the route: %d %s", a.status, a.body)
 	}
 	if said, code := g.sluice("route", "explain", "/shop/items"); code != 0 || !strings.Contains(said, "shop") {

@@ -11,12 +11,21 @@ import (
 
 // authenticate finds the caller by the key that the request carries.
 func (c *Call) authenticate() error {
-	key := c.credential()
-	if len(key) == 0 {
-		return errKey("no API key was given: send it as 'Authorization: Bearer …'")
+	var caller *Caller
+	given := false
+	for place := range keyPlaces {
+		if key := c.keyAt(place); key != "" {
+			given, c.from.keyAt = true, place
+			caller = c.snap.Caller(billing.HashKey(key), c.now)
+			if caller != nil || c.from.route == nil { // a route may want a token beside the key
+				break
+			}
+		}
 	}
-	caller := c.snap.Caller(billing.HashKey(key), c.now)
-	if caller == nil {
+	switch {
+	case !given:
+		return errKey("no API key was given: send it as 'Authorization: Bearer …'")
+	case caller == nil:
 		return errKey("the API key is unknown, expired or revoked")
 	}
 	c.caller = caller
@@ -48,21 +57,46 @@ func (c *Call) owner() *billing.Owner {
 	return c.caller.Owner
 }
 
-// credential is the key as sent; it is valid until the call is over.
-func (c *Call) credential() string {
-	h := &c.rc.Request.Header
-	if a := h.Peek("Authorization"); len(a) > 7 && strings.EqualFold(string(a[:7]), "bearer ") {
-		return strings.TrimSpace(string(a[7:]))
-	}
-	for _, name := range [...]string{"X-Api-Key", "Api-Key", "X-Goog-Api-Key"} {
-		if k := h.Peek(name); len(k) > 0 {
-			return string(k)
+// The places in which a key may be sent: Authorization, these headers, and for
+// those clients of Gemini's that do so the query.
+var keyHeaders = [...]string{"Authorization", "X-Api-Key", "Api-Key", "X-Goog-Api-Key"}
+
+const keyPlaces = len(keyHeaders) + 1
+
+// keyAt is the key in one of its places, as sent; it is valid until the call is
+// over.
+func (c *Call) keyAt(place int) string {
+	if place == len(keyHeaders) {
+		if c.speaks == &gemini.Dialect {
+			return string(c.rc.QueryArgs().Peek("key"))
 		}
+		return ""
 	}
-	if c.speaks == &gemini.Dialect { // whose clients may send it so
-		return string(c.rc.QueryArgs().Peek("key"))
+	value := c.rc.Request.Header.Peek(keyHeaders[place])
+	if place > 0 {
+		return string(value)
+	}
+	if len(value) > 7 && strings.EqualFold(string(value[:7]), "bearer ") {
+		return strings.TrimSpace(string(value[7:]))
 	}
 	return ""
+}
+
+// credential is the first key that was sent; empty: none was.
+func (c *Call) credential() string {
+	for place := range keyPlaces {
+		if key := c.keyAt(place); key != "" {
+			return key
+		}
+	}
+	return ""
+}
+
+// hideKey takes the key out of the request, where it was found.
+func (c *Call) hideKey() {
+	if c.from.keyAt < len(keyHeaders) {
+		c.rc.Request.Header.Del(keyHeaders[c.from.keyAt])
+	}
 }
 
 func errKey(message string) *schema.Error {
@@ -73,7 +107,7 @@ func errKey(message string) *schema.Error {
 // untrusted hop in X-Forwarded-For was, if the peer is a trusted proxy.
 func (c *Call) callerIP() string {
 	trusted := c.snap.Settings.TrustedProxies
-	if conn, ok := c.rc.Conn().(*callerConn); ok && len(trusted) == 0 && conn.ip != "" {
+	if conn := own(c.rc.Conn()); conn != nil && len(trusted) == 0 && conn.ip != "" {
 		return conn.ip
 	}
 	addr, _ := netip.AddrFromSlice(c.rc.RemoteIP())
@@ -96,7 +130,7 @@ func (c *Call) callerIP() string {
 // believed.
 func (c *Call) peer() (ip string, trusted bool) {
 	nets := c.snap.Settings.TrustedProxies
-	if conn, ok := c.rc.Conn().(*callerConn); ok && len(nets) == 0 && conn.ip != "" {
+	if conn := own(c.rc.Conn()); conn != nil && len(nets) == 0 && conn.ip != "" {
 		return conn.ip, false
 	}
 	addr, _ := netip.AddrFromSlice(c.rc.RemoteIP())

@@ -57,6 +57,7 @@ type origin struct {
 	within           context.Context // of the call that makes this one; nil: a client does
 	life             *lifetime       // of the client's call; nil: there is none, or it is not open yet
 	depth            int             // of steps that call prompts with steps
+	keyAt            int             // where its key was sent: see keyPlaces
 	allowed          string          // the methods of a path that was called with another
 	continues        string          // the kept answer that it goes on from
 	guards           *guard.Session  // of the model that it went to; nil: it has none

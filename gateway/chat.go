@@ -37,6 +37,11 @@ func (c *Call) serveBody(op schema.Operation, model string, raw []byte) error {
 	if name, ok := strings.CutPrefix(head.Model, promptModel); ok && op == schema.OpChat {
 		return c.serveAsModel(name)
 	}
+	if head.PromptID != "" {
+		if ours, err := c.servePromptID(head, raw); ours || err != nil {
+			return err
+		}
+	}
 	if err := c.choose(head.Model); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"crypto/tls"
 	"net"
 	"runtime"
 	"sync/atomic"
@@ -29,7 +30,43 @@ func (l callerListener) Accept() (net.Conn, error) {
 	if tcp, ok := conn.RemoteAddr().(*net.TCPAddr); ok {
 		c.ip = tcp.AddrPort().Addr().Unmap().WithZone("").String()
 	}
+	if encrypted, ok := conn.(*tls.Conn); ok {
+		return encryptedConn{c, encrypted}, nil
+	}
 	return c, nil
+}
+
+// encryptedConn is a callerConn that shows the server that it is encrypted.
+type encryptedConn struct {
+	*callerConn
+	tls *tls.Conn
+}
+
+// Handshake takes no longer than a request may take to come.
+func (c encryptedConn) Handshake() error {
+	c.until = time.Now().Add(c.stall)
+	if err := c.tls.SetWriteDeadline(c.until); err != nil {
+		return err
+	}
+	c.readSet = c.readUntil
+	if err := c.tls.SetReadDeadline(c.readSet); err != nil {
+		return err
+	}
+	return c.tls.Handshake()
+}
+
+// ConnectionState tells of the encryption, and of the client's certificate.
+func (c encryptedConn) ConnectionState() tls.ConnectionState { return c.tls.ConnectionState() }
+
+// own is the connection as we have made it; nil: it is none of ours.
+func own(conn net.Conn) *callerConn {
+	switch c := conn.(type) {
+	case *callerConn:
+		return c
+	case encryptedConn:
+		return c.callerConn
+	}
+	return nil
 }
 
 // callerConn is a connection with a deadline for each piece that is written,
@@ -122,7 +159,7 @@ func (c *callerConn) Write(p []byte) (n int, err error) {
 
 // bare is the connection below.
 func bare(conn net.Conn) net.Conn {
-	if c, ok := conn.(*callerConn); ok {
+	if c := own(conn); c != nil {
 		return c.Conn
 	}
 	return conn

@@ -36,7 +36,11 @@ func (c *Call) fail(err error) {
 	if e.Code == schema.CodeInsufficientQuota && e.Origin == schema.OriginPolicy {
 		h.Set("X-Should-Retry", "false")
 	}
-	if e.Status == fasthttp.StatusUnauthorized {
+	var challenged *proxy.Challenged
+	switch {
+	case errors.As(err, &challenged):
+		h.Set("WWW-Authenticate", challenged.Challenge)
+	case e.Status == fasthttp.StatusUnauthorized:
 		h.Set("WWW-Authenticate", `Bearer realm="sluice"`)
 	}
 	if c.from.allowed != "" {

@@ -105,6 +105,9 @@ func (c *Call) dispatch() error {
 	if id, ok := strings.CutPrefix(path, jobPath); ok && id != "" {
 		return c.allow("GET", func(c *Call) error { return c.serveJob(id) })
 	}
+	if rest, ok := strings.CutPrefix(path, promptsPath); ok {
+		return c.allow("POST", func(c *Call) error { return c.servePortkey(rest) })
+	}
 	if methods := passingsAt(path); methods != nil {
 		return c.servePassing(methods)
 	}

@@ -36,7 +36,7 @@ func (c *Call) commonHeaders() {
 		h.Set("X-Sluice-Prompt", c.prompt.Name+"@"+strconv.Itoa(c.prompt.Version))
 		c.promptHeaders()
 	}
-	if c.caller != nil {
+	if c.caller != nil || c.money.owner != nil {
 		c.limitHeaders()
 	}
 	if x := c.from.route; x != nil && x.Limit.Set {

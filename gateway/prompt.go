@@ -269,7 +269,12 @@ func inputOf(t *prompts.Template, list []prompts.Pair) (map[string]any, error) {
 
 // render makes the unified request of the input.
 func (c *Call) render(input map[string]any) error {
-	rendered, err := c.prompt.Template.Render(prompts.RenderInput{Input: input, Context: promptContext(c.entry.Team, c.entry.Key, c.now)})
+	t := c.prompt.Template
+	in := prompts.RenderInput{Input: input}
+	if t.ReadsContext() {
+		in.Context = promptContext(c.entry.Team, c.entry.Key, c.now)
+	}
+	rendered, err := t.Render(in)
 	if err != nil {
 		return schema.Invalid("", "the prompt cannot be rendered with this input: %v", err)
 	}
@@ -401,14 +406,14 @@ func (c *Call) sendPrompt(out output) error {
 		c.rc.Response.SetBodyRaw(c.envelope(nil, out, true))
 		return nil
 	}
-	body := out.json
+	body := wire.View(out.json)
 	h.SetContentType("application/json")
-	if body == nil {
+	if out.json == nil {
 		h.SetContentType("text/plain; charset=utf-8")
-		body = []byte(out.text)
+		body = out.text
 	}
 	if !c.cacheable(body) {
-		c.rc.Response.SetBodyRaw(body)
+		c.rc.Response.SetBodyString(body)
 	}
 	return nil
 }
@@ -439,6 +444,9 @@ func (c *Call) envelope(b []byte, out output, whole bool) []byte {
 
 // wantsEvents tells whether the caller asked for a stream.
 func (c *Call) wantsEvents() bool {
-	return strings.Contains(string(c.rc.Request.Header.Peek("Accept")), "text/event-stream") ||
-		string(c.rc.QueryArgs().Peek("stream")) == "1"
+	if strings.Contains(string(c.rc.Request.Header.Peek("Accept")), "text/event-stream") {
+		return true
+	}
+	stream := string(c.rc.QueryArgs().Peek("stream"))
+	return stream == "1" || stream == "partial"
 }

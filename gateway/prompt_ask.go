@@ -3,7 +3,11 @@ package gateway
 import (
 	"context"
 
+	"github.com/valyala/fasthttp"
+
 	"sluice/prompts"
+	"sluice/providers"
+	"sluice/providers/openai"
 	"sluice/providers/schema"
 )
 
@@ -18,8 +22,7 @@ const TesterID = "tests"
 func (g *Gateway) Ask(ctx context.Context, t *prompts.Template, model string, input map[string]any) prompts.Answer {
 	snap := g.snap.Load()
 	if snap.Tester == nil {
-		return prompts.Answer{Err: &schema.Error{Code: schema.CodeUnavailable, Status: 503, Origin: schema.OriginGateway,
-			Message: "this gateway runs no tests"}}
+		return prompts.Answer{Err: errNoTests()}
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -31,4 +34,70 @@ func (g *Gateway) Ask(ctx context.Context, t *prompts.Template, model string, in
 		a.Text = string(o.json)
 	}
 	return a
+}
+
+// TestModels are how the tests of prompts reach models.
+func (g *Gateway) TestModels() prompts.Models {
+	return prompts.Models{Ask: g.Ask, Embed: g.embedForTest}
+}
+
+// embedForTest gives the vectors of texts: it is a prompts.Embed. It is a call
+// of the team tests, as those of Ask are.
+func (g *Gateway) embedForTest(ctx context.Context, model string, texts []string) (vectors [][]float32, err error) {
+	snap := g.snap.Load()
+	if snap.Tester == nil {
+		return nil, errNoTests()
+	}
+	up, err := openai.Dialect.Embed.Encode(&schema.EmbedRequest{Model: model, Input: texts})
+	if err != nil {
+		return nil, err
+	}
+	rc := &fasthttp.RequestCtx{}
+	rc.Init(&fasthttp.Request{}, nil, serverLogger{g.log})
+	c := g.newCall(rc)
+	c.snap, c.caller, c.from = snap, snap.Tester, origin{method: "TEST", path: "/v1/embeddings", within: ctx}
+	e := &c.entry
+	e.Operation, e.Model, e.Tags = schema.OpEmbed.String(), model, []string{"test"}
+	e.Team, e.KeyID, e.Key = c.caller.Key.Team, c.caller.Key.ID, c.caller.Label
+	defer func() {
+		if err != nil {
+			c.err = schema.AsError(err)
+			e.Status = c.err.Status
+		}
+		c.finish()
+	}()
+	return c.vectors(up.Body)
+}
+
+// vectors asks the model of an embeddings request, in OpenAI's form.
+func (c *Call) vectors(raw []byte) ([][]float32, error) {
+	head, err := openai.Dialect.Client.Head(schema.OpEmbed, raw)
+	if err != nil {
+		return nil, err
+	}
+	c.req = providers.Request{Op: schema.OpEmbed, Client: &openai.Dialect, Raw: raw, Head: head}
+	if c.model, err = c.snap.Resolve(head.Model); err != nil {
+		return nil, err
+	}
+	if err := c.deadline(); err != nil {
+		return nil, err
+	}
+	if err := c.admit(); err != nil {
+		return nil, err
+	}
+	answer, err := c.whole((*providers.Provider).Embed)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Release()
+	c.charge(&answer.Tally)
+	resp, err := openai.Dialect.Embed.Decode(answer.Body)
+	if err != nil {
+		return nil, err
+	}
+	return resp.Vectors(), nil
+}
+
+func errNoTests() *schema.Error {
+	return &schema.Error{Code: schema.CodeUnavailable, Status: 503, Origin: schema.OriginGateway, Message: "this gateway runs no tests"}
 }

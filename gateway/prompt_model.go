@@ -67,6 +67,13 @@ func (c *Call) findPromptModel(name string) error {
 			return noSuchModel(promptModel + name)
 		}
 	}
+	return c.takeNamed(live, version)
+}
+
+// takeNamed takes the version of a prompt that serves a call which names it
+// otherwise than by its path, if the caller may call it.
+func (c *Call) takeNamed(live *prompts.Live, version int) error {
+	set := c.g.prompts.Snapshot()
 	var err error
 	if live, err = c.chooseVersion(set, live, version); err != nil {
 		return err

@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"fmt"
-	"maps"
 	"strings"
 	"sync"
 
@@ -37,7 +36,7 @@ func (c *Call) runSteps(input map[string]any) (map[string]any, error) {
 			Message: fmt.Sprintf("steps call prompts with steps more than %d deep: do they go in a circle?", prompts.MaxStepDepth)}
 	}
 	set := c.g.prompts.Snapshot() // one for all steps
-	values := maps.Clone(c.prompt.Template.Filled(input))
+	values := c.prompt.Template.Filled(input)
 	for _, stage := range stages {
 		results, err := c.runStage(set, stage, values)
 		if err != nil {

@@ -96,12 +96,12 @@ func (c *Call) preflight() error {
 
 // cacheable tells caches of a GET how long its answer may be given again, and
 // by what it is known; true: the caller has it, and gets no body.
-func (c *Call) cacheable(body []byte) bool {
+func (c *Call) cacheable(body string) bool {
 	ttl := c.prompt.Template.Sluice.Cache
 	if ttl < time.Second || c.from.method != http.MethodGet {
 		return false
 	}
-	sum := sha256.Sum256(body)
+	sum := sha256.Sum256([]byte(body))
 	tag := `"` + hex.EncodeToString(sum[:12]) + `"`
 	h := &c.rc.Response.Header
 	who := "private"

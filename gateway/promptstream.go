@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"io"
 	"strings"
 
@@ -23,6 +24,10 @@ type promptFrames struct {
 	pending []byte // frames that did not fit the last read
 	ended   bool
 	tally   dialect.Tally
+
+	partials bool // beside the deltas, the object so far
+	seen     int  // bytes of text when it was looked at last
+	shown    []byte
 }
 
 // streamPrompt gets the prompt's stream going.
@@ -38,7 +43,7 @@ func (c *Call) streamPrompt() error {
 		return err
 	}
 	c.answerHeaders(stream.Dropped())
-	c.sendStream(&promptFrames{c: c, from: stream}, promptFault)
+	c.sendStream(&promptFrames{c: c, from: stream, partials: c.wantsPartials()}, promptFault)
 	return nil
 }
 
@@ -89,8 +94,32 @@ func (f *promptFrames) step() error {
 		f.text.WriteString(d.Text)
 		f.pending = wire.AppendString(append(f.pending[:0], `data: {"delta":`...), d.Text)
 		f.pending = append(f.pending, "}\n\n"...)
+		if f.partials {
+			f.partial()
+		}
 	}
 	return nil
+}
+
+// partial adds the object that the text holds so far, if there is more of it.
+// The longer the text, the more it must have grown: all of them together cost
+// what a fixed number of readings of the whole output does.
+func (f *promptFrames) partial() {
+	if f.text.Len()-f.seen < f.text.Len()/16 {
+		return
+	}
+	f.seen = f.text.Len()
+	so := f.c.prompt.Template.Partial(f.text.String())
+	if so == nil || bytes.Equal(so, f.shown) {
+		return
+	}
+	f.shown = so
+	f.pending = append(append(append(f.pending, "event: partial\ndata: "...), so...), "\n\n"...)
+}
+
+// wantsPartials tells whether the caller wants to see a JSON output grow.
+func (c *Call) wantsPartials() bool {
+	return string(c.rc.QueryArgs().Peek("stream")) == "partial" || strings.Contains(string(c.rc.Request.Header.Peek("Prefer")), "partial")
 }
 
 // finish checks the output, mends it if need be, and gives the last event.

@@ -132,7 +132,7 @@ func (c *Call) hijack(shake handshake, host *upstream.Tunnel) {
 
 // take lets a session have the connection once the server lets go of it.
 func (c *Call) take(s *session) {
-	if conn, ok := c.rc.Conn().(*callerConn); ok {
+	if conn := own(c.rc.Conn()); conn != nil {
 		s.conn = conn
 		conn.session.Store(s)
 	}

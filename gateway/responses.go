@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -41,14 +40,16 @@ func (c *Call) serveResponses() error {
 		return err
 	}
 	raw := c.rc.PostBody()
-	id, version, variables, ok, err := responses.PromptOf(raw)
-	if err != nil {
-		return err
+	for _, read := range []func([]byte) (string, stored, error){fromOpenAI, fromLiteLLM} {
+		id, s, err := read(raw)
+		if err != nil {
+			return err
+		}
+		if s.usage = true; c.promptNamed(id) {
+			return c.serveStored(s)
+		}
 	}
-	if live, ours := c.g.prompts.Snapshot().ByName(id); ok && ours {
-		c.prompt = live
-		return c.serveStoredPrompt(raw, version, variables)
-	}
+	var err error
 	if raw, err = c.continued(raw); err != nil {
 		return err
 	}
@@ -114,33 +115,6 @@ func (c *Call) keep(request, response []byte) {
 // keeps tells whether the call's answer is to be kept: the caller may say not to.
 func (c *Call) keeps() bool {
 	return c.speaks == &responses.Dialect && c.g.responses != nil && !responses.NotStored(c.req.Raw)
-}
-
-// serveStoredPrompt answers a request that names one of our prompts by id: its
-// variables are the prompt's input.
-func (c *Call) serveStoredPrompt(raw []byte, version string, variables map[string]any) error {
-	n := 0
-	if version != "" {
-		var err error
-		if n, err = strconv.Atoi(version); err != nil || n < 1 {
-			return schema.Invalid("prompt.version", "prompt.version must be a version's number, not %q", version)
-		}
-	}
-	var err error
-	if c.prompt, err = c.chooseVersion(c.g.prompts.Snapshot(), c.prompt, n); err != nil {
-		return err
-	}
-	if err := c.grantPrompt(); err != nil {
-		return err
-	}
-	if variables == nil {
-		variables = map[string]any{}
-	}
-	if faults := c.prompt.Template.CheckInput(variables); len(faults) > 0 {
-		return schema.Invalid("prompt.variables", "%s %s", strings.TrimPrefix(faults[0].Pointer, "/"), faults[0].Message)
-	}
-	c.entry.Model = promptModel + c.prompt.Name
-	return c.answerAsModel(variables, responses.Streamed(raw), true)
 }
 
 // serveKeptResponse reads or deletes what was kept under an id.

@@ -128,22 +128,26 @@ func (e *routeEdge) Key() (proxy.Caller, error) {
 		c.tickets.key, c.done.admitted = ticket, true
 	}
 	k := c.caller.Key
-	return proxy.Caller{ID: k.ID, Key: c.caller.Label, Team: k.Team, User: k.User, Member: c.caller}, nil
+	return proxy.Caller{ID: k.ID, Key: c.caller.Label, Team: k.Team, User: k.User, Roles: k.Roles, Member: c.caller}, nil
 }
 
-// hideKey takes the key out of the request, where it was found.
-func (c *Call) hideKey() {
-	h := &c.rc.Request.Header
-	if a := h.Peek("Authorization"); len(a) > 7 && strings.EqualFold(string(a[:7]), "bearer ") {
-		h.Del("Authorization")
-		return
+// Admit counts the call of someone without a key in the limits of its team, if
+// that is one of ours.
+func (e *routeEdge) Admit(who *proxy.Caller) error {
+	c := (*Call)(e)
+	c.entry.Team, c.entry.User = label(who.Team), label(who.User)
+	team := c.snap.owners.Team(who.Team)
+	if team == nil || strings.Contains(who.Team, " ") || c.done.admitted { // with a space it is no team's: see PromptOwner
+		return nil
 	}
-	for _, name := range [...]string{"X-Api-Key", "Api-Key", "X-Goog-Api-Key"} {
-		if len(h.Peek(name)) > 0 {
-			h.Del(name)
-			return
-		}
+	c.money.owner = team.For(c.entry.User, nil)
+	ticket, refused := c.owner().Admit(c.now, billing.Ask{})
+	if refused != nil {
+		c.tickets.refused = c.owner()
+		return refused
 	}
+	c.tickets.key, c.done.admitted = ticket, true
+	return nil
 }
 
 // Tried notes an attempt.
@@ -215,20 +219,45 @@ func (c *Call) routeLimitHeaders(x *proxy.Exchange) {
 	h.SetCanonical(headerLimit, b)
 }
 
-// FindRoute is the route that a request would go to, and its path in the form
-// in which it is matched. Nil: none, or the path is the gateway's own. The
-// error is about the path.
-func (s *Snapshot) FindRoute(method, host, target string) (*proxy.Route, string, error) {
-	var r fasthttp.Request
-	r.Header.SetMethod(method)
-	r.SetRequestURI(target)
-	raw, _, _ := strings.Cut(target, "?")
-	var path proxy.Path
-	if err := path.Normalise([]byte(raw)); err != nil {
-		return nil, "", err
+// Supposed is a request that might come, and who it would be from.
+type Supposed struct {
+	Method, Host, Target string
+	Caller               proxy.Caller
+	IP                   string
+	At                   time.Time
+}
+
+// Foreseen is what would become of a request.
+type Foreseen struct {
+	Path     string          // in the form in which it is matched
+	Route    *proxy.Route    // nil: none, or the path is the gateway's own
+	Decision *proxy.Decision // nil: the route is open to all
+}
+
+// Foresee tells what would become of a request. The error is about the path.
+func (s *Snapshot) Foresee(q Supposed) (Foreseen, error) {
+	x := proxy.NewExchange()
+	defer x.Release()
+	x.RC = new(fasthttp.RequestCtx)
+	x.Method, x.Now, x.IP, x.Caller = q.Method, q.At, q.IP, q.Caller
+	r := &x.RC.Request
+	r.Header.SetMethod(q.Method)
+	r.SetRequestURI(q.Target)
+	r.Header.SetHost(q.Host)
+	raw, _, _ := strings.Cut(q.Target, "?")
+	if err := x.Path.Normalise([]byte(raw)); err != nil {
+		return Foreseen{}, err
 	}
+	f := Foreseen{Path: string(x.Path.Match)}
 	if _, own := endpoints[raw]; own {
-		return nil, string(path.Match), nil
+		return f, nil
 	}
-	return s.routes.Find([]byte(host), &path, &r), string(path.Match), nil
+	if x.Route = s.routes.Find([]byte(q.Host), &x.Path, r); x.Route == nil {
+		return f, nil
+	}
+	if f.Route = x.Route; f.Route.Permission != nil {
+		d := f.Route.Permission.Decide(x)
+		f.Decision = &d
+	}
+	return f, nil
 }

@@ -17,7 +17,7 @@ func (r *Rendered) ChatRequest() (*schema.ChatRequest, error) {
 	if r.invalid != nil {
 		return nil, r.invalid
 	}
-	req := r.request
+	req := *r.request
 	req.Tools = slices.Clone(req.Tools)
 	req.Stop = slices.Clone(req.Stop)
 	req.Extra = maps.Clone(req.Extra)

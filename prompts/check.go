@@ -29,7 +29,10 @@ const maxProblems = 100
 
 // validator checks values against one JSON Schema; nil lets everything pass.
 // It may be used by any number of goroutines at once.
-type validator struct{ schema *jsonschema.Schema }
+type validator struct {
+	schema *jsonschema.Schema
+	plain  *plain // nil: the schema is not one
+}
 
 // compileSchema reads a JSON Schema (draft 2020-12 unless it names another).
 // Formats are asserted. References out of the document are refused: nothing is
@@ -57,7 +60,7 @@ func compileSchema(v any) (*validator, error) {
 		}
 		return nil, err
 	}
-	return &validator{s}, nil
+	return &validator{s, plainOf(v, 0)}, nil
 }
 
 type noLoader struct{}
@@ -69,10 +72,10 @@ func (noLoader) Load(url string) (any, error) {
 // check tells everything that is wrong with a plain value, in the order of the
 // pointers.
 func (v *validator) check(value any) []Problem {
-	if p := unfit(value, "", 0); p != nil {
+	if p := unfit(value, 0); p != nil {
 		return []Problem{*p}
 	}
-	if v == nil {
+	if v == nil || v.plain.fits(value) {
 		return nil
 	}
 	err := v.schema.Validate(value)
@@ -89,34 +92,43 @@ func (v *validator) check(value any) []Problem {
 // maxValueDepth bounds the nesting of inputs and outputs.
 const maxValueDepth = 200
 
+// tooDeep is the problem of all that is nested deeper, wherever it is.
+var tooDeep = Problem{"", fmt.Sprintf("is nested deeper than %d", maxValueDepth)}
+
 // bigNumber matches numbers whose exact value would take megabytes: a
 // validator computes with exact values.
 var bigNumber = regexp.MustCompile(`[eE][-+]?0*[0-9]{4,}`)
 
 // unfit finds what no schema check should see.
-func unfit(v any, pointer string, depth int) *Problem {
+func unfit(v any, depth int) (p *Problem) {
 	if depth > maxValueDepth {
-		return &Problem{"", fmt.Sprintf("is nested deeper than %d", maxValueDepth)}
+		return &tooDeep
 	}
+	step := ""
 	switch v := v.(type) {
 	case json.Number:
-		if len(v) > 1000 || bigNumber.MatchString(string(v)) {
-			return &Problem{pointer, "is a number out of range"}
+		if len(v) > 1000 || len(v) > 4 && bigNumber.MatchString(string(v)) {
+			return &Problem{"", "is a number out of range"}
 		}
 	case []any:
 		for i := range v {
-			if p := unfit(v[i], pointer+"/"+strconv.Itoa(i), depth+1); p != nil {
-				return p
+			if p = unfit(v[i], depth+1); p != nil {
+				step = strconv.Itoa(i)
+				break
 			}
 		}
 	case map[string]any:
 		for k, e := range v {
-			if p := unfit(e, pointer+"/"+escapePointer(k), depth+1); p != nil {
-				return p
+			if p = unfit(e, depth+1); p != nil {
+				step = escapePointer(k)
+				break
 			}
 		}
 	}
-	return nil
+	if p != nil && p != &tooDeep {
+		p.Pointer = "/" + step + p.Pointer
+	}
+	return p
 }
 
 func escapePointer(s string) string {

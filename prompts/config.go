@@ -20,13 +20,13 @@ func (e *settingError) Error() string { return e.message }
 
 // requestOf is the request, but for its messages, that the front matter
 // stands for.
-func (t *Template) requestOf(model string, config ordered.Object, out Output) (schema.ChatRequest, error) {
-	r := schema.ChatRequest{Model: model}
+func (t *Template) requestOf(model string, config ordered.Object, out Output) (*schema.ChatRequest, error) {
+	r := &schema.ChatRequest{Model: model}
 	for _, c := range config {
 		if c.Value == nil {
 			continue
 		}
-		if err := configure(&r, c.Key, c.Value); err != nil {
+		if err := configure(r, c.Key, c.Value); err != nil {
 			return r, &settingError{"config", fmt.Sprintf("%s %v", c.Key, err)}
 		}
 	}

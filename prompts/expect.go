@@ -16,9 +16,14 @@ import (
 	"sluice/prompts/ordered"
 )
 
-// judge holds an answer to what a test expects. ask calls a prompt by the
-// model that is tested, for the expectations that a model decides.
-func (t *Template) judge(ctx context.Context, test *Test, a Answer, ask func(context.Context, *Template, map[string]any) Answer) []Failure {
+// referees are the models by which some expectations are decided.
+type referees struct {
+	ask   func(context.Context, *Template, map[string]any) Answer // a prompt, by the model that is tested
+	embed Embed
+}
+
+// judge holds an answer to what a test expects.
+func (t *Template) judge(ctx context.Context, test *Test, a Answer, by referees) []Failure {
 	if a.Err != nil {
 		return []Failure{{"call", a.Err.Error()}}
 	}
@@ -27,7 +32,9 @@ func (t *Template) judge(ctx context.Context, test *Test, a Answer, ask func(con
 		said := ""
 		switch e.Key {
 		case "judge", "llm-rubric":
-			said = judged(ctx, e.Value, test, a, ask)
+			said = judged(ctx, e.Value, test, a, by.ask)
+		case "similar":
+			said = expectSimilar(ctx, e.Value, a.Text, by.embed)
 		case "schema", "is-json":
 			said = t.expectSchema(e.Value, a.Text)
 		case "cost":
@@ -98,7 +105,7 @@ func expectText(kind string, want any, text string) string {
 		}
 		return within(ordered.Plain(want), ordered.Plain(got), "")
 	default:
-		return "this version cannot judge it: only equals, contains, contains-any, not-contains, icontains, icontains-any, regex, starts-with, json, is-json, schema, judge, llm-rubric, cost and latency"
+		return "this version cannot judge it: only equals, contains, contains-any, not-contains, icontains, icontains-any, regex, starts-with, json, is-json, schema, judge, llm-rubric, similar, cost and latency"
 	}
 	return ""
 }

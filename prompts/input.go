@@ -2,10 +2,8 @@ package prompts
 
 import (
 	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -40,18 +38,6 @@ func DecodeInputs(body []byte) ([]any, error) {
 		return nil, fmt.Errorf("the inputs must be a JSON array, not %s", kindOf(v))
 	}
 	return list, nil
-}
-
-func decodeValue(body []byte) (v any, err error) {
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.UseNumber()
-	if err := d.Decode(&v); err != nil {
-		return nil, fmt.Errorf("the input is not JSON: %w", err)
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return nil, errors.New("the input is not JSON: there is more after its end")
-	}
-	return v, nil
 }
 
 // InputFromText makes an input of what somebody wrote: a JSON object is the
@@ -109,17 +95,18 @@ func (t *Template) CheckInput(input map[string]any) []Problem {
 	return t.checkIn.check(t.withDefaults(input, nil))
 }
 
-// withDefaults is the input over the prompt's defaults, and both over nothing
-// that is shared: the map may be added to.
+// withDefaults is the input over the prompt's defaults. It may be the input
+// itself: it is not to be changed.
 func (t *Template) withDefaults(input map[string]any, more ordered.Object) map[string]any {
+	if len(t.Input.Default)+len(more) == 0 {
+		return input
+	}
 	merged := make(map[string]any, len(input)+len(t.Input.Default)+len(more))
 	for _, d := range []ordered.Object{t.Input.Default, more} {
 		for _, m := range d {
 			merged[m.Key] = ordered.Plain(m.Value)
 		}
 	}
-	for k, v := range input {
-		merged[k] = v
-	}
+	maps.Copy(merged, input)
 	return merged
 }

@@ -29,7 +29,12 @@ func OpenAPI(list []*Live) json.RawMessage {
 		if l.Template.Output.JSON() {
 			schemas = append(schemas, components(id+"Output", outputSchema(l.Template))...)
 		}
-		paths = append(paths, ordered.Member{Key: l.Path, Value: pairsOf("post", operation(l, id))})
+		post := retired(operation(l, id), l)
+		item := pairsOf("post", post)
+		if get := readable(l, post); get != nil {
+			item = item.With("get", get)
+		}
+		paths = append(paths, ordered.Member{Key: l.Path, Value: item})
 	}
 	return ordered.Append(nil, pairsOf(
 		"openapi", "3.1.0",
@@ -60,9 +65,12 @@ func operation(l *Live, id string) ordered.Object {
 	if text != "" {
 		text += "\n\n"
 	}
-	text += "An array of inputs gives the array of their outputs. With `Accept: text/event-stream` the output comes as events: `data:` lines with `{\"delta\": …}`, then `event: done`."
+	text += "An array of inputs gives the array of their outputs; with `Prefer: respond-async`, 202 and where it will be. With `Accept: text/event-stream` the output comes as events: `data:` lines with `{\"delta\": …}`, then `event: done`."
+	if t.Output.JSON() {
+		text += " With `Prefer: partial` too, `event: partial` shows the object so far."
+	}
 	if t.Sluice.Access == AccessSubscribed {
-		text += " The key needs a subscription."
+		text += " The key needs a subscription: without one the answer is 403."
 	}
 	op := pairsOf("operationId", strings.ToLower(id[:1])+id[1:])
 	if t.Sluice.Summary != "" {
@@ -71,6 +79,9 @@ func operation(l *Live, id string) ordered.Object {
 	op = append(op, pairsOf("description", text, "tags", []any{"prompts"})...)
 	var shared []any
 	for _, p := range parameters() {
+		if p.Key == "IfNoneMatch" {
+			continue // a GET's
+		}
 		shared = append(shared, reference("parameters", p.Key))
 	}
 	op = op.With("parameters", shared)
@@ -80,7 +91,7 @@ func operation(l *Live, id string) ordered.Object {
 	if t.Sluice.Access == AccessPublic {
 		security = append([]any{ordered.Object{}}, security...)
 	}
-	return op.With("security", security)
+	return op.With("security", security).With("x-sluice-access", string(t.Sluice.Access)).With("x-codeSamples", samples(l.Path, input))
 }
 
 func exampled(o ordered.Object, example json.RawMessage) ordered.Object {
@@ -106,8 +117,12 @@ func responses(t *Template, id string, example json.RawMessage) ordered.Object {
 			"x-sluice-prompt", pairsOf("description", "The version that answered, such as sentiment@3.", "schema", text),
 			"x-sluice-cost", pairsOf("description", "What it cost, in dollars.", "schema", text),
 			"x-request-id", pairsOf("description", "The call's id.", "schema", text)),
-		"content", content))
+		"content", content),
+		"202", reference("responses", "Accepted"))
 	for _, p := range problemResponses() {
+		if problemStatus[p.Key] == "" {
+			continue
+		}
 		out = append(out, ordered.Member{Key: problemStatus[p.Key], Value: reference("responses", p.Key)})
 	}
 	return out
@@ -123,10 +138,11 @@ func parameters() ordered.Object {
 		return pairsOf("name", name, "in", "header", "description", text, "schema", schema)
 	}
 	return pairsOf(
-		"Prefer", header("Prefer", "`return=envelope` wraps the output: {output, usage, cost, model, prompt, version}.", pairsOf("type", "string")),
+		"Prefer", header("Prefer", "`return=envelope` wraps the output: {output, usage, cost, model, prompt, version}; `respond-async` lets an array be answered later; `partial` shows a JSON output grow in a stream.", pairsOf("type", "string")),
 		"IdempotencyKey", header("Idempotency-Key", "Another request with it gets the first answer again, for a day.", pairsOf("type", "string", "maxLength", json.Number("255"))),
 		"PromptVersion", header("X-Prompt-Version", "The version to call.", pairsOf("type", "integer", "minimum", json.Number("1"))),
-		"PromptLabel", header("X-Prompt-Label", "The label to call, such as staging.", pairsOf("type", "string")))
+		"PromptLabel", header("X-Prompt-Label", "The label to call, such as staging.", pairsOf("type", "string")),
+		"IfNoneMatch", header("If-None-Match", "The ETag of an answer that the caller has: 304 if it still holds.", pairsOf("type", "string")))
 }
 
 // problemStatus are the statuses of the failures that every prompt may have.
@@ -138,6 +154,9 @@ func problemResponses() ordered.Object {
 		return pairsOf("description", text, "content", pairsOf("application/problem+json", pairsOf("schema", reference("schemas", schema))))
 	}
 	return pairsOf(
+		"Accepted", pairsOf("description", "The array is run while nobody waits.", "headers", pairsOf("Location", pairsOf(
+			"description", "Where a GET, with the same key, tells how far it is (202) and then gives the array (200), for a day.", "schema", pairsOf("type", "string")))),
+		"Gone", problem("The version is served no longer.", "Problem"),
 		"BadRequest", problem("The request cannot be read.", "Problem"),
 		"Unauthorized", problem("There is no valid key.", "Problem"),
 		"Forbidden", problem("The key may not call this prompt.", "Problem"),

@@ -1,6 +1,9 @@
 package prompts
 
-import "fmt"
+import (
+	"fmt"
+	"sync"
+)
 
 // prepare compiles what the front matter says and checks it against the body.
 func (t *Template) prepare(o ParseOptions, faults *Faults) {
@@ -14,6 +17,7 @@ func (t *Template) prepare(o ParseOptions, faults *Faults) {
 	if t.checkOut, err = compileSchema(t.Output.Schema); err != nil {
 		fault("output", "schema: %v", err)
 	}
+	t.growing = sync.OnceValue(func() *growing { return growingOf(t.Output.Schema, 0) })
 	if o.Lenient {
 		if t.request, err = t.requestOf(t.Model, t.Config, t.Output); err != nil {
 			t.invalid = err

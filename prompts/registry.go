@@ -269,7 +269,7 @@ func (r *Registry) Draft(p Publication) (*Live, Faults) {
 // Review says what speaks against a publication, a line each: changes that
 // break those who call what is served now, and tests that fail. Bytes that are
 // served already are not looked at. Errors are of type Faults.
-func (r *Registry) Review(ctx context.Context, p Publication, ask Ask) ([]string, error) {
+func (r *Registry) Review(ctx context.Context, p Publication, models Models) ([]string, error) {
 	draft, faults := r.Draft(p)
 	if len(faults) > 0 {
 		return nil, faults
@@ -283,7 +283,7 @@ func (r *Registry) Review(ctx context.Context, p Publication, ask Ask) ([]string
 			against = append(against, "breaks callers: "+change)
 		}
 	}
-	results := draft.Template.RunTests(ctx, ask, "", nil)
+	results := draft.Template.RunTests(ctx, models, "", nil)
 	for _, g := range Rated(results) {
 		if line := g.Line(); line != "" {
 			against = append(against, line)

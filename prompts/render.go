@@ -39,7 +39,7 @@ type Rendered struct {
 	ToolDefs []any
 
 	meta    ordered.Object
-	request schema.ChatRequest
+	request *schema.ChatRequest // shared
 	invalid error
 }
 
@@ -56,7 +56,7 @@ func (t *Template) Render(in RenderInput) (*Rendered, error) {
 			return nil, fmt.Errorf("cannot apply the options of prompt %q: %w", t.Name, err)
 		}
 	}
-	b := builder{history: in.History, current: Message{Role: "user"}}
+	b := builder{history: in.History, messages: make([]Message, 0, 4), current: Message{Role: "user"}}
 	values := t.withDefaults(in.Input, defaults)
 	b.text.Grow(t.room(values))
 	if err := t.body.Run(&b, values, in.Context, limits); err != nil {

@@ -2,6 +2,7 @@ package prompts
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -16,7 +17,11 @@ var stepReference = regexp.MustCompile(`\{\{\s*([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za
 
 // Filled is an input with the prompt's defaults put in. The map may be added
 // to.
-func (t *Template) Filled(input map[string]any) map[string]any { return t.withDefaults(input, nil) }
+func (t *Template) Filled(input map[string]any) map[string]any {
+	filled := make(map[string]any, len(input)+len(t.Input.Default))
+	maps.Copy(filled, t.withDefaults(input, nil))
+	return filled
+}
 
 // DecodeValue reads a JSON value, numbers kept as they are written.
 func DecodeValue(data []byte) (any, error) { return decodeValue(data) }

@@ -27,11 +27,12 @@ type Template struct {
 	meta     ordered.Object // name, variant, description, model and version as written
 	lines    map[string]int // of the keys of the front matter
 	body     *handlebars.Template
-	size     int                // of the body in bytes
-	request  schema.ChatRequest // what Model, Config, Output and the tools come to
-	invalid  error              // why they come to none; only in a lenient template
+	size     int                 // of the body in bytes
+	request  *schema.ChatRequest // what Model, Config, Output and the tools come to
+	invalid  error               // why they come to none; only in a lenient template
 	checkIn  *validator
 	checkOut *validator
+	growing  func() *growing // what a partial output may hold; made when it is first asked for
 }
 
 // Input is what the caller gives.
@@ -80,3 +81,6 @@ func schemaBytes(v any) json.RawMessage {
 // Partials are the sources of every partial that the prompt uses, by name.
 // The map must not be changed.
 func (t *Template) Partials() map[string]string { return t.body.Partials }
+
+// ReadsContext tells whether the body reads @ variables.
+func (t *Template) ReadsContext() bool { return t.body.Data }

@@ -23,7 +23,7 @@ type Test struct {
 // expectations are the assertions of a test, in promptfoo's terms where it has
 // them.
 var expectations = []string{"equals", "contains", "not-contains", "icontains", "regex", "starts-with", "json", "is-json",
-	"contains-any", "icontains-any", "schema", "judge", "llm-rubric", "cost", "latency"}
+	"contains-any", "icontains-any", "schema", "judge", "llm-rubric", "similar", "cost", "latency"}
 
 func (m *metadata) tests(key string, v any) {
 	list, ok := v.([]any)
@@ -143,7 +143,7 @@ func (m *metadata) expectation(key, what string, a ordered.Member) {
 	case "json":
 		// any value: the output must have all that it has
 	case "similar":
-		want = "left out: this version does not compare by embeddings; use judge"
+		_, want = similarityOf(a.Value)
 	default:
 		m.fault(key, "%s: unknown expectation %q%s", what, a.Key, meant(a.Key, expectations))
 	}

@@ -61,7 +61,7 @@ const testsAtOnce = 4
 // the order of the file, whatever the order in which they finish; each is
 // given to told, one at a time, as soon as it is there. told may be nil. A
 // context that is done leaves runs out: they fail as calls.
-func (t *Template) RunTests(ctx context.Context, ask Ask, model string, told func(TestResult)) []TestResult {
+func (t *Template) RunTests(ctx context.Context, models Models, model string, told func(TestResult)) []TestResult {
 	type run struct {
 		test *Test
 		at   int
@@ -70,11 +70,11 @@ func (t *Template) RunTests(ctx context.Context, ask Ask, model string, told fun
 	var runs []run
 	for i := range t.Sluice.Tests {
 		test := &t.Sluice.Tests[i]
-		models := test.Models
-		if model != "" || len(models) == 0 {
-			models = []string{model}
+		names := test.Models
+		if model != "" || len(names) == 0 {
+			names = []string{model}
 		}
-		for _, m := range models {
+		for _, m := range names {
 			shown := m
 			if shown == "" {
 				shown = t.Model
@@ -98,11 +98,11 @@ func (t *Template) RunTests(ctx context.Context, ask Ask, model string, told fun
 				asked = ""
 			}
 			if res.Answer.Err = ctx.Err(); res.Answer.Err == nil {
-				res.Answer = ask(ctx, t, asked, r.test.Input)
+				res.Answer = models.Ask(ctx, t, asked, r.test.Input)
 			}
-			res.Failures = t.judge(ctx, r.test, res.Answer, func(ctx context.Context, t *Template, input map[string]any) Answer {
-				return ask(ctx, t, res.Model, input)
-			})
+			res.Failures = t.judge(ctx, r.test, res.Answer, referees{embed: models.Embed, ask: func(ctx context.Context, t *Template, input map[string]any) Answer {
+				return models.Ask(ctx, t, res.Model, input)
+			}})
 			if told != nil {
 				mu.Lock()
 				defer mu.Unlock()

@@ -51,6 +51,11 @@ func TestExpectations(t *testing.T) {
 		{`latency: 20ms`, good, "latency"},
 		{`judge: "is it happy?"`, good, ""},
 		{`llm-rubric: fail it`, good, "llm-rubric"},
+		{`similar: a fine day`, "a fine day", ""},
+		{`similar: a fine day`, "rain", "similar"},
+		{`similar: {value: a fine day, threshold: 0.6, model: m/vectors}`, "a day", ""},
+		{`similar: {value: a fine day, threshold: 0.9}`, "a day", "similar"},
+		{`similar: {value: a fine day, model: m/none}`, "a fine day", "similar"},
 		{`contains: happy, equals: no`, good, "equals"},
 	} {
 		tm, faults := tested(t, c.expect)
@@ -64,7 +69,7 @@ func TestExpectations(t *testing.T) {
 			}
 			return Answer{Text: c.text, Cost: 1_000_000, Latency: 30 * time.Millisecond}
 		}
-		r := tm.RunTests(t.Context(), ask, "", nil)
+		r := tm.RunTests(t.Context(), Models{ask, wordVectors}, "", nil)
 		failed := ""
 		for _, f := range r[0].Failures {
 			failed += f.Expect
@@ -80,20 +85,23 @@ func TestExpectations(t *testing.T) {
 
 func TestExpectationsThatAreNone(t *testing.T) {
 	for expect, want := range map[string]string{
-		`similar: x`:                "use judge",
-		`cost: cheap`:               "cost must be",
-		`latency: soon`:             "latency must be",
-		`latency: {a: 1}`:           "latency must be",
-		`is-json: {type: 7}`:        "is-json must be",
-		`schema: 3`:                 "schema must be",
-		`judge: 3`:                  "judge must be",
-		`regex: "("`:                "regex must be",
-		`equal: x`:                  "did you mean",
-		`icontains: {a: b}`:         "icontains must be",
-		`contains: []`:              "contains must be",
-		`equals: [a]`:               "equals must be",
-		`starts-with: {a: "b"}`:     "starts-with must be",
-		`javascript: "output == 1"`: "unknown expectation",
+		`similar: {threshold: 1}`:           "similar must be",
+		`similar: [a]`:                      "similar must be",
+		`similar: {value: a, threshold: 2}`: "similar must be",
+		`similar: {value: a, by: b}`:        "without by",
+		`cost: cheap`:                       "cost must be",
+		`latency: soon`:                     "latency must be",
+		`latency: {a: 1}`:                   "latency must be",
+		`is-json: {type: 7}`:                "is-json must be",
+		`schema: 3`:                         "schema must be",
+		`judge: 3`:                          "judge must be",
+		`regex: "("`:                        "regex must be",
+		`equal: x`:                          "did you mean",
+		`icontains: {a: b}`:                 "icontains must be",
+		`contains: []`:                      "contains must be",
+		`equals: [a]`:                       "equals must be",
+		`starts-with: {a: "b"}`:             "starts-with must be",
+		`javascript: "output == 1"`:         "unknown expectation",
 	} {
 		if _, faults := tested(t, expect); len(faults) != 1 || !strings.Contains(faults.Error(), want) {
 			t.Errorf("%s: %v, want %q", expect, faults, want)
@@ -123,21 +131,35 @@ x
 	}
 	told := 0
 	var got []string
-	for _, r := range tm.RunTests(t.Context(), ask, "", func(TestResult) { told++ }) {
+	for _, r := range tm.RunTests(t.Context(), Models{Ask: ask}, "", func(TestResult) { told++ }) {
 		got = append(got, fmt.Sprintf("%s %s %d %t", r.Test, r.Model, r.Run, r.Passed()))
 	}
 	want := "a m/one 1 true;a m/one 2 true;a m/one 3 true;a m/two 1 false;a m/two 2 false;a m/two 3 false;test 2 m/own 1 true"
 	if strings.Join(got, ";") != want || told != 7 || asked[""] != 1 || asked["m/two"] != 3 {
 		t.Errorf("%s; told %d, asked %v", strings.Join(got, ";"), told, asked)
 	}
-	if r := tm.RunTests(t.Context(), ask, "m/x", nil); len(r) != 4 || r[0].Model != "m/x" || r[3].Model != "m/x" {
+	if r := tm.RunTests(t.Context(), Models{Ask: ask}, "m/x", nil); len(r) != 4 || r[0].Model != "m/x" || r[3].Model != "m/x" {
 		t.Errorf("on another model: %+v", r)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	for _, r := range tm.RunTests(ctx, ask, "", nil) {
+	for _, r := range tm.RunTests(ctx, Models{Ask: ask}, "", nil) {
 		if !errors.Is(r.Answer.Err, context.Canceled) || r.Failures[0].Expect != "call" {
 			t.Errorf("after the end: %+v", r)
 		}
 	}
+}
+
+// wordVectors have a place for each of a few words.
+func wordVectors(_ context.Context, model string, texts []string) ([][]float32, error) {
+	if model == "m/none" {
+		return nil, errors.New("no such model")
+	}
+	out := make([][]float32, len(texts))
+	for i, text := range texts {
+		for _, word := range []string{"a", "fine", "day", "rain"} {
+			out[i] = append(out[i], float32(strings.Count(" "+text+" ", " "+word+" ")))
+		}
+	}
+	return out, nil
 }

@@ -85,6 +85,7 @@ var restrictions = []restriction{
 	{[]string{"github.com/pkoukk/..."}, []string{"billing/..."}, "tokens are counted in one place"},
 	{[]string{"charm.land/catwalk/..."}, []string{"providers/catalog"}, "it is one source of the catalogue's data"},
 	{[]string{"github.com/mbleigh/raymond/..."}, []string{"prompts/..."}, "templates are the prompts' affair"},
+	{[]string{"cel.dev/..."}, []string{"gateway/cel"}, "expressions are compiled and bounded in one place"},
 	{[]string{"testing"}, []string{"providers/providertest", "bench/upstream"}, "test code does not belong in the binary"},
 	{[]string{"log"}, nil, "the log is structured: log/slog"},
 	{[]string{"math/rand"}, nil, "math/rand/v2 needs no seed"},

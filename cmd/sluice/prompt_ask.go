@@ -16,6 +16,7 @@ import (
 
 	"sluice/billing"
 	"sluice/prompts"
+	"sluice/providers/dialect"
 	"sluice/providers/mock"
 	"sluice/providers/openai"
 	"sluice/providers/schema"
@@ -135,30 +136,65 @@ func (a *asker) chat(ctx context.Context, req *schema.ChatRequest) (string, bill
 	if err != nil {
 		return "", 0, err
 	}
-	hr, err := http.NewRequestWithContext(ctx, http.MethodPost, a.url+"/v1"+up.Path, bytes.NewReader(up.Body))
+	body, cost, err := a.post(ctx, up)
 	if err != nil {
-		return "", 0, err
-	}
-	hr.Header.Set("Authorization", "Bearer "+a.key)
-	hr.Header.Set("Content-Type", "application/json")
-	res, err := a.http.Do(hr)
-	if err != nil {
-		return "", 0, fmt.Errorf("cannot reach the gateway: %w", err)
-	}
-	defer func() { _ = res.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(res.Body, longestAnswer))
-	if err != nil {
-		return "", 0, fmt.Errorf("cannot read the gateway's answer: %w", err)
-	}
-	cost, _ := billing.ParseUSD(res.Header.Get("X-Sluice-Cost")) // not told: counted as nothing
-	if res.StatusCode != http.StatusOK {
-		return "", cost, fmt.Errorf("the gateway answered %s: %s", res.Status, cmp.Or(gjson.GetBytes(body, "error.message").String(), "no reason given"))
+		return "", cost, err
 	}
 	resp, err := openai.Dialect.Chat.Decode(body)
 	if err != nil {
 		return "", cost, err
 	}
 	return textOf(resp), cost, nil
+}
+
+// post has a request answered by the gateway.
+func (a *asker) post(ctx context.Context, up *dialect.Upstream) ([]byte, billing.Nano, error) {
+	hr, err := http.NewRequestWithContext(ctx, http.MethodPost, a.url+"/v1"+up.Path, bytes.NewReader(up.Body))
+	if err != nil {
+		return nil, 0, err
+	}
+	hr.Header.Set("Authorization", "Bearer "+a.key)
+	hr.Header.Set("Content-Type", "application/json")
+	res, err := a.http.Do(hr)
+	if err != nil {
+		return nil, 0, fmt.Errorf("cannot reach the gateway: %w", err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(res.Body, longestAnswer))
+	if err != nil {
+		return nil, 0, fmt.Errorf("cannot read the gateway's answer: %w", err)
+	}
+	cost, _ := billing.ParseUSD(res.Header.Get("X-Sluice-Cost")) // not told: counted as nothing
+	if res.StatusCode != http.StatusOK {
+		return nil, cost, fmt.Errorf("the gateway answered %s: %s", res.Status, cmp.Or(gjson.GetBytes(body, "error.message").String(), "no reason given"))
+	}
+	return body, cost, nil
+}
+
+// embed gives the vectors of texts: it is a prompts.Embed.
+func (a *asker) embed(ctx context.Context, model string, texts []string) ([][]float32, error) {
+	req := &schema.EmbedRequest{Model: model, Input: texts}
+	if a.offline(model) {
+		req.Model = strings.TrimPrefix(model, "mock/")
+		resp, err := a.mock.Embed(ctx, req)
+		if err != nil {
+			return nil, err
+		}
+		return resp.Vectors(), nil
+	}
+	up, err := openai.Dialect.Embed.Encode(req)
+	if err != nil {
+		return nil, err
+	}
+	body, _, err := a.post(ctx, up)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := openai.Dialect.Embed.Decode(body)
+	if err != nil {
+		return nil, err
+	}
+	return resp.Vectors(), nil
 }
 
 func textOf(r *schema.ChatResponse) string {

@@ -46,7 +46,7 @@ func promptTestCommand() *cobra.Command {
 			}
 			for _, t := range list {
 				for _, m := range models {
-					report.results = append(report.results, t.RunTests(cmd.Context(), a.ask, m, report.told)...)
+					report.results = append(report.results, t.RunTests(cmd.Context(), prompts.Models{Ask: a.ask, Embed: a.embed}, m, report.told)...)
 				}
 			}
 			return report.finish()

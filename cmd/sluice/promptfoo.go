@@ -250,6 +250,12 @@ func expectation(v any, vars ordered.Object) (ordered.Object, error) {
 	switch {
 	case kind == "cost" || kind == "latency":
 		return ordered.Object{{Key: kind, Value: threshold}}, nil
+	case kind == "similar":
+		of := ordered.Object{{Key: "value", Value: value}}
+		if limited {
+			of = of.With("threshold", threshold)
+		}
+		return ordered.Object{{Key: kind, Value: of}}, nil
 	case limited:
 		return nil, fmt.Errorf("threshold of %s is not understood", kind)
 	case kind == "is-json":
@@ -263,7 +269,7 @@ func expectation(v any, vars ordered.Object) (ordered.Object, error) {
 	case fooAs[kind] != "":
 		kind = fooAs[kind]
 	default:
-		return nil, fmt.Errorf("type %s is not understood: only %s, contains-all, icontains-all, is-json, cost and latency", kind, strings.Join(fooSame, ", "))
+		return nil, fmt.Errorf("type %s is not understood: only %s, contains-all, icontains-all, similar, is-json, cost and latency", kind, strings.Join(fooSame, ", "))
 	}
 	return ordered.Object{{Key: kind, Value: value}}, nil
 }

@@ -20,6 +20,7 @@ tests:
       - {type: icontains-any, value: [GERMAN, FRENCH]}
       - {type: not-contains, value: Spanish}
       - {type: llm-rubric, value: "is {{word}} there?"}
+      - {type: similar, value: "say {{word}} in {{language}}", threshold: 0.3}
 `
 
 func TestPromptfooConfig(t *testing.T) {

@@ -85,9 +85,13 @@ func routeDeleteCommand() *cobra.Command {
 func routeExplainCommand() *cobra.Command {
 	var c adminClient
 	var method, host string
-	cmd := &cobra.Command{Use: "explain PATH", Short: "Tell which route a request would go to", Args: cobra.ExactArgs(1),
+	who := map[string]*string{}
+	cmd := &cobra.Command{Use: "explain PATH", Short: "Tell which route a request would go to, and by which rule its caller may use it", Args: cobra.ExactArgs(1),
 		RunE: command(func(cmd *cobra.Command, args []string) error {
 			query := url.Values{"path": {args[0]}, "method": {method}, "host": {host}}
+			for name, value := range who {
+				query.Set(name, *value)
+			}
 			b, err := c.call(cmd.Context(), http.MethodGet, "explain", query, nil)
 			if err != nil {
 				return err
@@ -97,5 +101,9 @@ func routeExplainCommand() *cobra.Command {
 	c.flags(cmd)
 	cmd.Flags().StringVar(&method, "method", http.MethodGet, "method of the request")
 	cmd.Flags().StringVar(&host, "host", "", "host that the request is for")
+	for name, usage := range map[string]string{"team": "team of its caller", "user": "user that its caller is", "roles": "roles of its caller, separated by commas",
+		"scopes": "scopes of its caller's token, separated by commas", "ip": "address of its caller", "at": "when it comes, as 2026-11-30T09:00:00Z; now if not given"} {
+		who[name] = cmd.Flags().String(name, "", usage)
+	}
 	return cmd
 }

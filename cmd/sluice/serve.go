@@ -50,7 +50,8 @@ type server struct {
 	metrics  *telemetry.Metrics
 	gateway  *gateway.Gateway
 
-	build builder
+	build      builder
+	encryption encryption
 }
 
 // serve runs the gateway until ctx ends or a signal asks for its end.
@@ -153,9 +154,13 @@ func (s *server) run(ctx context.Context) error {
 
 // listen opens the listeners of the data plane and the admin plane.
 func (s *server) listen() (data, admin net.Listener, err error) {
+	if err := s.encryption.set(s.started.Server.TLS); err != nil {
+		return nil, nil, err
+	}
 	if data, err = net.Listen("tcp", s.started.Server.Listen); err != nil {
 		return nil, nil, fmt.Errorf("cannot listen on server.listen: %w", err)
 	}
+	data = s.encryption.over(data)
 	if admin, err = net.Listen("tcp", s.started.Server.Admin); err != nil {
 		return nil, nil, fmt.Errorf("cannot listen on server.admin: %w", err)
 	}
@@ -226,16 +231,17 @@ func (s *server) firstStart(ctx context.Context) (string, error) {
 // greet tells on stderr where things are and how to make a first call.
 func (s *server) greet(data, link, key string) {
 	var b strings.Builder
-	fmt.Fprintf(&b, "sluice %s serves http://%s\n", version, data)
+	address := s.dataURL(data)
+	fmt.Fprintf(&b, "sluice %s serves %s\n", version, address)
 	fmt.Fprintf(&b, "console  %s\n", link)
 	auth := `"Authorization: Bearer $SLUICE_KEY"` // with a key that exists already
 	if key != "" {
 		fmt.Fprintf(&b, "key      %s   (team default; shown this once)\n", key)
 		auth = "'Authorization: Bearer " + key + "'"
 	}
-	fmt.Fprintf(&b, "try\n\ncurl http://%s/v1/chat/completions -H %s \\\n"+
+	fmt.Fprintf(&b, "try\n\ncurl %s/v1/chat/completions -H %s \\\n"+
 		"  -H 'Content-Type: application/json' \\\n"+
-		"  -d '{\"model\": \"mock/echo\", \"messages\": [{\"role\": \"user\", \"content\": \"Hello, Sluice!\"}]}'\n\n", data, auth)
+		"  -d '{\"model\": \"mock/echo\", \"messages\": [{\"role\": \"user\", \"content\": \"Hello, Sluice!\"}]}'\n\n", address, auth)
 	fmt.Fprint(os.Stderr, b.String())
 }
 

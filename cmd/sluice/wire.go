@@ -263,7 +263,7 @@ func fileKey(team string, k config.Key) billing.Key {
 	}
 	return billing.Key{ID: "key_" + hex.EncodeToString(sum[:8]), Hash: hash,
 		Prefix: prefix, Team: team, Name: k.Name, Models: k.Models, Prompts: k.Prompts,
-		User: k.User, IPs: ips, Limits: k.Limits, Budgets: k.Budget, Expires: k.Expires, Source: "file"}
+		User: k.User, Roles: k.Roles, IPs: ips, Limits: k.Limits, Budgets: k.Budget, Expires: k.Expires, Source: "file"}
 }
 
 func callersOf(cfg *config.Config, v *view) ([]*gateway.Caller, error) {

@@ -18,7 +18,7 @@ func (s *server) publish(ctx context.Context, p admin.Publication) (int, bool, e
 
 // review says what speaks against publishing it.
 func (s *server) review(ctx context.Context, p admin.Publication) ([]string, error) {
-	return s.prompts.Review(ctx, publication(p), s.gateway.Ask)
+	return s.prompts.Review(ctx, publication(p), s.gateway.TestModels())
 }
 
 // testPrompt runs a prompt's tests.
@@ -27,7 +27,7 @@ func (s *server) testPrompt(ctx context.Context, p admin.Publication, model stri
 	if len(faults) > 0 {
 		return nil, faults
 	}
-	return draft.Template.RunTests(ctx, s.gateway.Ask, model, nil), nil
+	return draft.Template.RunTests(ctx, s.gateway.TestModels(), model, nil), nil
 }
 
 // livePrompt is a version of a prompt that is served.

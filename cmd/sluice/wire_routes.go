@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sluice/cmd/sluice/config"
+	"sluice/gateway"
 	"sluice/gateway/admin"
 	"sluice/gateway/httpcache"
 	"sluice/gateway/limit"
@@ -26,12 +27,13 @@ type standingRoutes struct {
 	clients  map[string]*upstream.Client
 	limiters map[string]*limit.Limiter
 	found    map[string]*followed
+	auth     standingAuth
 
 	discovered map[string]*discovered // of one configuration alone, by route
 }
 
 func newStandingRoutes() standingRoutes {
-	return standingRoutes{map[string]*upstream.Client{}, map[string]*limit.Limiter{}, map[string]*followed{}, map[string]*discovered{}}
+	return standingRoutes{clients: map[string]*upstream.Client{}, limiters: map[string]*limit.Limiter{}, found: map[string]*followed{}, discovered: map[string]*discovered{}}
 }
 
 // routes builds the routes of a configuration, and what they keep. Nothing that
@@ -41,6 +43,11 @@ func (b *builder) routes(s *server, cfg *config.Config, reg *router.Registry) (*
 	if len(cfg.Routes) == 0 {
 		return nil, m.keep, nil
 	}
+	var err error
+	if m.signIn, err = newSignIn(cfg, b.standing.auth); err != nil {
+		return nil, m.keep, err
+	}
+	m.keep.auth = m.signIn.keep
 	tree, err := m.tree(s, cfg)
 	if err == nil {
 		err = m.keep.aim()
@@ -76,13 +83,16 @@ type routeBuilder struct {
 	old, keep standingRoutes
 	kept      *httpcache.Store
 	log       *slog.Logger
+	signIn    *signIn
 }
 
 func (m *routeBuilder) route(c *config.Route) (*proxy.Route, error) {
 	r := &proxy.Route{Name: c.Name, Match: proxy.Match{Host: c.Match.Host, Path: c.Match.Path, Methods: c.Match.Methods,
 		Headers: wanted(c.Match.Headers), Query: wanted(c.Match.Query)}}
-	if c.Auth != nil { // key is all that can be required so far
-		r.Steps = append(r.Steps, proxy.RequireKey())
+	if c.Auth != nil {
+		if err := m.signIn.of(r, c.Auth); err != nil {
+			return nil, err
+		}
 	}
 	if c.Auth != nil && c.Auth.Subscribed {
 		r.Steps = append(r.Steps, proxy.RequireSubscription(c.Name))
@@ -289,15 +299,22 @@ func routesShown(v *view, now time.Time) []admin.Route {
 // explainRoute tells which route a request would go to, and what it would
 // choose among.
 func (s *server) explainRoute(q admin.RouteQuery) (admin.RouteExplanation, error) {
-	r, path, err := s.gateway.Snapshot().FindRoute(q.Method, q.Host, q.Path)
+	f, err := s.gateway.Snapshot().Foresee(gateway.Supposed{Method: q.Method, Host: q.Host, Target: q.Path, IP: q.IP, At: q.At,
+		Caller: proxy.Caller{ID: "supposed", Team: q.Team, User: q.User, Roles: list(q.Roles), Scopes: list(q.Scopes)}})
 	if err != nil {
 		return admin.RouteExplanation{}, schema.Invalid("path", "%v", err)
 	}
-	e := admin.RouteExplanation{Path: path, Explanation: router.Explanation{Candidates: []router.Weighed{}, Attempts: []router.Result{}}}
+	r := f.Route
+	e := admin.RouteExplanation{Path: f.Path, Explanation: router.Explanation{Candidates: []router.Weighed{}, Attempts: []router.Result{}}}
 	if r == nil {
 		return e, nil
 	}
 	e.Route, e.Backend = r.Name, r.Backend.Kind()
+	if d := f.Decision; d != nil {
+		i := slices.IndexFunc(s.build.view().cfg.Routes, func(c config.Route) bool { return c.Name == r.Name })
+		a := s.build.view().cfg.Routes[i].Auth
+		e.Permission = &admin.RoutePermission{Require: a.Require, All: a.All, Allowed: d.Allowed, Rule: d.Rule, Why: d.Why}
+	}
 	if h, ok := r.Backend.(*proxy.HTTP); ok && h.Route() != nil {
 		p := router.Plan{Route: h.Route()}
 		e.Explanation = p.Preview()

@@ -1,10 +1,14 @@
 package admin
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
+	"time"
 
+	"sluice/providers/schema"
 	"sluice/router"
 	"sluice/router/discovery"
 )
@@ -68,6 +72,9 @@ type RouteQuery struct {
 	Method string
 	Host   string
 	Path   string // with its query
+	// Who it would be from, and when; roles and scopes with commas between them.
+	Team, User, Roles, Scopes, IP string
+	At                            time.Time
 }
 
 // RouteExplanation tells where a request would go. Without a route it goes
@@ -76,7 +83,19 @@ type RouteExplanation struct {
 	Path    string `json:"path"`  // in the form in which it is matched
 	Route   string `json:"route"` // empty: none matches
 	Backend string `json:"backend,omitempty"`
+	// Permission is whether the caller may; nil: the route is open to all.
+	Permission *RoutePermission `json:"permission,omitempty"`
 	router.Explanation
+}
+
+// RoutePermission is what is decided of a caller who has told who it is in one
+// of the ways required, or in all of them.
+type RoutePermission struct {
+	Require []string `json:"require"`
+	All     bool     `json:"all,omitempty"`
+	Allowed bool     `json:"allowed"`
+	Rule    string   `json:"rule"`          // that decides, as it stands in the configuration
+	Why     string   `json:"why,omitempty"` // what a caller who may not is told
 }
 
 func (a *api) listRoutes(q *request) error {
@@ -121,9 +140,14 @@ func (a *api) deleteRoute(q *request) error {
 	return errConflict("route %q is declared in the configuration file: take it out there", r.Name)
 }
 
-func (a *api) explainRoute(q *request, r RouteQuery) error {
-	if r.Method == "" {
-		r.Method = http.MethodGet
+func (a *api) explainRoute(q *request, values url.Values) error {
+	r := RouteQuery{Method: cmp.Or(values.Get("method"), http.MethodGet), Host: values.Get("host"), Path: values.Get("path"), Team: values.Get("team"),
+		User: values.Get("user"), Roles: values.Get("roles"), Scopes: values.Get("scopes"), IP: values.Get("ip"), At: a.Now()}
+	if at := values.Get("at"); at != "" {
+		var err error
+		if r.At, err = time.Parse(time.RFC3339, at); err != nil {
+			return schema.Invalid("at", "at: want a time such as 2026-11-30T09:00:00Z")
+		}
 	}
 	e, err := a.Explain.Path(r)
 	if err != nil {

@@ -134,12 +134,12 @@ func (a *api) listModels(q *request) error {
 
 // explain tells which targets a call would be weighed between, and why.
 func (a *api) explain(q *request) error {
-	values, err := q.query("model", "path", "host", "method")
+	values, err := q.query("model", "path", "host", "method", "team", "user", "roles", "scopes", "ip", "at")
 	if err != nil {
 		return err
 	}
-	if path := values.Get("path"); path != "" {
-		return a.explainRoute(q, RouteQuery{Method: values.Get("method"), Host: values.Get("host"), Path: path})
+	if values.Get("path") != "" {
+		return a.explainRoute(q, values)
 	}
 	model := strings.TrimSpace(values.Get("model"))
 	if model == "" {

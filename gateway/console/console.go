@@ -2,6 +2,7 @@ package console
 
 import (
 	"bytes"
+	"crypto/tls"
 	"embed"
 	"html/template"
 	"log/slog"
@@ -22,6 +23,7 @@ type Options struct {
 	Tokens   func() []admin.Token  // in force
 	Location func() *time.Location // nil: UTC
 	DataURL  string                // of the data plane, for calls
+	DataTLS  *tls.Config           // how it is known; nil: it is not encrypted
 	Version  string
 	Now      func() time.Time // nil: time.Now
 	Log      *slog.Logger     // nil: slog.Default
@@ -48,7 +50,7 @@ func New(o Options) *Console {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	c := &Console{Options: o, routes: routes, calls: http.Client{Timeout: tryTime, Transport: &http.Transport{DisableKeepAlives: true}}}
+	c := &Console{Options: o, routes: routes, calls: http.Client{Timeout: tryTime, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: o.DataTLS}}}
 	c.pages = template.Must(template.New("").Funcs(c.words()).ParseFS(assets, "assets/*.html"))
 	mux := http.NewServeMux()
 	for _, r := range routes {

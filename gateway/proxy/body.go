@@ -24,11 +24,16 @@ type body struct {
 	from   io.Reader // nil: there is no stream
 	size   int64     // of the stream; -1: not known
 	read   int64
+	taken  bool // it is ready
 }
 
 // takeBody readies the body to be sent on.
 func (x *Exchange) takeBody() error {
 	b, r := &x.body, &x.RC.Request
+	if b.taken {
+		return nil
+	}
+	b.taken = true
 	stream, size := r.BodyStream(), int64(r.Header.ContentLength())
 	switch {
 	case stream == nil:
@@ -52,6 +57,23 @@ func (x *Exchange) takeBody() error {
 	}
 	b.kept, b.from = b.memory, nil
 	return nil
+}
+
+// WholeBody is the body, all of it, for a step that must know it. It is sent on
+// from memory then.
+func (x *Exchange) WholeBody() ([]byte, error) {
+	if err := x.takeBody(); err != nil {
+		return nil, err
+	}
+	b := &x.body
+	if b.from != nil {
+		all, err := io.ReadAll(x)
+		if err != nil {
+			return nil, err
+		}
+		b.kept, b.from = all, nil
+	}
+	return b.kept, nil
 }
 
 // ErrTooLarge is the fault of a body of more bytes than limit.

@@ -102,6 +102,9 @@ func (alone) Key() (Caller, error) {
 	return Caller{}, &schema.Error{Code: schema.CodeInternal, Status: 500, Origin: schema.OriginGateway, Message: "a request without a caller has no key"}
 }
 
+// Admit counts nobody again.
+func (alone) Admit(*Caller) error { return nil }
+
 // Tried notes nothing: the router has.
 func (alone) Tried(string, int, error, time.Duration) {}
 

@@ -13,7 +13,8 @@
 // know of the gateway around them they ask of its Edge.
 //
 //	tree       which route                        path.go, match.go, tree.go
-//	steps      who may, how often                 steps.go
+//	steps      who calls, and who may             auth.go, permission.go, vars.go
+//	           how often                          steps.go
 //	backend    a fixed answer, a redirect,        static.go
 //	           or targets over HTTP               http.go, answer.go, switch.go
 //	headers    what passes, both ways             headers.go

@@ -84,6 +84,24 @@ func parsePattern(text string) (pattern, error) {
 	return p, nil
 }
 
+// matches tells whether a path, in the form of Path.Match, is of the pattern.
+func (p *pattern) matches(path []byte) bool {
+	for _, s := range p.segments {
+		if len(path) <= 1 {
+			return false
+		}
+		segment := path[1:]
+		if i := bytes.IndexByte(segment, '/'); i >= 0 {
+			segment = segment[:i]
+		}
+		if s.kind == literal && s.text != string(segment) {
+			return false
+		}
+		path = path[1+len(segment):]
+	}
+	return p.deep || len(path) <= 1
+}
+
 func isWord(s string) bool {
 	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
 		return r != '_' && r != '-' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')

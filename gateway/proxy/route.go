@@ -29,6 +29,9 @@ type Route struct {
 	Steps   []Step // the first is passed first
 	Backend Backend
 	Series  *telemetry.Route // nil: it is not counted
+	// Permission is what its callers must be allowed, for those who ask what
+	// would be decided; nil: it is open to all.
+	Permission *Permission
 
 	pattern pattern
 	order   int
@@ -84,14 +87,22 @@ func (p *pattern) params() []string {
 	return names
 }
 
-// Edge is the gateway around an exchange.
-type Edge interface {
-	// Context ends when the caller leaves. The first use of it begins the watch
-	// for that.
-	Context() context.Context
+// Callers is what the gateway knows of those who call.
+type Callers interface {
 	// Key finds the caller by the Sluice key that the request carries, and counts
 	// the request in its limits. It does so once; the answer stays.
 	Key() (Caller, error)
+	// Admit counts the request of a caller without a key in the limits of its
+	// team.
+	Admit(*Caller) error
+}
+
+// Edge is the gateway around an exchange.
+type Edge interface {
+	Callers
+	// Context ends when the caller leaves. The first use of it begins the watch
+	// for that.
+	Context() context.Context
 	// Tried notes how an attempt at a target ended.
 	Tried(target string, status int, err error, took time.Duration)
 	// Over ends the exchange whose answer is written by a stream, or was to be:
@@ -103,11 +114,14 @@ type Edge interface {
 
 // Caller is who an exchange comes from.
 type Caller struct {
-	ID   string // of the key
-	Key  string // team/name
-	Team string
-	User string
-	// Member tells what the caller's team has subscribed to; nil: it has no team.
+	ID     string // of the key, or of another identity: jwt:corp/alice
+	Key    string // team/name; empty: it came without one
+	Team   string // empty: it is of none
+	User   string
+	Roles  []string
+	Scopes []string
+	Claims map[string]any // of its token
+	// Member tells what the team of a key has subscribed to; nil: it came without one.
 	Member Member
 }
 

@@ -9,21 +9,6 @@ import (
 	"sluice/providers/schema"
 )
 
-// RequireKey lets those pass who bring a Sluice key. It is taken out of what a
-// backend gets.
-func RequireKey() Step {
-	return func(next Handler) Handler {
-		return func(x *Exchange) error {
-			caller, err := x.Edge.Key()
-			if err != nil {
-				return err
-			}
-			x.Caller = caller
-			return next(x)
-		}
-	}
-}
-
 // RequireSubscription lets those pass whose team has subscribed to the route.
 func RequireSubscription(route string) Step {
 	return func(next Handler) Handler {
@@ -62,7 +47,7 @@ func subjectOf(per string) func(dst []byte, x *Exchange) []byte {
 			switch {
 			case x.Caller.ID == "":
 				return byAddress(dst, x)
-			case kind == "key":
+			case kind == "key", x.Caller.Team == "":
 				return append(append(dst, "key "...), x.Caller.ID...)
 			}
 			return append(append(dst, "team "...), x.Caller.Team...)

@@ -12,7 +12,7 @@ type Output interface {
 	// Text is literal text of the template, or a value.
 	Text(s string)
 	// Statement is role, history, section or media, with its parameters and
-	// its key=value pairs.
+	// its key=value pairs. args is valid until it returns.
 	Statement(name string, args []any, hash map[string]any) error
 }
 
@@ -60,6 +60,7 @@ type runner struct {
 
 	indent    string // of the partial that is running
 	lineStart bool
+	args      [1]any // of the statement that is running
 }
 
 func (r *runner) fail(line int, format string, args ...any) error {
@@ -142,13 +143,13 @@ func (r *runner) mustache(e *expr, s *scope) error {
 }
 
 func (r *runner) statement(e *expr, s *scope) error {
-	args := make([]any, len(e.params))
-	for i, a := range e.params {
+	args := r.args[:0]
+	for _, a := range e.params {
 		v, err := r.arg(a, s)
 		if err != nil {
 			return err
 		}
-		args[i] = v
+		args = append(args, v)
 	}
 	var hash map[string]any
 	if len(e.hash) > 0 {

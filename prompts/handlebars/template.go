@@ -11,6 +11,8 @@ type Template struct {
 	main *source
 	// Partials are the sources of every partial that is reached, by name.
 	Partials map[string]string
+	// Data tells whether it reads @ variables.
+	Data bool
 }
 
 // Options say how a template is read.
@@ -137,6 +139,7 @@ func (l *linker) partial(s *source, n *partial) {
 // call checks one use of a name with parameters. A plain word that is no
 // helper and has no parameters is a variable.
 func (l *linker) call(s *source, e *expr, block, sub bool) {
+	l.t.Data = l.t.Data || e.path.data
 	for _, a := range e.params {
 		l.arg(s, a)
 	}
@@ -189,7 +192,10 @@ func countOf(h helper) string {
 }
 
 func (l *linker) arg(s *source, a arg) {
-	if e, ok := a.(*expr); ok {
-		l.call(s, e, false, true)
+	switch a := a.(type) {
+	case *expr:
+		l.call(s, a, false, true)
+	case *path:
+		l.t.Data = l.t.Data || a.data
 	}
 }

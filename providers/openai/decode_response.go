@@ -11,27 +11,35 @@ import (
 	"sluice/providers/wire"
 )
 
-// decodeResponse reads a whole answer.
+// decodeResponse reads a whole answer. It walks each object once: this is most
+// of what a prompt's answer costs beyond one that is passed on.
 func decodeResponse(body []byte) (*schema.ChatResponse, error) {
-	if !gjson.ValidBytes(body) {
+	if !wire.Valid(body) {
 		return nil, wire.NotAnswer("the provider's answer is not valid JSON")
 	}
-	if _, _, err := answerParts(body, "choices"); err != nil {
+	body = bytes.Clone(bytes.TrimSpace(body)) // what is given are views of it
+	usage, choices, err := answerParts(body, "choices")
+	if err != nil {
 		return nil, err
 	}
-	root := gjson.ParseBytes(body)
-	out := &schema.ChatResponse{
-		ID:                root.Get("id").String(),
-		Model:             root.Get("model").String(),
-		Created:           root.Get("created").Int(),
-		ServiceTier:       root.Get("service_tier").Str,
-		SystemFingerprint: root.Get("system_fingerprint").Str,
+	out := &schema.ChatResponse{ServiceTier: usage.tier.Str}
+	wire.Members(wire.View(body), func(name, v string) bool {
+		switch name {
+		case "id":
+			out.ID = gjson.Parse(v).String()
+		case "model":
+			out.Model = gjson.Parse(v).String()
+		case "created":
+			out.Created = gjson.Parse(v).Int()
+		case "system_fingerprint":
+			out.SystemFingerprint = gjson.Parse(v).Str
+		}
+		return true
+	})
+	if usage.usage.IsObject() {
+		out.Usage = usageOf(usage.usage, out.ServiceTier)
 	}
-	if u := root.Get("usage"); u.IsObject() {
-		out.Usage = usageOf(u, out.ServiceTier)
-	}
-	var err error
-	root.Get("choices").ForEach(func(_, v gjson.Result) bool {
+	choices.ForEach(func(_, v gjson.Result) bool {
 		var c schema.Choice
 		c, err = decodeChoice(v)
 		out.Choices = append(out.Choices, c)
@@ -44,31 +52,69 @@ func decodeResponse(body []byte) (*schema.ChatResponse, error) {
 }
 
 func decodeChoice(v gjson.Result) (schema.Choice, error) {
-	m := v.Get("message")
-	c := schema.Choice{
-		Index:        int(v.Get("index").Int()),
-		FinishReason: finishReason(v.Get("finish_reason").Str),
-		StopSequence: v.Get("stop_reason").Str, // vLLM
-		Logprobs:     wire.RawObject(v.Get("logprobs")),
-		Audio:        wire.RawObject(m.Get("audio")),
+	var c schema.Choice
+	var message gjson.Result
+	wire.Members(v.Raw, func(name, v string) bool {
+		switch name {
+		case "index":
+			c.Index = int(gjson.Parse(v).Int())
+		case "finish_reason":
+			c.FinishReason = finishReason(gjson.Parse(v).Str)
+		case "stop_reason": // vLLM
+			c.StopSequence = gjson.Parse(v).Str
+		case "logprobs":
+			c.Logprobs = wire.RawObject(gjson.Parse(v))
+		case "message":
+			message = gjson.Parse(v)
+		}
+		return true
+	})
+	err := decodeAnswer(message, &c)
+	return c, err
+}
+
+// decodeAnswer reads the message of a choice.
+func decodeAnswer(m gjson.Result, c *schema.Choice) error {
+	var content, calls, call gjson.Result
+	thinks := false
+	c.Message.Role = schema.RoleAssistant
+	wire.Members(m.Raw, func(name, v string) bool {
+		switch name {
+		case "content":
+			content = gjson.Parse(v)
+		case "refusal":
+			c.Message.Refusal = gjson.Parse(v).String()
+		case "audio":
+			c.Audio = wire.RawObject(gjson.Parse(v))
+		case "annotations":
+			if a := gjson.Parse(v); a.IsArray() && len(a.Array()) > 0 {
+				c.Annotations = json.RawMessage(v)
+			}
+		case "tool_calls":
+			calls = gjson.Parse(v)
+		case "function_call":
+			call = gjson.Parse(v)
+		case "thinking_blocks", "reasoning_details", "reasoning_content", "reasoning":
+			thinks = true
+		}
+		return true
+	})
+	if thinks {
+		c.Message.Parts = decodeThinking(m)
 	}
-	if a := m.Get("annotations"); a.IsArray() && len(a.Array()) > 0 {
-		c.Annotations = json.RawMessage(a.Raw)
-	}
-	c.Message = schema.Message{Role: schema.RoleAssistant, Refusal: m.Get("refusal").String(), Parts: decodeThinking(m)}
 	var err error
-	if c.Message.Parts, err = decodeContent(m.Get("content"), "content", c.Message.Parts); err != nil {
-		return c, wire.NotAnswer("the provider's answer has a content of an unknown form")
+	if c.Message.Parts, err = decodeContent(content, "content", c.Message.Parts); err != nil {
+		return wire.NotAnswer("the provider's answer has a content of an unknown form")
 	}
-	c.Message.ToolCalls = decodeToolCalls(m.Get("tool_calls"), nil)
+	c.Message.ToolCalls = decodeToolCalls(calls, nil)
 	for i := range c.Message.ToolCalls {
 		c.Message.ToolCalls[i].Index = nil
 	}
-	if call := m.Get("function_call"); call.IsObject() && c.Message.ToolCalls == nil {
+	if call.IsObject() && c.Message.ToolCalls == nil {
 		c.Message.ToolCalls = []openai.ToolCall{{ID: legacyID(1), Type: openai.ToolTypeFunction, Function: decodeCall(call)}}
 		c.FinishReason = openai.FinishReasonToolCalls
 	}
-	return c, nil
+	return nil
 }
 
 // isDone tells whether a frame's data is the mark of the stream's end.

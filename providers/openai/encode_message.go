@@ -1,7 +1,6 @@
 package openai
 
 import (
-	"maps"
 	"slices"
 	"strings"
 
@@ -60,12 +59,7 @@ func (q Quirks) appendMessage(b []byte, m *schema.Message) []byte {
 		b = append(b, `,"tool_calls":`...)
 		b = appendToolCalls(b, unsigned(m.ToolCalls), false)
 	}
-	for _, name := range slices.Sorted(maps.Keys(m.Extra)) {
-		b = wire.AppendString(append(b, ','), name)
-		b = append(b, ':')
-		b = append(b, m.Extra[name]...)
-	}
-	return append(b, '}')
+	return append(appendExtra(b, m.Extra), '}')
 }
 
 // appendContent writes a string where the content is one text, parts where it

@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
 	"strconv"
@@ -29,14 +30,22 @@ func (q Quirks) encodeRequest(req *schema.ChatRequest) (*dialect.Upstream, error
 			b = append(b, `,"stream_options":{`+includeUsage+`}`...)
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(req.Extra)) {
-		b = append(b, ',')
-		b = wire.AppendString(b, name)
-		b = append(b, ':')
-		b = append(b, req.Extra[name]...)
-	}
-	up.Body = append(b, '}')
+	up.Body = append(appendExtra(b, req.Extra), '}')
 	return up, nil
+}
+
+// appendExtra writes the fields that the vocabulary does not have, in the order
+// of their names. Most requests have none.
+func appendExtra(b []byte, extra map[string]json.RawMessage) []byte {
+	if len(extra) == 0 {
+		return b
+	}
+	for _, name := range slices.Sorted(maps.Keys(extra)) {
+		b = wire.AppendString(append(b, ','), name)
+		b = append(b, ':')
+		b = append(b, extra[name]...)
+	}
+	return b
 }
 
 func appendTools(b []byte, req *schema.ChatRequest) []byte {

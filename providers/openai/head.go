@@ -21,7 +21,8 @@ const (
 )
 
 const (
-	atModel = iota
+	atPromptID = iota // before the rest, which such a request may lack
+	atModel
 	atMessages
 	atStream
 	atStreamOptions
@@ -36,7 +37,7 @@ const (
 	atServiceTier
 )
 
-var headFields = []string{"model", "messages", "stream", "stream_options", fieldMaxTokens, fieldMaxCompletionTokens,
+var headFields = []string{"prompt_id", "model", "messages", "stream", "stream_options", fieldMaxTokens, fieldMaxCompletionTokens,
 	"n", "user", "metadata", "tools", "functions", "input", "service_tier"}
 
 var streamOptionFields = []string{"include_usage"}
@@ -52,20 +53,19 @@ func head(op schema.Operation, raw []byte) (schema.Head, error) {
 		at := schema.Span{From: v.Index, To: v.Index + len(v.Raw)}
 		null := v.Type == gjson.Null
 		switch field {
+		case atPromptID:
+			return promptID(op, &h, v)
 		case atModel:
-			if v.Type != gjson.String || v.Str == "" {
-				return schema.Invalid("model", "model must be a non-empty string")
-			}
-			h.Model, h.ModelAt, found.model = strings.Clone(v.Str), at, true
+			found.model = true
+			return model(&h, at, v)
 		case atMessages:
-			if op == schema.OpChat && (!v.IsArray() || isEmpty(v)) {
+			if op == schema.OpChat && (!v.IsArray() || isEmpty(v) && h.PromptID == "") {
 				return schema.Invalid("messages", "messages must be a non-empty array")
 			}
 			h.PromptSize += len(v.Raw)
 			h.HasMedia, found.messages = v.IsArray() && hasMedia(v), true
 		case atStream:
-			h.Stream = v.Type == gjson.True
-			if !v.IsBool() && !null {
+			if h.Stream = v.Type == gjson.True; !v.IsBool() && !null {
 				return schema.Invalid("stream", "stream must be a boolean")
 			}
 		case atStreamOptions:
@@ -94,13 +94,29 @@ func head(op schema.Operation, raw []byte) (schema.Head, error) {
 		}
 		return nil
 	})
-	if err == nil {
+	if err == nil && h.PromptID == "" {
 		err = found.enough(op)
 	}
 	if err != nil {
 		return schema.Head{}, err
 	}
 	return h, nil
+}
+
+// promptID takes a chat's prompt_id.
+func promptID(op schema.Operation, h *schema.Head, v gjson.Result) error {
+	if op != schema.OpChat {
+		return nil
+	}
+	return text("prompt_id", &h.PromptID, v)
+}
+
+func model(h *schema.Head, at schema.Span, v gjson.Result) error {
+	if v.Type != gjson.String || v.Str == "" {
+		return schema.Invalid("model", "model must be a non-empty string")
+	}
+	h.Model, h.ModelAt = strings.Clone(v.Str), at
+	return nil
 }
 
 // seen tells which of the fields were there that a request must have.

@@ -68,6 +68,7 @@ func (s Span) Present() bool { return s.To > s.From }
 // a splice.
 type Head struct {
 	Model      string
+	PromptID   string // of a prompt that the request calls, as LiteLLM's clients do; such a request may lack the rest
 	Stream     bool
 	WantsUsage bool  // stream_options.include_usage, or a dialect that always tells
 	MaxTokens  int64 // 0: the caller set none

@@ -77,6 +77,17 @@ type EmbedResponse struct {
 	Usage Usage
 }
 
+// Vectors are the embeddings in the order of the inputs.
+func (r *EmbedResponse) Vectors() [][]float32 {
+	out := make([][]float32, len(r.Data))
+	for i := range r.Data {
+		if at := r.Data[i].Index; at >= 0 && at < len(out) {
+			out[at] = r.Data[i].Vector
+		}
+	}
+	return out
+}
+
 // RerankResponse is the answer to a RerankRequest, best first.
 type RerankResponse struct {
 	ID      string

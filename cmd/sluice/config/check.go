@@ -30,6 +30,7 @@ func check(c *Config, d *decoder, enabled []string) {
 		k.on[name] = true
 	}
 	k.server()
+	k.auth()
 	k.admin()
 	for _, name := range sortedKeys(c.Providers) {
 		k.provider([]string{"providers", name}, name, c.Providers[name])
@@ -58,6 +59,7 @@ func (k *checker) server() {
 	if k.config.Billing.HoldTokens == 0 {
 		k.fault([]string{"billing", "hold_tokens"}, "want at least 1")
 	}
+	k.tls([]string{"server", "tls"}, s.TLS)
 	k.onDisconnect([]string{"billing", "on_disconnect"}, k.config.Billing.OnDisconnect)
 	k.whenSpent([]string{"billing", "when_spent"}, k.config.Billing.WhenSpent)
 	k.webhook([]string{"billing", "webhook"}, k.config.Billing.Webhook)

@@ -140,8 +140,8 @@ func isSubject(text string, words, kinds []string) bool {
 
 // routeTerms checks what stands beside match and backend.
 func (k *checker) routeTerms(path []string, r *Route) {
-	if r.Auth != nil && len(r.Auth.Require) == 0 {
-		k.fault(below(below(path, "auth"), "require"), "is needed: who may use the route")
+	if r.Auth != nil {
+		k.routeAuth(below(path, "auth"), r.Auth)
 	}
 	if r.Auth != nil && r.Auth.Subscribed && !slices.Contains(r.Auth.Require, "key") {
 		k.fault(below(below(path, "auth"), "subscribed"), "teams subscribe, and call by their keys: want require: [key]")

@@ -25,6 +25,9 @@ type Config struct {
 	Guards    map[string]Guard    `json:"guards"`
 	Fetch     Fetch               `json:"fetch"`
 	Prompts   Prompts             `json:"prompts"`
+	Auth      Auth                `json:"auth"`
+	MTLS      *MTLS               `json:"mtls"`  // nil: not given
+	Roles     map[string][]string `json:"roles"` // what each may do: a method, or *, and a path
 	Routes    []Route             `json:"routes"`
 
 	origin  origins
@@ -35,6 +38,7 @@ type Config struct {
 type Server struct {
 	Listen        string         `json:"listen"` // data plane, host:port
 	Admin         string         `json:"admin"`  // admin plane, host:port
+	TLS           *TLS           `json:"tls"`    // of the data plane; nil: its connections are not encrypted
 	BodyLimit     Size           `json:"body_limit"`
 	Drain         time.Duration  `json:"drain"`           // how long open requests may take at shutdown
 	HeaderTimeout time.Duration  `json:"header_timeout"`  // for a client to send its request; 0: no bound

@@ -46,6 +46,9 @@ var fresh = map[reflect.Type]func() any{
 	reflect.TypeFor[DiscoverKubernetes](): func() any { return defaultDiscoverKubernetes() },
 	reflect.TypeFor[RouteRetry]():         func() any { return DefaultRouteRetry() },
 	reflect.TypeFor[RouteBreaker]():       func() any { return RouteBreaker{Breaker: DefaultBreaker()} },
+	reflect.TypeFor[HMAC]():               func() any { return HMAC{Skew: 5 * time.Minute} },
+	reflect.TypeFor[JWT]():                func() any { return JWT{Leeway: 30 * time.Second} },
+	reflect.TypeFor[OAuth2]():             func() any { return OAuth2{Cache: time.Minute} },
 	reflect.TypeFor[billing.Budget]():     func() any { return billing.Budget{Per: "month", Hard: true} },
 }
 
@@ -69,6 +72,12 @@ var short = map[reflect.Type]func(into reflect.Value, text string){
 	reflect.TypeFor[GuardCall](): func(into reflect.Value, text string) {
 		into.FieldByName("Model").SetString(text)
 	},
+	reflect.TypeFor[BasicUser](): func(into reflect.Value, text string) {
+		into.FieldByName("Hash").SetString(text)
+	},
+	reflect.TypeFor[HMACClient](): func(into reflect.Value, text string) {
+		into.FieldByName("Secret").SetString(text)
+	},
 	reflect.TypeFor[BackendTarget](): func(into reflect.Value, text string) {
 		into.FieldByName("URL").SetString(text)
 	},
@@ -81,7 +90,7 @@ var short = map[reflect.Type]func(into reflect.Value, text string){
 }
 
 // alone is the lists for which one element may stand without the list.
-var alone = map[reflect.Type]bool{reflect.TypeFor[billing.Budgets](): true, reflect.TypeFor[Stages](): true, reflect.TypeFor[Looks](): true}
+var alone = map[reflect.Type]bool{reflect.TypeFor[billing.Budgets](): true, reflect.TypeFor[Stages](): true, reflect.TypeFor[Looks](): true, reflect.TypeFor[Words](): true}
 
 // fault reports the first thing that is wrong with the value at a path.
 func (d *decoder) fault(path []string, format string, args ...any) {

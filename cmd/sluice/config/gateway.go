@@ -233,6 +233,7 @@ type Key struct {
 	Prompts []string        `json:"prompts"` // none: all that the team has
 	Expires time.Time       `json:"expires"` // zero: never; a date alone is its first moment in UTC
 	IPs     []netip.Prefix  `json:"ips"`     // none: from anywhere
+	Roles   []string        `json:"roles"`   // at routes; none: it may use all that ask for none
 }
 
 // DefaultRetry is the retry of a model that says nothing of it, and of

@@ -45,6 +45,7 @@ func Load(path string, environ []string, enabled ...string) (*Config, error) {
 	d.value(nil, l.koanf.Raw(), reflect.ValueOf(c).Elem(), "")
 	c.finish(l.dir)
 	l.clouds(c, d)
+	l.tlsFiles(c, d)
 	l.routeFiles(c, d)
 	c.sources = l.sources
 	check(c, d, enabled)

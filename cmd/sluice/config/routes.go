@@ -77,15 +77,6 @@ type RouteRedirect struct {
 	Status int64  `json:"status"` // 308 if not given
 }
 
-// RouteAuth is who may use a route.
-type RouteAuth struct {
-	Require []string `json:"require" enum:"key"`
-	All     bool     `json:"all"` // of those required, instead of any
-	// Subscribed: the caller's team must have subscribed to the route, and been
-	// approved.
-	Subscribed bool `json:"subscribed"`
-}
-
 // RouteLimits are how much may be asked of a route.
 type RouteLimits struct {
 	Rate     Rate   `json:"rate"`

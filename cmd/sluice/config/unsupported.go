@@ -15,10 +15,6 @@ import (
 // is unsupported.
 var unsupported = []struct{ key, value string }{
 	{key: "shared"},
-	{key: "auth"},
-	{key: "roles"},
-	{key: "mtls"},
-	{key: "server.tls"},
 	{key: "config.lead", value: "store"},
 	{key: "config.keep"},
 	{key: "admin.oidc"},
@@ -29,19 +25,9 @@ var unsupported = []struct{ key, value string }{
 	{key: "telemetry.otlp"},
 	{key: "telemetry.capture_content", value: "true"},
 
-	{key: "teams.*.keys.*.roles"},
-
 	{key: "routes.*.match.version"},
 	{key: "routes.*.versioning"},
 	{key: "routes.*.backend.compose"},
-	{key: "routes.*.auth.require.*", value: "jwt:*"},
-	{key: "routes.*.auth.require.*", value: "oauth2:*"},
-	{key: "routes.*.auth.require.*", value: "basic:*"},
-	{key: "routes.*.auth.require.*", value: "hmac:*"},
-	{key: "routes.*.auth.require.*", value: "mtls"},
-	{key: "routes.*.auth.roles"},
-	{key: "routes.*.auth.scopes"},
-	{key: "routes.*.auth.allow"},
 	{key: "routes.*.limits.throttle"},
 	{key: "routes.*.ips"},
 	{key: "routes.*.validate"},

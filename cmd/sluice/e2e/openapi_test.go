@@ -13,6 +13,7 @@ import (
 func TestAdminOpenAPI(t *testing.T) {
 	g := start(t, providers+`models: {fast: {targets: [{model: up/small}]}}
 teams: {t: {budget: {usd: 5, per: day, warn_at: [0.5]}, limits: {rpm: 1000}, keys: [{name: k, value: "`+teamKey+`", expires: 2037-01-01}]}}
+routes: [{name: t, match: {path: /t}, backend: {static: {body: hi}}}]
 `)
 	g.chat(chatBody("fast", "hi", `,"user":"ann"`), "x-sluice-tags", "a,b")
 	g.chat(chatBody("up/status-500", "hi", ""))
@@ -26,12 +27,20 @@ teams: {t: {budget: {usd: 5, per: day, warn_at: [0.5]}, limits: {rpm: 1000}, key
 	}
 	call := g.api("GET", "requests", "").get("data.0.call").String()
 	key := g.api("GET", "keys", "").get("data.0.id").String()
+	g.api("POST", "prompts/sold/publish", `{"source": "---\nmodel: fast\nsluice.access: subscribed\n---\n{{role \"user\"}}hi"}`)
+	subscription := g.api("POST", "subscriptions", `{"prompt": "sold", "team": "t"}`).get("id").String()
 	checked := 0
 	for path, item := range doc.Paths.Map() {
 		if item.Get == nil || strings.Contains(path, "{name}/") || strings.Contains(path, "prompts/") {
 			continue
 		}
-		of := map[bool]string{true: call, false: key}[strings.Contains(path, "requests")]
+		of := key
+		switch {
+		case strings.Contains(path, "requests"):
+			of = call
+		case strings.Contains(path, "subscriptions"):
+			of = subscription
+		}
 		url := strings.NewReplacer("/admin/v1/", "", "{name}", "t", "{id}", of).Replace(path)
 		if strings.Contains(path, "explain") || strings.HasSuffix(path, "/arms") {
 			url += "?model=fast"

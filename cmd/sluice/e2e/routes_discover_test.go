@@ -240,7 +240,7 @@ func TestRouteDiscovery(t *testing.T) {
 // A records with the port in the name, and a certificate for that name.
 func TestRouteDiscoveryTLS(t *testing.T) {
 	ours := newAuthority(t, "ours")
-	secure := ours.secure("svc.test", time.Now().Add(time.Hour), nil)
+	secure := ours.secure(t, "svc.test", time.Now().Add(time.Hour), nil)
 	r := startRegistries(t, strings.TrimPrefix(secure.URL, "https://"))
 	u, err := url.Parse(secure.URL)
 	if err != nil {

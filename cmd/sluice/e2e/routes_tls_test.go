@@ -1,17 +1,12 @@
 package e2e
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"log/slog"
-	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -33,69 +28,23 @@ func readAll(t *testing.T, r io.Reader) string {
 	return string(b)
 }
 
-// authority signs certificates.
-type authority struct {
-	t    *testing.T
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-	pem  []byte
-}
-
-func newAuthority(t *testing.T, name string) *authority {
-	a := &authority{t: t}
-	made, key, text := a.sign(&x509.Certificate{Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true,
-		KeyUsage: x509.KeyUsageCertSign, NotAfter: time.Now().Add(time.Hour)})
-	a.cert, a.key, a.pem = made, key, text
-	return a
-}
-
-// sign makes a certificate, by itself where the authority is not made yet.
-func (a *authority) sign(c *x509.Certificate) (*x509.Certificate, *ecdsa.PrivateKey, []byte) {
-	a.t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	c.SerialNumber = big.NewInt(time.Now().UnixNano())
-	c.NotBefore = time.Now().Add(-2 * time.Hour)
-	parent, by := a.cert, a.key
-	if parent == nil {
-		parent, by = c, key
-	}
-	der, err := x509.CreateCertificate(rand.Reader, c, parent, &key.PublicKey, by)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	made, err := x509.ParseCertificate(der)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	return made, key, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-}
-
-// leaf makes a certificate for a name, and its key, both as PEM.
-func (a *authority) leaf(name string, until time.Time) (cert, key []byte) {
+// leaf makes a certificate for a name or an address, and its key.
+func (ca *authority) leaf(t *testing.T, name string, until time.Time) (cert, key []byte) {
 	c := &x509.Certificate{Subject: pkix.Name{CommonName: name}, DNSNames: []string{name}, NotAfter: until,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}}
 	if ip := net.ParseIP(name); ip != nil {
 		c.DNSNames, c.IPAddresses = nil, []net.IP{ip}
 	}
-	_, private, text := a.sign(c)
-	der, err := x509.MarshalECPrivateKey(private)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	return text, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der})
+	return ca.issue(t, c)
 }
 
 // secure starts a service with a certificate; it tells who the client is. clients
 // are the authorities of those it takes; nil: it asks for no certificate.
-func (a *authority) secure(name string, until time.Time, clients *authority) *httptest.Server {
-	a.t.Helper()
-	cert, key := a.leaf(name, until)
-	pair, err := tls.X509KeyPair(cert, key)
+func (ca *authority) secure(t *testing.T, name string, until time.Time, clients *authority) *httptest.Server {
+	t.Helper()
+	pair, err := tls.X509KeyPair(ca.leaf(t, name, until))
 	if err != nil {
-		a.t.Fatal(err)
+		t.Fatal(err)
 	}
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		who := "nobody"
@@ -107,12 +56,10 @@ func (a *authority) secure(name string, until time.Time, clients *authority) *ht
 	s.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, 0)
 	s.TLS = &tls.Config{Certificates: []tls.Certificate{pair}}
 	if clients != nil {
-		s.TLS.ClientCAs = x509.NewCertPool()
-		s.TLS.ClientCAs.AddCert(clients.cert)
-		s.TLS.ClientAuth = tls.RequireAndVerifyClientCert
+		s.TLS.ClientCAs, s.TLS.ClientAuth = clients.trust(), tls.RequireAndVerifyClientCert
 	}
 	s.StartTLS()
-	a.t.Cleanup(s.Close)
+	t.Cleanup(s.Close)
 	return s
 }
 
@@ -121,9 +68,9 @@ func (a *authority) secure(name string, until time.Time, clients *authority) *ht
 func TestRouteTLS(t *testing.T) {
 	ours, theirs := newAuthority(t, "ours"), newAuthority(t, "theirs")
 	later := time.Now().Add(time.Hour)
-	good, named := ours.secure("127.0.0.1", later, nil), ours.secure("orders.internal", later, nil)
-	expired, strange := ours.secure("127.0.0.1", time.Now().Add(-time.Hour), nil), theirs.secure("127.0.0.1", later, nil)
-	mutual := ours.secure("127.0.0.1", later, ours)
+	good, named := ours.secure(t, "127.0.0.1", later, nil), ours.secure(t, "orders.internal", later, nil)
+	expired, strange := ours.secure(t, "127.0.0.1", time.Now().Add(-time.Minute), nil), theirs.secure(t, "127.0.0.1", later, nil)
+	mutual := ours.secure(t, "127.0.0.1", later, ours)
 	plain := startBackend(t, "plain")
 	g := newGateway(t, "")
 	put := func(name string, text []byte) {
@@ -133,7 +80,7 @@ func TestRouteTLS(t *testing.T) {
 		}
 	}
 	put("ca.pem", ours.pem)
-	cert, key := ours.leaf("sluice-edge", later)
+	cert, key := ours.leaf(t, "sluice-edge", later)
 	put("cert.pem", cert)
 	put("key.pem", key)
 	routes := "routes:\n"
@@ -165,7 +112,7 @@ func TestRouteTLS(t *testing.T) {
 	}
 
 	// A certificate that is renewed is in force without a word.
-	cert, key = ours.leaf("sluice-new", later)
+	cert, key = ours.leaf(t, "sluice-new", later)
 	put("key.pem", key)
 	put("cert.pem", cert)
 	if !eventually(10*time.Second, func() bool { return g.data("GET", "/mutual", "").body == "hello sluice-new" }) {
