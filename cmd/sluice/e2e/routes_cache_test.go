@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tidwall/gjson"
+	"golang.org/x/crypto/bcrypt"
 )
 
 // origin is a service whose answers have the headers that its query asks for,
@@ -329,5 +330,37 @@ func TestRouteCachePasses(t *testing.T) {
 	}
 	if n := gjson.Get(g.api("GET", "cache", "").body, "routes.entries").Int(); n != 2 {
 		t.Errorf("%d are kept", n)
+	}
+}
+
+// What one caller was told is never another's, by whatever they sign in.
+func TestRouteCacheCallers(t *testing.T) {
+	o := startOrigin(t)
+	hash := func(password string) string {
+		b, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	g := start(t, `auth: {basic: {staff: {users: {ann: "`+hash("a")+`", bob: "`+hash("b")+`"}}}}
+routes: [{name: r, match: {path: "/r/**"}, backend: {http: {targets: ["`+o.URL+`"]}}, auth: {require: [key, "basic:staff"]}, cache: {ttl: 60s}}]
+`+team)
+	callers := map[string][]string{"ann": {"Authorization", "Basic YW5uOmE="}, "bob": {"Authorization", "Basic Ym9iOmI="}, "key": {"X-Api-Key", teamKey}}
+	told := map[string]string{}
+	for _, want := range []string{"miss", "hit"} {
+		for name, header := range callers {
+			r := g.raw("GET", "/r/x", "", header...)
+			if r.status != 200 || r.header.Get("X-Sluice-Cache") != want || want == "hit" && told[name] != r.body {
+				t.Errorf("%s: %d %s %q after %q", name, r.status, r.header.Get("X-Sluice-Cache"), r.body, told[name])
+			}
+			told[name] = r.body
+		}
+	}
+	if told["ann"] == told["bob"] || told["ann"] == told["key"] {
+		t.Errorf("they share: %v", told)
+	}
+	if r := g.raw("GET", "/r/x", ""); r.status != 401 {
+		t.Errorf("nobody: %d", r.status)
 	}
 }
