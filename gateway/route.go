@@ -49,7 +49,9 @@ func (c *Call) serveRoute() (found bool, err error) {
 	}
 	c.speaks, c.from.route = nil, x
 	c.ready(x, query)
-	if err := x.Serve(); err != nil {
+	err = x.Serve()
+	c.entry.Cache = x.Cached
+	if err != nil {
 		c.leaveBody(err)
 		return true, err
 	}
@@ -119,7 +121,7 @@ func (e *routeEdge) Key() (proxy.Caller, error) {
 		c.hideKey()
 	}
 	if !c.done.admitted {
-		c.money.owner = c.caller.Owner.For(c.entry.User, nil)
+		c.money.owner = c.caller.Owner.For(c.entry.User, c.routeTags())
 		ticket, refused := c.owner().Admit(c.now, billing.Ask{})
 		if refused != nil {
 			c.tickets.refused = c.owner()
@@ -128,7 +130,7 @@ func (e *routeEdge) Key() (proxy.Caller, error) {
 		c.tickets.key, c.done.admitted = ticket, true
 	}
 	k := c.caller.Key
-	return proxy.Caller{ID: k.ID, Key: c.caller.Label, Team: k.Team, User: k.User, Roles: k.Roles}, nil
+	return proxy.Caller{ID: k.ID, Key: c.caller.Label, Team: k.Team, User: k.User, Roles: k.Roles, Member: c.caller}, nil
 }
 
 // Admit counts the call of someone without a key in the limits of its team, if

@@ -81,8 +81,8 @@ type Caller struct {
 	// Rates is what its nearest team which has any is charged; nil: what the
 	// providers charge.
 	Rates *billing.Rates
-	// Subscriptions are those of its nearest team that has one, by prompt; nil:
-	// there are none.
+	// Subscriptions are those of its nearest team that has one, by prompt or
+	// RouteSubject; nil: there are none.
 	Subscriptions map[string]*Subscription
 
 	used atomic.Bool // since its last use was asked for

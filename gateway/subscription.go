@@ -9,7 +9,8 @@ import (
 	"sluice/providers/schema"
 )
 
-// Subscription is what a team's subscription to a prompt means for its calls.
+// Subscription is what a team's subscription to a prompt, or a route, means for
+// its calls.
 type Subscription struct {
 	Status prompts.SubscriptionStatus
 	Tag    string         // under which its calls are recorded, and count in the plan's budget and limits
@@ -19,6 +20,13 @@ type Subscription struct {
 // SubscriptionTag is the tag of the calls that a prompt's subscribers make. A
 // plan's budget and limits are those of the subscriber's tag.
 func SubscriptionTag(prompt string) string { return "subscription:" + prompt }
+
+// RouteSubject is a route's name among those of what is subscribed to, which
+// prompts have as they are: no prompt's has a space.
+func RouteSubject(route string) string { return "route " + route }
+
+// RouteTag is the tag of the requests that a route's subscribers make.
+func RouteTag(route string) string { return "subscription:route/" + route }
 
 // grantPrompt refuses a key that may not call the prompt.
 func (c *Call) grantPrompt() error {
@@ -47,7 +55,16 @@ func (c *Caller) refusesPrompt(p *prompts.Live) string {
 	if p.Template.Sluice.Access != prompts.AccessSubscribed {
 		return ""
 	}
-	switch s := c.Subscriptions[p.Name]; {
+	return c.unsubscribed(p.Name)
+}
+
+// RefusesRoute says why a caller may not use a route that wants a subscription;
+// empty: it may.
+func (c *Caller) RefusesRoute(name string) string { return c.unsubscribed(RouteSubject(name)) }
+
+// unsubscribed says why a subscription does not hold; empty: it does.
+func (c *Caller) unsubscribed(subject string) string {
+	switch s := c.Subscriptions[subject]; {
 	case s == nil:
 		return ": team '" + c.Key.Team + "' has not subscribed to it"
 	case s.Status == prompts.SubscriptionApproved:
@@ -72,6 +89,20 @@ func (c *Call) subscribed() {
 	c.from.subscription = s
 	tags := slices.DeleteFunc(slices.Clone(c.entry.Tags), func(t string) bool { return t == s.Tag })
 	c.entry.Tags = append(tags[:min(len(tags), maxLabels-1)], s.Tag)
+}
+
+// routeTags has a request to a route count in the caller's subscription to it,
+// and gives the tags by which it does.
+func (c *Call) routeTags() []string {
+	if len(c.caller.Subscriptions) == 0 || c.from.route == nil {
+		return nil
+	}
+	s := c.caller.Subscriptions[RouteSubject(c.from.route.Route.Name)]
+	if s == nil || s.Status != prompts.SubscriptionApproved {
+		return nil
+	}
+	c.entry.Tags = []string{s.Tag}
+	return c.entry.Tags
 }
 
 // rates are what the caller is charged by; nil: what the providers charge.

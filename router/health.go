@@ -15,6 +15,8 @@ type Check struct {
 	Timeout time.Duration // of one
 	Fails   int           // in a row, after which it is unhealthy,
 	Passes  int           // and after which it is healthy again
+	// Lone is of a place that is one target's, whose name it has.
+	Lone bool
 }
 
 // Ask makes one check. An error says that the place is not well.
@@ -26,7 +28,7 @@ type Ask func(context.Context) error
 //
 // Candidates at an unhealthy place are passed over while another candidate of
 // the route can be tried: where all that is left is unhealthy, checks may be
-// what is wrong, and they are tried.
+// what is wrong, and they are tried. Route.Panic says otherwise.
 type Health struct {
 	Name   string
 	policy Check
@@ -120,6 +122,9 @@ func (h *Health) note(err error, begin, end time.Time) {
 		h.down.Store(!down)
 	}
 	change := Change{Provider: h.Name, From: healthy, To: unhealthy, Error: h.trouble}
+	if h.policy.Lone {
+		change.Provider, change.Target = "", h.Name
+	}
 	turned := h.down.Load() != down
 	h.mu.Unlock()
 	if down {
@@ -159,9 +164,10 @@ func (c *Checks) Follow(r *Registry) {
 	if c.closed {
 		return
 	}
+	places := r.asked()
 	was := c.running
-	c.running = make(map[*Health]*checker, len(r.places))
-	for _, p := range r.places {
+	c.running = make(map[*Health]*checker, len(places))
+	for _, p := range places {
 		k := was[p.health]
 		delete(was, p.health)
 		if k == nil {

@@ -263,7 +263,9 @@ func (p *Plan) weigh(r *Route, now time.Time) (time.Duration, schema.Class) {
 			}
 		}
 	}
-	p.passOverUnhealthy(r)
+	if p.passOverUnhealthy(r) {
+		class = classUnhealthy
+	}
 	p.rank(r, now)
 	if p.Explain {
 		p.weighed = p.explain(p.weighed, r, now)
@@ -271,22 +273,32 @@ func (p *Plan) weigh(r *Route, now time.Time) (time.Duration, schema.Class) {
 	return wait, class
 }
 
+// classUnhealthy is why nothing is left where checks are always believed.
+const classUnhealthy = schema.ClassConnection
+
 // passOverUnhealthy takes out the candidates whose health checks fail, unless
-// nothing else is left.
-func (p *Plan) passOverUnhealthy(r *Route) {
-	down, up := false, false
+// they are not believed: see Route.Panic. It tells whether nothing is left for
+// that.
+func (p *Plan) passOverUnhealthy(r *Route) (none bool) {
+	down, up, left := 0, 0, 0
 	for i := range r.Candidates {
-		if !p.out[i] {
-			d := r.Candidates[i].Health.Down()
-			down, up = down || d, up || !d
+		switch {
+		case r.Candidates[i].Health.Down():
+			down++
+		case p.out[i]:
+			up++
+		default:
+			up++
+			left++
 		}
 	}
-	if !down || !up {
-		return
+	if down == 0 || left == 0 && r.Panic >= 0 || float64(up) < r.Panic*float64(up+down) {
+		return false
 	}
 	for i := range r.Candidates {
 		p.out[i] = p.out[i] || r.Candidates[i].Health.Down()
 	}
+	return left == 0
 }
 
 // ready tells whether candidate i can be tried, else when it may and whether
@@ -305,7 +317,10 @@ func (r *Route) ready(i int, now time.Time) (ok bool, wait time.Duration, coolin
 
 func noTarget(r *Route, wait time.Duration, class schema.Class) *schema.Error {
 	why := "all have failed and are left alone for a while"
-	if class == schema.ClassRateLimited {
+	switch class {
+	case classUnhealthy:
+		why = "their health checks fail"
+	case schema.ClassRateLimited:
 		why = "what their providers allow is used up, or their keys are refused"
 	}
 	wait = max(wait, time.Second)

@@ -11,11 +11,11 @@ import (
 	"sluice/providers/schema"
 )
 
-// Registry holds the targets, pools and places of one configuration. Pools and
-// places are made while the configuration is built, by one goroutine; targets may be added at
-// any time, from any goroutine.
+// Registry holds the targets, pools and places of one configuration. Pools are
+// made while the configuration is built, by one goroutine; targets and places
+// may come and go at any time, from any goroutine.
 type Registry struct {
-	mu      sync.Mutex // of targets
+	mu      sync.Mutex // of targets and places
 	targets map[targetKey]*Target
 	pools   map[string]*Pool
 	queues  map[string]*Queue
@@ -46,7 +46,7 @@ func NewWatchedRegistry(prev *Registry, tell func(Change)) *Registry {
 	r := &Registry{targets: map[targetKey]*Target{}, pools: map[string]*Pool{}, queues: map[string]*Queue{}, places: map[string]asked{}, tell: tell}
 	if prev != nil {
 		prev.mu.Lock()
-		r.oldTargets, r.oldPools, r.oldQueues, r.oldPlaces = maps.Clone(prev.targets), prev.pools, prev.queues, prev.places
+		r.oldTargets, r.oldPools, r.oldQueues, r.oldPlaces = maps.Clone(prev.targets), prev.pools, prev.queues, maps.Clone(prev.places)
 		prev.mu.Unlock()
 	}
 	return r
@@ -106,12 +106,35 @@ func (r *Registry) Queue(route string, policy QueuePolicy) *Queue {
 // Health is that of a place, which is checked by asking so once Checks follow
 // the registry. One whose check has not changed keeps its state.
 func (r *Registry) Health(name string, policy Check, ask Ask) *Health {
-	h := r.oldPlaces[name].health
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	h := r.places[name].health
+	if h == nil {
+		h = r.oldPlaces[name].health
+	}
 	if h == nil || h.policy != policy {
 		h = &Health{Name: name, policy: policy, tell: r.tell}
 	}
 	r.places[name] = asked{h, ask}
 	return h
+}
+
+// asked are the places as they are checked.
+func (r *Registry) asked() map[string]asked {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return maps.Clone(r.places)
+}
+
+// Forget takes out a target that nothing leads to any more, with the place of
+// its name. Its attempts under way end as they do.
+func (r *Registry) Forget(id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	maps.DeleteFunc(r.targets, func(key targetKey, _ *Target) bool { return key.id == id })
+	maps.DeleteFunc(r.oldTargets, func(key targetKey, _ *Target) bool { return key.id == id })
+	delete(r.places, id)
+	delete(r.oldPlaces, id)
 }
 
 // SetBreaker takes an operator's word about every target with this ID.

@@ -25,6 +25,10 @@ type Route struct {
 	Fallback   []Fallback
 	Hedge      Hedge  // of calls that are made by DoHedged
 	Queue      *Queue // where calls wait while all targets are at their limits; nil: they do not
+	// Panic is the share of the candidates that must be healthy, lest the checks
+	// are not believed and all are tried; 0: one is enough. Negative: they are
+	// always believed, and where nothing healthy is left, nothing is tried.
+	Panic float64
 
 	budget budget
 	hedges hedgeBudget

@@ -17,6 +17,7 @@ import (
 	"sluice/gateway/telemetry"
 	"sluice/providers/catalog"
 	"sluice/router"
+	"sluice/router/discovery"
 )
 
 // loadConfig reads the configuration: the file named, else ./sluice.yaml if
@@ -310,7 +311,11 @@ func (s *server) gauges() telemetry.Gauges {
 		StoreDown:     func() bool { return s.spool.StoreTrouble() != nil },
 		OpenHolds:     s.book.OpenHolds,
 		LogDropped:    s.gateway.LogDropped,
-		CacheSize:     s.gateway.CacheSize,
+		CacheSize: func() (entries, bytes int64) {
+			entries, bytes = s.gateway.CacheSize()
+			n, of := s.build.kept.Size()
+			return entries + n, bytes + of
+		},
 		Breakers: func(yield func(string, float64)) {
 			breakerStates(s.build.view().registry.Targets(time.Now()), yield)
 		},
@@ -319,6 +324,12 @@ func (s *server) gauges() telemetry.Gauges {
 				if p.Health != nil {
 					yield(p.Name, !p.Health.Down())
 				}
+			}
+		},
+		TargetHealth: func(yield func(string, bool)) { targetsHealthy(s.build.view(), yield) },
+		Discovery: func(yield func(string, discovery.Status)) {
+			for route, d := range s.build.view().discovered {
+				yield(route, d.watch.Status())
 			}
 		},
 		Guards: func(yield func(string, *guard.Figures)) {

@@ -23,6 +23,7 @@ import (
 	"sluice/billing"
 	"sluice/cmd/sluice/config"
 	"sluice/gateway"
+	"sluice/gateway/httpcache"
 	"sluice/gateway/telemetry"
 	"sluice/prompts"
 	"sluice/store"
@@ -70,8 +71,12 @@ func serve(ctx context.Context, configPath, dataDir string) error {
 	return s.run(ctx)
 }
 
+// keptBytes bounds all answers of routes that are kept.
+const keptBytes = 128 << 20
+
 // open makes everything that outlives a reload.
 func (s *server) open(ctx context.Context) (err error) {
+	s.build.kept = httpcache.New(keptBytes)
 	if err := os.MkdirAll(s.dataDir, 0o700); err != nil {
 		return fmt.Errorf("cannot make the data directory: %w", err)
 	}
@@ -181,6 +186,7 @@ func (s *server) shutdown(plane *http.Server) error {
 	if err := s.gateway.Shutdown(ctx); err != nil {
 		s.log.Warn("calls were cut at the end of server.drain", "error", err)
 	}
+	s.build.standing.replace(&standingRoutes{})
 	s.build.checks.Close()
 	s.keepUsed()
 	last, cancel := context.WithTimeout(context.Background(), 10*time.Second)

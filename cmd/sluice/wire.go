@@ -16,6 +16,7 @@ import (
 	"sluice/gateway"
 	"sluice/gateway/cache"
 	"sluice/gateway/guard"
+	"sluice/gateway/httpcache"
 	"sluice/gateway/proxy"
 	"sluice/prompts"
 	"sluice/router"
@@ -30,6 +31,7 @@ type builder struct {
 	checks   router.Checks
 	figures  map[string]*guard.Figures // of guards, by name
 	standing standingRoutes
+	kept     *httpcache.Store // answers of routes
 	current  atomic.Pointer[view]
 }
 
@@ -53,8 +55,9 @@ type view struct {
 	guards        map[string]*guard.Guard
 	registry      *router.Registry
 	routes        *proxy.Tree
-	set           int    // prices that were set so far: none is ever changed
-	revision      string // digest of the configuration and of what the store adds
+	discovered    map[string]*discovered // by route
+	set           int                    // prices that were set so far: none is ever changed
+	revision      string                 // digest of the configuration and of what the store adds
 }
 
 // snapshot builds everything new and changes nothing that is in force; what
@@ -98,6 +101,7 @@ func (b *builder) snapshot(ctx context.Context, s *server, cfg *config.Config) (
 	if v.routes, keep, err = b.routes(s, cfg, v.registry); err != nil {
 		return nil, err
 	}
+	v.discovered = keep.discovered
 	v.revision = revisionOf(v)
 	b.registry = v.registry
 	b.keepFigures(v)

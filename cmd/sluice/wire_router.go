@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 
+	"sluice/gateway/proxy"
 	"sluice/router"
 )
 
@@ -14,9 +15,11 @@ func (s *server) standing(c router.Change) {
 		level = slog.LevelInfo
 	}
 	args := []any{"from", c.From, "to", c.To}
+	place := "target"
 	if c.Target != "" {
 		args = append(args, "target", c.Target)
 	} else {
+		place = "provider"
 		args = append(args, "provider", c.Provider)
 	}
 	if c.Key != "" {
@@ -28,10 +31,10 @@ func (s *server) standing(c router.Change) {
 		what = "a provider's key cools down"
 		args = append(args, "until", c.Until, "why", string(c.Why))
 	case "unhealthy":
-		what = "a provider fails its health checks"
+		what = "a " + place + " fails its health checks"
 		args = append(args, "error", c.Error)
 	case "healthy":
-		what = "a provider passes its health checks again"
+		what = "a " + place + " passes its health checks again"
 	}
 	s.log.Log(context.Background(), level, what, args...)
 }
@@ -51,6 +54,22 @@ func breakerStates(list []router.TargetStatus, yield func(string, float64)) {
 		}
 		if i == 0 || list[i-1].ID != t.ID { // they are sorted by it
 			yield(t.ID, state)
+		}
+	}
+}
+
+// targetsHealthy tells of each target of a route that is checked whether it is
+// well.
+func targetsHealthy(v *view, yield func(string, bool)) {
+	for _, r := range v.routes.Routes() {
+		h, ok := r.Backend.(*proxy.HTTP)
+		if !ok {
+			continue
+		}
+		for _, t := range h.Aims() {
+			if t.Health != nil {
+				yield(proxy.TargetID(r.Name, t.URL), !t.Health.Down())
+			}
 		}
 	}
 }

@@ -2,14 +2,17 @@ package main
 
 import (
 	"cmp"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"slices"
 	"time"
 
 	"sluice/cmd/sluice/config"
 	"sluice/gateway"
 	"sluice/gateway/admin"
+	"sluice/gateway/httpcache"
 	"sluice/gateway/limit"
 	"sluice/gateway/proxy"
 	"sluice/providers/schema"
@@ -17,51 +20,64 @@ import (
 	"sluice/router"
 )
 
-// standingRoutes is what routes keep over reloads: connections to targets and
-// what was counted of their limits, by what each is made from.
+// standingRoutes is what routes keep over reloads: connections to targets,
+// services that are followed in registries, and what was counted of limits, by
+// what each is made from.
 type standingRoutes struct {
 	clients  map[string]*upstream.Client
 	limiters map[string]*limit.Limiter
 	guesses  map[string]*limit.Guesses
+	found    map[string]*followed
 	auth     standingAuth
+
+	discovered map[string]*discovered // of one configuration alone, by route
+}
+
+func newStandingRoutes() standingRoutes {
+	return standingRoutes{clients: map[string]*upstream.Client{}, limiters: map[string]*limit.Limiter{}, guesses: map[string]*limit.Guesses{}, found: map[string]*followed{}, discovered: map[string]*discovered{}}
 }
 
 // routes builds the routes of a configuration, and what they keep. Nothing that
 // is in force changes.
 func (b *builder) routes(s *server, cfg *config.Config, reg *router.Registry) (*proxy.Tree, standingRoutes, error) {
-	keep := standingRoutes{clients: map[string]*upstream.Client{}, limiters: map[string]*limit.Limiter{}, guesses: map[string]*limit.Guesses{}}
-	m := routeBuilder{log: s.log, reg: reg, old: b.standing, keep: keep}
+	m := routeBuilder{reg: reg, old: b.standing, keep: newStandingRoutes(), kept: b.kept, log: s.log}
 	m.signIns = m.guesses("", cfg.Server.Failures)
 	if len(cfg.Routes) == 0 {
-		return nil, keep, nil
+		return nil, m.keep, nil
 	}
-	signIn, err := newSignIn(cfg, b.standing.auth)
+	var err error
+	if m.signIn, err = newSignIn(cfg, b.standing.auth); err != nil {
+		return nil, m.keep, err
+	}
+	m.keep.auth = m.signIn.keep
+	tree, err := m.tree(s, cfg)
+	if err == nil {
+		err = m.keep.aim()
+	}
 	if err != nil {
-		return nil, keep, err
+		m.keep.replace(&b.standing) // what is new in it
 	}
-	keep.auth, m.signIn = signIn.keep, signIn
+	return tree, m.keep, err
+}
+
+func (m *routeBuilder) tree(s *server, cfg *config.Config) (*proxy.Tree, error) {
 	var list []*proxy.Route
 	for i := range cfg.Routes {
 		r, err := m.route(&cfg.Routes[i])
 		if err != nil {
-			return nil, keep, fmt.Errorf("route %q: %w", cfg.Routes[i].Name, err)
+			return nil, fmt.Errorf("route %q: %w", cfg.Routes[i].Name, err)
 		}
 		r.Series = s.metrics.Route(r.Name)
 		r.Versions = versionsOf(cfg, &cfg.Routes[i])
 		list = append(list, r)
 	}
-	tree, err := proxy.NewTree(list)
-	return tree, keep, err
+	return proxy.NewTree(list)
 }
 
-// keepRoutes puts what routes keep in force, and closes connections to targets
-// that are gone.
+// keepRoutes puts what routes keep in force, and ends what is not kept.
 func (b *builder) keepRoutes(keep standingRoutes) {
-	for made, c := range b.standing.clients {
-		if keep.clients[made] == nil {
-			c.Close()
-		}
-	}
+	b.follow(&keep)
+	b.standing.replace(&keep)
 	b.standing = keep
 }
 
@@ -70,6 +86,7 @@ type routeBuilder struct {
 	reg       *router.Registry
 	old, keep standingRoutes
 	signIns   *limit.Guesses // at all routes, and everywhere else; nil: they are not counted
+	kept      *httpcache.Store
 	signIn    *signIn
 }
 
@@ -83,6 +100,9 @@ func (m *routeBuilder) route(c *config.Route) (*proxy.Route, error) {
 			return nil, err
 		}
 	}
+	if c.Auth != nil && c.Auth.Subscribed {
+		r.Steps = append(r.Steps, proxy.RequireSubscription(c.Name))
+	}
 	if c.Limits != nil && (c.Limits.Rate.Requests > 0 || c.Limits.Parallel > 0) {
 		r.Steps = append(r.Steps, m.rate(c))
 	}
@@ -95,6 +115,9 @@ func (m *routeBuilder) route(c *config.Route) (*proxy.Route, error) {
 	}
 	r.Steps = append(r.Steps, m.policies(c.Policies)...)
 	m.validateStep(c, r)
+	if c.Cache != nil { // behind all that may refuse, before all that changes what a backend is asked
+		r.Steps = append(r.Steps, m.cache(c))
+	}
 	err := m.transformSteps(c, r)
 	if err != nil {
 		return nil, err
@@ -146,6 +169,16 @@ func (m *routeBuilder) rate(c *config.Route) proxy.Step {
 	return proxy.Rate(proxy.RateOptions{Route: c.Name, Limiter: limiter, Per: per})
 }
 
+// cache is the step of what a route keeps of its answers.
+func (m *routeBuilder) cache(c *config.Route) proxy.Step {
+	k := c.Cache
+	return proxy.Cache(proxy.CacheOptions{Route: c.Name, Store: m.kept, Tags: k.Tags, Own: c.Auth != nil,
+		Policy: httpcache.Policy{TTL: k.TTL, Vary: k.Vary, Revalid: k.StaleWhileRevalidate, IfError: k.StaleIfError, RFC9111: k.RFC9111},
+		Recovered: func(what any) {
+			m.log.Error("a request that a cache has made went wrong", "route", c.Name, "panic", what, "stack", string(debug.Stack()))
+		}})
+}
+
 // balances are the router's names of what the configuration calls otherwise.
 var balances = map[string]router.Balance{"least-connections": router.LeastBusy, "hash": router.Weighted}
 
@@ -168,17 +201,35 @@ func (m *routeBuilder) http(c *config.Route) (*proxy.HTTP, error) {
 		o.Breaker = breakerOf(&c.Breaker.Breaker)
 		o.Fallback = fallbackOf(c.Breaker.Fallback)
 	}
+	if b.Health != nil && b.Health.Panic != nil {
+		if o.Panic = *b.Health.Panic; o.Panic == 0 {
+			o.Panic = -1 // always believed
+		}
+	}
+	if b.Discover != nil {
+		return m.discover(c, o)
+	}
 	for _, t := range b.Targets {
 		if t.Weight == 0 {
 			continue // drained
 		}
-		client, err := m.client(t.URL, c.Timeout)
+		client, err := m.client(t.URL, c.Timeout, b.TLS)
 		if err != nil {
 			return nil, err
 		}
-		o.Targets = append(o.Targets, proxy.HTTPTarget{URL: t.URL, Weight: int(t.Weight), Client: client})
+		o.Targets = append(o.Targets, proxy.HTTPTarget{URL: t.URL, Weight: int(t.Weight), Client: client, Health: targetHealth(m.reg, c, t.URL, client)})
 	}
 	return proxy.NewHTTP(o)
+}
+
+// targetHealth is how a target of a route is checked; nil: it is not.
+func targetHealth(reg *router.Registry, c *config.Route, url string, client *upstream.Client) *router.Health {
+	h := c.Backend.HTTP.Health
+	if h == nil {
+		return nil
+	}
+	policy := router.Check{Every: h.Every, Timeout: h.Timeout, Fails: int(h.Fails), Passes: int(h.Passes), Lone: true}
+	return reg.Health(proxy.TargetID(c.Name, url), policy, proxy.Check(client, h.Path))
 }
 
 // endless stands for no bound where a client has one of its own.
@@ -188,25 +239,33 @@ const (
 )
 
 // client is that of a target, shared by all routes which reach it alike.
-func (m *routeBuilder) client(url string, timeout time.Duration) (*upstream.Client, error) {
-	made := fmt.Sprint(url, " ", timeout)
+func (m *routeBuilder) client(url string, timeout time.Duration, secure *config.BackendTLS) (*upstream.Client, error) {
+	made := clientName(url, timeout, secure)
 	client := m.keep.clients[made]
 	if client == nil {
 		client = m.old.clients[made]
 	}
 	if client == nil {
-		wait, connect := cmp.Or(timeout, endless), 5*time.Second
-		if timeout > 0 {
-			connect = min(connect, timeout)
-		}
 		var err error
-		client, err = upstream.New(upstream.Options{BaseURL: url, Connect: connect, FirstByte: wait, Idle: wait, MaxResponse: endlessLen})
-		if err != nil {
+		if client, err = upstream.New(clientOptions(url, timeout, secure.Config())); err != nil {
 			return nil, err
 		}
 	}
 	m.keep.clients[made] = client
 	return client, nil
+}
+
+// clientName tells what a client is made from.
+func clientName(url string, timeout time.Duration, secure *config.BackendTLS) string {
+	return fmt.Sprint(url, " ", timeout, " ", secure.Digest())
+}
+
+func clientOptions(url string, timeout time.Duration, secure *tls.Config) upstream.Options {
+	wait, connect := cmp.Or(timeout, endless), 5*time.Second
+	if timeout > 0 {
+		connect = min(connect, timeout)
+	}
+	return upstream.Options{BaseURL: url, Connect: connect, FirstByte: wait, Idle: wait, MaxResponse: endlessLen, TLS: secure}
 }
 
 func fallbackOf(f *config.RouteFallback) *proxy.Static {
@@ -234,7 +293,7 @@ func routesShown(v *view, now time.Time) []admin.Route {
 		shown := admin.Route{Name: r.Name, Source: "file", Backend: r.Backend.Kind(), Match: admin.RouteMatch{Host: c.Match.Host, Path: cmp.Or(c.Match.Path, "/**"),
 			Methods: c.Match.Methods, Headers: c.Match.Headers, Query: c.Match.Query}}
 		if c.Auth != nil {
-			shown.Auth = c.Auth.Require
+			shown.Auth, shown.Subscribed = c.Auth.Require, c.Auth.Subscribed
 		}
 		if l := c.Limits; l != nil {
 			shown.Limits = &admin.RouteLimits{Per: l.Per, Burst: l.Burst, Parallel: l.Parallel}
@@ -242,10 +301,18 @@ func routesShown(v *view, now time.Time) []admin.Route {
 				shown.Limits.Rate = fmt.Sprintf("%d/%v", l.Rate.Requests, l.Rate.Per)
 			}
 		}
+		shown.Cache = cacheShown(c.Cache)
 		if h, ok := r.Backend.(*proxy.HTTP); ok {
+			if d := v.discovered[r.Name]; d != nil {
+				status := d.watch.Status()
+				shown.Discovery = &status
+			}
 			shown.Balance, shown.TimeoutMS = c.Backend.HTTP.Balance, c.Timeout.Milliseconds()
-			for _, t := range h.Targets {
-				t := admin.RouteTarget{URL: t.URL, Weight: t.Weight, TargetStatus: states[proxy.TargetID(r.Name, t.URL)]}
+			for _, aim := range h.Aims() {
+				t := admin.RouteTarget{URL: aim.URL, Weight: aim.Weight, TargetStatus: states[proxy.TargetID(r.Name, aim.URL)], Checks: aim.Health.Status()}
+				if t.Checks != nil {
+					t.Health = t.Checks.State
+				}
 				shown.Targets = append(shown.Targets, t)
 			}
 		}
@@ -274,10 +341,18 @@ func (s *server) explainRoute(q admin.RouteQuery) (admin.RouteExplanation, error
 		a := s.build.view().cfg.Routes[i].Auth
 		e.Permission = &admin.RoutePermission{Require: a.Require, All: a.All, Allowed: d.Allowed, Rule: d.Rule, Why: d.Why}
 	}
-	if h, ok := r.Backend.(*proxy.HTTP); ok {
+	if h, ok := r.Backend.(*proxy.HTTP); ok && h.Route() != nil {
 		p := router.Plan{Route: h.Route()}
 		e.Explanation = p.Preview()
 		e.Attempts = []router.Result{}
 	}
 	return e, nil
+}
+
+func cacheShown(c *config.RouteCache) *admin.RouteCache {
+	if c == nil {
+		return nil
+	}
+	return &admin.RouteCache{TTLMS: c.TTL.Milliseconds(), RFC9111: c.RFC9111, Vary: c.Vary, Tags: c.Tags,
+		StaleWhileRevalidateMS: c.StaleWhileRevalidate.Milliseconds(), StaleIfErrorMS: c.StaleIfError.Milliseconds()}
 }

@@ -156,7 +156,7 @@ func (m *routeBuilder) compose(c *config.Route) (*proxy.Compose, error) {
 	}
 	for i := range o.Calls {
 		base, _ := o.Calls[i].Base()
-		if o.Calls[i].Client, err = m.client(base, c.Backend.Compose.Deadline); err != nil {
+		if o.Calls[i].Client, err = m.client(base, c.Backend.Compose.Deadline, nil); err != nil {
 			return nil, err
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"sluice/gateway/cache"
+	"sluice/gateway/httpcache"
 	"sluice/providers/schema"
 )
 
@@ -12,12 +13,23 @@ type purgedOut struct {
 	Purged int64 `json:"purged"`
 }
 
+// cacheOut is how the caches stand: that of models, and that of routes.
+type cacheOut struct {
+	cache.Figures
+	Routes *httpcache.Figures `json:"routes,omitempty"`
+}
+
 // showCache tells how the cache of answers stands.
 func (a *api) showCache(q *request) error {
 	if _, err := q.query(); err != nil {
 		return err
 	}
-	return q.answer(http.StatusOK, a.Cache.Figures())
+	out := cacheOut{Figures: a.Cache.Figures()}
+	if a.Cache.Routes != nil {
+		f := a.Cache.Routes.Figures()
+		out.Routes = &f
+	}
+	return q.answer(http.StatusOK, out)
 }
 
 // purgeCache takes answers out of the cache: those that fit all that is given.
@@ -35,6 +47,9 @@ func (a *api) purgeCache(q *request) error {
 		return schema.Invalid("prefix", "say what to purge by tag, key, prefix or model; an empty prefix purges every answer")
 	}
 	n := a.Cache.Purge(cache.Selection{Key: values.Get("key"), Prefix: values.Get("prefix"), Model: values.Get("model"), Tag: values.Get("tag")})
+	if a.Cache.Routes != nil && !values.Has("model") {
+		n += a.Cache.Routes.Purge(httpcache.Selection{URI: values.Get("key"), Prefix: values.Get("prefix"), Tag: values.Get("tag")})
+	}
 	a.Log.Info("cached answers are purged", "purged", n, "query", q.URL.RawQuery)
 	return q.answer(http.StatusOK, purgedOut{n})
 }

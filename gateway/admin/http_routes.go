@@ -10,20 +10,26 @@ import (
 
 	"sluice/providers/schema"
 	"sluice/router"
+	"sluice/router/discovery"
 )
 
 // Route is a route of the classic gateway and how its targets stand.
 type Route struct {
-	Name      string        `json:"name"`
-	Order     int           `json:"order"` // of precedence, from 1
-	Match     RouteMatch    `json:"match"`
-	Backend   string        `json:"backend"` // http, static or redirect
-	Balance   string        `json:"balance,omitempty"`
-	Targets   []RouteTarget `json:"targets,omitempty"`
-	Auth      []string      `json:"auth,omitempty"` // none: open to all
-	Limits    *RouteLimits  `json:"limits,omitempty"`
-	TimeoutMS int64         `json:"timeout_ms,omitempty"`
-	Source    string        `json:"source"`
+	Name    string        `json:"name"`
+	Order   int           `json:"order"` // of precedence, from 1
+	Match   RouteMatch    `json:"match"`
+	Backend string        `json:"backend"` // http, static or redirect
+	Balance string        `json:"balance,omitempty"`
+	Targets []RouteTarget `json:"targets,omitempty"`
+	// Discovery is how the registry stands that names the targets; nil: the
+	// configuration does.
+	Discovery  *discovery.Status `json:"discovery,omitempty"`
+	Auth       []string          `json:"auth,omitempty"`       // none: open to all
+	Subscribed bool              `json:"subscribed,omitempty"` // by teams that have subscribed to it alone
+	Limits     *RouteLimits      `json:"limits,omitempty"`
+	Cache      *RouteCache       `json:"cache,omitempty"` // nil: nothing is kept
+	TimeoutMS  int64             `json:"timeout_ms,omitempty"`
+	Source     string            `json:"source"`
 }
 
 // RouteMatch is what a request must be.
@@ -43,11 +49,22 @@ type RouteLimits struct {
 	Parallel int64  `json:"parallel,omitempty"`
 }
 
+// RouteCache is what is kept of a route's answers.
+type RouteCache struct {
+	TTLMS                  int64    `json:"ttl_ms,omitempty"`
+	RFC9111                bool     `json:"rfc9111,omitempty"`
+	Vary                   []string `json:"vary,omitempty"`
+	Tags                   []string `json:"tags,omitempty"`
+	StaleWhileRevalidateMS int64    `json:"stale_while_revalidate_ms,omitempty"`
+	StaleIfErrorMS         int64    `json:"stale_if_error_ms,omitempty"`
+}
+
 // RouteTarget is a server that a route leads to.
 type RouteTarget struct {
 	URL    string `json:"url"`
 	Weight int    `json:"weight"`
 	router.TargetStatus
+	Checks *router.HealthStatus `json:"checks,omitempty"` // of its health; nil: it is not checked
 }
 
 // RouteQuery is a request that might come.

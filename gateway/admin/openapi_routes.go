@@ -2,7 +2,6 @@ package admin
 
 import (
 	"sluice/billing"
-	"sluice/gateway/cache"
 	"sluice/prompts"
 	"sluice/router"
 )
@@ -12,10 +11,10 @@ var parameters = map[string]string{
 	"limit": "items of a page, at most 1000; 100 if not given", "after": "the next of the page before",
 	"from": "a date, or an RFC 3339 time", "to": "likewise, exclusive", "time_zone": "whose days and months; billing.time_zone if not given",
 	"group_by": "dimensions, separated by commas: team, key, user, model, target, provider, prompt, version, tag, status, hour, day, month",
-	"format":   "json, csv, or another that the answer names", "team": "only this team", "key": "only this key: team/name, or its id; of the cache: what x-sluice-cache-key told",
-	"prefix": "how the key of a cached answer begins: MODEL/OWNER/",
+	"format":   "json, csv, or another that the answer names", "team": "only this team", "key": "only this key: team/name, or its id; of the cache: what x-sluice-cache-key told, or a path with its query",
+	"prefix": "how the key of a cached answer begins: MODEL/OWNER/, or a path",
 	"model":  "only what was asked for under this name; of arms and explain: the name", "provider": "only this provider", "target": "only this provider/model",
-	"prompt": "only this prompt", "user": "only this user", "tag": "only calls that carry this tag", "status": "only this HTTP status, or of subscriptions: pending, approved, rejected, revoked",
+	"prompt": "only this prompt", "route": "only this route", "user": "only this user", "tag": "only calls that carry this tag", "status": "only this HTTP status, or of subscriptions: pending, approved, rejected, revoked",
 	"min_usd": "only calls that cost this much, in dollars", "q": "part of a call's id or request id",
 	"path": "of a request, with its query; instead of model", "host": "that the request is for", "method": "GET if not given",
 	"roles": "of the supposed caller, separated by commas", "scopes": "likewise", "ip": "of the supposed caller", "at": "when it would be; now if not given",
@@ -127,9 +126,9 @@ var descriptions = map[string]described{
 	"GET /admin/v1/prompts/{name}/diff":   {summary: "Compare two versions", query: []string{"from", "to"}, out: prompts.Diff{}},
 	"GET /admin/v1/prompts/{name}/render": {summary: "Show the messages that a version makes of an input", query: []string{"input", "version", "label"}, out: jsonSchema{"type": "object"}},
 
-	"GET /admin/v1/subscriptions": {summary: "List the subscriptions of teams to prompts, oldest first", query: append([]string{"team", "prompt", "status"}, pageOf...),
+	"GET /admin/v1/subscriptions": {summary: "List the subscriptions of teams to prompts and routes, oldest first", query: append([]string{"team", "prompt", "route", "status"}, pageOf...),
 		out: list[prompts.Subscription]{}},
-	"POST /admin/v1/subscriptions":              {summary: "Apply for a team's subscription to a prompt", in: subscriptionIn{}, out: prompts.Subscription{}, status: 201},
+	"POST /admin/v1/subscriptions":              {summary: "Apply for a team's subscription to a prompt, or a route", in: subscriptionIn{}, out: prompts.Subscription{}, status: 201},
 	"GET /admin/v1/subscriptions/{id}":          {summary: "Show a subscription and its history", out: prompts.Subscription{}},
 	"POST /admin/v1/subscriptions/{id}/approve": {summary: "Approve a subscription, or give it another plan", in: decisionIn{}, out: prompts.Subscription{}},
 	"POST /admin/v1/subscriptions/{id}/reject":  {summary: "Reject a subscription that is pending", in: decisionIn{}, out: prompts.Subscription{}},
@@ -146,7 +145,7 @@ var descriptions = map[string]described{
 	"GET /admin/v1/routes/{name}":    {summary: "Show a route and how its targets stand", out: Route{}},
 	"DELETE /admin/v1/routes/{name}": {summary: "Refused with 409: the configuration file declares routes"},
 	"GET /admin/v1/explain":          {summary: "Tell which targets a call would be weighed between, and why: for a model, or for a path which route it goes to, and by which rule its caller may use it", query: []string{"model", "path", "host", "method", "team", "user", "roles", "scopes", "ip", "at"}, out: jsonSchema{"type": "object"}},
-	"GET /admin/v1/cache":            {summary: "Tell how the cache of answers stands", out: cache.Figures{}},
+	"GET /admin/v1/cache":            {summary: "Tell how the cache of answers stands", out: cacheOut{}},
 	"DELETE /admin/v1/cache":         {summary: "Purge answers that fit all that is given; an empty prefix fits every answer", query: []string{"tag", "key", "prefix", "model"}, out: purgedOut{}},
 	"POST /admin/v1/reload":          {summary: "Read the configuration again", out: map[string]string{}},
 	"GET /admin/v1/health":           {summary: "Tell how the replicas are", out: Health{}},

@@ -8,6 +8,7 @@ import (
 
 	"sluice/billing"
 	"sluice/gateway/cache"
+	"sluice/gateway/httpcache"
 	"sluice/prompts"
 	"sluice/router"
 )
@@ -91,6 +92,7 @@ type Explain struct {
 type Cache struct {
 	Figures func() cache.Figures               // how it stands
 	Purge   func(cache.Selection) (gone int64) // takes answers out
+	Routes  *httpcache.Store                   // that of routes; nil: there is none
 }
 
 // View is the configuration in force: what the file declares and what the

@@ -38,7 +38,7 @@ func (a *api) seesSubscription(id Identity, s *prompts.Subscription) bool {
 }
 
 func (a *api) listSubscriptions(q *request) error {
-	values, err := q.query("team", "prompt", "status", "limit", "after")
+	values, err := q.query("team", "prompt", "route", "status", "limit", "after")
 	if err != nil {
 		return err
 	}
@@ -47,8 +47,8 @@ func (a *api) listSubscriptions(q *request) error {
 		return err
 	}
 	all = slices.DeleteFunc(all, func(s prompts.Subscription) bool {
-		team, prompt, status := values.Get("team"), values.Get("prompt"), values.Get("status")
-		return !a.seesSubscription(q.id, &s) || team != "" && team != s.Team || prompt != "" && prompt != s.Prompt || status != "" && status != string(s.Status)
+		team, prompt, route, status := values.Get("team"), values.Get("prompt"), values.Get("route"), values.Get("status")
+		return !a.seesSubscription(q.id, &s) || team != "" && team != s.Team || prompt != "" && prompt != s.Prompt || route != "" && route != s.Route || status != "" && status != string(s.Status)
 	})
 	l, err := page(values, all, func(s *prompts.Subscription) string { return s.ID })
 	if err != nil {
@@ -130,9 +130,9 @@ func (a *api) checkSubscription(in *subscriptionIn) error {
 		return schema.Invalid("prompt", "prompt is required: the name of what the team subscribes to, or route")
 	case in.Prompt != "" && in.Route != "":
 		return schema.Invalid("route", "give either prompt or route, not both")
-	case in.Route != "":
+	case in.Route != "" && !slices.ContainsFunc(view.Routes, func(r Route) bool { return r.Name == in.Route }):
 		return errNotFound("there is no route %q", in.Route)
-	case !slices.ContainsFunc(view.Prompts, func(p Prompt) bool { return p.Name == in.Prompt }):
+	case in.Route == "" && !slices.ContainsFunc(view.Prompts, func(p Prompt) bool { return p.Name == in.Prompt }):
 		return errNotFound("there is no prompt %q", in.Prompt)
 	case view.Team(in.Team) == nil:
 		return schema.Invalid("team", "there is no team %q", in.Team)

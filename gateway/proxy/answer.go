@@ -20,6 +20,9 @@ type answer struct {
 	res  *upstream.Response
 	from *target
 	err  error // why it broke off; nil: it did not
+	// read is what was read of the body, to see whether it can be kept, and is to
+	// be sent before the rest.
+	read []byte
 }
 
 var buffers = sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }}
@@ -98,6 +101,11 @@ func (a *answer) WriteTo(w io.Writer) (sent int64, err error) {
 
 // Read gives some of the body.
 func (a *answer) Read(p []byte) (int, error) {
+	if len(a.read) > 0 {
+		n := copy(p, a.read)
+		a.read = a.read[n:]
+		return n, nil
+	}
 	n, err := a.res.Read(p)
 	if err != nil && err != io.EOF {
 		a.err = err

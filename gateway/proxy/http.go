@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -35,30 +35,19 @@ type HTTPOptions struct {
 	PreserveHost bool
 	// Fallback answers where no target can be asked; nil: it is an error.
 	Fallback *Static
-}
-
-// HTTPTarget is one server.
-type HTTPTarget struct {
-	URL    string
-	Weight int
-	Client *upstream.Client // which may be shared between routes
+	// Panic is router.Route's.
+	Panic float64
+	// Later: the targets come by SetTargets. Until then a request is answered
+	// that they are not known.
+	Later bool
 }
 
 // HTTP is a backend of one or several servers.
 type HTTP struct {
 	HTTPOptions
-	route *router.Route
+	now   atomic.Pointer[aim]
 	strip []byte // as Path.Match has it
 	cut   int    // segments of it
-}
-
-// target is what an attempt needs.
-type target struct {
-	url       string
-	client    *upstream.Client
-	authority string // scheme://host, in lower case
-	base      string // of its paths
-	strip     string
 }
 
 // Methods that may be sent twice (RFC 9110, section 9.2.2).
@@ -66,7 +55,7 @@ var idempotent = []string{"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"}
 
 // NewHTTP makes the backend.
 func NewHTTP(o HTTPOptions) (*HTTP, error) {
-	h := &HTTP{HTTPOptions: o, route: &router.Route{Name: "route " + o.Route, Balance: o.Balance, Sticky: o.Hash, Retry: o.Retry}}
+	h := &HTTP{HTTPOptions: o}
 	if h.Methods == nil {
 		h.Methods = idempotent
 	}
@@ -77,20 +66,11 @@ func NewHTTP(o HTTPOptions) (*HTTP, error) {
 		}
 		h.strip, h.cut = []byte(word), strings.Count(word, "/")
 	}
-	for _, t := range o.Targets {
-		u, err := url.Parse(t.URL)
-		if err != nil {
-			return nil, fmt.Errorf("cannot read the URL of a target")
-		}
-		made := &target{url: t.URL, client: t.Client, authority: strings.ToLower(u.Scheme + "://" + u.Host),
-			base: strings.TrimRight(u.EscapedPath(), "/")}
-		if h.cut > 0 {
-			made.strip = strings.TrimRight(o.Strip, "/")
-		}
-		h.route.Candidates = append(h.route.Candidates, router.Candidate{
-			Target: o.Registry.Target(TargetID(o.Route, t.URL), o.Breaker), Weight: t.Weight, Payload: made})
+	if o.Later {
+		h.now.Store(&aim{none: errUnknown(o.Route)})
+		return h, nil
 	}
-	return h, h.route.Prepare()
+	return h, h.SetTargets(o.Targets)
 }
 
 // TargetID is how a route's target is named among all targets.
@@ -124,9 +104,6 @@ func literalPath(text string) (string, error) {
 // Kind is http.
 func (h *HTTP) Kind() string { return "http" }
 
-// Route is how its targets are tried.
-func (h *HTTP) Route() *router.Route { return h.route }
-
 // begins is the caller's context with the time until which an answer must have
 // begun, for the router: it tries nothing after that. Nobody is woken at it.
 type begins struct {
@@ -143,8 +120,12 @@ func (h *HTTP) Serve(x *Exchange) error {
 	if err := x.takeBody(); err != nil {
 		return err
 	}
+	to := h.now.Load()
+	if to.none != nil {
+		return h.fail(x, to.none())
+	}
 	x.http, x.ask.head = h, x.appendRequest(x.ask.head[:0])
-	x.Plan.Route, x.Plan.Subject, x.Plan.Late = h.route, subject{x}, true
+	x.Plan.Route, x.Plan.Subject, x.Plan.Late = to.route, subject{x}, true
 	if isSwitch(x.RC) {
 		return h.serveSwitch(x)
 	}
@@ -167,7 +148,7 @@ func (h *HTTP) context(x *Exchange) context.Context {
 func (h *HTTP) fail(x *Exchange, err error) error {
 	x.drop()
 	e := schema.AsError(err)
-	if e.Code == schema.CodeNoTarget && h.Fallback != nil {
+	if h.Fallback != nil && (e.Code == schema.CodeNoTarget || e.Code == schema.CodeUnavailable) {
 		x.RC.Response.Header.Set("X-Sluice-Fallback", "static")
 		return h.Fallback.Serve(x)
 	}

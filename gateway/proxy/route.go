@@ -82,9 +82,21 @@ func (r *Route) own() []segment {
 }
 
 // Params are the names of the parameters in the route's path.
-func (r *Route) Params() []string {
+func (r *Route) Params() []string { return params(r.own()) }
+
+// ParamsOf are the names of the parameters in a path such as /orders/{id}; none
+// of one that cannot be read.
+func ParamsOf(path string) []string {
+	p, err := parsePattern(path)
+	if err != nil {
+		return nil
+	}
+	return params(p.segments)
+}
+
+func params(list []segment) []string {
 	var names []string
-	for _, s := range r.own() {
+	for _, s := range list {
 		if s.kind == parameter {
 			names = append(names, s.text)
 		}
@@ -126,6 +138,15 @@ type Caller struct {
 	Roles  []string
 	Scopes []string
 	Claims map[string]any // of its token
+	// Member tells what the team of a key has subscribed to; nil: it came without one.
+	Member Member
+}
+
+// Member is one of a team.
+type Member interface {
+	// RefusesRoute says why the team may not use a route that wants a
+	// subscription; empty: it may.
+	RefusesRoute(name string) string
 }
 
 // Exchange is one request on its way through a route. It is pooled, and belongs
@@ -147,6 +168,7 @@ type Exchange struct {
 	Told []Condition
 	// Version is the one of the API that is asked for, where there are several.
 	Version string
+	Cached  string // hit, stale or miss; empty: no cache applies
 
 	running  *limit.Subject // whose request this is, where those at once are counted
 	ask      ask

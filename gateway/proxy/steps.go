@@ -9,6 +9,23 @@ import (
 	"sluice/providers/schema"
 )
 
+// RequireSubscription lets those pass whose team has subscribed to the route.
+func RequireSubscription(route string) Step {
+	return func(next Handler) Handler {
+		return func(x *Exchange) error {
+			why := ": the caller is of no team"
+			if x.Caller.Member != nil {
+				why = x.Caller.Member.RefusesRoute(route)
+			}
+			if why != "" {
+				return &schema.Error{Code: schema.CodePermissionDenied, Status: 403, Origin: schema.OriginPolicy,
+					Message: "this key may not call the route " + strconv.Quote(route) + why}
+			}
+			return next(x)
+		}
+	}
+}
+
 // RateOptions are a route's limits.
 type RateOptions struct {
 	Route   string

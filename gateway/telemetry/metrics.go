@@ -18,6 +18,7 @@ import (
 	"sluice/billing"
 	"sluice/gateway/guard"
 	"sluice/router"
+	"sluice/router/discovery"
 )
 
 // Metrics counts calls. Its methods are safe for concurrent use.
@@ -72,6 +73,10 @@ type Gauges struct {
 	// Health calls yield for each provider that is checked, with whether it is
 	// healthy; nil: none is.
 	Health func(yield func(provider string, healthy bool))
+	// TargetHealth is the like of the targets of routes.
+	TargetHealth func(yield func(target string, healthy bool))
+	// Discovery calls yield for each route whose targets a registry names.
+	Discovery func(yield func(route string, s discovery.Status))
 	// Guards calls yield with what each guard did; nil: there are none.
 	Guards func(yield func(name string, f *guard.Figures))
 	// KeyBreakers likewise calls yield for each key at each target that has
@@ -153,7 +158,7 @@ func (m *Metrics) AddGauges(g Gauges) {
 			Help: "Access lines lost to a slow sink."}, func() float64 { return float64(g.LogDropped()) }),
 		gauge("sluice_cache_entries", "Answers that are kept.", func() int64 { n, _ := g.CacheSize(); return n }),
 		gauge("sluice_cache_bytes", "Their size in memory.", func() int64 { _, b := g.CacheSize(); return b }),
-		breakers{g.Breakers}, places{g.Health}, keys{keyBreakerDesc, g.KeyBreakers}, keys{keyCoolingDesc, g.KeysCooling}, guards{g.Guards},
+		breakers{g.Breakers}, places{healthDesc, g.Health}, places{targetHealthDesc, g.TargetHealth}, registries{g.Discovery}, keys{keyBreakerDesc, g.KeyBreakers}, keys{keyCoolingDesc, g.KeysCooling}, guards{g.Guards},
 		queues(g.Queues))
 }
 

@@ -69,6 +69,8 @@ func (r *Response) readError(err error, head bool) error {
 			return timedOut(err, "the provider did not begin to answer within %v", r.client.opt.FirstByte)
 		}
 		return timedOut(err, "the provider's answer stalled for %v", r.client.opt.Idle)
+	case head && untrusted(err) != "": // of our own certificate, which TLS 1.3 looks at late
+		return broken(err, "%s", untrusted(err))
 	case head:
 		return broken(err, "the provider closed the connection before it answered")
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), isReset(err):

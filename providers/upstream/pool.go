@@ -105,5 +105,8 @@ func (c *Client) dialError(ctx, dialCtx context.Context, whole bool, err error) 
 	case dialCtx.Err() != nil, asNetError(err, &timeout) && timeout.Timeout():
 		return timedOut(err, "the provider took no connection within %v", c.opt.Connect)
 	}
+	if why := untrusted(err); why != "" {
+		return broken(err, "%s", why)
+	}
 	return broken(err, "cannot connect to the provider")
 }

@@ -326,7 +326,7 @@ func TestTLS(t *testing.T) {
 		t.Errorf("%d idle connections", len(c.idle))
 	}
 	_, err := client(t, Options{BaseURL: s.URL, TLS: &tls.Config{}}).Do(context.Background(), post("x"))
-	wantError(t, err, schema.ClassConnection, "cannot connect")
+	wantError(t, err, schema.ClassConnection, "the provider's certificate is of an authority that is not trusted")
 }
 
 func TestNewRefuses(t *testing.T) {

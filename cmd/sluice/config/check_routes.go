@@ -32,6 +32,7 @@ func (k *checker) routes() {
 		k.validate(below(path, "validate"), r)
 		k.transform(below(path, "transform"), r)
 		k.protection(path, r)
+		k.routeCache(below(path, "cache"), r)
 	}
 }
 
@@ -113,6 +114,10 @@ func (k *checker) httpBackend(path []string, b *HTTPBackend) {
 		weight += t.Weight
 	}
 	switch targets := below(path, "targets"); {
+	case b.Discover != nil && len(b.Targets) > 0:
+		k.fault(targets, "want targets or discover, not both")
+	case b.Discover != nil:
+		k.discover(below(path, "discover"), b.Discover)
 	case len(b.Targets) == 0:
 		k.fault(targets, "want at least one target")
 	case weight == 0:
@@ -125,6 +130,8 @@ func (k *checker) httpBackend(path []string, b *HTTPBackend) {
 	case b.Hash != nil && !isSubject(b.Hash.By, []string{"ip"}, []string{"header", "cookie", "query"}):
 		k.fault(below(hash, "by"), "want ip, header:X, cookie:X or query:x%s", k.said(below(hash, "by"), b.Hash.By))
 	}
+	k.backendHealth(below(path, "health"), b.Health)
+	k.backendTLS(below(path, "tls"), b)
 	if b.StripPrefix != "" {
 		if err := proxy.CheckPrefix(b.StripPrefix); err != nil {
 			k.fault(below(path, "strip_prefix"), "%v", err)
@@ -143,6 +150,9 @@ func isSubject(text string, words, kinds []string) bool {
 func (k *checker) routeTerms(path []string, r *Route) {
 	if r.Auth != nil {
 		k.routeAuth(below(path, "auth"), r.Auth)
+	}
+	if r.Auth != nil && r.Auth.Subscribed && !slices.Contains(r.Auth.Require, "key") {
+		k.fault(below(below(path, "auth"), "subscribed"), "teams subscribe, and call by their keys: want require: [key]")
 	}
 	if l := r.Limits; l != nil {
 		limits := below(path, "limits")

@@ -71,6 +71,11 @@ func (k *checker) health(path []string, p Provider) {
 	case h.Path != "" && (err != nil || !strings.HasPrefix(h.Path, "/") || u.Fragment != ""):
 		k.fault(at, "want a path after base_url such as /models%s", k.said(at, h.Path))
 	}
+	k.checks(path, h)
+}
+
+// checks are the times and counts of any health checks.
+func (k *checker) checks(path []string, h *Health) {
 	if h.Every < leastEvery {
 		k.fault(below(path, "every"), "want at least %s", leastEvery)
 	}

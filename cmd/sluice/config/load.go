@@ -45,9 +45,11 @@ func Load(path string, environ []string, enabled ...string) (*Config, error) {
 	d.value(nil, l.koanf.Raw(), reflect.ValueOf(c).Elem(), "")
 	c.finish(l.dir)
 	l.clouds(c, d)
-	l.routeFiles(c, d)
 	l.policies(c, d)
 	l.tlsFiles(c, d)
+	l.routeFiles(c, d)
+	l.validations(c, d)
+	c.sources = l.sources
 	check(c, d, enabled)
 	if len(d.faults) > 0 {
 		return nil, d.faults.sorted()
@@ -186,7 +188,6 @@ func (l *loader) clouds(c *Config, d *decoder) {
 		}
 		c.Providers[name] = p
 	}
-	c.sources = l.sources
 }
 
 // kindsOfProviders are the words of providers.*.kind.

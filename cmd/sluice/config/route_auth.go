@@ -95,6 +95,9 @@ type RouteAuth struct {
 	Roles   []string `json:"roles"`   // one of which is needed; none: none is
 	Scopes  []string `json:"scopes"`  // all of which are
 	Allow   string   `json:"allow"`   // CEL that must be true; empty: it is
+	// Subscribed: the caller's team must have subscribed to the route, and been
+	// approved.
+	Subscribed bool `json:"subscribed"`
 }
 
 // certificates are who certificates are of, wherever that is said; nil: it is

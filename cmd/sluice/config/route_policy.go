@@ -62,7 +62,6 @@ func (l *loader) policies(c *Config, d *decoder) {
 			}
 		}
 	}
-	c.sources = l.sources
 }
 
 func (d *decoder) rule(path []string, p *RoutePolicy) {

@@ -44,8 +44,9 @@ func (l *loader) routeFile(name string) ([]byte, error) {
 	return os.ReadFile(name)
 }
 
-// routeFiles reads what routes name. Many may name the same.
-func (l *loader) routeFiles(c *Config, d *decoder) {
+// validations reads the documents that routes are held against. Many may name
+// the same.
+func (l *loader) validations(c *Config, d *decoder) {
 	schemas, contracts := map[string]*validate.Schema{}, map[string]*validate.Contract{}
 	for i := range c.Routes {
 		v := c.Routes[i].Validate
@@ -65,7 +66,6 @@ func (l *loader) routeFiles(c *Config, d *decoder) {
 			}
 		}
 	}
-	c.sources = l.sources
 }
 
 func compiled[T any](l *loader, name string, known map[string]*T, compile func([]byte) (*T, error)) (*T, error) {

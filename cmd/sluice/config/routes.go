@@ -18,6 +18,7 @@ type Route struct {
 	Backend Backend       `json:"backend"`
 	Auth    *RouteAuth    `json:"auth"`    // nil: open to all
 	Limits  *RouteLimits  `json:"limits"`  // nil: none
+	Cache   *RouteCache   `json:"cache"`   // nil: nothing is kept
 	Retry   *RouteRetry   `json:"retry"`   // nil: the next target, where one could not be reached or did not answer
 	Timeout time.Duration `json:"timeout"` // until an answer begins, and between two pieces of it; 0: no bound
 	Breaker *RouteBreaker `json:"breaker"` // nil: not given
@@ -57,6 +58,9 @@ type HTTPBackend struct {
 	Hash         *BackendHash    `json:"hash"`
 	StripPrefix  string          `json:"strip_prefix"`
 	PreserveHost bool            `json:"preserve_host"`
+	Health       *BackendHealth  `json:"health"`   // nil: targets are not checked
+	TLS          *BackendTLS     `json:"tls"`      // nil: https with the system's roots
+	Discover     *Discover       `json:"discover"` // nil: Targets are all that there are
 }
 
 // BackendTarget is one server; its URL may stand for it.

@@ -69,7 +69,6 @@ func (l *loader) tlsFiles(c *Config, d *decoder) {
 		pair(below(below(path, "certs"), strconv.Itoa(i)), &t.Certs[i])
 	}
 	t.authorities = read(below(path, "client_ca"), t.ClientCA)
-	c.sources = l.sources
 }
 
 // Build is the TLS configuration.

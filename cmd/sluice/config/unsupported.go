@@ -24,10 +24,6 @@ var unsupported = []struct{ key, value string }{
 	{key: "telemetry.otlp"},
 	{key: "telemetry.capture_content", value: "true"},
 
-	{key: "routes.*.backend.http.health"},
-	{key: "routes.*.backend.http.tls"},
-	{key: "routes.*.backend.http.discover"},
-	{key: "routes.*.cache"},
 }
 
 // refused says what of a path and its value is not built yet; empty: nothing. A

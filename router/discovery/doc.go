@@ -1,0 +1,17 @@
+// Package discovery finds the servers of a service in a registry, and follows
+// what becomes of them.
+//
+// A Source asks one registry for one service: DNS, Consul, Eureka, Kubernetes
+// or a file. A Watch drives it: it has the last set of Endpoints that was
+// known, whatever becomes of the registry after that, and asks again, later
+// and later, while the registry fails.
+//
+//	dns.go         A and SRV records, asked for again when their time is over
+//	consul.go      blocking queries: a change is told when it happens
+//	eureka.go      polls
+//	kubernetes.go  EndpointSlices: a list, then a watch from there on
+//	file.go        a YAML list, read again when it changes
+//
+// The registries are asked by small clients of our own: those of Consul and
+// Kubernetes would bring more code than all of Sluice for two calls each.
+package discovery
