@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -13,6 +14,7 @@ import (
 func TestRouteCompose(t *testing.T) {
 	var both sync.WaitGroup // the two that need each other's being under way
 	both.Add(2)
+	hanging := make(chan struct{}, 8)
 	b := startBackend(t, "a")
 	b.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		b.hits.Add(1)
@@ -30,8 +32,7 @@ func TestRouteCompose(t *testing.T) {
 			both.Wait()
 			fmt.Fprint(w, `1`)
 		case path == "/echo":
-			body := make([]byte, r.ContentLength)
-			_, _ = r.Body.Read(body)
+			body, _ := io.ReadAll(r.Body)
 			fmt.Fprintf(w, `{"method":%q,"body":%s,"by":%q}`, r.Method, body, r.Header.Get("X-By"))
 		case path == "/text":
 			w.Header().Set("Content-Type", "text/plain")
@@ -39,8 +40,12 @@ func TestRouteCompose(t *testing.T) {
 		case path == "/large":
 			fmt.Fprintf(w, `"%s"`, strings.Repeat("x", 5000))
 		case path == "/hang":
+			hanging <- struct{}{}
 			<-r.Context().Done()
 			b.left <- struct{}{}
+		case path == "/bad": // once the other call is under way
+			<-hanging
+			w.WriteHeader(500)
 		default:
 			w.WriteHeader(500)
 		}
@@ -58,9 +63,9 @@ func TestRouteCompose(t *testing.T) {
           - {as: more, get: "`+u+`/more/{news.id}", optional: true}
         answer: {name: "{user.name}", text: "Hello {user.name}, {user.id}{news}", orders: "{orders}", news: "{news}", first: "{orders.0.price}", path: "{user.path}", fixed: [1, {a: "{"}]}
   - {name: meet, match: {path: /meet}, backend: {compose: {calls: [{as: a, get: "`+u+`/meet/a"}, {as: b, get: "`+u+`/meet/b"}]}}}
-  - {name: fails, match: {path: /fails}, backend: {compose: {calls: [{as: slow, get: "`+u+`/hang"}, {as: bad, get: "`+u+`/none"}]}}}
-  - {name: late, match: {path: /late}, backend: {compose: {calls: [{as: user, get: "`+u+`/users/1"}, {as: slow, get: "`+u+`/hang"}], deadline: 300ms}}}
-  - {name: part, match: {path: /part}, backend: {compose: {calls: [{as: text, get: "`+u+`/text"}, {as: slow, get: "`+u+`/hang", optional: true}], deadline: 300ms}}}
+  - {name: fails, match: {path: /fails}, backend: {compose: {calls: [{as: slow, get: "`+u+`/hang"}, {as: bad, get: "`+u+`/bad"}]}}}
+  - {name: late, match: {path: /late}, backend: {compose: {calls: [{as: user, get: "`+u+`/users/1"}, {as: slow, get: "`+u+`/hang"}], deadline: 1s}}}
+  - {name: part, match: {path: /part}, backend: {compose: {calls: [{as: text, get: "`+u+`/text"}, {as: slow, get: "`+u+`/hang", optional: true}], deadline: 1s}}}
   - {name: large, match: {path: /large}, backend: {compose: {calls: [{as: big, get: "`+u+`/large", max: 1KiB}]}}}
   - {name: post, match: {path: /post}, backend: {compose: {calls: [{as: it, post: "`+u+`/echo", headers: {X-By: "{headers.x-user}"}, body: {v: "{body.a}", t: "{body.a.b}!"}}], answer: "{it}"}}}
   - {name: mobile, match: {path: /home, headers: {X-Client: mobile}}, backend: {compose: {calls: [{as: user, get: "`+u+`/users/1", allow: [name]}]}}}
@@ -89,7 +94,7 @@ func TestRouteCompose(t *testing.T) {
 	r = f("/fails", 502, `the call \"bad\" failed: the backend answered with status 500`)
 	b.wantGone(t)
 	begun := time.Now()
-	if r = f("/late", 504, `the call \"slow\" did not end within 300ms`); r.get("code").Str != "upstream_timeout" || time.Since(begun) > 5*time.Second {
+	if r = f("/late", 504, `the call \"slow\" did not end within 1s`); r.get("code").Str != "upstream_timeout" || time.Since(begun) > 5*time.Second {
 		t.Errorf("late: %s after %v", r.body, time.Since(begun))
 	}
 	b.wantGone(t)
