@@ -40,7 +40,7 @@ func (s *server) adminPlane(addr string) (*http.Server, string, error) {
 		SetBreaker: s.setBreaker, Explain: admin.Explain{Model: s.explain, Path: s.explainRoute}, Health: s.health,
 		Cache: admin.Cache{Figures: func() cache.Figures { return s.gateway.CacheFigures() }, Purge: func(q cache.Selection) int64 { return s.gateway.PurgeCache(q) }},
 		Console: func(api http.Handler) http.Handler {
-			pages = console.New(console.Options{API: api, Tokens: tokens, Location: s.location, DataURL: s.dataURL(s.started.Server.Listen), DataTLS: s.encryption.trust(),
+			pages = console.New(console.Options{API: api, Tokens: tokens, OIDC: s.signOn, Location: s.location, DataURL: s.dataURL(s.started.Server.Listen), DataTLS: s.encryption.trust(),
 				Version: version, Log: s.log})
 			return pages
 		},
@@ -51,6 +51,20 @@ func (s *server) adminPlane(addr string) (*http.Server, string, error) {
 	}
 	plane := &http.Server{Handler: admin.New(o), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	return plane, "http://" + addr + pages.OneTimeLink(), nil
+}
+
+// signOn is whom people sign in to the console with; nil: nobody.
+func (s *server) signOn() *console.OIDC {
+	c := s.build.view().cfg.Admin.OIDC
+	if c == nil || c.Issuer == "" {
+		return nil
+	}
+	o := &console.OIDC{Issuer: c.Issuer, ClientID: c.ClientID, ClientSecret: c.ClientSecret.Reveal(), URL: c.URL,
+		RolesClaim: c.RolesClaim, TeamClaim: c.TeamClaim, Roles: map[admin.Role][]string{}}
+	for role, groups := range c.Roles {
+		o.Roles[admin.Role(role)] = groups
+	}
+	return o
 }
 
 // flushTime is how long a page waits for usage that is on its way to the store,

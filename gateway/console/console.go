@@ -22,6 +22,7 @@ type Options struct {
 	API      http.Handler
 	Tokens   func() []admin.Token  // in force
 	Location func() *time.Location // nil: UTC
+	OIDC     func() *OIDC          // in force; nil, or nil from it: nobody signs in so
 	DataURL  string                // of the data plane, for calls
 	DataTLS  *tls.Config           // how it is known; nil: it is not encrypted
 	Version  string
@@ -33,6 +34,7 @@ type Options struct {
 type Console struct {
 	Options
 	sessions sessions
+	attempts attempts
 	routes   []route
 	pages    *template.Template
 	handler  http.Handler
@@ -58,6 +60,9 @@ func New(o Options) *Console {
 	}
 	mux.HandleFunc("GET /sign-in", c.signInPage)
 	mux.HandleFunc("POST /sign-in", c.signIn)
+	mux.HandleFunc("GET /sign-in/oidc", c.beginOIDC)
+	mux.HandleFunc("GET /sign-in/callback", c.endOIDC)
+	mux.HandleFunc("POST /sign-in/logout", c.logOut) // which the issuer asks for
 	for _, name := range []string{"console.css", "icon.svg", "live.js"} {
 		mux.Handle("GET /assets/"+name, http.FileServerFS(assets))
 	}
@@ -93,6 +98,7 @@ type page struct {
 	CSRF    string         // goes along with every form
 	Nav     []link
 	Go      bool // to the overview, at once
+	OIDC    bool // people may sign in with it
 	Error   string
 	Done    string // what was just done
 	Form    form

@@ -20,7 +20,8 @@ const (
 
 // session is someone who signed in.
 type session struct {
-	token   [32]byte // hash of the admin token that was given; zero: a one-time link
+	token   [32]byte // hash of the admin token that was given; zero: a one-time link, or
+	person  *person  // who signed in with OpenID Connect
 	expires time.Time
 }
 
@@ -33,8 +34,9 @@ type sessions struct {
 }
 
 // begin opens a session and gives its secret.
-func (s *sessions) begin(token [32]byte, now time.Time) string {
+func (s *sessions) begin(one session, now time.Time) string {
 	secret := rand.Text() + rand.Text() // 256 bits
+	one.expires = now.Add(sessionLife)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.open == nil {
@@ -43,7 +45,7 @@ func (s *sessions) begin(token [32]byte, now time.Time) string {
 	for len(s.open) >= mostSessions {
 		s.drop(now)
 	}
-	s.open[sha256.Sum256([]byte(secret))] = session{token, now.Add(sessionLife)}
+	s.open[sha256.Sum256([]byte(secret))] = one
 	return secret
 }
 
@@ -120,6 +122,13 @@ func (c *Console) who(r *http.Request) (admin.Identity, bool) {
 	if !ok {
 		return admin.Identity{}, false
 	}
+	if s.person != nil {
+		o := c.signOn()
+		if o == nil || o.Issuer != s.person.issuer {
+			return admin.Identity{}, false
+		}
+		return o.identity(s.person)
+	}
 	if s.token == [32]byte{} {
 		return admin.Identity{Role: admin.RoleAdmin}, true
 	}
@@ -139,7 +148,7 @@ func (c *Console) signInPage(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "/", http.StatusSeeOther)
 			return
 		}
-		c.render(w, http.StatusOK, "sign-in.html", page{Title: "Sign in"})
+		c.render(w, http.StatusOK, "sign-in.html", page{Title: "Sign in", OIDC: c.signOn() != nil})
 		return
 	}
 	if !c.sessions.use(secret, c.Now()) {
@@ -147,7 +156,7 @@ func (c *Console) signInPage(w http.ResponseWriter, r *http.Request) {
 			Error: "This link was used already or is too old. Sign in with the admin token."})
 		return
 	}
-	c.welcome(w, r, [32]byte{})
+	c.welcome(w, r, session{})
 }
 
 // signIn takes the form.
@@ -162,14 +171,14 @@ func (c *Console) signIn(w http.ResponseWriter, r *http.Request) {
 		c.render(w, http.StatusUnauthorized, "sign-in.html", page{Title: "Sign in", Error: "This token is not known."})
 		return
 	}
-	c.welcome(w, r, sha256.Sum256([]byte(secret)))
+	c.welcome(w, r, session{token: sha256.Sum256([]byte(secret))})
 }
 
 // welcome opens a session. It answers with a page that goes on to the overview
 // rather than with a redirect: browsers do not send a SameSite=Strict cookie
 // along a redirect that began on another site, as a link in a chat does.
-func (c *Console) welcome(w http.ResponseWriter, r *http.Request, token [32]byte) {
-	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: c.sessions.begin(token, c.Now()), Path: "/",
+func (c *Console) welcome(w http.ResponseWriter, r *http.Request, one session) {
+	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: c.sessions.begin(one, c.Now()), Path: "/",
 		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil, MaxAge: int(sessionLife.Seconds())})
 	c.render(w, http.StatusOK, "welcome.html", page{Title: "Signed in", Go: true})
 }

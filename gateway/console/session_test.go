@@ -103,9 +103,9 @@ func TestOtherSitesCannotPost(t *testing.T) {
 func TestSessionsAreBounded(t *testing.T) {
 	var s sessions
 	now := time.Unix(0, 0)
-	first := s.begin([32]byte{}, now)
+	first := s.begin(session{}, now)
 	for i := range mostSessions {
-		s.begin([32]byte{}, now.Add(time.Duration(i+1)*time.Second))
+		s.begin(session{}, now.Add(time.Duration(i+1)*time.Second))
 	}
 	if len(s.open) != mostSessions {
 		t.Errorf("%d sessions", len(s.open))
@@ -113,7 +113,7 @@ func TestSessionsAreBounded(t *testing.T) {
 	if _, ok := s.find(first, now); ok {
 		t.Error("the one that ends first should have made room")
 	}
-	last := s.begin([32]byte{}, now.Add(2*sessionLife))
+	last := s.begin(session{}, now.Add(2*sessionLife))
 	if _, ok := s.find(last, now.Add(2*sessionLife)); !ok || len(s.open) != 1 {
 		t.Errorf("%d sessions after all others ended", len(s.open))
 	}

@@ -120,6 +120,7 @@ func (k *checker) address(path []string, address string) {
 }
 
 func (k *checker) admin() {
+	k.oidc([]string{"admin", "oidc"}, k.config.Admin.OIDC)
 	seen := map[Secret]string{}
 	if t := k.config.Admin.Token; t != "" {
 		seen[t] = "admin.token"

@@ -60,6 +60,7 @@ type Lead struct {
 type Admin struct {
 	Token  Secret       `json:"token"` // of an admin; empty: made at the first start
 	Tokens []AdminToken `json:"tokens"`
+	OIDC   *AdminOIDC   `json:"oidc"` // nil: people sign in with tokens alone
 }
 
 // AdminToken is one more bearer token of the admin plane.

@@ -44,6 +44,7 @@ var fresh = map[reflect.Type]func() any{
 	reflect.TypeFor[RouteWAF]():       func() any { return defaultRouteWAF() },
 	reflect.TypeFor[RouteRetry]():     func() any { return DefaultRouteRetry() },
 	reflect.TypeFor[RouteBreaker]():   func() any { return RouteBreaker{Breaker: DefaultBreaker()} },
+	reflect.TypeFor[AdminOIDC]():      func() any { return AdminOIDC{RolesClaim: "groups", TeamClaim: "team"} },
 	reflect.TypeFor[HMAC]():           func() any { return HMAC{Skew: 5 * time.Minute} },
 	reflect.TypeFor[JWT]():            func() any { return JWT{Leeway: 30 * time.Second} },
 	reflect.TypeFor[OAuth2]():         func() any { return OAuth2{Cache: time.Minute} },

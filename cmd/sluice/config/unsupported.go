@@ -17,7 +17,6 @@ var unsupported = []struct{ key, value string }{
 	{key: "shared"},
 	{key: "config.lead", value: "store"},
 	{key: "config.keep"},
-	{key: "admin.oidc"},
 	{key: "store", value: "postgres*"},
 	{key: "log.bodies", value: "errors"},
 	{key: "log.bodies", value: "all"},

@@ -29,11 +29,14 @@ type issuer struct {
 	kid   string
 	down  bool
 	asked map[string]int // tokens
+
+	codes  map[string]map[string]string // what was asked for with each code
+	claims map[string]any               // of the ID tokens, beside the usual
 }
 
 func startIssuer(t *testing.T) *issuer {
 	t.Helper()
-	i := &issuer{asked: map[string]int{}}
+	i := &issuer{asked: map[string]int{}, codes: map[string]map[string]string{}}
 	i.rotate(t, "k1")
 	i.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		i.mu.Lock()
@@ -50,6 +53,7 @@ func startIssuer(t *testing.T) *issuer {
 			b64 := base64.RawURLEncoding.EncodeToString
 			_ = json.NewEncoder(w).Encode(map[string]any{"keys": []any{map[string]string{"kty": "EC", "crv": "P-256", "kid": i.kid, "use": "sig",
 				"x": b64(point[1:33]), "y": b64(point[33:])}}})
+		case i.openID(w, r):
 		case r.URL.Path == "/introspect":
 			token := r.FormValue("token")
 			i.asked[token]++

@@ -336,7 +336,10 @@ type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
-func TestRouteWebSocket(t *testing.T) {
+// startEcho is a service that switches to a WebSocket, says something, and gives
+// back what it is sent.
+func startEcho(t *testing.T) string {
+	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Upgrade") != "websocket" || r.Header.Get("Sec-Websocket-Key") != "a2V5" {
 			w.WriteHeader(426)
@@ -352,8 +355,12 @@ func TestRouteWebSocket(t *testing.T) {
 		_ = rw.Flush()
 		_, _ = io.Copy(conn, rw)
 	}))
-	defer server.Close()
-	g := start(t, `routes: [{name: ws, match: {path: /ws}, backend: {http: {targets: ["`+server.URL+`"]}}}]
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+func TestRouteWebSocket(t *testing.T) {
+	g := start(t, `routes: [{name: ws, match: {path: /ws}, backend: {http: {targets: ["`+startEcho(t)+`"]}}}]
 `+team)
 	conn, err := net.Dial("tcp", g.listen)
 	if err != nil {

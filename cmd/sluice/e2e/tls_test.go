@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bufio"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -9,6 +10,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
+	"io"
 	"math/big"
 	"net"
 	"net/http"
@@ -130,7 +132,7 @@ func (ca *authority) trust() *x509.CertPool {
 // under load without a failed request.
 func TestTLS(t *testing.T) {
 	ca, b := newAuthority(t, "ca"), startBackend(t, "a")
-	g := secured(t, ca, "", `routes: [{name: a, match: {path: "/a/**"}, backend: {http: {targets: ["`+b.URL+`"]}}}]
+	g := secured(t, ca, "", `routes: [{name: a, match: {path: "/a/**"}, backend: {http: {targets: ["`+b.URL+`"]}}}, {name: ws, match: {path: /ws}, backend: {http: {targets: ["`+startEcho(t)+`"]}}}]
 `+team)
 	if !strings.Contains(g.stderr.String(), "curl https://"+g.listen) {
 		t.Errorf("the start says: %s", g.stderr)
@@ -171,10 +173,38 @@ func TestTLS(t *testing.T) {
 	if _, err := g.send("GET", "http://"+g.listen+"/healthz", ""); err == nil {
 		t.Error("an unencrypted request was answered")
 	}
+	overTLS(t, g, ca, b)
 	swapped(t, g, ca, func() string { serial, _ := served("two.test", 0); return serial })
 	if code := g.stop(); code != 0 {
 		t.Errorf("it ended with %d", code)
 	}
+}
+
+// overTLS: a WebSocket passes, and a caller who leaves is noticed.
+func overTLS(t *testing.T, g *gateway, ca *authority, b *backend) {
+	t.Helper()
+	dial := func(request string) *tls.Conn {
+		conn, err := tls.Dial("tcp", g.listen, &tls.Config{RootCAs: ca.trust()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+		fmt.Fprint(conn, request)
+		return conn
+	}
+	conn := dial("GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: a2V5\r\n\r\n")
+	defer conn.Close()
+	in := bufio.NewReader(conn)
+	if res, err := http.ReadResponse(in, nil); err != nil || res.StatusCode != 101 {
+		t.Fatalf("%+v %v", res, err)
+	}
+	fmt.Fprint(conn, " and more")
+	got := make([]byte, len("first and more"))
+	if _, err := io.ReadFull(in, got); err != nil || string(got) != "first and more" {
+		t.Errorf("came back as %q, %v", got, err)
+	}
+	_ = dial("GET /a/hang HTTP/1.1\r\nHost: h\r\n\r\n").Close()
+	b.wantGone(t)
 }
 
 // swapped changes a certificate while requests come.
