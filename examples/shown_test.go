@@ -109,7 +109,7 @@ func blocks(t *testing.T, page, language string) []string {
 
 // The configurations and prompts in the project's README are without faults.
 func TestReadme(t *testing.T) {
-	g := prepare(t, "minimal", "OPENAI_API_KEY=a", "ANTHROPIC_API_KEY=b", "APP_KEY=c", "CI_KEY=d", "ACME_KEY=e")
+	g := prepare(t, "minimal", "OPENAI_API_KEY=a", "ANTHROPIC_API_KEY=b", "APP_KEY=c", "CI_KEY=d", "ACME_KEY=e", "IDP_SECRET=f", "ACME_SECRET=g", "OIDC_SECRET=h")
 	files := map[string][]string{"yaml": blocks(t, "../README.md", "yaml"), "prompt": blocks(t, "../README.md", "prompt")}
 	if len(files["yaml"]) == 0 || len(files["prompt"]) == 0 {
 		t.Fatalf("the README shows %d configurations and %d prompts", len(files["yaml"]), len(files["prompt"]))

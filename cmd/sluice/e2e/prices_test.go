@@ -72,11 +72,12 @@ teams:
 			t.Errorf("a call with %s was served at %q and cost %s", e.Tags[0], said, e.USD)
 		}
 	}
+	long := strings.Repeat("word ", 100) // as many tokens as the host says, or more could be spent than was held
 	var wg sync.WaitGroup
 	for i := range 60 {
 		tier := []string{`"priority"`, `"auto"`, `"flex"`}[i%3]
 		wg.Go(func() {
-			g.chat(chatBody("host/m", "x", `,"max_tokens":100,"service_tier":`+tier), "authorization", "Bearer sk-e2e-small-key-0123456789")
+			g.chat(chatBody("host/m", long, `,"max_tokens":100,"service_tier":`+tier), "authorization", "Bearer sk-e2e-small-key-0123456789")
 		})
 	}
 	wg.Wait()
