@@ -170,17 +170,22 @@ type Exchange struct {
 	Version string
 	Cached  string // hit, stale or miss; empty: no cache applies
 
-	running  *limit.Subject // whose request this is, where those at once are counted
-	ask      ask
-	body     body
-	http     *HTTP // the backend that is under way, for its balance
-	answer   *answer
-	said     answer // the memory of it
-	try      func(*router.Attempt) error
-	begins   begins
+	running *limit.Subject // whose request this is, where those at once are counted
+	ask     ask
+	body    body
+	http    *HTTP // the backend that is under way, for its balance
+	answer  *answer
+	said    answer // the memory of it
+	try     func(*router.Attempt) error
+	begins  begins
+	passage
+}
+
+// passage is how a request is getting on with a backend.
+type passage struct {
 	attempt  *router.Attempt
-	streams  bool
-	switched bool
+	streams  bool // its answer
+	switched bool // it has become another protocol's
 }
 
 // ask is what a backend is asked for.

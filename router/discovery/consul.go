@@ -51,8 +51,9 @@ func (c Consul) Watch(ctx context.Context, tell Tell) error {
 			query.Del("wait")
 		}
 		var entries []consulEntry
-		head, err := fetch(ctx, c.Client, c.URL+"/v1/health/service/"+url.PathEscape(c.Service)+"?"+query.Encode(),
-			consulWait+consulWait/16+10*time.Second, http.Header{"X-Consul-Token": tokens(c.Token)}, &entries)
+		ask := question{c.Client, c.URL + "/v1/health/service/" + url.PathEscape(c.Service) + "?" + query.Encode(),
+			http.Header{"X-Consul-Token": tokens(c.Token)}}
+		head, err := ask.fetch(ctx, consulWait+consulWait/16+10*time.Second, &entries)
 		if err != nil {
 			return err
 		}

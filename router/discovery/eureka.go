@@ -84,7 +84,8 @@ const eurekaLimit = 10 * time.Second
 func (e Eureka) Watch(ctx context.Context, tell Tell) error {
 	for {
 		var app eurekaApp
-		_, err := fetch(ctx, e.Client, e.URL+"/apps/"+url.PathEscape(e.App), eurekaLimit, http.Header{}, &app)
+		ask := question{e.Client, e.URL + "/apps/" + url.PathEscape(e.App), http.Header{}}
+		_, err := ask.fetch(ctx, eurekaLimit, &app)
 		var status statusError
 		switch {
 		case errors.As(err, &status) && status == http.StatusNotFound: // it has no instance

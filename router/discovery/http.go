@@ -31,15 +31,23 @@ func (e statusError) Error() string {
 	return "the registry answered with status " + strconv.Itoa(int(e))
 }
 
+// question is what a registry is asked.
+type question struct {
+	client  *http.Client // nil: the default one
+	address string
+	header  http.Header // which more is added to
+}
+
 // open asks a registry; its answer is 200, and must be closed.
-func open(ctx context.Context, c *http.Client, address string, header http.Header) (*http.Response, error) {
-	q, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+func (a *question) open(ctx context.Context) (*http.Response, error) {
+	q, err := http.NewRequestWithContext(ctx, http.MethodGet, a.address, nil)
 	if err != nil {
 		return nil, errors.New("cannot use the address of the registry")
 	}
-	q.Header = header
+	q.Header = a.header
 	q.Header.Set("Accept", "application/json")
 	q.Header.Set("User-Agent", "sluice")
+	c := a.client
 	if c == nil {
 		c = http.DefaultClient
 	}
@@ -64,10 +72,10 @@ func without(err error) error {
 }
 
 // fetch reads an answer in JSON, all of it within limit.
-func fetch(ctx context.Context, c *http.Client, address string, limit time.Duration, header http.Header, into any) (http.Header, error) {
+func (a *question) fetch(ctx context.Context, limit time.Duration, into any) (http.Header, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	r, err := open(ctx, c, address, header)
+	r, err := a.open(ctx)
 	if err != nil {
 		return nil, err
 	}

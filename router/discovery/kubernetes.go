@@ -109,7 +109,8 @@ func (k Kubernetes) header() http.Header {
 
 func (k Kubernetes) list(ctx context.Context) (map[string]slice, string, error) {
 	var l sliceList
-	if _, err := fetch(ctx, k.Client, k.address(url.Values{}), listLimit, k.header(), &l); err != nil {
+	ask := question{k.Client, k.address(url.Values{}), k.header()}
+	if _, err := ask.fetch(ctx, listLimit, &l); err != nil {
 		return nil, "", err
 	}
 	slices := make(map[string]slice, len(l.Items))
@@ -124,8 +125,9 @@ func (k Kubernetes) list(ctx context.Context) (map[string]slice, string, error) 
 func (k Kubernetes) follow(ctx context.Context, version string, slices map[string]slice, tell Tell) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, watchTime+30*time.Second)
 	defer cancel()
-	r, err := open(ctx, k.Client, k.address(url.Values{"watch": {"1"}, "allowWatchBookmarks": {"true"}, "resourceVersion": {version},
-		"timeoutSeconds": {strconv.Itoa(int(watchTime.Seconds()))}}), k.header())
+	ask := question{k.Client, k.address(url.Values{"watch": {"1"}, "allowWatchBookmarks": {"true"}, "resourceVersion": {version},
+		"timeoutSeconds": {strconv.Itoa(int(watchTime.Seconds()))}}), k.header()}
+	r, err := ask.open(ctx)
 	var status statusError
 	if errors.As(err, &status) && status == http.StatusGone {
 		return "", errGone

@@ -23,7 +23,6 @@ var unsupported = []struct{ key, value string }{
 	{key: "log.redact"},
 	{key: "telemetry.otlp"},
 	{key: "telemetry.capture_content", value: "true"},
-
 }
 
 // refused says what of a path and its value is not built yet; empty: nothing. A
