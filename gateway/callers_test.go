@@ -76,7 +76,7 @@ func TestAddresses(t *testing.T) {
 		{"a lie in a header of its own", []string{"127.0.0.0/8"}, []string{"192.0.2.1", "203.0.113.9"}, "192.0.2.0/24", 403},
 		{"the truth in a header of its own", []string{"127.0.0.0/8"}, []string{"203.0.113.9", "192.0.2.1"}, "192.0.2.0/24", 200},
 		{"what is no address", []string{"127.0.0.0/8"}, []string{"192.0.2.1, unknown"}, "192.0.2.0/24", 403},
-		{"with a port", []string{"127.0.0.0/8"}, []string{"192.0.2.1:443"}, "192.0.2.0/24", 403},
+		{"with a port", []string{"127.0.0.0/8"}, []string{"192.0.2.1:443"}, "192.0.2.0/24", 200},
 		{"IPv6", []string{"127.0.0.0/8"}, []string{"2001:db8::1"}, "2001:db8::/32", 200},
 		{"IPv4 in IPv6", []string{"127.0.0.0/8"}, []string{"::ffff:192.0.2.1"}, "192.0.2.0/24", 200},
 		{"a proxy alone", []string{"127.0.0.0/8"}, nil, "127.0.0.1", 200},

@@ -187,6 +187,9 @@ func (s *server) watch(ctx context.Context, hup <-chan os.Signal) {
 	prompts := make(chan struct{}, 1)
 	watched, stop := s.watched(), s.watchFiles(files, prompts)
 	defer func() { stop() }()
+	if slices.ContainsFunc(watched, func(name string) bool { return touched(name, s.begun) }) {
+		s.tryReload(ctx) // nobody was told of it
+	}
 	tick := time.NewTicker(30 * time.Second)
 	defer tick.Stop()
 	second := time.NewTicker(time.Second)
@@ -232,6 +235,12 @@ func (s *server) watch(ctx context.Context, hup <-chan os.Signal) {
 			s.tryReload(ctx) // what changed before they were watched
 		}
 	}
+}
+
+// touched tells whether a file was changed after a time.
+func touched(name string, since time.Time) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.ModTime().After(since)
 }
 
 // watched are the files and the directory that the configuration comes from.

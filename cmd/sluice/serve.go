@@ -38,7 +38,7 @@ type server struct {
 	reloading   sync.Mutex
 	correcting  sync.Mutex
 	behind      atomic.Bool // what the store holds is not in force yet
-	begun       time.Time
+	begun       time.Time   // before the configuration was read
 	log         *slog.Logger
 
 	store    *store.Store
@@ -58,12 +58,13 @@ type server struct {
 func serve(ctx context.Context, configPath, dataDir string) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
+	begun := time.Now()
 	cfg, err := loadConfig(configPath, dataDir)
 	if err != nil {
 		return err
 	}
 	s := &server{configPath: configPath, dataDirFlag: dataDir, dataDir: dataDirOf(cfg, dataDir), started: cfg,
-		begun: time.Now(), log: newLogger(cfg.Log)}
+		begun: begun, log: newLogger(cfg.Log)}
 	if err := s.open(ctx); err != nil {
 		return err
 	}
