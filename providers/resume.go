@@ -24,8 +24,9 @@ type said struct {
 	head    schema.Chunk // what all chunks of an answer say: id, model and time
 	before  schema.Usage // of the parts before, which broke off
 
-	// Of a stream whose bytes pass as they are: what decodes them, and what will
-	// write the rest.
+	// Of a stream whose bytes pass as they are: those that nobody has read yet,
+	// what decodes them, and what will write the rest.
+	passed []byte
 	decode dialect.StreamDecoder
 	encode dialect.StreamEncoder
 	chunks []schema.Chunk
@@ -45,12 +46,26 @@ func follows(c *Call, d *dialect.Dialect) *said {
 	return &said{decode: d.Chat.Stream(), encode: encode}
 }
 
+// mostPassed bounds, in bytes, the frames that are kept before they are read.
+// Most streams end before, and need not be read at all.
+const mostPassed = 32 << 10
+
 // follow takes in a frame that passes.
 func (k *said) follow(frame []byte) {
 	if k.unread {
 		return
 	}
-	err := sse.Events(frame, func(f dialect.Frame) (err error) {
+	if k.passed = append(k.passed, frame...); len(k.passed) >= mostPassed {
+		k.read()
+	}
+}
+
+// read decodes the frames that have passed.
+func (k *said) read() {
+	if len(k.passed) == 0 {
+		return
+	}
+	err := sse.Events(k.passed, func(f dialect.Frame) (err error) {
 		if len(f.Data) == 0 {
 			return nil
 		}
@@ -61,7 +76,7 @@ func (k *said) follow(frame []byte) {
 		k.encode.(dialect.Follower).Follow(f, k.chunks)
 		return err
 	})
-	k.unread = err != nil
+	k.passed, k.unread = k.passed[:0], err != nil
 }
 
 // note takes in what a chunk adds.
@@ -100,7 +115,11 @@ func (s *Stream) Said() (text string, ok bool) {
 // Broken tells whether the stream broke on the provider's side where it can be
 // mended: by Resume if it Said something that allows it, or by Conclude.
 func (s *Stream) Broken() bool {
-	return s.said != nil && !s.said.unread && !s.refused && !s.ended && s.err != nil && s.err != io.EOF
+	if s.said == nil || s.refused || s.ended || s.err == nil || s.err == io.EOF {
+		return false
+	}
+	s.said.read()
+	return !s.said.unread
 }
 
 // Conclude gives a stream that broke its proper end. That fits one that has

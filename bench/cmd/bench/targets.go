@@ -210,6 +210,9 @@ const idleModel = `  bench-NAME:
     retry: {attempts: 2, backoff: 100ms, on: [rate_limited, overloaded, timeout, connection, server_error], budget: 0.2}
     fallback: [{model: spare}]
     breaker: {failures: 5, ratio: 0.5, min_calls: 20, within: 30s, open_for: 15s, probes: 1}
+    hedge: {after: 30s}
+    queue: {size: 100, wait: 10s}
+    resume: true
 `
 
 // start runs the target on the first core and waits for its first right answer.
