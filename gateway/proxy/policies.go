@@ -242,11 +242,7 @@ func lowered(name []byte) []byte {
 
 // takeAway drops the answer that was to be sent.
 func (x *Exchange) takeAway() {
-	if x.answer != nil {
-		x.answer.x = nil
-		x.Ended(nil)
-		x.drop()
-	}
+	x.takeBack(nil)
 	x.streams = false
 	x.RC.Response.Reset()
 }

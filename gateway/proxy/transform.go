@@ -250,7 +250,7 @@ func (c *BodyChange) change(x *Exchange, body []byte, expr *cel.Program, fromXML
 	}
 	if expr != nil {
 		vars := x.Vars()
-		vars.Response = cel.Response{Status: x.RC.Response.StatusCode(), Headers: answerHeaders{&x.RC.Response.Header}}
+		vars.Response = cel.Response{Status: x.RC.Response.StatusCode(), Headers: headersOf{&x.RC.Response.Header}}
 		vars.Body = celValue(v)
 		given, err := expr.Value(vars)
 		if err != nil {

@@ -4,34 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"strconv"
-	"strings"
-
-	"github.com/valyala/fasthttp"
 
 	"sluice/prompts/ordered"
 )
-
-// answerHeaders finds headers of the answer.
-type answerHeaders struct{ h *fasthttp.ResponseHeader }
-
-// Find is the first line of a name.
-func (l answerHeaders) Find(name string) (string, bool) {
-	value := l.h.Peek(name)
-	return string(value), value != nil
-}
-
-// Names are in lower case.
-func (l answerHeaders) Names() []string {
-	var names []string
-	seen := map[string]bool{}
-	for name := range l.h.All() {
-		if lower := strings.ToLower(string(name)); !seen[lower] {
-			seen[lower] = true
-			names = append(names, lower)
-		}
-	}
-	return names
-}
 
 // exact is the largest whole number up to which floats hold each one.
 const exact = 1 << 53

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"iter"
 	"net/url"
 	"strings"
 
@@ -26,8 +27,13 @@ func (x *Exchange) Vars() *cel.Vars {
 	return v
 }
 
-// headersOf finds headers.
-type headersOf struct{ h *fasthttp.RequestHeader }
+// headersOf finds headers of a request or an answer.
+type headersOf struct {
+	h interface {
+		Peek(name string) []byte
+		All() iter.Seq2[[]byte, []byte]
+	}
+}
 
 // Find is the first line of a name.
 func (l headersOf) Find(name string) (string, bool) {
