@@ -14,13 +14,13 @@ import (
 // imported is a prompt that another program exported, on its way to a file of
 // ours. Its texts have variables in our form.
 type imported struct {
-	name, description, model string
-	config                   ordered.Object
-	schema                   any // of the output; nil: none
-	messages                 []any
-	tools                    []any
-	variables                []string
-	notes                    []string // what could not be carried over
+	name, model string
+	config      ordered.Object
+	schema      any // of the output; nil: none
+	messages    []any
+	tools       []any
+	variables   []string
+	notes       []string // what could not be carried over
 }
 
 // importPrompt recognises an export: LangChain's serialised templates,

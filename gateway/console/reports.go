@@ -70,9 +70,6 @@ var pivoted = []struct {
 	{"saved", func(s *billing.Sums) int64 { return int64(s.SavedUSD) }, func(n int64) string { return usd(billing.Nano(n)) }},
 }
 
-// periods are the stretches of time that a report is asked for by a name.
-var periods = []string{"this month", "last month", "today", "yesterday", "last 7 days", "last 30 days", "all"}
-
 // question is what a report's form asks the API.
 func (v *visit) question() url.Values {
 	asked, q := v.URL.Query(), url.Values{}
