@@ -59,6 +59,7 @@ func (v *visit) send(method, path string, query url.Values, in any) (*answer, er
 	if err != nil {
 		return nil, &problem{Status: http.StatusNotFound, Detail: "There is nothing of this name."}
 	}
+	r.RemoteAddr = v.c.ClientIP(v.Request) // for the audit trail
 	a := &answer{status: http.StatusOK, header: http.Header{}}
 	v.c.API.ServeHTTP(a, r)
 	if a.status >= 300 {
