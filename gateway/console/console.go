@@ -69,7 +69,7 @@ func New(o Options) *Console {
 	mux.HandleFunc("GET /sign-in/oidc", c.beginOIDC)
 	mux.HandleFunc("GET /sign-in/callback", c.endOIDC)
 	mux.HandleFunc("POST /sign-in/logout", c.logOut) // which the issuer asks for
-	for _, name := range []string{"console.css", "icon.svg", "live.js"} {
+	for _, name := range []string{"console.css", "icon.svg", "live.js", "copy.js"} {
 		mux.Handle("GET /assets/"+name, http.FileServerFS(assets))
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {

@@ -43,6 +43,7 @@ type world struct {
 	entries         []billing.Entry
 	listed          billing.RequestQuery
 	trail           trailStore
+	subs            subscriptions
 	next            string // cursor of lists; empty: as there are entries
 }
 
@@ -174,7 +175,7 @@ func (w *world) console() *Console {
 	var c *Console
 	trail := &audit.Trail{Store: &w.trail, Now: func() time.Time { return w.now }, Log: slog.New(slog.DiscardHandler)}
 	admin.New(admin.Options{Trail: trail, Tokens: func() []admin.Token { return w.tokens }, View: func() admin.View { return w.view }, Ledger: w, Tenants: w,
-		Changed: func(context.Context) error { return nil }, Explain: admin.Explain{Model: w.explain}, Prices: priceStore{w}, PromptOptions: admin.PromptOptions{Prompts: promptStore{w}, Splits: promptStore{w}, Live: w.live, Publish: w.publish, Test: w.test}, SetBreaker: func(target string, m router.Mode) error { w.breaker = target + " " + fmt.Sprint(m); return nil },
+		Changed: func(context.Context) error { return nil }, Explain: admin.Explain{Model: w.explain}, Prices: priceStore{w}, PromptOptions: admin.PromptOptions{Prompts: promptStore{w}, Subscriptions: &w.subs, Splits: promptStore{w}, Live: w.live, Publish: w.publish, Test: w.test}, SetBreaker: func(target string, m router.Mode) error { w.breaker = target + " " + fmt.Sprint(m); return nil },
 		Cache: admin.Cache{Figures: func() cache.Figures {
 			return cache.Figures{Entries: 3, Results: cache.Results{Hits: 1, Misses: 2, SavedUSD: billing.Dollar}, Models: []cache.ModelFigures{{Model: "fast", Entries: 3}}}
 		}, Purge: func(q cache.Selection) int64 { w.purged = append(w.purged, q); return 2 }},
