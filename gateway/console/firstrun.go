@@ -24,7 +24,9 @@ type firstRun struct {
 	Made    bool // the key is new
 	Model   string
 	Tried   *trial
+	Called  bool // a call was answered, now or before
 
+	Publishes    bool // who looks may
 	Name, Source string // of the prompt
 	Path         string // empty: it is not published
 	Version      int
@@ -45,7 +47,8 @@ func (v *visit) firstRun() error { return v.showFirst(http.StatusOK, form{}, &fi
 func (v *visit) firstStep() error {
 	values := v.PostForm
 	p := &firstRun{Key: strings.TrimSpace(values.Get("key")), Name: strings.TrimSpace(values.Get("name")),
-		Source: strings.ReplaceAll(values.Get("source"), "\r\n", "\n"), Input: values.Get("input")}
+		Source: strings.ReplaceAll(values.Get("source"), "\r\n", "\n"), Input: values.Get("input"),
+		Called: values.Get("called") == "yes"}
 	which := values.Get("do")
 	var err error
 	switch which {
@@ -83,6 +86,8 @@ func (v *visit) firstStep() error {
 
 func (v *visit) showFirst(status int, f form, p *firstRun) error {
 	p.DataURL, p.Model = v.c.DataURL, "mock/echo"
+	p.Publishes = admin.May(v.who.Role, "POST /admin/v1/prompts/{name}/publish")
+	p.Called = p.Called || p.Tried != nil && p.Tried.Status == http.StatusOK
 	teams, err := all[struct {
 		Name string `json:"name"`
 	}](v, "teams", nil)
@@ -148,11 +153,17 @@ func (v *visit) firstPrompt(p *firstRun) error {
 
 // Steps tells which are behind who looks.
 func (p *firstRun) Steps() []bool {
-	return []bool{p.Key != "", p.Tried != nil && p.Tried.Status == http.StatusOK || p.Path != "", p.Path != "", p.Asked != nil && p.Asked.Status == http.StatusOK}
+	return []bool{p.Key != "", p.Called, p.Path != "", p.Asked != nil && p.Asked.Status == http.StatusOK}
 }
 
-// Done tells whether the last step is.
-func (p *firstRun) Done() bool { return !slices.Contains(p.Steps(), false) }
+// Done tells whether all are that who looks may make.
+func (p *firstRun) Done() bool {
+	steps := p.Steps()
+	if !p.Publishes {
+		steps = steps[:2]
+	}
+	return !slices.Contains(steps, false)
+}
 
 // Example is the input as it can stand between a shell's single quotes.
 func (p *firstRun) Example() string { return strings.ReplaceAll(p.Input, "'", "'\\''") }
