@@ -26,7 +26,7 @@ type firstRun struct {
 	Tried   *trial
 	Called  bool // a call was answered, now or before
 
-	Publishes    bool // who looks may
+	Publishes    bool   // who looks may
 	Name, Source string // of the prompt
 	Path         string // empty: it is not published
 	Version      int
