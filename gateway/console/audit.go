@@ -41,7 +41,7 @@ var auditFilters = []string{"from", "to", "actor", "action", "resource"}
 
 // verifiedAtOnce is how many records are verified whenever the page is looked
 // at: more take longer than people wait for a page.
-const verifiedAtOnce = 10_000
+const verifiedAtOnce = 5_000
 
 // audit lists what was changed by whom, newest first, and whether the chain is
 // whole.
