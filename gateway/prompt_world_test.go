@@ -163,7 +163,7 @@ const (
 	poorKey  = "sk-poor"
 )
 
-func newEdge(t *testing.T, files map[string]string) *edge {
+func newEdge(t *testing.T, files map[string]string, change ...func(*Options)) *edge {
 	t.Helper()
 	e := &edge{t: t, model: &script{Mock: mock.New(mock.Options{})}, ledger: &book{}}
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
@@ -179,8 +179,11 @@ func newEdge(t *testing.T, files map[string]string) *edge {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e.Gateway = New(Options{Prompts: registry, Spool: spool, Ledger: e.ledger, Counter: billing.NewCounter(),
-		Metrics: telemetry.New(), Log: log}, e.snapshot())
+	o := Options{Prompts: registry, Spool: spool, Ledger: e.ledger, Counter: billing.NewCounter(), Metrics: telemetry.New(), Log: log}
+	for _, f := range change {
+		f(&o)
+	}
+	e.Gateway = New(o, e.snapshot())
 	ln := fasthttputil.NewInmemoryListener()
 	served := make(chan error, 1)
 	go func() { served <- e.Serve(ln) }()

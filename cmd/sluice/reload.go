@@ -293,13 +293,20 @@ func (s *server) watchFiles(files, prompts chan<- struct{}) (stop func()) {
 // OpenAI keeps them.
 const keepResponses = 30 * 24 * time.Hour
 
-// keepUsed records when keys were last used, and forgets responses that are
-// too old.
+// mostReplays bounds the answers to calls with an Idempotency-Key, and jobs,
+// that are kept: newer ones push out older ones before their day is over.
+const mostReplays = 500_000
+
+// keepUsed records when keys were last used, and forgets responses and answers
+// to be given again that are too old.
 func (s *server) keepUsed() {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	if err := s.store.Responses().ForgetResponses(ctx, time.Now().Add(-keepResponses)); err != nil {
 		s.log.Warn("old responses are still kept", "error", err)
+	}
+	if err := s.store.Replays().ForgetReplays(ctx, time.Now(), mostReplays); err != nil {
+		s.log.Warn("old answers are still kept to be given again", "error", err)
 	}
 	used := s.gateway.UsedKeys()
 	if len(used) == 0 {
