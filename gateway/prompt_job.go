@@ -24,13 +24,14 @@ const jobPath = "/v1/jobs/"
 // maxJobs bounds the arrays that are run at once while nobody waits.
 const maxJobs = 64
 
-// jobs are the arrays that are run while nobody waits.
+// jobs are what is run while nobody waits: arrays, and questions to judges.
 type jobs struct {
-	n    atomic.Int64
-	open sync.WaitGroup
+	n      atomic.Int64 // arrays
+	open   sync.WaitGroup
+	judged atomic.Int64
 }
 
-// enter tells whether there is room for one more.
+// enter tells whether there is room for one more array.
 func (j *jobs) enter() bool {
 	if j.n.Add(1) > maxJobs {
 		j.n.Add(-1)

@@ -135,12 +135,27 @@ func (s *server) catchUp(ctx context.Context) {
 // production already.
 func (s *server) endSplits(ctx context.Context) {
 	ended, err := s.prompts.EndStopped(ctx)
-	for name, why := range ended {
-		s.log.Warn("the split of a prompt was stopped: production serves all of its calls", "prompt", name, "why", why)
+	for name, r := range ended {
+		s.log.Warn("the split of a prompt was stopped: production serves all of its calls", "prompt", name, "by", r.By, "why", r.Stopped)
+		s.metrics.SplitStopped(name, r.By)
 		s.behind.Store(true)
 	}
 	if err != nil {
 		s.log.Error("a split that was stopped may come back when the process starts anew", "error", err)
+	}
+}
+
+// settleSplits brings into the ledger, at start, what the last process left in
+// the spool: splits go on from the figures there.
+func (s *server) settleSplits(ctx context.Context) {
+	has, err := s.store.Prompts().HasSplits(ctx)
+	if err == nil && has {
+		ctx, cancel := context.WithTimeout(ctx, flushTime)
+		defer cancel()
+		err = s.spool.Flush(ctx)
+	}
+	if err != nil {
+		s.log.Warn("the figures of splits lack calls that are still in the usage spool", "records", s.spool.Pending(), "error", err)
 	}
 }
 

@@ -112,6 +112,7 @@ func (s *server) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.settleSplits(ctx)
 	if err := s.prompts.Refresh(ctx); err != nil {
 		return fmt.Errorf("cannot read the published prompts: %w", err)
 	}
