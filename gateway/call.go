@@ -107,6 +107,7 @@ type progress struct {
 	masked                      bool        // a guard has changed the request
 	reuse                       *reuse      // nil: no cache applies
 	resume                      *resumption // nil: a stream that breaks stays broken
+	judging                     *judging    // nil: no judge is to see the answer
 }
 
 var callPool = sync.Pool{New: func() any { return new(Call) }}

@@ -25,6 +25,7 @@ type Options struct {
 	Ledger    billing.Ledger // for GET /v1/usage
 	Counter   *billing.Counter
 	Responses Conversations // answers of the Responses API; nil: none are kept
+	Replays   Replays       // answers that are given again, and jobs; nil: they end with the process
 	Metrics   *telemetry.Metrics
 	Log       *slog.Logger
 	AccessLog io.Writer // a line a call; nil: none
@@ -52,7 +53,7 @@ type Gateway struct {
 	watch     watcher
 	peers     peers
 	replays   replays
-	jobs      atomic.Int64 // arrays that are run while nobody waits
+	jobs      jobs
 	cache     *cache.Store
 	shadows   shadows
 	server    *fasthttp.Server
@@ -76,6 +77,9 @@ func New(o Options, first *Snapshot) *Gateway {
 	g.Swap(first)
 	if o.Responses != nil {
 		g.responses = newKeeper(o.Responses, o.Log.Warn)
+	}
+	if o.Replays != nil {
+		g.replays.kept = newReplayKeeper(o.Replays, o.Log)
 	}
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	if o.AccessLog != nil {
@@ -102,6 +106,9 @@ func New(o Options, first *Snapshot) *Gateway {
 	}
 	if g.responses != nil {
 		g.keeping.Go(func() { g.responses.run(g.ctx) })
+	}
+	if g.replays.kept != nil {
+		g.keeping.Go(func() { g.replays.kept.run(g.ctx) })
 	}
 	go g.watch.run(g.ctx)
 	return g
@@ -130,7 +137,8 @@ func (g *Gateway) Serve(ln net.Listener) error {
 func (g *Gateway) Shutdown(ctx context.Context) error {
 	g.draining.Store(true)
 	err := g.server.ShutdownWithContext(ctx)
-	g.shadows.wait(ctx)
+	wait(ctx, &g.shadows.open)
+	wait(ctx, &g.jobs.open)
 	g.cancel()
 	g.watch.end()
 	// What is still open ends as an error, and is recorded. A caller who does not
@@ -142,6 +150,9 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 		}
 	}
 	g.keeping.Wait()
+	if g.replays.kept != nil {
+		g.replays.kept.close()
+	}
 	if g.access != nil {
 		g.access.close()
 	}

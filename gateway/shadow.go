@@ -61,10 +61,10 @@ func (s *shadows) leave(bytes int64) {
 	s.open.Done()
 }
 
-// wait waits for all of them, until ctx ends.
-func (s *shadows) wait(ctx context.Context) {
+// wait waits for all that is open, until ctx ends.
+func wait(ctx context.Context, open *sync.WaitGroup) {
 	done := make(chan struct{})
-	go func() { s.open.Wait(); close(done) }()
+	go func() { open.Wait(); close(done) }()
 	select {
 	case <-done:
 	case <-ctx.Done():

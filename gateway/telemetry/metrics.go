@@ -37,6 +37,7 @@ type Metrics struct {
 	saved       prometheus.Counter
 	routes      routeSeries
 	shadows     *prometheus.CounterVec
+	splits      splitSeries
 
 	input, cached, written, output, reasoning prometheus.Counter
 
@@ -118,13 +119,13 @@ func New() *Metrics {
 		Help: "What answers from the cache did not cost, in dollars. The ledger is exact; this is a float."})
 	m.shadows = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_shadow_calls_total",
 		Help: "Calls that were to have a shadow, by what became of that: sent, or dropped for want of room."}, []string{"result"})
-	m.routes = newRouteSeries()
+	m.routes, m.splits = newRouteSeries(), newSplitSeries()
 	m.input, m.cached = m.tokens.WithLabelValues("input"), m.tokens.WithLabelValues("cached_input")
 	m.written = m.tokens.WithLabelValues("cache_write")
 	m.output, m.reasoning = m.tokens.WithLabelValues("output"), m.tokens.WithLabelValues("reasoning")
 	m.registry.MustRegister(m.calls, m.duration, m.ttft, m.tokens, m.attempts, m.hedges, m.cost, m.spoolFailed, m.cache, m.saved, m.shadows,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	m.registry.MustRegister(m.routes.all()...)
+	m.registry.MustRegister(append(m.routes.all(), m.splits.judged, m.splits.stopped)...)
 	return m
 }
 
