@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -97,7 +98,9 @@ func needRestart(was, now *config.Config) []string {
 	differ("server.idle_timeout", was.Server.IdleTimeout != now.Server.IdleTimeout)
 	differ("admin.token", was.Admin.Token.Reveal() != now.Admin.Token.Reveal())
 	differ("store", was.Store != now.Store)
-	differ("log", was.Log != now.Log)
+	differ("log.level, log.format", was.Log.Level != now.Log.Level || was.Log.Format != now.Log.Format)
+	differ("log.sinks", !reflect.DeepEqual(was.Log.Sinks, now.Log.Sinks))
+	differ("telemetry.otlp", was.Telemetry.OTLP != now.Telemetry.OTLP || !maps.Equal(was.Telemetry.Headers, now.Telemetry.Headers))
 	differ("telemetry.metrics", was.Telemetry.Metrics != now.Telemetry.Metrics)
 	differ("billing.fsync", was.Billing.Fsync != now.Billing.Fsync)
 	differ("billing.disk_full", was.Billing.DiskFull != now.Billing.DiskFull)
