@@ -48,15 +48,17 @@ func newAccessLog(o *Options) *accessLog {
 func (l *accessLog) close(ctx context.Context) {
 	close(l.jobs)
 	l.done.Wait()
+	var all sync.WaitGroup // one that is dead takes no time from the others
 	if l.out != nil {
-		l.out.Close(ctx)
+		all.Go(func() { l.out.Close(ctx) })
 	}
 	for _, s := range l.sinks {
-		s.Queue.Close(ctx)
+		all.Go(func() { s.Queue.Close(ctx) })
 	}
 	if l.spans != nil {
-		l.spans.Close(ctx)
+		all.Go(func() { l.spans.Close(ctx) })
 	}
+	all.Wait()
 }
 
 // lineBuffer is the memory of a line.
