@@ -18,14 +18,17 @@ import (
 //
 // Version 2 is version 1 with the fields that few entries have behind it: the
 // tier, what is corrected, and why; version 3 is version 2 with the markup
-// behind it; version 4 is version 3 with what guards did behind it;
-// version 5 is version 4 with the mark of a split behind it. An entry without them is still written as the lowest that holds it.
+// behind it; version 4 is version 3 with what guards did behind it; version 5 is
+// version 4 with the trace behind it; version 6 is version 5 with the mark of a
+// split behind it. An entry without them is still written as
+// the lowest that holds it.
 const (
 	codecVersion = 1
 	codecRare    = 2
 	codecMarkup  = 3
 	codecGuards  = 4
-	codecSplit   = 5
+	codecTrace   = 5
+	codecSplit   = 6
 )
 
 // isVersion tells whether a record that begins so may be an entry.
@@ -40,21 +43,6 @@ const (
 	flagStream
 	flagDisconnect
 )
-
-// versionOf is the lowest version that holds an entry.
-func versionOf(e *Entry) byte {
-	switch {
-	case e.Split != (SplitMark{}):
-		return codecSplit
-	case e.Guards != "":
-		return codecGuards
-	case e.Markup != 0:
-		return codecMarkup
-	case e.Usage.Tier != "" || e.Corrects != "" || e.Reason != "":
-		return codecRare
-	}
-	return codecVersion
-}
 
 // appendEntry appends an entry's record to dst.
 func appendEntry(dst []byte, e *Entry) []byte {
@@ -101,6 +89,9 @@ func appendEntry(dst []byte, e *Entry) []byte {
 	if version >= codecGuards {
 		dst = appendText(dst, e.Guards)
 	}
+	if version >= codecTrace {
+		dst = appendText(dst, e.Trace)
+	}
 	if version >= codecSplit {
 		failed := int64(0)
 		if e.Split.Failed {
@@ -111,6 +102,23 @@ func appendEntry(dst []byte, e *Entry) []byte {
 		}
 	}
 	return dst
+}
+
+// versionOf is the lowest version that holds an entry.
+func versionOf(e *Entry) byte {
+	switch {
+	case e.Split != (SplitMark{}):
+		return codecSplit
+	case e.Trace != "":
+		return codecTrace
+	case e.Guards != "":
+		return codecGuards
+	case e.Markup != 0:
+		return codecMarkup
+	case e.Usage.Tier != "" || e.Corrects != "" || e.Reason != "":
+		return codecRare
+	}
+	return codecVersion
 }
 
 func appendText(dst []byte, s string) []byte {
@@ -166,16 +174,16 @@ func decodeEntry(record []byte, e *Entry) error {
 				Status: int(d.number()), LatencyMS: d.number(), USD: Nano(d.number())}
 		}
 	}
-	d.rare(record[0], e)
+	d.later(record[0], e)
 	if d.bad || len(d.rest) > 0 {
 		return errEntry
 	}
 	return nil
 }
 
-// rare reads the fields that few entries have.
-func (d *decoder) rare(version byte, e *Entry) {
-	e.Usage.Tier, e.Corrects, e.Reason, e.Markup, e.Guards, e.Split = "", "", "", 0, "", SplitMark{}
+// later reads the fields that versions after the first have.
+func (d *decoder) later(version byte, e *Entry) {
+	e.Usage.Tier, e.Corrects, e.Reason, e.Markup, e.Guards, e.Trace, e.Split = "", "", "", 0, "", "", SplitMark{}
 	if version >= codecRare {
 		e.Usage.Tier, e.Corrects, e.Reason = d.text(""), d.text(""), d.text("")
 	}
@@ -184,6 +192,9 @@ func (d *decoder) rare(version byte, e *Entry) {
 	}
 	if version >= codecGuards {
 		e.Guards = d.text("")
+	}
+	if version >= codecTrace {
+		e.Trace = d.text("")
 	}
 	if version >= codecSplit {
 		e.Split = SplitMark{Since: d.number(), Cost: Nano(d.number()), Failed: d.number() != 0}

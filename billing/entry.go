@@ -53,6 +53,7 @@ type Entry struct {
 	Latency   time.Duration
 	TTFT      time.Duration // to the first byte of the answer; 0: none came
 	RequestID string        // the caller's, or the call's own
+	Trace     string        // the id of the trace that it is part of; empty: none
 	Attempts  []AttemptLog
 	Guards    string // what guards did, a list in JSON; empty: nothing
 

@@ -15,6 +15,7 @@ import (
 	"sluice/billing"
 	"sluice/gateway/cache"
 	"sluice/gateway/telemetry"
+	"sluice/gateway/telemetry/otlp"
 	"sluice/prompts"
 )
 
@@ -28,8 +29,10 @@ type Options struct {
 	Replays   Replays       // answers that are given again, and jobs; nil: they end with the process
 	Metrics   *telemetry.Metrics
 	Log       *slog.Logger
-	AccessLog io.Writer // a line a call; nil: none
-	TextLog   bool      // access lines for people instead of machines
+	AccessLog io.Writer      // a line a call; nil: none
+	TextLog   bool           // access lines for people instead of machines
+	LogSinks  []LogSink      // beside it
+	Exporter  *otlp.Exporter // nil: no collector is told of calls
 
 	ReadTimeout time.Duration // for a request to arrive, headers and body
 	IdleTimeout time.Duration // of a connection between requests
@@ -82,9 +85,7 @@ func New(o Options, first *Snapshot) *Gateway {
 		g.replays.kept = newReplayKeeper(o.Replays, o.Log)
 	}
 	g.ctx, g.cancel = context.WithCancel(context.Background())
-	if o.AccessLog != nil {
-		g.access = newAccessLog(o.AccessLog, o.TextLog)
-	}
+	g.access = newAccessLog(&o)
 	g.server = &fasthttp.Server{
 		Handler:      g.handle,
 		ErrorHandler: g.serverError,
@@ -153,9 +154,9 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 	if g.replays.kept != nil {
 		g.replays.kept.close()
 	}
-	if g.access != nil {
-		g.access.close()
-	}
+	last, stop := context.WithTimeout(context.WithoutCancel(ctx), flushTime)
+	defer stop()
+	g.access.close(last)
 	return err
 }
 
@@ -195,12 +196,12 @@ func (g *Gateway) UsedKeys() map[string]time.Time {
 	return used
 }
 
-// LogDropped counts access lines lost to a slow sink.
-func (g *Gateway) LogDropped() int64 {
-	if g.access == nil {
-		return 0
-	}
-	return g.access.dropped.Load()
+// flushTime is how long sinks have at the end to take what waits for them.
+const flushTime = 5 * time.Second
+
+// LogDropped tells how much was lost of what is told of calls, by sink.
+func (g *Gateway) LogDropped(yield func(sink string, n int64)) {
+	g.access.dropped(yield)
 }
 
 // serverLogger hands fasthttp's own messages on, as debug: each is about one

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -101,7 +102,9 @@ func needRestart(was, now *config.Config) []string {
 	differ("server.idle_timeout", was.Server.IdleTimeout != now.Server.IdleTimeout)
 	differ("admin.token", was.Admin.Token.Reveal() != now.Admin.Token.Reveal())
 	differ("store", was.Store != now.Store)
-	differ("log", was.Log != now.Log)
+	differ("log.level, log.format", was.Log.Level != now.Log.Level || was.Log.Format != now.Log.Format)
+	differ("log.sinks", !reflect.DeepEqual(was.Log.Sinks, now.Log.Sinks))
+	differ("telemetry.otlp", was.Telemetry.OTLP != now.Telemetry.OTLP || !maps.Equal(was.Telemetry.Headers, now.Telemetry.Headers))
 	differ("telemetry.metrics", was.Telemetry.Metrics != now.Telemetry.Metrics)
 	differ("billing.fsync", was.Billing.Fsync != now.Billing.Fsync)
 	differ("billing.disk_full", was.Billing.DiskFull != now.Billing.DiskFull)
@@ -144,7 +147,7 @@ func (s *server) endSplits(ctx context.Context) {
 		s.metrics.SplitStopped(name, r.By)
 		s.behind.Store(true)
 		if err := s.trail.Note(ctx, audit.Record{Actor: "sluice", Action: "prompt.split", Resource: "prompts/" + name + "/split", Status: http.StatusOK,
-			After: audit.State(map[string]string{"stopped": why})}); err != nil {
+			After: audit.State(map[string]string{"stopped": r.Stopped, "by": r.By})}); err != nil {
 			s.log.Error("a split was stopped without a record", "prompt", name, "error", err)
 		}
 	}

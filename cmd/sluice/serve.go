@@ -54,6 +54,7 @@ type server struct {
 
 	build      builder
 	encryption encryption
+	instance   string // of this process, for collectors
 }
 
 // serve runs the gateway until ctx ends or a signal asks for its end.
@@ -133,6 +134,7 @@ func (s *server) run(ctx context.Context) error {
 		Prompts: s.prompts, Spool: s.spool, Ledger: s.store.Ledger(), Counter: s.counter, Metrics: s.metrics,
 		Responses: s.store.Responses(), Replays: s.store.Replays(),
 		Log: s.log, AccessLog: os.Stdout, TextLog: s.started.Log.Format == "text",
+		LogSinks: s.logSinks(), Exporter: s.exporter(),
 		ReadTimeout: s.started.Server.HeaderTimeout, IdleTimeout: s.started.Server.IdleTimeout,
 	}, snap)
 	s.metrics.AddGauges(s.gauges())

@@ -67,7 +67,7 @@ type Gauges struct {
 	SpoolDamaged  func() int64 // segments
 	StoreDown     func() bool
 	OpenHolds     func() (n int64, usd billing.Nano)
-	LogDropped    func() int64
+	LogDropped    func(yield func(sink string, n int64))
 	CacheSize     func() (entries, bytes int64)
 	// Breakers calls yield for each target with 0 closed, 1 half open, 2 open.
 	Breakers func(yield func(target string, state float64))
@@ -155,12 +155,10 @@ func (m *Metrics) AddGauges(g Gauges) {
 			_, usd := g.OpenHolds()
 			return float64(usd) / float64(billing.Dollar)
 		}),
-		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "sluice_log_dropped_total",
-			Help: "Access lines lost to a slow sink."}, func() float64 { return float64(g.LogDropped()) }),
 		gauge("sluice_cache_entries", "Answers that are kept.", func() int64 { n, _ := g.CacheSize(); return n }),
 		gauge("sluice_cache_bytes", "Their size in memory.", func() int64 { _, b := g.CacheSize(); return b }),
 		breakers{g.Breakers}, places{healthDesc, g.Health}, places{targetHealthDesc, g.TargetHealth}, registries{g.Discovery}, keys{keyBreakerDesc, g.KeyBreakers}, keys{keyCoolingDesc, g.KeysCooling}, guards{g.Guards},
-		queues(g.Queues))
+		queues(g.Queues), losses(g.LogDropped))
 }
 
 // Handler serves the metrics in Prometheus's format.
