@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sluice/billing"
+	"sluice/gateway/alert"
 	"sluice/gateway/cache"
 	"sluice/gateway/httpcache"
 	"sluice/prompts"
@@ -44,6 +45,7 @@ type Options struct {
 	Explain    Explain
 	Health     func() Health
 	Cache      Cache
+	Alerts     *alert.Engine // nil: there are no rules
 
 	Metrics http.Handler // nil: /metrics is 404
 	// Console makes what is served outside /admin and /metrics, over this API

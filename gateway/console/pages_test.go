@@ -26,6 +26,7 @@ func TestEveryRouteTimesEveryRole(t *testing.T) {
 				path = "/requests/c1"
 			}
 			path = strings.Replace(path, "/prompts/research", "/prompts/sentiment", 1)
+			path = strings.Replace(path, "/alerts/research", "/alerts/half-spent", 1)
 			path = strings.Replace(path, "/models/research", "/models/openai", 1)
 			stranger := &browser{t: t, handler: b.handler}
 			if rec := stranger.do(method, path, nil); rec.Code != 303 || rec.Header().Get("Location") != "/sign-in" {
@@ -36,7 +37,7 @@ func TestEveryRouteTimesEveryRole(t *testing.T) {
 					t.Errorf("%s: %s %s with a wrong word: %d", role, method, path, rec.Code)
 				}
 			}
-			rec := b.do(method, path, b.form(url.Values{"name": {"n"}, "models": {"fast"}, "rpm": {"60"}, "usd": {"100"}, "per": {"month"}, "grace": {"0s"}, "state": {"open"}, "label": {"x"}, "version": {"1"}, "all": {"yes"}, "source": {"Hi"}, "key": {"k"}}))
+			rec := b.do(method, path, b.form(url.Values{"name": {"n"}, "models": {"fast"}, "rpm": {"60"}, "usd": {"100"}, "per": {"month"}, "grace": {"0s"}, "state": {"open"}, "label": {"x"}, "version": {"1"}, "all": {"yes"}, "source": {"Hi"}, "key": {"k"}, "for": {"1h"}}))
 			// A team-owner may move labels of its own prompts, over the API alone so far.
 			if role == admin.RoleTeamOwner && strings.HasSuffix(path, "/labels") {
 				continue

@@ -51,6 +51,8 @@ var routes = []route{
 	{"GET /cache", "GET /admin/v1/cache", "Cache", (*visit).cache},
 	{"POST /cache/purge", "DELETE /admin/v1/cache", "", (*visit).purge},
 	{"GET /guards", "GET /admin/v1/guards", "Guards", (*visit).guards},
+	{"GET /alerts", "GET /admin/v1/alerts", "Alerts", (*visit).alerts},
+	{"POST /alerts/{name}/mute", "POST /admin/v1/alerts/{name}/mute", "", (*visit).muteAlert},
 	{"GET /settings", "GET /admin/v1/health", "Settings", (*visit).settings},
 	{"POST /settings/reload", "POST /admin/v1/reload", "", (*visit).reload},
 	{"POST /sign-out", "GET /admin/v1/health", "", (*visit).signOut},
