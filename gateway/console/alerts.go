@@ -28,12 +28,16 @@ func (v *visit) muteAlert() error {
 	if length == "" {
 		method, in, done = http.MethodDelete, nil, "The rule is not muted any more."
 	}
-	if err := v.do(method, path, nil, in, nil); err != nil {
+	var rule alert.RuleStatus
+	if err := v.do(method, path, nil, in, &rule); err != nil {
 		f, err := refused("mute", v.PostForm, err)
 		if err != nil {
 			return err
 		}
 		return v.showAlerts(f.Status, f, "")
+	}
+	if method == http.MethodDelete && rule.MutedUntil != nil {
+		done = "The configuration mutes the rule: mute_until."
 	}
 	return v.showAlerts(http.StatusOK, form{}, done)
 }
