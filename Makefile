@@ -5,7 +5,7 @@ COMMIT  ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.revision=$(COMMIT)
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test e2e race lint fuzz bench bench-ledger check
+.PHONY: help build run test e2e race lint fuzz bench bench-ledger demo check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,5 +43,10 @@ bench: build ## compare with nginx and a bare proxy on the same work, in one run
 N ?= 10000000
 bench-ledger: build ## write N records (default 10 million), then time every report and list of the admin API
 	$(GO) run ./bench/cmd/ledger -n $(N) -binary bin/sluice
+
+DEMO ?= demo
+demo: build ## write 30 days of a company's traffic into DEMO (default ./demo) and show it
+	$(GO) run ./bench/cmd/ledger -n 30000 -days 30 -ask=false -dir $(DEMO)
+	./bin/sluice serve --data $(DEMO)/data
 
 check: lint test ## what a change must pass before it is pushed

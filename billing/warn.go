@@ -85,7 +85,7 @@ func (w *Warnings) deliver(ctx context.Context, hook *Webhook, s BudgetStatus) {
 	body, err := json.Marshal(map[string]any{"event": "budget.warning", "time": time.Now().UTC(), "budget": s})
 	if err == nil {
 		err = retry.Do(ctx, retry.WithMaxRetries(4, retry.NewExponential(w.first)), func(ctx context.Context) error {
-			return w.post(ctx, hook, body)
+			return hook.Post(ctx, w.client, body)
 		})
 	}
 	if err != nil {
@@ -93,19 +93,21 @@ func (w *Warnings) deliver(ctx context.Context, hook *Webhook, s BudgetStatus) {
 	}
 }
 
-// post asks for another try unless the webhook has understood the request.
-func (w *Warnings) post(ctx context.Context, hook *Webhook, body []byte) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, hook.URL, bytes.NewReader(body))
+// Post posts a JSON body, signed if there is a secret. An error that another try
+// may mend is a retry.RetryableError: all but those of a webhook that has
+// understood the request and refuses it.
+func (h *Webhook) Post(ctx context.Context, client *http.Client, body []byte) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, h.URL, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
 	req.Header.Set("Content-Type", "application/json")
-	if hook.Secret != "" {
-		mac := hmac.New(sha256.New, []byte(hook.Secret))
+	if h.Secret != "" {
+		mac := hmac.New(sha256.New, []byte(h.Secret))
 		mac.Write(body)
 		req.Header.Set(SignatureHeader, "sha256="+hex.EncodeToString(mac.Sum(nil)))
 	}
-	resp, err := w.client.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return retry.RetryableError(err)
 	}

@@ -109,7 +109,8 @@ func blocks(t *testing.T, page, language string) []string {
 
 // The configurations and prompts in the project's README are without faults.
 func TestReadme(t *testing.T) {
-	g := prepare(t, "minimal", "OPENAI_API_KEY=a", "ANTHROPIC_API_KEY=b", "APP_KEY=c", "CI_KEY=d", "ACME_KEY=e", "IDP_SECRET=f", "ACME_SECRET=g", "OIDC_SECRET=h")
+	g := prepare(t, "minimal", "OPENAI_API_KEY=a", "ANTHROPIC_API_KEY=b", "APP_KEY=c", "CI_KEY=d", "ACME_KEY=e", "IDP_SECRET=f", "ACME_SECRET=g", "OIDC_SECRET=h",
+		"ALERT_SECRET=i", "SLACK_WEBHOOK=https://hooks.example.com/j", "MAIL_PASSWORD=k")
 	files := map[string][]string{"yaml": blocks(t, "../README.md", "yaml"), "prompt": blocks(t, "../README.md", "prompt")}
 	if len(files["yaml"]) == 0 || len(files["prompt"]) == 0 {
 		t.Fatalf("the README shows %d configurations and %d prompts", len(files["yaml"]), len(files["prompt"]))

@@ -178,6 +178,7 @@ func (s *server) rebuild(ctx context.Context, cfg *config.Config) error {
 		return err
 	}
 	s.gateway.Swap(snap)
+	s.setAlerts(cfg)
 	if was != nil && !sameGuards(was, cfg) {
 		s.gateway.PurgeCache(cache.Selection{}) // what was kept came past other guards
 	}

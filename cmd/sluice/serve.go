@@ -23,6 +23,7 @@ import (
 	"sluice/billing"
 	"sluice/cmd/sluice/config"
 	"sluice/gateway"
+	"sluice/gateway/alert"
 	"sluice/gateway/audit"
 	"sluice/gateway/httpcache"
 	"sluice/gateway/telemetry"
@@ -50,6 +51,7 @@ type server struct {
 	counter  *billing.Counter
 	prompts  *prompts.Registry
 	metrics  *telemetry.Metrics
+	alerts   *alert.Engine
 	gateway  *gateway.Gateway
 
 	build      builder
@@ -138,6 +140,8 @@ func (s *server) run(ctx context.Context) error {
 		ReadTimeout: s.started.Server.HeaderTimeout, IdleTimeout: s.started.Server.IdleTimeout,
 	}, snap)
 	s.metrics.AddGauges(s.gauges())
+	s.alerts = s.newAlerts()
+	s.setAlerts(s.started)
 	plane, link, err := s.adminPlane(adminListener.Addr().String())
 	if err != nil {
 		return err
@@ -150,6 +154,8 @@ func (s *server) run(ctx context.Context) error {
 	go s.warnings.Run(watching)
 	retaining := make(chan struct{})
 	go func() { s.retain(watching); close(retaining) }()
+	alerting := make(chan struct{})
+	go func() { s.alerts.Run(watching, s.alertsEvery, alert.NewSender()); close(alerting) }()
 	s.greet(data.Addr().String(), link, first)
 	go settleHeap()
 	select {
@@ -159,6 +165,7 @@ func (s *server) run(ctx context.Context) error {
 	}
 	stopWatching()
 	<-retaining
+	<-alerting
 	return errors.Join(err, s.shutdown(plane))
 }
 

@@ -55,6 +55,8 @@ var records = map[string]recorded{
 	"POST /admin/v1/providers/{name}/breakers/{target...}": {action: "breaker.set", state: (*api).breakerState},
 	"POST /admin/v1/routes":                                {action: "route.create"},
 	"DELETE /admin/v1/routes/{name}":                       {action: "route.delete"},
+	"POST /admin/v1/alerts/{name}/mute":                    {action: "alert.mute"},
+	"DELETE /admin/v1/alerts/{name}/mute":                  {action: "alert.unmute"},
 	"DELETE /admin/v1/cache":                               {action: "cache.purge"},
 	"POST /admin/v1/reload":                                {action: "config.reload", state: (*api).revisionState},
 }

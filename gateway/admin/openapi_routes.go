@@ -2,6 +2,7 @@ package admin
 
 import (
 	"sluice/billing"
+	"sluice/gateway/alert"
 	"sluice/gateway/audit"
 	"sluice/prompts"
 	"sluice/router"
@@ -141,15 +142,18 @@ var descriptions = map[string]described{
 	"POST /admin/v1/providers/{name}/breakers/{target...}": {summary: "Open or close a target's breaker, or leave it to itself", in: struct {
 		State string `json:"state"`
 	}{}, out: router.TargetStatus{}},
-	"GET /admin/v1/models":           {summary: "List the models that callers may ask for", query: pageOf, out: list[Model]{}},
-	"GET /admin/v1/guards":           {summary: "List the guards and what they did", query: pageOf, out: list[Guard]{}},
-	"GET /admin/v1/routes":           {summary: "List the routes of the classic gateway, in their order of precedence", query: pageOf, out: list[Route]{}},
-	"POST /admin/v1/routes":          {summary: "Refused with 409: the configuration file declares routes", in: jsonSchema{"type": "object"}},
-	"GET /admin/v1/routes/{name}":    {summary: "Show a route and how its targets stand", out: Route{}},
-	"DELETE /admin/v1/routes/{name}": {summary: "Refused with 409: the configuration file declares routes"},
-	"GET /admin/v1/explain":          {summary: "Tell which targets a call would be weighed between, and why: for a model, or for a path which route it goes to, and by which rule its caller may use it", query: []string{"model", "path", "host", "method", "team", "user", "roles", "scopes", "ip", "at"}, out: jsonSchema{"type": "object"}},
-	"GET /admin/v1/cache":            {summary: "Tell how the cache of answers stands", out: cacheOut{}},
-	"DELETE /admin/v1/cache":         {summary: "Purge answers that fit all that is given; an empty prefix fits every answer", query: []string{"tag", "key", "prefix", "model"}, out: purgedOut{}},
+	"GET /admin/v1/models":                {summary: "List the models that callers may ask for", query: pageOf, out: list[Model]{}},
+	"GET /admin/v1/guards":                {summary: "List the guards and what they did", query: pageOf, out: list[Guard]{}},
+	"GET /admin/v1/alerts":                {summary: "List the alert rules, how they stand and whom they told", query: pageOf, out: list[alert.RuleStatus]{}},
+	"POST /admin/v1/alerts/{name}/mute":   {summary: "Tell nobody that a rule fires, until a time", in: muteIn{}, out: alert.RuleStatus{}},
+	"DELETE /admin/v1/alerts/{name}/mute": {summary: "Tell again that a rule fires", out: alert.RuleStatus{}},
+	"GET /admin/v1/routes":                {summary: "List the routes of the classic gateway, in their order of precedence", query: pageOf, out: list[Route]{}},
+	"POST /admin/v1/routes":               {summary: "Refused with 409: the configuration file declares routes", in: jsonSchema{"type": "object"}},
+	"GET /admin/v1/routes/{name}":         {summary: "Show a route and how its targets stand", out: Route{}},
+	"DELETE /admin/v1/routes/{name}":      {summary: "Refused with 409: the configuration file declares routes"},
+	"GET /admin/v1/explain":               {summary: "Tell which targets a call would be weighed between, and why: for a model, or for a path which route it goes to, and by which rule its caller may use it", query: []string{"model", "path", "host", "method", "team", "user", "roles", "scopes", "ip", "at"}, out: jsonSchema{"type": "object"}},
+	"GET /admin/v1/cache":                 {summary: "Tell how the cache of answers stands", out: cacheOut{}},
+	"DELETE /admin/v1/cache":              {summary: "Purge answers that fit all that is given; an empty prefix fits every answer", query: []string{"tag", "key", "prefix", "model"}, out: purgedOut{}},
 	"GET /admin/v1/audit": {summary: "List the records of changes and sign-ins, newest first", query: []string{"from", "to", "actor", "action", "resource", "limit", "after"},
 		out: list[audit.Record]{}},
 	"GET /admin/v1/audit/verify": {summary: "Prove the chain of audit records, or tell the first that is not as it was written", out: audit.Verdict{}},

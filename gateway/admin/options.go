@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sluice/billing"
+	"sluice/gateway/alert"
 	"sluice/gateway/audit"
 	"sluice/gateway/cache"
 	"sluice/gateway/httpcache"
@@ -45,6 +46,7 @@ type Options struct {
 	Explain    Explain
 	Health     func() Health
 	Cache      Cache
+	Alerts     *alert.Engine // nil: there are no rules
 
 	// Trail has a record of every change.
 	Trail *audit.Trail

@@ -164,7 +164,7 @@ func TestPagesNeedNothingElse(t *testing.T) {
 	b := signedIn(t, newWorld().console(), "secret")
 	pages := []string{(&browser{t: t, handler: b.handler}).want("/sign-in", 200)}
 	for _, path := range []string{"/", "/requests", "/requests/c1", "/requests/c2", "/teams", "/teams/research", "/teams/sales", "/models?explain=fast", "/prompts",
-		"/prompts/sentiment?from=1&to=2", "/prompts-new?name=x", "/reports", "/reports?by=team&across=model", "/cache", "/guards", "/routes", "/settings"} {
+		"/prompts/sentiment?from=1&to=2", "/prompts-new?name=x", "/reports", "/reports?by=team&across=model", "/cache", "/guards", "/alerts", "/routes", "/settings"} {
 		pages = append(pages, b.want(path, 200))
 	}
 	looked := map[string]bool{}

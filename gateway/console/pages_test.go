@@ -29,6 +29,7 @@ func TestEveryRouteTimesEveryRole(t *testing.T) {
 				path = "/requests/c1"
 			}
 			path = strings.Replace(path, "/prompts/research", "/prompts/sentiment", 1)
+			path = strings.Replace(path, "/alerts/research", "/alerts/half-spent", 1)
 			path = strings.Replace(path, "/models/research", "/models/openai", 1)
 			path = strings.Replace(path, "/subscriptions/key_r", "/subscriptions/sub_1", 1)
 			stranger := &browser{t: t, handler: b.handler}
@@ -40,7 +41,7 @@ func TestEveryRouteTimesEveryRole(t *testing.T) {
 					t.Errorf("%s: %s %s with a wrong word: %d", role, method, path, rec.Code)
 				}
 			}
-			rec := b.do(method, path, b.form(url.Values{"name": {"n"}, "models": {"fast"}, "rpm": {"60"}, "usd": {"100"}, "per": {"month"}, "grace": {"0s"}, "state": {"open"}, "label": {"x"}, "version": {"1"}, "all": {"yes"}, "source": {"Hi"}, "key": {"k"}, "do": {"approve"}}))
+			rec := b.do(method, path, b.form(url.Values{"name": {"n"}, "models": {"fast"}, "rpm": {"60"}, "usd": {"100"}, "per": {"month"}, "grace": {"0s"}, "state": {"open"}, "label": {"x"}, "version": {"1"}, "all": {"yes"}, "source": {"Hi"}, "key": {"k"}, "do": {"approve"}, "for": {"1h"}}))
 			// A team-owner may move labels of its own prompts, over the API alone so far.
 			if role == admin.RoleTeamOwner && strings.HasSuffix(path, "/labels") {
 				continue

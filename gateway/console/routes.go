@@ -54,6 +54,8 @@ var routes = []route{
 	{"GET /cache", "GET /admin/v1/cache", "Cache", (*visit).cache},
 	{"POST /cache/purge", "DELETE /admin/v1/cache", "", (*visit).purge},
 	{"GET /guards", "GET /admin/v1/guards", "Guards", (*visit).guards},
+	{"GET /alerts", "GET /admin/v1/alerts", "Alerts", (*visit).alerts},
+	{"POST /alerts/{name}/mute", "POST /admin/v1/alerts/{name}/mute", "", (*visit).muteAlert},
 	{"GET /audit", "GET /admin/v1/audit", "Audit", (*visit).audit},
 	{"GET /first-run", "POST /admin/v1/keys", "", (*visit).firstRun},
 	{"POST /first-run", "POST /admin/v1/keys", "", (*visit).firstStep},

@@ -18,7 +18,7 @@ type trouble struct {
 	Bad        bool // else it is a warning
 }
 
-// troubles gathers what is broken: this process, targets and keys of providers,
+// troubles gathers what is broken: this process, alerts that fire, targets and keys of providers,
 // calls that failed, and budgets that are spent.
 func (g *glance) troubles(v *visit, from time.Time) error {
 	var h admin.Health
@@ -34,6 +34,9 @@ func (g *glance) troubles(v *visit, from time.Time) error {
 				g.Trouble = append(g.Trouble, trouble{text, "/settings", false})
 			}
 		}
+	}
+	if err := g.firing(v); err != nil {
+		return err
 	}
 	for _, p := range g.Providers {
 		for _, t := range p.Targets {

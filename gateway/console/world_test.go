@@ -14,6 +14,7 @@ import (
 
 	"sluice/billing"
 	"sluice/gateway/admin"
+	"sluice/gateway/alert"
 	"sluice/gateway/audit"
 	"sluice/gateway/cache"
 	"sluice/prompts"
@@ -173,8 +174,11 @@ func newWorld() *world {
 func (w *world) console() *Console {
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
 	var c *Console
-	trail := &audit.Trail{Store: &w.trail, Now: func() time.Time { return w.now }, Log: slog.New(slog.DiscardHandler)}
-	admin.New(admin.Options{Trail: trail, Tokens: func() []admin.Token { return w.tokens }, View: func() admin.View { return w.view }, Ledger: w, Tenants: w,
+	trail := &audit.Trail{Store: &w.trail, Now: func() time.Time { return w.now }, Log: quiet}
+	alerts := alert.New(alert.Source{Budgets: func(time.Time) []billing.BudgetStatus { return w.view.Budgets }}, "", quiet)
+	alerts.Set([]alert.Rule{{Name: "half-spent", Kind: "budget", Severity: "critical", Condition: &alert.Budget{Used: 0.5}}}, nil)
+	alerts.Tick(context.Background(), w.now)
+	admin.New(admin.Options{Trail: trail, Alerts: alerts, Tokens: func() []admin.Token { return w.tokens }, View: func() admin.View { return w.view }, Ledger: w, Tenants: w,
 		Changed: func(context.Context) error { return nil }, Explain: admin.Explain{Model: w.explain}, Prices: priceStore{w}, PromptOptions: admin.PromptOptions{Prompts: promptStore{w}, Subscriptions: &w.subs, Splits: promptStore{w}, Live: w.live, Publish: w.publish, Test: w.test}, SetBreaker: func(target string, m router.Mode) error { w.breaker = target + " " + fmt.Sprint(m); return nil },
 		Cache: admin.Cache{Figures: func() cache.Figures {
 			return cache.Figures{Entries: 3, Results: cache.Results{Hits: 1, Misses: 2, SavedUSD: billing.Dollar}, Models: []cache.ModelFigures{{Model: "fast", Entries: 3}}}

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	dto "github.com/prometheus/client_model/go"
 
 	"sluice/billing"
 	"sluice/gateway/guard"
@@ -160,6 +161,12 @@ func (m *Metrics) AddGauges(g Gauges) {
 		breakers{g.Breakers}, places{healthDesc, g.Health}, places{targetHealthDesc, g.TargetHealth}, registries{g.Discovery}, keys{keyBreakerDesc, g.KeyBreakers}, keys{keyCoolingDesc, g.KeysCooling}, guards{g.Guards},
 		queues(g.Queues), losses(g.LogDropped))
 }
+
+// Add registers metrics that another part has.
+func (m *Metrics) Add(c prometheus.Collector) { m.registry.MustRegister(c) }
+
+// Gather reads all metrics, as a scrape does.
+func (m *Metrics) Gather() ([]*dto.MetricFamily, error) { return m.registry.Gather() }
 
 // Handler serves the metrics in Prometheus's format.
 func (m *Metrics) Handler() http.Handler {

@@ -18,11 +18,13 @@ import (
 )
 
 // world is who makes the calls of a busy company: some teams and keys make most
-// of them, most calls are of office hours, a few fail.
+// of them, most calls are of office hours and working days, a few fail, some are
+// answered by a fallback or a cache, and one afternoon a provider was down.
 type world struct {
 	start time.Time
 	days  int
 	keys  []caller
+	hours []float64 // sums of what part of the calls each hour has
 }
 
 // caller is a key and what it is used for.
@@ -49,6 +51,12 @@ const (
 func newWorld(start time.Time, days int) *world {
 	rng := rand.New(rand.NewPCG(7, 11))
 	w := &world{start: start, days: days}
+	sum := 0.0
+	for h := range days * 24 {
+		at := start.Add(time.Duration(h) * time.Hour)
+		sum += rhythm[at.Hour()] * week[at.Weekday()]
+		w.hours = append(w.hours, sum)
+	}
 	for i := range keyCount {
 		c := caller{team: fmt.Sprintf("team-%02d", i%teams), id: fmt.Sprintf("key_%012d", i), name: fmt.Sprintf("app-%d", i/teams),
 			weight: 1 / math.Pow(float64(i+1), 0.8), tagged: rng.IntN(5) < 2}
@@ -89,21 +97,27 @@ func (w *world) stream(of int) *stream {
 // rhythm is how much of a day's calls each hour has.
 var rhythm = [24]float64{1, 1, 1, 1, 1, 1, 2, 4, 7, 9, 9, 8, 7, 9, 9, 8, 7, 5, 3, 3, 2, 2, 2, 1}
 
+// week is how much of an ordinary day's calls each day has, Sunday first.
+var week = [7]float64{0.2, 1, 1.1, 1.1, 1, 0.9, 0.25}
+
 // at is when a share of all calls has been made.
 func (w *world) at(share float64) time.Time {
-	whole, part := math.Modf(share * float64(w.days))
-	sum := 0.0
-	for _, r := range rhythm {
-		sum += r
+	want := share * w.hours[len(w.hours)-1]
+	h := min(sort.SearchFloat64s(w.hours, want), len(w.hours)-1)
+	before := 0.0
+	if h > 0 {
+		before = w.hours[h-1]
 	}
-	left := part * sum
-	h := 0
-	for h < 23 && left > rhythm[h] {
-		left -= rhythm[h]
-		h++
-	}
-	hours := whole*24 + float64(h) + left/rhythm[h]
+	hours := float64(h) + (want-before)/(w.hours[h]-before)
 	return w.start.Add(time.Duration(hours * float64(time.Hour)))
+}
+
+// down tells whether the provider that fails was down at a time: for three hours
+// of an afternoon in the middle.
+func (w *world) down(provider string, at time.Time) bool {
+	day := w.start.AddDate(0, 0, w.days/2)
+	noon := time.Date(day.Year(), day.Month(), day.Day(), 12, 0, 0, 0, time.UTC)
+	return provider == "lab" && !at.Before(noon) && at.Before(noon.Add(3*time.Hour))
 }
 
 // next makes the next record.
@@ -133,17 +147,52 @@ func (s *stream) next() billing.Entry {
 		e.User = fmt.Sprintf("user-%05d", int(math.Pow(rng.Float64(), 3)*float64(c.users)))
 	}
 	e.Attempts = []billing.AttemptLog{{Target: m.target, Key: "…4f2a", Status: 200, LatencyMS: e.Latency.Milliseconds(), USD: e.Cost}}
-	s.fail(&e)
+	if !s.cached(&e) && !s.fallBack(&e, c) {
+		s.fail(&e)
+	}
 	s.n++
 	return e
 }
 
-// fail makes one call in twenty-five end badly.
+// cached lets a cache answer one call in twelve, and miss as many.
+func (s *stream) cached(e *billing.Entry) bool {
+	switch s.rng.IntN(12) {
+	case 0:
+		e.Cache, e.Saved, e.Cost, e.Attempts = "hit", e.Cost, 0, nil
+		e.Latency, e.TTFT = 2*time.Millisecond, time.Millisecond
+		return true
+	case 1:
+		e.Cache = "miss"
+	}
+	return false
+}
+
+// fallBack has another target of the key answer where the first one failed: one
+// call in forty, and most of those of a provider that is down.
+func (s *stream) fallBack(e *billing.Entry, c *caller) bool {
+	down := s.down(e.Provider, e.Time)
+	other := c.models[len(c.models)-1]
+	if other.provider == e.Provider || s.rng.IntN(40) > 0 && !down || s.rng.IntN(5) == 0 {
+		return false
+	}
+	first := billing.AttemptLog{Target: e.Target, Key: "…4f2a", Status: 503, Code: "upstream_error", LatencyMS: e.Latency.Milliseconds() / 10}
+	e.Provider, e.Target = other.provider, other.target
+	e.Latency += e.Latency / 10
+	e.TTFT = e.Latency / 3
+	e.Attempts = []billing.AttemptLog{first, {Target: other.target, Key: "…9c01", Status: 200, LatencyMS: e.Latency.Milliseconds() - first.LatencyMS, USD: e.Cost}}
+	return true
+}
+
+// fail makes one call in twenty-five end badly, and those of a provider that is
+// down.
 func (s *stream) fail(e *billing.Entry) {
-	if s.rng.IntN(25) > 0 {
+	kind := s.rng.IntN(4)
+	if s.down(e.Provider, e.Time) {
+		kind = 0
+	} else if s.rng.IntN(25) > 0 {
 		return
 	}
-	switch s.rng.IntN(4) {
+	switch kind {
 	case 0:
 		e.Status, e.Code, e.Origin = 502, "upstream_error", "provider"
 	case 1:

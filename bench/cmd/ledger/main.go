@@ -5,7 +5,9 @@
 //
 //	ledger -n 10000000 [-dir DIR] [-binary bin/sluice]
 //
-// A directory that holds a database of an earlier run is measured as it is.
+// A directory that holds a database of an earlier run is measured as it is. With
+// -ask=false nothing is measured: sluice serve --data DIR/data then shows a month
+// of a company's traffic.
 package main
 
 import (
@@ -42,6 +44,7 @@ type options struct {
 	limit   time.Duration
 	check   bool
 	calls   bool
+	ask     bool
 }
 
 func readOptions(args []string) (o options, err error) {
@@ -54,7 +57,11 @@ func readOptions(args []string) (o options, err error) {
 	fs.DurationVar(&o.limit, "limit", 300*time.Millisecond, "what a report or list may take")
 	fs.BoolVar(&o.check, "check", false, "fail if a report or list takes longer")
 	fs.BoolVar(&o.calls, "calls", true, "compare the cost of calls too")
-	if err = fs.Parse(args); err == nil && (o.records < 1 || o.days < 1 || o.rounds < 1 || fs.NArg() > 0) {
+	fs.BoolVar(&o.ask, "ask", true, "ask for reports and lists; without, the database is written and that is all")
+	if err = fs.Parse(args); err == nil && !o.ask && o.dir == "" {
+		return o, errors.New("-ask=false wants -dir: nothing would be left")
+	}
+	if err == nil && (o.records < 1 || o.days < 1 || o.rounds < 1 || fs.NArg() > 0) {
 		err = errors.New("-n, -days and -rounds must be positive, and nothing else is taken")
 	}
 	return o, err
@@ -81,6 +88,9 @@ func run(ctx context.Context, args []string) error {
 	}
 	if info, err := os.Stat(path); err == nil {
 		fmt.Printf("database: %.1f GiB\n", float64(info.Size())/(1<<30))
+	}
+	if !o.ask {
+		return nil
 	}
 	slow, err := askAll(ctx, &o, w)
 	if err != nil {

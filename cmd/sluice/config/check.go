@@ -44,6 +44,7 @@ func check(c *Config, d *decoder, enabled []string) {
 	k.prompts()
 	k.routes()
 	k.telemetry()
+	k.alerts()
 }
 
 func (k *checker) server() {

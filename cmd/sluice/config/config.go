@@ -29,6 +29,7 @@ type Config struct {
 	MTLS      *MTLS               `json:"mtls"`  // nil: not given
 	Roles     map[string][]string `json:"roles"` // what each may do: a method, or *, and a path
 	Routes    []Route             `json:"routes"`
+	Alerts    Alerts              `json:"alerts"`
 
 	origin  origins
 	sources []string

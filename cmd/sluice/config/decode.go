@@ -57,6 +57,9 @@ var fresh = map[reflect.Type]func() any{
 	reflect.TypeFor[ComposeCall]():        func() any { return ComposeCall{Max: 8 << 20} },
 	reflect.TypeFor[RoutePolicy]():        func() any { return defaultRoutePolicy() },
 	reflect.TypeFor[RouteWAF]():           func() any { return defaultRouteWAF() },
+	reflect.TypeFor[AlertRule]():          func() any { return defaultAlertRule() },
+	reflect.TypeFor[AlertAnomaly]():       func() any { return defaultAlertAnomaly() },
+	reflect.TypeFor[AlertEmail]():         func() any { return AlertEmail{TLS: "starttls"} },
 }
 
 // short is the structs that text alone stands for.

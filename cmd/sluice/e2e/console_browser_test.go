@@ -18,6 +18,12 @@ models:
   fast: {targets: [{model: shaky/lorem-40}, {model: play/lorem-40}], cache: {ttl: 10m}, guard: [pii]}
   broken: dead/llama
 guards: {pii: {on: [request], mask: [email], dry_run: true}}
+alerts:
+  every: 1s
+  receivers: {ops: {webhook: "http://127.0.0.1:1/"}}
+  rules:
+    failing: {threshold: {figure: failures, above: 0, over: 1h}, each: model, severity: critical, summary: Look at the provider.}
+    slo: {burn_rate: {objective: 0.99}, mute_until: 2099-01-01}
 teams:
   t: {keys: [{name: k, value: "` + teamKey + `"}]}
 `
@@ -104,7 +110,7 @@ func chromiumPath(t *testing.T) string {
 func history(t *testing.T, g *gateway) {
 	t.Helper()
 	dir := t.TempDir()
-	cmd := exec.Command("go", "run", "sluice/bench/cmd/ledger", "-n", "20000", "-days", "62", "-rounds", "1", "-calls=false", "-binary", binary, "-dir", dir)
+	cmd := exec.Command("go", "run", "sluice/bench/cmd/ledger", "-n", "20000", "-days", "62", "-ask=false", "-dir", dir)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("cannot make a history: %v\n%s", err, out)
 	}

@@ -22,10 +22,50 @@ async function failedCall() {
   }
 }
 
+// pages are all of them, a line each; what a word in braces stands for is in
+// names.
+const pages = [
+  "/",
+  "/?span=30d",
+  "/requests",
+  "/requests/{failed}",
+  "/requests/{fallback}",
+  "/teams",
+  "/teams/team-00",
+  "/teams/t",
+  "/models",
+  "/models?explain=fast",
+  "/prompts",
+  "/prompts/mood",
+  "/prompts/mood?from=1&to=2",
+  "/prompts-new?name=fresh",
+  "/reports",
+  "/reports?by=model&across=day&period=last+7+days",
+  "/cache",
+  "/guards",
+  "/routes",
+  "/alerts",
+  "/subscriptions",
+  "/audit",
+  "/audit?action=key",
+  "/first-run",
+  "/settings",
+];
+
 async function paths() {
-  const failed = await failedCall();
-  return ["/", "/?span=30d", "/requests", `/requests/${failed.call}`, "/teams", "/teams/team-00", "/teams/t", "/models", "/models?explain=fast", "/prompts",
-    "/prompts/mood", "/prompts/mood?from=1&to=2", "/prompts-new?name=fresh", "/reports", "/reports?by=model&across=day&period=last+7+days", "/cache", "/guards", "/routes", "/subscriptions", "/audit", "/audit?action=key", "/first-run", "/settings"];
+  const names = { failed: (await failedCall()).call, fallback: (await fallback()).call };
+  return pages.map((path) => path.replace(/{(\w+)}/, (_, name) => names[name]));
+}
+
+// fallback is a call that a second target answered.
+async function fallback() {
+  for (let after = ""; ; ) {
+    const page = await api(`requests?status=200&limit=1000${after}`);
+    const found = page.data.find((c) => c.attempts?.length > 1);
+    if (found) return found;
+    assert.ok(page.next, "no call fell back");
+    after = `&after=${encodeURIComponent(page.next)}`;
+  }
 }
 
 for (const colorScheme of ["light", "dark"]) {
