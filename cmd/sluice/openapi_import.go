@@ -183,7 +183,7 @@ func (a *importedAPI) pattern(path string, r *importedRoute) string {
 // target is the backend of an operation.
 func (a *importedAPI) target(item *openapi3.PathItem, op *openapi3.Operation, r *importedRoute) (string, error) {
 	if a.mock {
-		return fmt.Sprintf("{mock: {openapi: %s}}", quoted(a.file)), nil
+		return fmt.Sprintf("{mock: {openapi: %s%s}}", quoted(a.file), a.strip()), nil
 	}
 	own := item.Servers
 	if op.Servers != nil {
@@ -203,11 +203,15 @@ func (a *importedAPI) target(item *openapi3.PathItem, op *openapi3.Operation, r 
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" || u.User != nil:
 		return "", fmt.Errorf("the server %q cannot be a target: give its address by --backend", address)
 	}
-	strip := ""
-	if *a.prefix != "" {
-		strip = ", strip_prefix: " + quoted(*a.prefix)
+	return fmt.Sprintf("{http: {targets: [%s]%s}}", quoted(address), a.strip()), nil
+}
+
+// strip takes off what stands before the document's paths.
+func (a *importedAPI) strip() string {
+	if *a.prefix == "" {
+		return ""
 	}
-	return fmt.Sprintf("{http: {targets: [%s]%s}}", quoted(address), strip), nil
+	return ", strip_prefix: " + quoted(*a.prefix)
 }
 
 // unsupported notes what the document has beside operations.

@@ -49,6 +49,7 @@ func Load(path string, environ []string, enabled ...string) (*Config, error) {
 	l.tlsFiles(c, d)
 	l.routeFiles(c, d)
 	l.validations(c, d)
+	l.mocks(c, d)
 	c.sources = l.sources
 	check(c, d, enabled)
 	if len(d.faults) > 0 {
