@@ -60,7 +60,7 @@ func openAPIDiffCommand() *cobra.Command {
 // What changes do to clients that kept to the old document.
 const (
 	isBreaking   = "breaking"
-	isDoubtful   = "doubtful" // it depends on what they make of the answers
+	isDoubtful   = "doubtful" // it depends on what they send
 	isCompatible = "compatible"
 )
 

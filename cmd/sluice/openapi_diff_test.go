@@ -43,7 +43,8 @@ func TestOpenAPIDiff(t *testing.T) {
 		{"an answer's field has another type", "n: {type: integer}", "n: {type: string}", isBreaking, "response-property-type-changed", "n"},
 		{"an answer's field is new", "n: {type: integer}", "n: {type: integer}, m: {type: string}", isCompatible, "response-optional-property-added", "m"},
 		{"an answer may be more", "enum: [a, b]", "enum: [a, b, c]", isBreaking, "response-property-enum-value-added", "c"},
-		{"an answer's field that may lack is gone", "n: {type: integer}, ", "", isDoubtful, "response-optional-property-removed", "n"},
+		{"an answer's field that may lack is gone", "n: {type: integer}, ", "", isCompatible, "response-optional-property-removed", "n"},
+		{"a parameter has a pattern", "maxLength: 10", "maxLength: 10, pattern: ^a", isDoubtful, "request-parameter-pattern-added", "^a"},
 		{"an answer's type is gone", "application/json: {schema: {type: object, required: [id]", "text/json: {schema: {type: object, required: [id]", isBreaking, "response-media-type-removed", "application/json"},
 		{"an answer is gone", `"201"`, `"202"`, isBreaking, "response-success-status-removed", "201"},
 		{"sign-in is needed", "  /gone: {get: {", "  /gone: {get: {security: [{k: []}], ", isBreaking, "api-security-anonymous-access-removed", "k"},
@@ -73,13 +74,13 @@ func TestOpenAPIDiff(t *testing.T) {
 func TestOpenAPIDiffCommand(t *testing.T) {
 	elsewhere(t)
 	write(t, "old.yaml", diffAPI)
-	write(t, "doubt.yaml", strings.Replace(diffAPI, "n: {type: integer}, ", "", 1))
+	write(t, "doubt.yaml", strings.Replace(diffAPI, "maxLength: 10", "maxLength: 10, pattern: ^a", 1))
 	write(t, "new.yaml", strings.Replace(strings.Replace(diffAPI, "{name: q, in: query,", "{name: q, in: query, required: true,", 1), "n: {type: integer}", "n: {type: integer}, m: {type: string}", 1))
 	sluice(t, "openapi", "diff", "old.yaml", "old.yaml").want(t, 0, "", "")
 	sluice(t, "openapi", "diff", "old.yaml", "old.yaml", "--json").want(t, 0, "[]\n", "")
 	sluice(t, "openapi", "diff", "old.yaml", "new.yaml").want(t, 1, "breaking    GET /orders: the query request parameter q became required\ncompatible  GET /orders: added the optional property m", "")
 	sluice(t, "openapi", "diff", "old.yaml", "new.yaml", "--json").want(t, 1, `[{"level":"breaking","method":"GET","path":"/orders","rule":"request-parameter-became-required","text":`, "")
-	sluice(t, "openapi", "diff", "new.yaml", "old.yaml").want(t, 0, "doubtful ", "")
+	sluice(t, "openapi", "diff", "new.yaml", "old.yaml").want(t, 0, "compatible", "")
 	sluice(t, "openapi", "diff", "old.yaml", "doubt.yaml").want(t, 0, "doubtful    GET /orders: ", "")
 	sluice(t, "openapi", "diff", "old.yaml", "doubt.yaml", "--strict").want(t, 1, "doubtful", "")
 	sluice(t, "openapi", "diff", "old.yaml", "absent.yaml").want(t, 2, "", "absent.yaml")
