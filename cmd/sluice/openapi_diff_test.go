@@ -62,7 +62,9 @@ func TestOpenAPIDiff(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", c.name, err)
 		}
-		found := slices.ContainsFunc(changes, func(g apiChange) bool { return g.Level == c.level && g.Rule == c.rule && strings.Contains(g.Text, c.says) })
+		found := slices.ContainsFunc(changes, func(g apiChange) bool {
+			return g.Level == c.level && g.Rule == c.rule && strings.Contains(g.Text, c.says)
+		})
 		worse := slices.ContainsFunc(changes, func(g apiChange) bool { return g.Level == isBreaking }) && c.level != isBreaking
 		if found != (c.level != "") || worse || c.level == "" && len(changes) > 0 {
 			t.Errorf("%s: want %s %s, found %+v", c.name, c.level, c.rule, changes)

@@ -50,8 +50,9 @@ type server struct {
 	metrics  *telemetry.Metrics
 	gateway  *gateway.Gateway
 
-	build      builder
-	encryption encryption
+	build           builder
+	encryption      encryption // of the data plane
+	adminEncryption encryption
 }
 
 // serve runs the gateway until ctx ends or a signal asks for its end.
@@ -139,6 +140,7 @@ func (s *server) run(ctx context.Context) error {
 	watching, stopWatching := context.WithCancel(ctx)
 	go s.watch(watching, hup)
 	go s.warnings.Run(watching)
+	go s.encryption.obtain(watching, s.log)
 	retaining := make(chan struct{})
 	go func() { s.retain(watching); close(retaining) }()
 	s.greet(data.Addr().String(), link, first)
@@ -155,7 +157,7 @@ func (s *server) run(ctx context.Context) error {
 
 // listen opens the listeners of the data plane and the admin plane.
 func (s *server) listen() (data, admin net.Listener, err error) {
-	if err := s.encryption.set(s.started.Server.TLS); err != nil {
+	if err := s.encryptPlanes(s.started); err != nil {
 		return nil, nil, err
 	}
 	if data, err = net.Listen("tcp", s.started.Server.Listen); err != nil {
@@ -165,7 +167,7 @@ func (s *server) listen() (data, admin net.Listener, err error) {
 	if admin, err = net.Listen("tcp", s.started.Server.Admin); err != nil {
 		return nil, nil, fmt.Errorf("cannot listen on server.admin: %w", err)
 	}
-	return data, admin, nil
+	return data, s.adminEncryption.over(admin), nil
 }
 
 // settleHeap gives back what starting took (the catalogue, the configuration),

@@ -56,6 +56,7 @@ var fresh = map[reflect.Type]func() any{
 	reflect.TypeFor[ComposeCall]():        func() any { return ComposeCall{Max: 8 << 20} },
 	reflect.TypeFor[RoutePolicy]():        func() any { return defaultRoutePolicy() },
 	reflect.TypeFor[RouteWAF]():           func() any { return defaultRouteWAF() },
+	reflect.TypeFor[ACME]():               func() any { return defaultACME() },
 }
 
 // short is the structs that text alone stands for.
