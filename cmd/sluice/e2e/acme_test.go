@@ -131,7 +131,9 @@ func TestACME(t *testing.T) {
 func TestACMERefused(t *testing.T) {
 	signs := newAuthority(t, "ca")
 	g := secured(t, signs, fmt.Sprintf(", acme: {domains: [api.example.com], directory: %q}", "https://"+freeAddr(t)+"/dir"), team)
-	if !eventually(20*time.Second, func() bool { return strings.Contains(g.stderr.String(), `msg="cannot get a certificate" domain=api.example.com`) }) {
+	if !eventually(20*time.Second, func() bool {
+		return strings.Contains(g.stderr.String(), `msg="cannot get a certificate" domain=api.example.com`)
+	}) {
 		t.Errorf("nothing is told: %s", g.stderr)
 	}
 	g.client = g.over(&tls.Config{RootCAs: signs.trust(), ServerName: "one.test"})
