@@ -43,28 +43,18 @@ func New(text []byte) (*Service, error) {
 	return s, nil
 }
 
-// Answer is one of the document's.
-type Answer struct {
-	Status  int
-	Type    string // empty: there is no body
-	Body    []byte // it is not changed after this
-	Headers []Header
-	Applied string // the preferences that were met, as Preference-Applied has them
-}
-
-// Header is a line of an answer's head.
-type Header struct{ Name, Value string }
-
-// Refusal says why there is no answer as it is wanted.
-type Refusal struct {
-	Status  int
-	Message string
-}
-
-func (r *Refusal) Error() string { return r.Message }
+// What an answer is stands with what it is held against.
+type (
+	// Answer is one of the document's.
+	Answer = validate.Answer
+	// Header is a line of an answer's head.
+	Header = validate.Header
+	// Refusal says why there is no answer as it is wanted.
+	Refusal = validate.Refusal
+)
 
 func refuse(status int, format string, args ...any) error {
-	return &Refusal{status, fmt.Sprintf(format, args...)}
+	return &Refusal{Status: status, Message: fmt.Sprintf(format, args...)}
 }
 
 // Methods are what the API does at a path.
@@ -169,7 +159,7 @@ func (s *Service) headers(response node, a *Answer) {
 		}
 		text, ok2 := lineOf(value)
 		if ok && ok2 {
-			a.Headers = append(a.Headers, Header{name, text})
+			a.Headers = append(a.Headers, Header{Name: name, Value: text})
 		}
 	}
 }

@@ -7,14 +7,22 @@ import (
 
 	"github.com/valyala/fasthttp"
 
-	"sluice/gateway/mock"
 	"sluice/gateway/validate"
 	"sluice/providers/schema"
 )
 
+// Answerer answers as a document says. It keeps those who make answers out of
+// what every route is made of.
+type Answerer interface {
+	// Answer's error is validate.ErrNoPath, ErrNoMethod or a *validate.Refusal.
+	Answer(*validate.Request) (*validate.Answer, error)
+	// Methods are what the document has at a path.
+	Methods(path string) []string
+}
+
 // Mock is a backend that answers with the examples of an OpenAPI document.
 type Mock struct {
-	Service *mock.Service
+	Service Answerer
 	// Strip is taken off paths that are not in the document as they are.
 	Strip string
 }
@@ -38,7 +46,7 @@ func (m *Mock) Serve(x *Exchange) error {
 		q.Path = rest
 		a, err = m.Service.Answer(q)
 	}
-	var refused *mock.Refusal
+	var refused *validate.Refusal
 	switch {
 	case errors.As(err, &refused):
 		return &schema.Error{Code: schema.CodeInvalidRequest, Status: refused.Status, Origin: schema.OriginGateway,
@@ -53,7 +61,7 @@ func (m *Mock) Serve(x *Exchange) error {
 	return nil
 }
 
-func (m *Mock) write(r *fasthttp.Response, a *mock.Answer) {
+func (m *Mock) write(r *fasthttp.Response, a *validate.Answer) {
 	r.SetStatusCode(a.Status)
 	for _, h := range a.Headers {
 		r.Header.Add(h.Name, h.Value)
