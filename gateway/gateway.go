@@ -105,6 +105,9 @@ func New(o Options, first *Snapshot) *Gateway {
 		StreamRequestBody:            true, // what goes to a route may be passed on as it comes
 		Logger:                       serverLogger{o.Log},
 	}
+	// Who proves a name by TLS-ALPN-01 (RFC 8737) has seen the certificate, and
+	// may ask for nothing: it showed none of its own.
+	g.server.NextProto("acme-tls/1", func(net.Conn) error { return nil })
 	if g.responses != nil {
 		g.keeping.Go(func() { g.responses.run(g.ctx) })
 	}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,8 +25,9 @@ import (
 // adminClient speaks to the admin API of a running gateway.
 type adminClient struct {
 	url, token string
-	data       string // where the gateway may have left a token
-	json       bool   // print for machines
+	data       string                         // where the gateway may have left a token
+	json       bool                           // print for machines
+	files      struct{ ca, cert, key string } // of TLS
 	http       http.Client
 }
 
@@ -36,6 +39,9 @@ func (c *adminClient) flags(cmd *cobra.Command) {
 	f.StringVar(&c.url, "admin", "", "URL of the admin API (default $SLUICE_ADMIN, else "+defaultAdmin+")")
 	f.StringVar(&c.token, "token", "", "admin token (default $SLUICE_ADMIN_TOKEN, else what DATA/admin-token holds)")
 	f.StringVar(&c.data, "data", "./data", "data directory of a gateway on this machine, for its admin token")
+	f.StringVar(&c.files.ca, "admin-ca", "", "file of who signed the admin plane's certificate (default $SLUICE_ADMIN_CA, else the system's)")
+	f.StringVar(&c.files.cert, "admin-cert", "", "file of a certificate to show to the admin plane (default $SLUICE_ADMIN_CERT)")
+	f.StringVar(&c.files.key, "admin-key", "", "file of its key (default $SLUICE_ADMIN_KEY)")
 	f.BoolVar(&c.json, "json", false, "print JSON")
 }
 
@@ -59,7 +65,38 @@ func (c *adminClient) prepare() error {
 	if c.token == "" {
 		return unusable("no admin token: give --token, set SLUICE_ADMIN_TOKEN, or name the gateway's data directory with --data")
 	}
+	if err := c.trust(); err != nil {
+		return err
+	}
 	c.http.Timeout = 5 * time.Minute // a proof of all sums may take long
+	return nil
+}
+
+// trust takes the files for an admin plane that is encrypted.
+func (c *adminClient) trust() error {
+	ca, cert, key := cmp.Or(c.files.ca, os.Getenv("SLUICE_ADMIN_CA")), cmp.Or(c.files.cert, os.Getenv("SLUICE_ADMIN_CERT")), cmp.Or(c.files.key, os.Getenv("SLUICE_ADMIN_KEY"))
+	if ca == "" && cert == "" && key == "" {
+		return nil
+	}
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if ca != "" {
+		pem, err := os.ReadFile(ca)
+		if err != nil {
+			return unusable("--admin-ca: %w", err)
+		}
+		config.RootCAs = x509.NewCertPool()
+		if !config.RootCAs.AppendCertsFromPEM(pem) {
+			return unusable("--admin-ca: %s holds no certificate in PEM", ca)
+		}
+	}
+	if cert != "" || key != "" {
+		pair, err := tls.LoadX509KeyPair(cert, key)
+		if err != nil {
+			return unusable("--admin-cert and --admin-key: %w", err)
+		}
+		config.Certificates = []tls.Certificate{pair}
+	}
+	c.http.Transport = &http.Transport{TLSClientConfig: config, Proxy: http.ProxyFromEnvironment}
 	return nil
 }
 

@@ -94,7 +94,8 @@ func rootCommand() *cobra.Command {
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(serveCommand(), checkCommand(), teamCommand(), keyCommand(), budgetCommand(), routeCommand(), promptCommand(),
-		reportCommand(), invoiceCommand(), ledgerCommand(), modelsCommand(), pricesCommand(), auditCommand(), versionCommand())
+		reportCommand(), invoiceCommand(), ledgerCommand(), modelsCommand(), pricesCommand(),
+		group("import", "Turn what other programs describe into a configuration", importOpenAPICommand()), openAPICommand(), auditCommand(), versionCommand())
 	return root
 }
 

@@ -76,7 +76,7 @@ func (s *server) reload(ctx context.Context) error {
 	if err := s.rebuild(ctx, cfg); err != nil {
 		return err
 	}
-	if err := s.encryption.set(cfg.Server.TLS); err != nil {
+	if err := s.encryptPlanes(cfg); err != nil {
 		return err
 	}
 	if late := needRestart(s.started, cfg); len(late) > 0 {
@@ -97,6 +97,7 @@ func needRestart(was, now *config.Config) []string {
 	differ("server.listen", was.Server.Listen != now.Server.Listen)
 	differ("server.admin", was.Server.Admin != now.Server.Admin)
 	differ("server.tls", was.Server.TLS.On() != now.Server.TLS.On())
+	differ("admin.tls", was.Admin.TLS.On() != now.Admin.TLS.On())
 	differ("server.drain", was.Server.Drain != now.Server.Drain)
 	differ("server.header_timeout", was.Server.HeaderTimeout != now.Server.HeaderTimeout)
 	differ("server.idle_timeout", was.Server.IdleTimeout != now.Server.IdleTimeout)

@@ -54,9 +54,10 @@ type server struct {
 	alerts   *alert.Engine
 	gateway  *gateway.Gateway
 
-	build      builder
-	encryption encryption
-	instance   string // of this process, for collectors
+	build           builder
+	encryption      encryption // of the data plane
+	adminEncryption encryption
+	instance        string // of this process, for collectors
 }
 
 // serve runs the gateway until ctx ends or a signal asks for its end.
@@ -152,6 +153,7 @@ func (s *server) run(ctx context.Context) error {
 	watching, stopWatching := context.WithCancel(ctx)
 	go s.watch(watching, hup)
 	go s.warnings.Run(watching)
+	go s.encryption.obtain(watching, s.log)
 	retaining := make(chan struct{})
 	go func() { s.retain(watching); close(retaining) }()
 	alerting := make(chan struct{})
@@ -171,7 +173,7 @@ func (s *server) run(ctx context.Context) error {
 
 // listen opens the listeners of the data plane and the admin plane.
 func (s *server) listen() (data, admin net.Listener, err error) {
-	if err := s.encryption.set(s.started.Server.TLS); err != nil {
+	if err := s.encryptPlanes(s.started); err != nil {
 		return nil, nil, err
 	}
 	if data, err = net.Listen("tcp", s.started.Server.Listen); err != nil {
@@ -181,7 +183,7 @@ func (s *server) listen() (data, admin net.Listener, err error) {
 	if admin, err = net.Listen("tcp", s.started.Server.Admin); err != nil {
 		return nil, nil, fmt.Errorf("cannot listen on server.admin: %w", err)
 	}
-	return data, admin, nil
+	return data, s.adminEncryption.over(admin), nil
 }
 
 // settleHeap gives back what starting took (the catalogue, the configuration),

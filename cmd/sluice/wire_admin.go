@@ -58,7 +58,7 @@ func (s *server) adminPlane(addr string) (*http.Server, string, error) {
 		o.Metrics = s.metrics.Handler()
 	}
 	plane := &http.Server{Handler: admin.New(o), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
-	return plane, "http://" + addr + pages.OneTimeLink(), nil
+	return plane, schemeOf(s.started.Admin.TLS) + addr + pages.OneTimeLink(), nil
 }
 
 // adminClient is where a request to the admin plane comes from.

@@ -1,14 +1,9 @@
 package main
 
 import (
-	"bytes"
-	"crypto/tls"
-	"errors"
 	"fmt"
-	"net"
 	"reflect"
 	"strings"
-	"sync/atomic"
 
 	"sluice/cmd/sluice/config"
 	"sluice/gateway/auth"
@@ -125,58 +120,6 @@ func (s *signIn) of(r *proxy.Route, c *config.RouteAuth) error {
 	}
 	r.Steps = append(r.Steps, proxy.Authenticate(o))
 	return nil
-}
-
-// encryption is how the data plane's listener shows who it is. What is in force
-// may change while it listens; whether it encrypts at all may not.
-type encryption struct{ current atomic.Pointer[tls.Config] }
-
-// set takes the certificates of a configuration, which is checked, for the
-// connections that are made from now on.
-func (e *encryption) set(c *config.TLS) error {
-	if !c.On() {
-		return nil
-	}
-	made, err := c.Build()
-	if err == nil {
-		e.current.Store(made)
-	}
-	return err
-}
-
-// over encrypts what a listener accepts, if there is a certificate.
-func (e *encryption) over(ln net.Listener) net.Listener {
-	first := e.current.Load()
-	if first == nil {
-		return ln
-	}
-	outer := first.Clone()
-	outer.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return e.current.Load(), nil }
-	return tls.NewListener(ln, outer)
-}
-
-// trust is how this process knows its own listener, whatever name its
-// certificates are for; nil: it does not encrypt.
-func (e *encryption) trust() *tls.Config {
-	if e.current.Load() == nil {
-		return nil
-	}
-	return &tls.Config{InsecureSkipVerify: true, VerifyConnection: func(s tls.ConnectionState) error {
-		for _, own := range e.current.Load().Certificates {
-			if bytes.Equal(own.Certificate[0], s.PeerCertificates[0].Raw) {
-				return nil
-			}
-		}
-		return errors.New("the certificate is not this gateway's")
-	}}
-}
-
-// dataURL is where the data plane listens.
-func (s *server) dataURL(address string) string {
-	if s.started.Server.TLS.On() {
-		return "https://" + address
-	}
-	return "http://" + address
 }
 
 // list splits words at commas.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"sluice/cmd/sluice/config"
@@ -129,6 +130,8 @@ func (m *routeBuilder) route(c *config.Route) (*proxy.Route, error) {
 		r.Backend = &proxy.Redirect{To: b.Redirect.To, Status: int(b.Redirect.Status)}
 	case b.Compose != nil:
 		r.Backend, err = m.compose(c)
+	case b.Mock != nil:
+		r.Backend = &proxy.Mock{Service: b.Mock.Service(), Strip: strings.TrimRight(b.Mock.StripPrefix, "/")}
 	default:
 		r.Backend, err = m.http(c)
 	}

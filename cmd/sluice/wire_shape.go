@@ -122,6 +122,9 @@ func (m *routeBuilder) validateStep(c *config.Route, r *proxy.Route) {
 	if h := c.Backend.HTTP; h != nil {
 		o.Strip = strings.TrimRight(h.StripPrefix, "/")
 	}
+	if b := c.Backend.Mock; b != nil {
+		o.Strip = strings.TrimRight(b.StripPrefix, "/")
+	}
 	r.Steps = append(r.Steps, o.Step())
 }
 

@@ -18,7 +18,7 @@ type Route struct {
 	Name    string        `json:"name"`
 	Order   int           `json:"order"` // of precedence, from 1
 	Match   RouteMatch    `json:"match"`
-	Backend string        `json:"backend"` // http, static or redirect
+	Backend string        `json:"backend"` // http, static, redirect, compose or mock
 	Balance string        `json:"balance,omitempty"`
 	Targets []RouteTarget `json:"targets,omitempty"`
 	// Discovery is how the registry stands that names the targets; nil: the

@@ -16,6 +16,7 @@
 //	steps      who calls, and who may             auth.go, permission.go, vars.go
 //	           how often                          steps.go
 //	backend    a fixed answer, a redirect,        static.go
+//	           a document's examples              mock.go
 //	           or targets over HTTP               http.go, answer.go, switch.go
 //	headers    what passes, both ways             headers.go
 //

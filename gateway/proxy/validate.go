@@ -3,7 +3,6 @@ package proxy
 import (
 	"errors"
 	"net/http"
-	"strings"
 
 	"github.com/valyala/fasthttp"
 
@@ -122,7 +121,7 @@ func (o Contract) Step() Step {
 
 func (o *Contract) find(q *validate.Request) (*validate.Operation, map[string]string, error) {
 	op, params, err := o.Document.Find(q)
-	if rest, ok := strings.CutPrefix(q.Path, o.Strip); errors.Is(err, validate.ErrNoPath) && ok && o.Strip != "" && (rest == "" || rest[0] == '/') {
+	if rest, ok := strippedOf(q.Path, o.Strip); ok && errors.Is(err, validate.ErrNoPath) {
 		q.Path = rest
 		return o.Document.Find(q)
 	}

@@ -1,9 +1,11 @@
 package validate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"mime"
 	"net/http"
 	"net/url"
@@ -192,15 +194,8 @@ var methods = []string{"GET", "PUT", "POST", "DELETE", "OPTIONS", "HEAD", "PATCH
 // without.
 func (c *Contract) Find(q *Request) (*Operation, map[string]string, error) {
 	first := ErrNoPath
-	for _, base := range c.bases {
-		path, ok := strings.CutPrefix(q.Path, base)
-		if !ok || path != "" && path[0] != '/' {
-			continue
-		}
-		if path == "" {
-			path = "/"
-		}
-		route, params, err := c.router.FindRoute(&http.Request{Method: q.Method, URL: &url.URL{Path: path}})
+	for path := range c.paths(q.Path) {
+		route, params, err := c.route(q.Method, path)
 		if err == nil {
 			for name, value := range params {
 				if plain, err := url.PathUnescape(value); err == nil {
@@ -211,14 +206,56 @@ func (c *Contract) Find(q *Request) (*Operation, map[string]string, error) {
 			o.route = route
 			return &o, params, nil
 		}
-		for _, method := range methods {
-			if _, _, err := c.router.FindRoute(&http.Request{Method: method, URL: &url.URL{Path: path}}); err == nil {
-				first = ErrNoMethod
-			}
+		if len(c.methods(path)) > 0 {
+			first = ErrNoMethod
 		}
 	}
 	return nil, nil, first
 }
+
+// paths are a request's path as the document may have it.
+func (c *Contract) paths(of string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, base := range c.bases {
+			path, ok := strings.CutPrefix(of, base)
+			if ok && (path == "" || path[0] == '/') && !yield(cmp.Or(path, "/")) {
+				return
+			}
+		}
+	}
+}
+
+// route finds an operation. HEAD is GET where the document has no HEAD.
+func (c *Contract) route(method, path string) (*routers.Route, map[string]string, error) {
+	route, params, err := c.router.FindRoute(&http.Request{Method: method, URL: &url.URL{Path: path}})
+	if err != nil && method == http.MethodHead {
+		return c.route(http.MethodGet, path)
+	}
+	return route, params, err
+}
+
+func (c *Contract) methods(path string) []string {
+	var list []string
+	for _, method := range methods {
+		if _, _, err := c.route(method, path); err == nil {
+			list = append(list, method)
+		}
+	}
+	return list
+}
+
+// Methods are what the API does at a path; none: there is no such path.
+func (c *Contract) Methods(path string) []string {
+	for path := range c.paths(path) {
+		if list := c.methods(path); len(list) > 0 {
+			return list
+		}
+	}
+	return nil
+}
+
+// Place is where the document has the operation: its path, and its method.
+func (o *Operation) Place() (path, method string) { return o.route.Path, o.route.Method }
 
 // HasBody tells whether requests for the operation have a body that is looked
 // into.

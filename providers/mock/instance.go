@@ -32,9 +32,33 @@ func Instance(schema json.RawMessage) json.RawMessage {
 	return g.out
 }
 
+// InstanceAt is Instance for the schema at a JSON pointer in a document such as
+// one of OpenAPI: what schemas there give as example, examples or default stands
+// for what would be made, and what is only written is left out unless it is
+// required.
+func InstanceAt(document json.RawMessage, pointer string) json.RawMessage {
+	if !json.Valid(document) {
+		return json.RawMessage("null")
+	}
+	g := &generator{root: gjson.ParseBytes(document), examples: true}
+	g.value(g.pointer("#"+pointer), place{name: "text"})
+	return g.out
+}
+
 type generator struct {
-	root gjson.Result
-	out  []byte
+	root     gjson.Result
+	examples bool // as InstanceAt has it
+	out      []byte
+}
+
+// example is what a schema itself gives.
+func (g *generator) example(s gjson.Result) (given gjson.Result) {
+	for _, name := range []string{"example", "examples.0", "default"} {
+		if given = s.Get(name); g.examples && given.Exists() {
+			return given
+		}
+	}
+	return gjson.Result{}
 }
 
 // place is where a value goes: the property's name, the index among unique
@@ -60,6 +84,10 @@ func (g *generator) value(s gjson.Result, p place) {
 	s = g.resolve(s, p)
 	if c := s.Get("const"); c.Exists() {
 		g.out = append(g.out, c.Raw...)
+		return
+	}
+	if e := g.example(s); e.Exists() {
+		g.out = append(g.out, e.Raw...)
 		return
 	}
 	if all := s.Get("enum").Array(); len(all) > 0 {

@@ -30,7 +30,7 @@ func (g *generator) object(s gjson.Result, p place) {
 		g.value(sub, p.down(name, 0))
 	}
 	s.Get("properties").ForEach(func(k, sub gjson.Result) bool {
-		impossible := sub.Type == gjson.False
+		impossible := sub.Type == gjson.False || g.examples && g.resolve(sub, p).Get("writeOnly").Bool() && !required[k.String()]
 		if !written[k.String()] && !impossible && (required[k.String()] || g.generous(p)) {
 			add(k.String(), sub)
 		}

@@ -62,6 +62,10 @@ func (k *checker) server() {
 		k.fault([]string{"billing", "hold_tokens"}, "want at least 1")
 	}
 	k.tls([]string{"server", "tls"}, s.TLS)
+	k.tls([]string{"admin", "tls"}, k.config.Admin.TLS)
+	if t := k.config.Admin.TLS; t != nil && t.ACME != nil {
+		k.fault([]string{"admin", "tls", "acme"}, "is for server.tls: the admin plane is not reached at port 443")
+	}
 	k.onDisconnect([]string{"billing", "on_disconnect"}, k.config.Billing.OnDisconnect)
 	k.whenSpent([]string{"billing", "when_spent"}, k.config.Billing.WhenSpent)
 	k.webhook([]string{"billing", "webhook"}, k.config.Billing.Webhook)

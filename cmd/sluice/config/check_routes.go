@@ -59,18 +59,20 @@ func (k *checker) header(path []string, name, value string) {
 func (k *checker) backend(path []string, r *Route) {
 	b := &r.Backend
 	given := 0
-	for _, is := range []bool{b.HTTP != nil, b.Static != nil, b.Redirect != nil, b.Compose != nil} {
+	for _, is := range []bool{b.HTTP != nil, b.Static != nil, b.Redirect != nil, b.Compose != nil, b.Mock != nil} {
 		if is {
 			given++
 		}
 	}
 	switch {
 	case given != 1:
-		k.fault(path, "want one of http, static, redirect, compose")
+		k.fault(path, "want one of http, static, redirect, compose, mock")
 	case b.HTTP != nil:
 		k.httpBackend(below(path, "http"), b.HTTP)
 	case b.Compose != nil:
 		k.compose(below(path, "compose"), r)
+	case b.Mock != nil:
+		k.routeMock(below(path, "mock"), b.Mock)
 	case b.Static != nil:
 		static := below(path, "static")
 		k.status(below(static, "status"), b.Static.Status, 200, 599)

@@ -62,6 +62,7 @@ type Admin struct {
 	Token  Secret       `json:"token"` // of an admin; empty: made at the first start
 	Tokens []AdminToken `json:"tokens"`
 	OIDC   *AdminOIDC   `json:"oidc"` // nil: people sign in with tokens alone
+	TLS    *TLS         `json:"tls"`  // nil: its connections are not encrypted
 }
 
 // AdminToken is one more bearer token of the admin plane.

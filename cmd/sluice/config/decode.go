@@ -60,6 +60,7 @@ var fresh = map[reflect.Type]func() any{
 	reflect.TypeFor[AlertRule]():          func() any { return defaultAlertRule() },
 	reflect.TypeFor[AlertAnomaly]():       func() any { return defaultAlertAnomaly() },
 	reflect.TypeFor[AlertEmail]():         func() any { return AlertEmail{TLS: "starttls"} },
+	reflect.TypeFor[ACME]():               func() any { return defaultACME() },
 }
 
 // short is the structs that text alone stands for.

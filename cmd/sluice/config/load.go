@@ -46,9 +46,11 @@ func Load(path string, environ []string, enabled ...string) (*Config, error) {
 	c.finish(l.dir)
 	l.clouds(c, d)
 	l.policies(c, d)
-	l.tlsFiles(c, d)
+	l.tlsFiles(c.Server.TLS, []string{"server", "tls"}, d)
+	l.tlsFiles(c.Admin.TLS, []string{"admin", "tls"}, d)
 	l.routeFiles(c, d)
 	l.validations(c, d)
+	l.mocks(c, d)
 	c.sources = l.sources
 	check(c, d, enabled)
 	if len(d.faults) > 0 {

@@ -49,6 +49,7 @@ type Backend struct {
 	Static   *StaticAnswer  `json:"static"`
 	Redirect *RouteRedirect `json:"redirect"`
 	Compose  *RouteCompose  `json:"compose"`
+	Mock     *RouteMock     `json:"mock"`
 }
 
 // HTTPBackend is one or several servers.

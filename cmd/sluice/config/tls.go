@@ -16,6 +16,7 @@ type TLS struct {
 	Certs      []Certificate `json:"certs"`     // more, chosen by the name that a client asks for
 	ClientCA   string        `json:"client_ca"` // file, or its PEM: who signs clients' certificates
 	ClientAuth string        `json:"client_auth" enum:"require,request"`
+	ACME       *ACME         `json:"acme"` // nil: certificates are in files
 
 	authorities string // PEM
 }
@@ -41,15 +42,13 @@ func (t *TLS) Pairs() []Certificate {
 }
 
 // On tells whether connections are encrypted.
-func (t *TLS) On() bool { return t != nil && len(t.Pairs()) > 0 }
+func (t *TLS) On() bool { return t != nil && (len(t.Pairs()) > 0 || t.ACME != nil) }
 
-// tlsFiles reads the files of server.tls.
-func (l *loader) tlsFiles(c *Config, d *decoder) {
-	t := c.Server.TLS
+// tlsFiles reads the files of a listener's certificates.
+func (l *loader) tlsFiles(t *TLS, path []string, d *decoder) {
 	if t == nil {
 		return
 	}
-	path := []string{"server", "tls"}
 	read := func(path []string, value string) string {
 		if value == "" || strings.Contains(value, "-----BEGIN ") {
 			return value
@@ -69,9 +68,12 @@ func (l *loader) tlsFiles(c *Config, d *decoder) {
 		pair(below(below(path, "certs"), strconv.Itoa(i)), &t.Certs[i])
 	}
 	t.authorities = read(below(path, "client_ca"), t.ClientCA)
+	if a := t.ACME; a != nil {
+		a.authorities = read(below(below(path, "acme"), "ca"), a.CA)
+	}
 }
 
-// Build is the TLS configuration.
+// Build is the TLS configuration, without what ACME adds to it.
 func (t *TLS) Build() (*tls.Config, error) {
 	made := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}
 	for _, p := range t.Pairs() {
@@ -115,6 +117,9 @@ func (k *checker) tls(path []string, t *TLS) {
 				k.fault(below(at, "cert"), "cannot be used with its key: %v", err)
 			}
 		}
+	}
+	if t.ACME != nil {
+		k.acme(below(path, "acme"), t.ACME)
 	}
 	ca := below(path, "client_ca")
 	switch {
