@@ -169,6 +169,7 @@ type Exchange struct {
 	// Version is the one of the API that is asked for, where there are several.
 	Version string
 	Cached  string // hit, stale or miss; empty: no cache applies
+	Arm     string // of a route with a canary; empty: it has none
 
 	running *limit.Subject // whose request this is, where those at once are counted
 	ask     ask

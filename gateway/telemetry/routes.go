@@ -13,10 +13,14 @@ type routeSeries struct {
 	versions *prometheus.CounterVec
 	suspects *prometheus.CounterVec
 	refused  prometheus.Counter // connections
+	mirrored *prometheus.CounterVec
+	faults   *prometheus.CounterVec
+	arms     *prometheus.CounterVec
+	armTimes *prometheus.HistogramVec
 }
 
 func (s routeSeries) all() []prometheus.Collector {
-	return []prometheus.Collector{s.requests, s.duration, s.versions, s.suspects, s.refused}
+	return []prometheus.Collector{s.requests, s.duration, s.versions, s.suspects, s.refused, s.mirrored, s.faults, s.arms, s.armTimes}
 }
 
 func newRouteSeries() routeSeries {
@@ -31,6 +35,14 @@ func newRouteSeries() routeSeries {
 			Help: "Requests in which the rules of a route's firewall found an attack, by what became of them: block or detect."}, []string{"route", "mode"}),
 		refused: prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_connections_refused_total",
 			Help: "Connections that were one more than their address may have open."}),
+		mirrored: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_route_mirrored_total",
+			Help: "Requests to be copied to a route's mirror, by what became of the copy: answered, failed, dropped (too many at once) or too_large."}, []string{"route", "result"}),
+		faults: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_route_faults_total",
+			Help: "Faults that a route made on purpose, by their kind: delay or status."}, []string{"route", "kind"}),
+		arms: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_route_arm_requests_total",
+			Help: "Requests to routes with a canary, by the arm that they were of (stable or canary) and the status of the answer."}, []string{"route", "arm", "status"}),
+		armTimes: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "sluice_route_arm_duration_seconds",
+			Help: "From a request's arrival to the end of its answer, by the arm that it was of.", Buckets: durationBuckets}, []string{"route", "arm"}),
 	}
 }
 
@@ -42,6 +54,7 @@ type Route struct {
 	duration prometheus.Observer
 	versions *prometheus.CounterVec
 	suspects *prometheus.CounterVec
+	of       *routeSeries
 }
 
 // Version counts a request for a version.
@@ -50,7 +63,7 @@ func (r *Route) Version(version string) { r.versions.WithLabelValues(r.name, ver
 // Route makes the series of a route, or gives those that it has.
 func (m *Metrics) Route(name string) *Route {
 	return &Route{name: name, requests: m.routes.requests, ok: m.routes.requests.WithLabelValues(name, "200", ""),
-		duration: m.routes.duration.WithLabelValues(name), versions: m.routes.versions, suspects: m.routes.suspects}
+		duration: m.routes.duration.WithLabelValues(name), versions: m.routes.versions, suspects: m.routes.suspects, of: &m.routes}
 }
 
 // Suspect counts a request in which the firewall found an attack; mode is what
@@ -59,6 +72,18 @@ func (r *Route) Suspect(mode string) {
 	if r != nil {
 		r.suspects.WithLabelValues(r.name, mode).Inc()
 	}
+}
+
+// Mirrored counts a request that was to be copied.
+func (r *Route) Mirrored(result string) { r.of.mirrored.WithLabelValues(r.name, result).Inc() }
+
+// Fault counts a fault that was made on purpose.
+func (r *Route) Fault(kind string) { r.of.faults.WithLabelValues(r.name, kind).Inc() }
+
+// Arm counts a request of a route with a canary.
+func (r *Route) Arm(arm string, status int, took time.Duration) {
+	r.of.arms.WithLabelValues(r.name, arm, statusText(status)).Inc()
+	r.of.armTimes.WithLabelValues(r.name, arm).Observe(took.Seconds())
 }
 
 // ConnectionRefused counts a connection that was closed at once.

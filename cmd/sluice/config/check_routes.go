@@ -1,7 +1,6 @@
 package config
 
 import (
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,6 +32,7 @@ func (k *checker) routes() {
 		k.transform(below(path, "transform"), r)
 		k.protection(path, r)
 		k.routeCache(below(path, "cache"), r)
+		k.routeFaults(below(path, "faults"), r.Faults)
 	}
 }
 
@@ -96,23 +96,7 @@ func (k *checker) status(path []string, status, least, most int64) {
 }
 
 func (k *checker) httpBackend(path []string, b *HTTPBackend) {
-	weight := int64(0)
-	for i, t := range b.Targets {
-		at := below(below(below(path, "targets"), strconv.Itoa(i)), "url")
-		if !k.origin.given(at...) {
-			at = at[:len(at)-1] // it stands for the whole
-		}
-		u, err := url.Parse(t.URL)
-		switch {
-		case t.URL == "":
-			k.fault(at, "want a url")
-		case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
-			k.fault(at, "want an address such as http://127.0.0.1:9001%s", k.said(at, t.URL))
-		case u.RawQuery != "" || u.Fragment != "" || u.User != nil:
-			k.fault(at, "the address of a target holds no query, fragment or password")
-		}
-		weight += t.Weight
-	}
+	weight := k.targetURLs(below(path, "targets"), b.Targets)
 	switch targets := below(path, "targets"); {
 	case b.Discover != nil && len(b.Targets) > 0:
 		k.fault(targets, "want targets or discover, not both")
@@ -132,6 +116,8 @@ func (k *checker) httpBackend(path []string, b *HTTPBackend) {
 	}
 	k.backendHealth(below(path, "health"), b.Health)
 	k.backendTLS(below(path, "tls"), b)
+	k.mirror(below(path, "mirror"), b.Mirror)
+	k.canary(below(path, "canary"), b)
 	if b.StripPrefix != "" {
 		if err := proxy.CheckPrefix(b.StripPrefix); err != nil {
 			k.fault(below(path, "strip_prefix"), "%v", err)

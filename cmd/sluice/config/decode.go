@@ -56,6 +56,8 @@ var fresh = map[reflect.Type]func() any{
 	reflect.TypeFor[ComposeCall]():        func() any { return ComposeCall{Max: 8 << 20} },
 	reflect.TypeFor[RoutePolicy]():        func() any { return defaultRoutePolicy() },
 	reflect.TypeFor[RouteWAF]():           func() any { return defaultRouteWAF() },
+	reflect.TypeFor[BackendMirror]():      func() any { return defaultBackendMirror() },
+	reflect.TypeFor[RouteFaults]():        func() any { return RouteFaults{DelayShare: 1, Share: 1} },
 }
 
 // short is the structs that text alone stands for.
@@ -85,6 +87,9 @@ var short = map[reflect.Type]func(into reflect.Value, text string){
 		into.FieldByName("Secret").SetString(text)
 	},
 	reflect.TypeFor[BackendTarget](): func(into reflect.Value, text string) {
+		into.FieldByName("URL").SetString(text)
+	},
+	reflect.TypeFor[BackendMirror](): func(into reflect.Value, text string) {
 		into.FieldByName("URL").SetString(text)
 	},
 	reflect.TypeFor[XMLToJSON](): func(into reflect.Value, text string) {

@@ -31,6 +31,7 @@ type Route struct {
 	WAF        *RouteWAF        `json:"waf"`        // nil: nobody looks for attacks
 
 	Policies []RoutePolicy `json:"policies"` // in their order
+	Faults   *RouteFaults  `json:"faults"`   // nil: none are made
 }
 
 // RouteMatch is what a request must be; what is empty lets all pass.
@@ -61,6 +62,8 @@ type HTTPBackend struct {
 	Health       *BackendHealth  `json:"health"`   // nil: targets are not checked
 	TLS          *BackendTLS     `json:"tls"`      // nil: https with the system's roots
 	Discover     *Discover       `json:"discover"` // nil: Targets are all that there are
+	Mirror       *BackendMirror  `json:"mirror"`   // nil: nobody gets copies
+	Canary       *BackendCanary  `json:"canary"`   // nil: there is none
 }
 
 // BackendTarget is one server; its URL may stand for it.

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"fmt"
+	"runtime/debug"
+
+	"sluice/cmd/sluice/config"
+	"sluice/gateway/cel"
+	"sluice/gateway/proxy"
+	"sluice/router"
+)
+
+// trafficSteps are those which lead some requests elsewhere, or astray: behind
+// all that may refuse, before the cache.
+func (m *routeBuilder) trafficSteps(c *config.Route) ([]proxy.Step, error) {
+	var steps []proxy.Step
+	if h := c.Backend.HTTP; h != nil && h.Canary != nil {
+		steps = append(steps, proxy.Canary(proxy.CanaryOptions{Route: c.Name, Share: h.Canary.Share, By: h.Canary.By, Match: wanted(h.Canary.Match.Headers)}))
+	}
+	if f := c.Faults; f != nil {
+		o := proxy.FaultOptions{Delay: f.Delay, DelayShare: f.DelayShare, Status: int(f.Status), Share: f.Share, Series: m.series}
+		if f.When != "" {
+			var err error
+			if o.When, err = cel.Compile(f.When, cel.Options{}); err != nil {
+				return nil, fmt.Errorf("faults: %w", err)
+			}
+		}
+		m.log.Warn("a route makes faults on purpose", "route", c.Name)
+		steps = append(steps, proxy.Faults(o))
+	}
+	return steps, nil
+}
+
+// traffic adds to a backend who gets copies of its requests, and who answers
+// some of them in its place.
+func (m *routeBuilder) traffic(c *config.Route, o *proxy.HTTPOptions) error {
+	b := c.Backend.HTTP
+	if k := b.Mirror; k != nil {
+		client, err := m.client(k.URL, k.Timeout, nil)
+		if err != nil {
+			return err
+		}
+		o.Mirror = &proxy.Mirror{URL: k.URL, Client: client, Share: k.Share, Timeout: k.Timeout, Count: m.series.Mirrored,
+			Recovered: func(what any) {
+				m.log.Error("a copy of a request went wrong", "route", c.Name, "panic", what, "stack", string(debug.Stack()))
+			}}
+	}
+	if b.Canary == nil {
+		return nil
+	}
+	canary := *o
+	var err error
+	if canary.Targets, err = m.targets(c, b.Canary.Targets); err != nil {
+		return err
+	}
+	if canary.Balance == "" {
+		canary.Balance = router.Weighted
+	}
+	o.Canary, err = proxy.NewHTTP(canary)
+	return err
+}
