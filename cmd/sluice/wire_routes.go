@@ -27,6 +27,7 @@ import (
 type standingRoutes struct {
 	clients  map[string]*upstream.Client
 	limiters map[string]*limit.Limiter
+	bounds   map[string]*standingBound
 	guesses  map[string]*limit.Guesses
 	found    map[string]*followed
 	auth     standingAuth
@@ -35,7 +36,7 @@ type standingRoutes struct {
 }
 
 func newStandingRoutes() standingRoutes {
-	return standingRoutes{clients: map[string]*upstream.Client{}, limiters: map[string]*limit.Limiter{}, guesses: map[string]*limit.Guesses{}, found: map[string]*followed{}, discovered: map[string]*discovered{}}
+	return standingRoutes{clients: map[string]*upstream.Client{}, limiters: map[string]*limit.Limiter{}, guesses: map[string]*limit.Guesses{}, bounds: map[string]*standingBound{}, found: map[string]*followed{}, discovered: map[string]*discovered{}}
 }
 
 // routes builds the routes of a configuration, and what they keep. Nothing that
@@ -79,6 +80,7 @@ func (m *routeBuilder) tree(s *server, cfg *config.Config) (*proxy.Tree, error) 
 // keepRoutes puts what routes keep in force, and ends what is not kept.
 func (b *builder) keepRoutes(keep standingRoutes) {
 	b.follow(&keep)
+	keep.tellBounds(&b.standing)
 	b.standing.replace(&keep)
 	b.standing = keep
 }
@@ -129,6 +131,7 @@ func (m *routeBuilder) route(c *config.Route) (*proxy.Route, error) {
 	if err = m.transformSteps(c, r); err != nil {
 		return nil, err
 	}
+	m.adaptive(c, r)
 	switch b := c.Backend; {
 	case b.Static != nil:
 		r.Backend = &proxy.Static{Status: int(cmp.Or(b.Static.Status, 200)), Headers: wanted(b.Static.Headers), Body: b.Static.Body}
@@ -318,6 +321,9 @@ func routesShown(v *view, now time.Time) []admin.Route {
 			shown.Limits = &admin.RouteLimits{Per: l.Per, Burst: l.Burst, Parallel: l.Parallel}
 			if l.Rate.Requests > 0 {
 				shown.Limits.Rate = fmt.Sprintf("%d/%v", l.Rate.Requests, l.Rate.Per)
+			}
+			if b := r.Bound; b != nil {
+				shown.Limits.Adaptive = &admin.RouteAdaptive{Min: b.Least, Max: b.Most, Bound: b.Bound(), Open: b.Open()}
 			}
 		}
 		shown.Cache = cacheShown(c.Cache)

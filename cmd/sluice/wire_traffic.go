@@ -6,7 +6,9 @@ import (
 
 	"sluice/cmd/sluice/config"
 	"sluice/gateway/cel"
+	"sluice/gateway/limit"
 	"sluice/gateway/proxy"
+	"sluice/gateway/telemetry"
 	"sluice/router"
 )
 
@@ -29,6 +31,45 @@ func (m *routeBuilder) trafficSteps(c *config.Route) ([]proxy.Step, error) {
 		steps = append(steps, proxy.Faults(o))
 	}
 	return steps, nil
+}
+
+// adaptive is the step of how many requests a backend gets at once. What was
+// learned of it outlives reloads.
+func (m *routeBuilder) adaptive(c *config.Route, r *proxy.Route) {
+	if c.Limits == nil || c.Limits.Adaptive == nil {
+		return
+	}
+	a, series := c.Limits.Adaptive, m.series
+	made := fmt.Sprint(c.Name, " ", *a)
+	b := m.old.bounds[made]
+	if b == nil {
+		b = &standingBound{route: c.Name, series: series, Adaptive: limit.NewAdaptive(a.Min, a.Max, series.Bound)}
+	}
+	m.keep.bounds[made] = b
+	r.Bound = b.Adaptive
+	r.Steps = append(r.Steps, proxy.Adaptive(c.Name, b.Adaptive, series))
+}
+
+// standingBound is one that is kept, and where it is told.
+type standingBound struct {
+	*limit.Adaptive
+	route  string
+	series *telemetry.Route
+}
+
+// tellBounds tells the bounds that are in force now, in the place of those
+// before.
+func (r *standingRoutes) tellBounds(before *standingRoutes) {
+	told := map[string]bool{}
+	for _, b := range r.bounds {
+		told[b.route] = true
+		b.series.Bound(b.Bound())
+	}
+	for _, b := range before.bounds {
+		if !told[b.route] {
+			b.series.Unbound()
+		}
+	}
 }
 
 // traffic adds to a backend who gets copies of its requests, and who answers

@@ -48,6 +48,16 @@ type RouteLimits struct {
 	Per      string `json:"per,omitempty"`
 	Burst    int64  `json:"burst,omitempty"`
 	Parallel int64  `json:"parallel,omitempty"`
+
+	Adaptive *RouteAdaptive `json:"adaptive,omitempty"` // nil: the backend gets any number at once
+}
+
+// RouteAdaptive is how many requests at once a backend gets, and has.
+type RouteAdaptive struct {
+	Min   int64 `json:"min"`
+	Max   int64 `json:"max"`
+	Bound int64 `json:"bound"` // now
+	Open  int64 `json:"open"`
 }
 
 // RouteCache is what is kept of a route's answers.

@@ -35,6 +35,8 @@ type Route struct {
 	// Permission is what its callers must be allowed, for those who ask what
 	// would be decided; nil: it is open to all.
 	Permission *Permission
+	// Bound is how many requests its backend gets at once; nil: any number.
+	Bound *limit.Adaptive
 
 	pattern pattern
 	place   place

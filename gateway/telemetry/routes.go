@@ -17,10 +17,12 @@ type routeSeries struct {
 	faults   *prometheus.CounterVec
 	arms     *prometheus.CounterVec
 	armTimes *prometheus.HistogramVec
+	bounds   *prometheus.GaugeVec
+	shed     *prometheus.CounterVec
 }
 
 func (s routeSeries) all() []prometheus.Collector {
-	return []prometheus.Collector{s.requests, s.duration, s.versions, s.suspects, s.refused, s.mirrored, s.faults, s.arms, s.armTimes}
+	return []prometheus.Collector{s.requests, s.duration, s.versions, s.suspects, s.refused, s.mirrored, s.faults, s.arms, s.armTimes, s.bounds, s.shed}
 }
 
 func newRouteSeries() routeSeries {
@@ -43,6 +45,10 @@ func newRouteSeries() routeSeries {
 			Help: "Requests to routes with a canary, by the arm that they were of (stable or canary) and the status of the answer."}, []string{"route", "arm", "status"}),
 		armTimes: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "sluice_route_arm_duration_seconds",
 			Help: "From a request's arrival to the end of its answer, by the arm that it was of.", Buckets: durationBuckets}, []string{"route", "arm"}),
+		bounds: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "sluice_route_concurrency_limit",
+			Help: "How many requests at once a route's adaptive limit lets through."}, []string{"route"}),
+		shed: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_route_shed_total",
+			Help: "Requests that a route's adaptive limit refused."}, []string{"route"}),
 	}
 }
 
@@ -85,6 +91,15 @@ func (r *Route) Arm(arm string, status int, took time.Duration) {
 	r.of.arms.WithLabelValues(r.name, arm, statusText(status)).Inc()
 	r.of.armTimes.WithLabelValues(r.name, arm).Observe(took.Seconds())
 }
+
+// Bound tells what the route's adaptive limit is now.
+func (r *Route) Bound(n int64) { r.of.bounds.WithLabelValues(r.name).Set(float64(n)) }
+
+// Unbound tells that it has none any more.
+func (r *Route) Unbound() { r.of.bounds.DeleteLabelValues(r.name) }
+
+// Shed counts a request that the adaptive limit refused.
+func (r *Route) Shed() { r.of.shed.WithLabelValues(r.name).Inc() }
 
 // ConnectionRefused counts a connection that was closed at once.
 func (m *Metrics) ConnectionRefused() { m.routes.refused.Inc() }

@@ -143,12 +143,13 @@ func (k *checker) routeTerms(path []string, r *Route) {
 	if l := r.Limits; l != nil {
 		limits := below(path, "limits")
 		switch {
-		case l.Rate.Requests == 0 && l.Parallel == 0 && l.Failures.Requests == 0 && !k.origin.given(below(limits, "rate")...):
-			k.fault(limits, "want a rate such as 100/1m, parallel or failures")
+		case l.Rate.Requests == 0 && l.Parallel == 0 && l.Failures.Requests == 0 && l.Adaptive == nil && !k.origin.given(below(limits, "rate")...):
+			k.fault(limits, "want a rate such as 100/1m, parallel, adaptive or failures")
 		case l.Burst > 0 && l.Rate.Requests == 0:
 			k.fault(below(limits, "burst"), "want a rate too")
 		}
 		k.throttle(limits, l)
+		k.adaptive(below(limits, "adaptive"), r)
 		if l.Per != "" && !isSubject(l.Per, []string{"key", "ip", "team", "route"}, []string{"header"}) {
 			k.fault(below(limits, "per"), "want key, ip, team, header:X or route%s", k.said(below(limits, "per"), l.Per))
 		}

@@ -57,6 +57,7 @@ var fresh = map[reflect.Type]func() any{
 	reflect.TypeFor[RoutePolicy]():        func() any { return defaultRoutePolicy() },
 	reflect.TypeFor[RouteWAF]():           func() any { return defaultRouteWAF() },
 	reflect.TypeFor[BackendMirror]():      func() any { return defaultBackendMirror() },
+	reflect.TypeFor[RouteAdaptive]():      func() any { return RouteAdaptive{Min: 10, Max: 1000} },
 	reflect.TypeFor[RouteFaults]():        func() any { return RouteFaults{DelayShare: 1, Share: 1} },
 }
 

@@ -100,6 +100,15 @@ type RouteLimits struct {
 
 	Throttle *RouteThrottle `json:"throttle"` // nil: what is too much is refused at once
 	Failures Rate           `json:"failures"` // answers of 401 to one address, or about one account; zero: any number
+
+	Adaptive *RouteAdaptive `json:"adaptive"` // nil: the backend gets any number at once
+}
+
+// RouteAdaptive bounds how many requests a backend gets at once, by how long it
+// takes for them.
+type RouteAdaptive struct {
+	Min int64 `json:"min"`
+	Max int64 `json:"max"`
 }
 
 // Rate is so many requests in any stretch of a time.

@@ -194,3 +194,60 @@ func TestRouteFaults(t *testing.T) {
 		t.Errorf("%s faults are counted, %d were made", got, failed)
 	}
 }
+
+// A backend gets no more requests at once than the adaptive limit says; what is
+// more is refused at once, and the limit tells how it stands.
+func TestRouteAdaptive(t *testing.T) {
+	release := make(chan struct{})
+	arrived := make(chan struct{}, 16)
+	b := startBackend(t, "slow")
+	b.Config.Handler = http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/hold") {
+			arrived <- struct{}{}
+			<-release
+		}
+	})
+	route := func(limits string) string {
+		return head + `routes: [{name: r, match: {path: "/r/**"}, backend: {http: {targets: ["` + b.URL + `"]}}, limits: ` + limits + `}]
+`
+	}
+	g := newGateway(t, "")
+	g.configure(route("{adaptive: {min: 2, max: 3}}"))
+	g.start()
+	var under sync.WaitGroup
+	for range 3 {
+		under.Go(func() {
+			if r := g.raw("GET", "/r/hold", ""); r.status != 200 {
+				t.Errorf("within the limit: %d %s", r.status, r.body)
+			}
+		})
+	}
+	for range 3 {
+		<-arrived
+	}
+	r := g.raw("GET", "/r/x", "")
+	if r.status != 503 || r.header.Get("Retry-After") != "1" || r.get("code").Str != "unavailable" || !strings.Contains(r.body, `route \"r\" has as many requests at once as its backend can take`) {
+		t.Errorf("over the limit: %d %s %v", r.status, r.body, r.header)
+	}
+	if got := g.api("GET", "routes", "").get("data.0.limits.adaptive").Raw; got != `{"min":2,"max":3,"bound":3,"open":3}` {
+		t.Errorf("the admin plane shows %s", got)
+	}
+	if got := g.metric(`sluice_route_concurrency_limit{route="r"}`); got != "3" {
+		t.Errorf("the limit is told as %q", got)
+	}
+	if got := g.metric(`sluice_route_shed_total{route="r"}`); got != "1" {
+		t.Errorf("%q requests are counted", got)
+	}
+	close(release)
+	under.Wait()
+	if r := g.raw("GET", "/r/x", ""); r.status != 200 {
+		t.Errorf("after it: %d", r.status)
+	}
+	g.configure(route("{parallel: 5}"))
+	if r := g.api("POST", "reload", ""); r.status != 200 {
+		t.Fatalf("reload: %d %s", r.status, r.body)
+	}
+	if got := g.metric(`sluice_route_concurrency_limit{route="r"}`); got != "" {
+		t.Errorf("a limit that is gone is told as %q", got)
+	}
+}
