@@ -72,10 +72,17 @@ func (r *standingRoutes) tellBounds(before *standingRoutes) {
 	}
 }
 
-// traffic adds to a backend who gets copies of its requests, and who answers
-// some of them in its place.
+// traffic adds to a backend how its requests are signed, who gets copies of
+// them, and who answers some of them in its place.
 func (m *routeBuilder) traffic(c *config.Route, o *proxy.HTTPOptions) error {
 	b := c.Backend.HTTP
+	switch s := b.Sign; {
+	case s == nil:
+	case s.HMAC != nil:
+		o.Signing = proxy.SignHMAC(s.HMAC.KeyID, s.HMAC.Secret.Reveal())
+	default:
+		o.Signing = proxy.SignAWS(s.AWS.Options())
+	}
 	if k := b.Mirror; k != nil {
 		client, err := m.client(k.URL, k.Timeout, nil)
 		if err != nil {
@@ -85,6 +92,12 @@ func (m *routeBuilder) traffic(c *config.Route, o *proxy.HTTPOptions) error {
 			Recovered: func(what any) {
 				m.log.Error("a copy of a request went wrong", "route", c.Name, "panic", what, "stack", string(debug.Stack()))
 			}}
+	}
+	if o.Mirror != nil && o.Signing != nil {
+		var err error
+		if o.Mirror.Sign, err = o.Signing.For(o.Mirror.URL); err != nil {
+			return err
+		}
 	}
 	if b.Canary == nil {
 		return nil

@@ -44,8 +44,8 @@ type HTTPOptions struct {
 	Mirror *Mirror
 	// Canary answers the requests whose Arm is its own; nil: there is none.
 	Canary *HTTP
-	// Sign makes what signs the requests to a target; nil: they are not signed.
-	Sign func(url string) (Signer, error)
+	// Signing signs requests to targets; nil: they are not signed.
+	Signing *Signing
 }
 
 // HTTP is a backend of one or several servers.
@@ -150,19 +150,15 @@ func (h *HTTP) Serve(x *Exchange) error {
 
 // takeBody readies the body to be sent on. To be signed it must be known whole.
 func (h *HTTP) takeBody(x *Exchange) error {
-	if h.Sign == nil {
+	if h.Signing == nil {
 		return x.takeBody()
 	}
-	_, err := x.WholeBody()
-	for _, name := range ownSignature {
+	for _, name := range h.Signing.Replaces {
 		x.RC.Request.Header.Del(name)
 	}
+	_, err := x.WholeBody()
 	return err
 }
-
-// ownSignature are headers in which a caller has signed for us what is signed
-// anew.
-var ownSignature = [...]string{"Signature", "Signature-Input", "Content-Digest"}
 
 func (h *HTTP) context(x *Exchange) context.Context {
 	if h.Timeout == 0 {

@@ -99,6 +99,3 @@ func (m *Mirror) send(q *upstream.Request, body []byte) {
 		_, err = res.Read(*p)
 	}
 }
-
-// Signer adds to a request's header what proves who sends it.
-type Signer func(ctx context.Context, q *upstream.Request, body []byte) error

@@ -55,8 +55,8 @@ func (h *HTTP) SetTargets(list []HTTPTarget) error {
 		}
 		made := &target{url: t.URL, client: t.Client, authority: strings.ToLower(u.Scheme + "://" + u.Host),
 			base: strings.TrimRight(u.EscapedPath(), "/")}
-		if h.Sign != nil {
-			if made.sign, err = h.Sign(t.URL); err != nil {
+		if h.Signing != nil {
+			if made.sign, err = h.Signing.For(t.URL); err != nil {
 				return err
 			}
 		}

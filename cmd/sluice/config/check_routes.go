@@ -118,6 +118,7 @@ func (k *checker) httpBackend(path []string, b *HTTPBackend) {
 	k.backendTLS(below(path, "tls"), b)
 	k.mirror(below(path, "mirror"), b.Mirror)
 	k.canary(below(path, "canary"), b)
+	k.backendSign(below(path, "sign"), b)
 	if b.StripPrefix != "" {
 		if err := proxy.CheckPrefix(b.StripPrefix); err != nil {
 			k.fault(below(path, "strip_prefix"), "%v", err)

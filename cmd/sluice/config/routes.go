@@ -64,6 +64,7 @@ type HTTPBackend struct {
 	Discover     *Discover       `json:"discover"` // nil: Targets are all that there are
 	Mirror       *BackendMirror  `json:"mirror"`   // nil: nobody gets copies
 	Canary       *BackendCanary  `json:"canary"`   // nil: there is none
+	Sign         *BackendSign    `json:"sign"`     // nil: requests are not signed
 }
 
 // BackendTarget is one server; its URL may stand for it.
