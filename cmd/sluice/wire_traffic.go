@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"runtime/debug"
+	"strings"
 
 	"sluice/cmd/sluice/config"
 	"sluice/gateway/cel"
@@ -84,7 +85,11 @@ func (m *routeBuilder) traffic(c *config.Route, o *proxy.HTTPOptions) error {
 		o.Signing = proxy.SignAWS(s.AWS.Options())
 	}
 	if k := b.Mirror; k != nil {
-		client, err := m.client(k.URL, k.Timeout, nil)
+		secure := b.TLS
+		if !strings.HasPrefix(strings.ToLower(k.URL), "https:") {
+			secure = nil
+		}
+		client, err := m.client(k.URL, k.Timeout, secure)
 		if err != nil {
 			return err
 		}

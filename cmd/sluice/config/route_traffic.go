@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -102,6 +103,11 @@ func (k *checker) canary(path []string, b *HTTPBackend) {
 		k.fault(targets, "want at least one target")
 	case weight == 0:
 		k.fault(targets, "every weight is 0: no target would ever be used")
+	}
+	for i, t := range c.Targets {
+		if slices.ContainsFunc(b.Targets, func(other BackendTarget) bool { return other.URL == t.URL }) {
+			k.fault(below(targets, strconv.Itoa(i)), "%s is a target of the route itself", strconv.Quote(t.URL))
+		}
 	}
 	k.share(below(path, "share"), c.Share, true)
 	if c.By != "" && !isSubject(c.By, []string{"key", "ip"}, []string{"header", "cookie"}) {
