@@ -5,7 +5,7 @@ COMMIT  ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.revision=$(COMMIT)
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test e2e race lint fuzz bench bench-ledger demo check
+.PHONY: help build run test e2e race features lint fuzz bench bench-ledger demo check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,11 @@ e2e: build ## drive the binary from outside: SDK clients, a browser, crashes, st
 
 race: ## run the tests under the race detector
 	$(GO) test -race -timeout 20m ./...
+
+features: ## tell of each feature of the classic gateway which tests show it, and how they went
+	@mkdir -p bin
+	-@$(GO) test -json ./gateway/... ./router/... ./cmd/sluice/e2e > bin/results.json
+	SLUICE_TEST_RESULTS=$(CURDIR)/bin/results.json $(GO) test -count=1 -v -run '^TestFeatures$$' ./cmd/sluice/e2e
 
 lint: ## gofmt, go vet and staticcheck
 	@out=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$out" || { echo "not gofmt'ed:"; echo "$$out"; exit 1; }

@@ -48,8 +48,9 @@ type Server struct {
 	// Connections is how many an address may have open at the same time, but for
 	// trusted proxies; 0: any number.
 	Connections int64 `json:"connections_per_ip"`
-	BodyRate    Size  `json:"body_rate"` // of a body that is passed on, per second, once header_timeout is over; 0: any
-	Failures    Rate  `json:"failures"`  // wrong credentials of one address, or for one account; zero: any number
+	BodyRate    Size  `json:"body_rate"`    // of a body that is passed on, per second, once header_timeout is over; 0: any
+	Failures    Rate  `json:"failures"`     // wrong credentials of one address, or for one account; zero: any number
+	Faults      bool  `json:"allow_faults"` // routes may make them, for tests
 }
 
 // Lead says who owns the configuration. Only the file does in this version.
