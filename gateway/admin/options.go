@@ -45,6 +45,8 @@ type Options struct {
 	Health     func() Health
 	Cache      Cache
 
+	Configuration Configuration
+
 	Metrics http.Handler // nil: /metrics is 404
 	// Console makes what is served outside /admin and /metrics, over this API
 	// (see As); nil: 404.

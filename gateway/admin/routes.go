@@ -90,6 +90,13 @@ var routes = []route{
 	{"GET", "/admin/v1/explain", readers, (*api).explain},
 	{"GET", "/admin/v1/cache", readers, (*api).showCache},
 	{"DELETE", "/admin/v1/cache", workers, (*api).purgeCache},
+	{"GET", "/admin/v1/config", readers, (*api).showConfig},
+	{"PUT", "/admin/v1/config", changers, (*api).putConfig},
+	{"POST", "/admin/v1/config/validate", workers, (*api).validateConfig},
+	{"POST", "/admin/v1/config/diff", workers, (*api).diffConfig},
+	{"GET", "/admin/v1/config/revisions", readers, (*api).listRevisions},
+	{"GET", "/admin/v1/config/revisions/{n}", readers, (*api).showRevision},
+	{"POST", "/admin/v1/config/rollback", changers, (*api).rollbackConfig},
 	{"POST", "/admin/v1/reload", workers, (*api).reload},
 	{"GET", "/admin/v1/health", everyone, (*api).health},
 }

@@ -68,6 +68,13 @@ var matrix = map[string]string{
 	"GET /admin/v1/explain":                                "aov",
 	"GET /admin/v1/cache":                                  "aov",
 	"DELETE /admin/v1/cache":                               "ao",
+	"GET /admin/v1/config":                                 "aov",
+	"PUT /admin/v1/config":                                 "a",
+	"POST /admin/v1/config/validate":                       "ao",
+	"POST /admin/v1/config/diff":                           "ao",
+	"GET /admin/v1/config/revisions":                       "aov",
+	"GET /admin/v1/config/revisions/{n}":                   "aov",
+	"POST /admin/v1/config/rollback":                       "a",
 	"POST /admin/v1/reload":                                "ao",
 	"GET /admin/v1/health":                                 "aovt",
 }

@@ -59,6 +59,9 @@ func (k *checker) server() {
 	if k.config.Billing.HoldTokens == 0 {
 		k.fault([]string{"billing", "hold_tokens"}, "want at least 1")
 	}
+	if k.config.Lead.Keep < 1 {
+		k.fault([]string{"config", "keep"}, "want at least 1, the revision that runs")
+	}
 	k.tls([]string{"server", "tls"}, s.TLS)
 	k.onDisconnect([]string{"billing", "on_disconnect"}, k.config.Billing.OnDisconnect)
 	k.whenSpent([]string{"billing", "when_spent"}, k.config.Billing.WhenSpent)
