@@ -84,13 +84,9 @@ func (s *Revisions) ListRevisions(ctx context.Context) ([]admin.Revision, error)
 
 // RevisionText is a revision with its text; n of 0 is the newest.
 func (s *Revisions) RevisionText(ctx context.Context, n int64) (r admin.RevisionText, err error) {
-	query := "SELECT n, created, author, message, digest, source, body FROM config_revisions "
-	row := s.read.QueryRowContext(ctx, query+"ORDER BY n DESC LIMIT 1")
-	if n != 0 {
-		row = s.read.QueryRowContext(ctx, query+"WHERE n = ?", n)
-	}
 	var created int64
-	err = row.Scan(&r.N, &created, &r.Author, &r.Message, &r.Digest, &r.Source, &r.Text)
+	err = s.read.QueryRowContext(ctx, `SELECT n, created, author, message, digest, source, body FROM config_revisions
+		WHERE n = ? OR ? = 0 ORDER BY n DESC LIMIT 1`, n, n).Scan(&r.N, &created, &r.Author, &r.Message, &r.Digest, &r.Source, &r.Text)
 	r.Created = fromUnix(created)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):

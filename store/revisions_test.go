@@ -49,6 +49,11 @@ func TestRevisions(t *testing.T) {
 	if n, err := s.AddRevision(t.Context(), admin.RevisionText{Revision: admin.Revision{Created: time.Now()}}, nil, 3); err != nil || n != 6 {
 		t.Errorf("the number of a revision that was taken back comes again: %d, %v", n, err)
 	}
+	for range 10 { // each gives its connection back
+		if r, err := s.RevisionText(t.Context(), 4); err != nil || r.N != 4 {
+			t.Fatalf("%+v, %v", r, err)
+		}
+	}
 	if _, err := s.RevisionText(t.Context(), 2); !errors.Is(err, billing.ErrNotFound) {
 		t.Errorf("revision 2: %v", err)
 	}

@@ -118,8 +118,10 @@ type normalizer struct {
 }
 
 func (n *normalizer) leaf(path []string, value any) leaf {
-	o := n.origin.find(path)
-	return leaf{value, n.origin.given(path...) || o.written() != "" && len(path) > 1}
+	raw := n.origin.find(path)
+	text, shown := value.(string) // a reference, or the name of a secret
+	stands := raw.written() != "" && (shown && text != "" || Shown(value) == Shown(raw.written()))
+	return leaf{value, n.origin.given(path...) || stands}
 }
 
 // value is the normal form of what a path leads to; nil: it is not there.
