@@ -41,6 +41,8 @@ type world struct {
 	asked           []billing.Query
 	entries         []billing.Entry
 	listed          billing.RequestQuery
+	applied         []admin.ConfigEdit
+	lead            string // of the configuration; empty: store
 	next            string // cursor of lists; empty: as there are entries
 }
 
@@ -170,7 +172,7 @@ func newWorld() *world {
 func (w *world) console() *Console {
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
 	var c *Console
-	admin.New(admin.Options{Tokens: func() []admin.Token { return w.tokens }, View: func() admin.View { return w.view }, Ledger: w, Tenants: w,
+	admin.New(admin.Options{Configuration: w.configuration(), Tokens: func() []admin.Token { return w.tokens }, View: func() admin.View { return w.view }, Ledger: w, Tenants: w,
 		Changed: func(context.Context) error { return nil }, Explain: admin.Explain{Model: w.explain}, Prices: priceStore{w}, PromptOptions: admin.PromptOptions{Prompts: promptStore{w}, Splits: promptStore{w}, Live: w.live, Publish: w.publish, Test: w.test}, SetBreaker: func(target string, m router.Mode) error { w.breaker = target + " " + fmt.Sprint(m); return nil },
 		Cache: admin.Cache{Figures: func() cache.Figures {
 			return cache.Figures{Entries: 3, Results: cache.Results{Hits: 1, Misses: 2, SavedUSD: billing.Dollar}, Models: []cache.ModelFigures{{Model: "fast", Entries: 3}}}

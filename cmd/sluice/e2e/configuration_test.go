@@ -26,8 +26,8 @@ func (g *gateway) configText() string {
 // API made is in force after a start anew, and can be taken back.
 func TestConfigurationLedByTheStore(t *testing.T) {
 	g := newGateway(t, "")
-	g.env = append(g.env, "UP_KEY=sk-up")
-	g.configure(head + led + strings.Replace(providers, "keys: [sk-up]", `keys: ["${UP_KEY}"]`, 1) + team + "models: {first: up/small}\n")
+	g.env = append(g.env, "KEY_ONE=sk-up")
+	g.configure(head + led + strings.Replace(providers, "keys: [sk-up]", `keys: ["${KEY_ONE}"]`, 1) + team + "models: {first: up/small}\n")
 	g.start()
 	shown := g.api("GET", "config", "")
 	for _, secret := range []string{"sk-up", "sk-ant", teamKey, adminToken} {
@@ -35,7 +35,7 @@ func TestConfigurationLedByTheStore(t *testing.T) {
 			t.Errorf("the configuration shows %q: %s", secret, shown.body)
 		}
 	}
-	if shown.get("providers.up.keys.0").String() != "${UP_KEY}" || shown.header.Get("ETag") == "" {
+	if shown.get("providers.up.keys.0").String() != "${KEY_ONE}" || shown.header.Get("ETag") == "" {
 		t.Errorf("%v %s", shown.header, shown.body)
 	}
 	// What is shown can be put back, and is no change.
