@@ -24,6 +24,7 @@ import (
 	"sluice/billing"
 	"sluice/cmd/sluice/config"
 	"sluice/gateway"
+	"sluice/gateway/audit"
 	"sluice/gateway/httpcache"
 	"sluice/gateway/telemetry"
 	"sluice/prompts"
@@ -45,6 +46,7 @@ type server struct {
 	log            *slog.Logger
 
 	store    *store.Store
+	trail    *audit.Trail
 	spool    *billing.Spool
 	book     *billing.Book
 	warnings *billing.Warnings
@@ -97,10 +99,15 @@ func (s *server) read(ctx context.Context) (err error) {
 	if s.started != nil {
 		s.log = newLogger(s.started.Log)
 	}
+	s.trail = &audit.Trail{Store: s.store.Audit(), Log: s.log}
+	if err := s.trail.Recover(ctx); err != nil {
+		return errors.Join(err, s.store.Close())
+	}
 	if err := s.begin(ctx); err != nil {
 		return errors.Join(err, s.store.Close())
 	}
 	s.log = newLogger(s.started.Log)
+	s.trail.Log = s.log
 	return nil
 }
 
@@ -249,7 +256,11 @@ func (s *server) firstStart(ctx context.Context) (string, error) {
 	secret := billing.GenerateKey()
 	key := billing.Key{ID: "key_" + strings.ToLower(rand.Text()[:16]), Hash: billing.HashKey(secret), Prefix: billing.ShownPrefix(secret),
 		Team: "default", Name: "first", Created: now, Source: "store"}
-	return secret, tenants.PutKey(ctx, key)
+	if err := tenants.PutKey(ctx, key); err != nil {
+		return "", err
+	}
+	return secret, s.trail.Note(ctx, audit.Record{Actor: "sluice", Action: "key.create", Resource: "keys/" + key.ID, Status: http.StatusCreated,
+		After: audit.State(map[string]string{"id": key.ID, "prefix": key.Prefix, "team": key.Team, "name": key.Name})})
 }
 
 // greet tells on stderr where things are and how to make a first call.

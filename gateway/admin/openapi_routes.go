@@ -2,6 +2,7 @@ package admin
 
 import (
 	"sluice/billing"
+	"sluice/gateway/audit"
 	"sluice/prompts"
 	"sluice/router"
 )
@@ -19,7 +20,9 @@ var parameters = map[string]string{
 	"path": "of a request, with its query; instead of model", "host": "that the request is for", "method": "GET if not given",
 	"roles": "of the supposed caller, separated by commas", "scopes": "likewise", "ip": "of the supposed caller", "at": "when it would be; now if not given",
 	"view": "written, or effective; written if not given", "message": "what the revision is for",
-	"month": "such as 2026-10; the last one that is over if not given", "by": "what the lines are by: model, key, prompt, version, user, provider, target, day",
+	"actor": "only what this one did: the name of a token, or of who signed in", "action": "only this action, such as key.rotate, or all of a kind: key",
+	"resource": "only this resource and those below it, such as teams/research",
+	"month":    "such as 2026-10; the last one that is over if not given", "by": "what the lines are by: model, key, prompt, version, user, provider, target, day",
 	"tolerance": "percentage that a figure may be off; 0 if not given",
 	"input":     "the prompt's input, as JSON", "version": "a version of the prompt", "label": "a label of the prompt",
 }
@@ -156,7 +159,10 @@ var descriptions = map[string]described{
 	"GET /admin/v1/config/revisions":     {summary: "List what the configuration was, newest first", query: pageOf, out: list[Revision]{}},
 	"GET /admin/v1/config/revisions/{n}": {summary: "Show a revision of the configuration", out: RevisionText{}},
 	"POST /admin/v1/config/rollback":     {summary: "Put a revision in force again, as a new one; 409 where a file leads", in: rollbackIn{}, out: ConfigApplied{}},
-	"POST /admin/v1/reload":              {summary: "Read the configuration again", out: map[string]string{}},
-	"GET /admin/v1/health":               {summary: "Tell how the replicas are", out: Health{}},
-	"GET /admin/v1/arms":                 {summary: "Compare the targets of a model, and its shadow, by cost, time, errors and length of answers", query: []string{"model", "from", "to"}, out: armsOut{}},
+	"GET /admin/v1/audit": {summary: "List the records of changes and sign-ins, newest first", query: []string{"from", "to", "actor", "action", "resource", "limit", "after"},
+		out: list[audit.Record]{}},
+	"GET /admin/v1/audit/verify": {summary: "Prove the chain of audit records, or tell the first that is not as it was written", out: audit.Verdict{}},
+	"POST /admin/v1/reload":      {summary: "Read the configuration again", out: map[string]string{}},
+	"GET /admin/v1/health":       {summary: "Tell how the replicas are", out: Health{}},
+	"GET /admin/v1/arms":         {summary: "Compare the targets of a model, and its shadow, by cost, time, errors and length of answers", query: []string{"model", "from", "to"}, out: armsOut{}},
 }

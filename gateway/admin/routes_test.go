@@ -77,6 +77,8 @@ var matrix = map[string]string{
 	"POST /admin/v1/config/rollback":                       "a",
 	"POST /admin/v1/reload":                                "ao",
 	"GET /admin/v1/health":                                 "aovt",
+	"GET /admin/v1/audit":                                  "aov",
+	"GET /admin/v1/audit/verify":                           "aov",
 }
 
 func TestEveryRouteTimesEveryRole(t *testing.T) {

@@ -77,6 +77,7 @@ func (v *visit) sendBody(method, path string, query url.Values, body io.Reader, 
 	if match != "" {
 		r.Header.Set("If-Match", match)
 	}
+	r.RemoteAddr = v.c.ClientIP(v.Request) // for the audit trail
 	a := &answer{status: http.StatusOK, header: http.Header{}}
 	v.c.API.ServeHTTP(a, r)
 	if a.status >= 300 {
