@@ -47,6 +47,9 @@ type world struct {
 	trail     trailStore
 	purged    []cache.Selection
 	publErr   error
+	edit      ConfigEdit
+	text      string
+	led       error
 }
 
 func newWorld() *world {
@@ -268,8 +271,9 @@ func (w *world) options() Options {
 		}, Path: func(q RouteQuery) (RouteExplanation, error) {
 			return RouteExplanation{Path: q.Path, Route: q.Method + " " + q.Host, Backend: "http"}, nil
 		}},
-		Health:  func() Health { return Health{Status: "ok", Replicas: []Replica{{Name: "a", Revision: "r1"}}} },
-		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "sluice_calls_total 1") }),
+		Configuration: w.configuration(),
+		Health:        func() Health { return Health{Status: "ok", Replicas: []Replica{{Name: "a", Revision: "r1"}}} },
+		Metrics:       http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "sluice_calls_total 1") }),
 		Console: func(http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "console") })
 		},
@@ -294,10 +298,13 @@ func newClient(t *testing.T, w *world, token string) client {
 func (c client) as(token string) client { return client{c.t, c.handler, token} }
 
 // do sends a request and returns the answer.
-func (c client) do(method, path, body string) *httptest.ResponseRecorder {
+func (c client) do(method, path, body string, header ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
 	if c.token != "" {
 		r.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
 	}
 	rec := httptest.NewRecorder()
 	c.handler.ServeHTTP(rec, r)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -19,6 +20,8 @@ type problem struct {
 	Detail string `json:"detail"`
 	Param  string `json:"param"` // the field at fault
 	Errors []struct {
+		Line    int    `json:"line"`
+		File    string `json:"file"`
 		Message string `json:"message"`
 	} `json:"errors"`
 }
@@ -26,6 +29,12 @@ type problem struct {
 func (p *problem) Error() string {
 	lines := []string{p.Detail}
 	for _, e := range p.Errors {
+		switch {
+		case e.File != "":
+			e.Message = e.File + ": " + e.Message
+		case e.Line > 0:
+			e.Message = fmt.Sprintf("line %d: %s", e.Line, e.Message)
+		}
 		lines = append(lines, e.Message)
 	}
 	return strings.Join(lines, "\n")
@@ -51,13 +60,22 @@ func (v *visit) send(method, path string, query url.Values, in any) (*answer, er
 			return nil, fmt.Errorf("cannot encode request: %w", err)
 		}
 	}
+	return v.sendBody(method, path, query, &body, "")
+}
+
+// sendBody is send for a body as it is; match is the ETag that what is changed
+// must have, empty: any.
+func (v *visit) sendBody(method, path string, query url.Values, body io.Reader, match string) (*answer, error) {
 	target := base + path
 	if len(query) > 0 {
 		target += "?" + query.Encode()
 	}
-	r, err := http.NewRequestWithContext(admin.As(v.Context(), v.who), method, target, &body)
+	r, err := http.NewRequestWithContext(admin.As(v.Context(), v.who), method, target, body)
 	if err != nil {
 		return nil, &problem{Status: http.StatusNotFound, Detail: "There is nothing of this name."}
+	}
+	if match != "" {
+		r.Header.Set("If-Match", match)
 	}
 	r.RemoteAddr = v.c.ClientIP(v.Request) // for the audit trail
 	a := &answer{status: http.StatusOK, header: http.Header{}}

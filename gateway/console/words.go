@@ -30,6 +30,7 @@ func (c *Console) words() template.FuncMap {
 		"before": func(n int) int { return n - 1 },
 		"lines":  diffLines,
 		"parts":  partText,
+		"value":  value,
 		"add":    func(a, b int64) int64 { return a + b },
 	}
 }

@@ -33,6 +33,7 @@ type Config struct {
 
 	origin  origins
 	sources []string
+	written func() []byte // what the file, or the text, says; a function is never printed
 }
 
 // Server is how the gateway listens.
@@ -53,9 +54,11 @@ type Server struct {
 	Faults      bool  `json:"allow_faults"` // routes may make them, for tests
 }
 
-// Lead says who owns the configuration. Only the file does in this version.
+// Lead says who owns the configuration: the file, or the store, which the
+// first file only begins.
 type Lead struct {
-	Lead string `json:"lead" enum:"file"`
+	Lead string `json:"lead" enum:"file,store"`
+	Keep int64  `json:"keep"` // revisions
 }
 
 // Admin is who may use the admin plane.
