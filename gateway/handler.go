@@ -78,6 +78,9 @@ func (c *Call) dispatch() error {
 		c.from.closes = true
 		return fault
 	}
+	if !ok && c.g.portal != nil && inPortal(path) {
+		return c.servePortal()
+	}
 	if !ok && c.snap.routes != nil && !c.claims(path) {
 		if found, err := c.serveRoute(); found {
 			return err

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 
+	"sluice/billing"
 	"sluice/providers/schema"
 )
 
@@ -39,6 +40,9 @@ func NewToken(secret string, role Role, team string) Token {
 type Identity struct {
 	Role Role
 	Team string // of a team-owner
+	// Key is what a team-owner is known by who may do no more than it may, as
+	// in the portal; nil: it is known by a token.
+	Key *billing.Key
 }
 
 // Owns tells whether the identity may see what belongs to a team.
@@ -92,4 +96,9 @@ func unauthorized(message string) error {
 func forbidden(message string) error {
 	return &schema.Error{Code: schema.CodePermissionDenied, Status: http.StatusForbidden,
 		Origin: schema.OriginPolicy, Message: message}
+}
+
+func forbiddenField(name, message string) error {
+	return &schema.Error{Code: schema.CodePermissionDenied, Status: http.StatusForbidden,
+		Origin: schema.OriginPolicy, Param: name, Message: message}
 }

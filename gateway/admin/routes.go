@@ -156,6 +156,9 @@ func (a *api) allowed(q *request, methods []route) error {
 		if !slices.Contains(route.roles, q.id.Role) {
 			return forbidden("the role " + string(q.id.Role) + " may not " + route.method + " " + route.path)
 		}
+		if q.id.Key != nil && !slices.Contains(holders, route.method+" "+route.path) {
+			return forbidden("a key may not " + route.method + " " + route.path)
+		}
 		return route.serve(a, q)
 	}
 	q.w.Header().Set("Allow", strings.Join(allow, ", "))
