@@ -90,6 +90,7 @@ var portalRoutes = []portalRoute{
 	{"POST /portal/subscriptions", "", false, (*portalVisit).subscribe},
 	{"POST /portal/subscriptions/{id}/withdraw", "", false, (*portalVisit).withdraw},
 	{"GET /portal/changes", "Changes", true, (*portalVisit).changes},
+	{"GET /portal/openapi.json", "", true, (*portalVisit).openAPI},
 	{"GET /docs", "Reference", true, (*portalVisit).docs},
 	{"POST /portal/sign-out", "", false, (*portalVisit).signOut},
 }

@@ -271,14 +271,16 @@ func tryFields(t *prompts.Template) []tryField {
 		if given {
 			f.Value = jsonText(value)
 		}
-		switch kind := typeText(one); {
+		switch kind := strings.TrimSuffix(typeText(one), " or null"); {
 		case listOf(child(one, "enum")) != nil:
 			f.Kind = "choice"
 			for _, c := range listOf(child(one, "enum")) {
-				if word, ok := c.(string); ok {
+				switch word := c.(type) {
+				case string:
 					f.Choices = append(f.Choices, word)
-				} else {
-					f.Kind = "json" // a choice that is no text
+				case nil: // as if it were not sent
+				default:
+					f.Kind = "json"
 				}
 			}
 		case kind == "string":
@@ -344,21 +346,33 @@ func (v *portalVisit) changes() error {
 
 // reference is a page of the document at /openapi.json.
 type reference struct {
-	List  []operation
-	Index []operation // of all
-	Next  string      // where it goes on; empty: it does not
+	List []operation
+	Next string // where it goes on; empty: it does not
 }
 
 // mostOperations bounds a page of the reference.
 const mostOperations = 20
 
-func (v *portalVisit) docs() error {
+// callable are the prompts that who looks may call.
+func (v *portalVisit) callable() []*prompts.Live {
 	var list []*prompts.Live
 	for _, o := range v.offers() {
 		if o.Refused == "" {
 			list = append(list, o.Prompt)
 		}
 	}
+	return list
+}
+
+// openAPI is /openapi.json for who is signed in.
+func (v *portalVisit) openAPI() error {
+	v.w.Header().Set("Content-Type", "application/json")
+	_, _ = v.w.Write(prompts.OpenAPI(v.callable())) // the reader may have left
+	return nil
+}
+
+func (v *portalVisit) docs() error {
+	list := v.callable()
 	after, next := v.URL.Query().Get("after"), ""
 	list = slices.DeleteFunc(list, func(l *prompts.Live) bool { return l.Name <= after })
 	if len(list) > mostOperations {
