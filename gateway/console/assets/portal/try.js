@@ -67,7 +67,7 @@ function event(kind, data, id) {
   if (kind === "done") {
     show(d.output);
     const t = form.dataset;
-    tell(`${t.cost} $${d.cost}`, `${d.usage.input_tokens}, ${d.usage.output_tokens} ${t.tokens}`, `${t.version} ${d.version}`, `${t.id} ${id}`);
+    tell(`${t.cost} $${d.cost}`, `${d.usage.input_tokens} ${t.in}, ${d.usage.output_tokens} ${t.out}`, `${t.version} ${d.version}`, `${t.id} ${id}`);
   } else if (kind === "error") {
     problem(d);
   } else if (d.delta && output.textContent.length < longest) {
