@@ -56,8 +56,8 @@ type Gateway struct {
 	cache     *cache.Store
 	shadows   shadows
 	server    *fasthttp.Server
-	portal    *Portal       // nil: there is none
-	bodyPause time.Duration // the longest that a caller may pause within a body that is passed on
+	portal    atomic.Pointer[Portal] // nil: there is none
+	bodyPause time.Duration          // the longest that a caller may pause within a body that is passed on
 
 	ctx      context.Context // of all calls; ends when draining takes too long
 	cancel   context.CancelFunc

@@ -78,7 +78,7 @@ func (c *Call) dispatch() error {
 		c.from.closes = true
 		return fault
 	}
-	if !ok && c.g.portal != nil && inPortal(path) {
+	if !ok && inPortal(path) && c.g.portal.Load() != nil {
 		return c.servePortal()
 	}
 	if !ok && c.snap.routes != nil && !c.claims(path) {

@@ -34,9 +34,8 @@ const (
 	tryPath    = "/portal/try/" // before the path of a call
 )
 
-// SetPortal says what the portal is, before the first call. Without it there is
-// none.
-func (g *Gateway) SetPortal(p Portal) { g.portal = &p }
+// SetPortal says what the portal is. Without it there is none.
+func (g *Gateway) SetPortal(p Portal) { g.portal.Store(&p) }
 
 // inPortal tells whether a path is the portal's.
 func inPortal(path string) bool {
@@ -53,14 +52,14 @@ func (c *Call) servePortal() error {
 		return err
 	}
 	c.open()
-	return c.bridge(c.g.portal.Pages)
+	return c.bridge(c.g.portal.Load().Pages)
 }
 
 // tryOut makes a call from a page: as the one to the path after /portal/try,
 // with the key of the session.
 func (c *Call) tryOut() error {
 	h := &c.rc.Request.Header
-	key := c.g.portal.Key(string(h.Cookie(PortalCookie)), string(h.Peek(PortalWord)))
+	key := c.g.portal.Load().Key(string(h.Cookie(PortalCookie)), string(h.Peek(PortalWord)))
 	if key == "" {
 		return &schema.Error{Code: schema.CodePermissionDenied, Status: http.StatusForbidden, Origin: schema.OriginPolicy,
 			Message: "the session is over, or this is no page of it: sign in to the portal again"}
