@@ -13,6 +13,7 @@ import (
 	"sluice/prompts"
 	"sluice/providers"
 	"sluice/providers/dialect"
+	"sluice/providers/lifetime"
 	"sluice/providers/schema"
 	"sluice/router"
 )
@@ -54,21 +55,21 @@ type Call struct {
 // origin is where a call came from and went to.
 type origin struct {
 	method, path, ip string
-	within           context.Context // of the call that makes this one; nil: a client does
-	life             *lifetime       // of the client's call; nil: there is none, or it is not open yet
-	depth            int             // of steps that call prompts with steps
-	keyAt            int             // where its key was sent: see keyPlaces
-	allowed          string          // the methods of a path that was called with another
-	continues        string          // the kept answer that it goes on from
-	guards           *guard.Session  // of the model that it went to; nil: it has none
-	unguarded        bool            // it is made for a guard
-	explain          bool            // it wants to know how it was decided
-	arm              *prompts.Arm    // of the split that chose the prompt's version; nil: none did
-	subscription     *Subscription   // that it counts in; nil: none
-	cache            string          // what the call that makes this one said of the cache
-	route            *proxy.Exchange // that it is; nil: it goes to no route
-	body             *[]byte         // memory of its request's body
-	closes           bool            // its connection is not read any further
+	within           context.Context   // of the call that makes this one; nil: a client does
+	life             *lifetime.Context // of the client's call; nil: there is none, or it is not open yet
+	depth            int               // of steps that call prompts with steps
+	keyAt            int               // where its key was sent: see keyPlaces
+	allowed          string            // the methods of a path that was called with another
+	continues        string            // the kept answer that it goes on from
+	guards           *guard.Session    // of the model that it went to; nil: it has none
+	unguarded        bool              // it is made for a guard
+	explain          bool              // it wants to know how it was decided
+	arm              *prompts.Arm      // of the split that chose the prompt's version; nil: none did
+	subscription     *Subscription     // that it counts in; nil: none
+	cache            string            // what the call that makes this one said of the cache
+	route            *proxy.Exchange   // that it is; nil: it goes to no route
+	body             *[]byte           // memory of its request's body
+	closes           bool              // its connection is not read any further
 }
 
 // inside is the origin of a call that is made within this one. What belongs to
@@ -134,8 +135,8 @@ func (c *Call) open() {
 	if c.from.within != nil {
 		c.ctx, cancel = context.WithCancelCause(c.from.within)
 	} else {
-		c.from.life = &lifetime{}
-		c.ctx, cancel = c.from.life, c.from.life.end
+		c.from.life = &lifetime.Context{}
+		c.ctx, cancel = c.from.life, c.from.life.End
 	}
 	c.watch.leaving = c.leaving()
 	c.g.watch.add(&c.watch, bare(c.rc.Conn()), c.rc.ConnID(), cancel)
@@ -180,7 +181,7 @@ func (c *Call) release() {
 
 // left tells whether the caller has gone.
 func (c *Call) left() bool {
-	return c.ctx != nil && (context.Cause(c.ctx) == errCallerLeft || c.from.life != nil && c.from.life.over() == errCallerLeft)
+	return c.ctx != nil && (context.Cause(c.ctx) == errCallerLeft || c.from.life != nil && c.from.life.Over() == errCallerLeft)
 }
 
 // methodName avoids an allocation for the methods that matter.

@@ -61,8 +61,8 @@
 // there to the store.
 //
 // A caller who leaves while its provider is silent is found by looking at the
-// sockets of open calls in turn (watch.go); the call's context (lifetime.go) then ends, and
-// with it the upstream request.
+// sockets of open calls in turn (watch.go); the call's context (providers/lifetime) then
+// ends, and with it the upstream request.
 //
 // # Words
 //

@@ -48,7 +48,6 @@ func routeHedged[T any](c *Call, late bool, ask asking[T]) (T, error) {
 		return route(c, late, ask)
 	}
 	c.planRoute(late)
-	c.tickets.second = &second{now: c.now}
 	c.plan.AdmitHedge = c.holdSecond
 	var won T
 	err := c.plan.DoHedged(c.ctx, func(a *router.Attempt) error {
@@ -58,8 +57,18 @@ func routeHedged[T any](c *Call, late bool, ask asking[T]) (T, error) {
 		}
 		return err
 	})
-	c.tickets.second.end()
+	if s := c.tickets.second; s != nil {
+		s.end()
+	}
 	return won, c.endRoute(err)
+}
+
+// beside is what a second attempt holds, from when it is to be made.
+func (c *Call) beside() *second {
+	if c.tickets.second == nil {
+		c.tickets.second = &second{now: c.now}
+	}
+	return c.tickets.second
 }
 
 // holdSecond holds the most that a second attempt can cost: all that the first
@@ -71,13 +80,14 @@ func (c *Call) holdSecond(*router.Candidate) *schema.Error {
 		need.USD, need.Tokens = c.dearest(in, out), in+out
 		need.MinUSD, need.MinTokens = need.USD, need.Tokens
 	}
+	s := c.beside()
 	hold, err := c.owner().Hold(need)
 	if err != nil {
-		c.tickets.second.provider.Cancel()
-		c.tickets.second.secret.Cancel()
+		s.provider.Cancel()
+		s.secret.Cancel()
 		return schema.AsError(err)
 	}
-	c.tickets.second.hold = hold
+	s.hold = hold
 	return nil
 }
 

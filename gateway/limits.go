@@ -30,7 +30,7 @@ func SecretOwner(provider, id string) string { return "provider-key " + provider
 type tickets struct {
 	key, prompt, model billing.Ticket
 	provider, secret   billing.Ticket // of the attempt that is under way
-	second             *second        // of one that is made beside it; nil: none may be
+	second             *second        // of one that is made beside it; nil: none was
 	refused            *billing.Owner // whose limit has refused the call; nil: none has
 }
 
@@ -120,7 +120,8 @@ func (c *Call) admitKey(a *router.Candidate, s *router.Secret) *schema.Error {
 
 // attemptTickets are those of the attempt that is to be made.
 func (c *Call) attemptTickets() (provider, secret *billing.Ticket) {
-	if s := c.tickets.second; s != nil && c.plan.Hedging {
+	if c.plan.Hedging {
+		s := c.beside()
 		return &s.provider, &s.secret
 	}
 	return &c.tickets.provider, &c.tickets.secret

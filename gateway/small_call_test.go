@@ -8,8 +8,10 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"sluice/billing"
+	"sluice/router"
 )
 
 // keptConn is a connection that sends one request again and again.
@@ -22,11 +24,16 @@ type keptConn struct {
 // small is a call of about 400 bytes that the provider answers with 0.6 KB:
 // bytes that pass through.
 func (r *rig) small(t testing.TB, key, more string) *keptConn {
+	return r.smallTo(t, "up/in-10_out-5", key, more)
+}
+
+// smallTo is small to a model.
+func (r *rig) smallTo(t testing.TB, model, key, more string) *keptConn {
 	conn, err := net.Dial("tcp", r.addr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	body := chat("up/in-10_out-5", strings.Repeat("a few words ", 20), more)
+	body := chat(model, strings.Repeat("a few words ", 20), more)
 	return &keptConn{Conn: conn, buf: make([]byte, 64<<10), request: fmt.Appendf(nil,
 		"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer sk-test-%s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", key, len(body), body)}
 }
@@ -102,6 +109,22 @@ const mostAllocs = 48
 // A small call that is passed on stays within its budget of allocations.
 func TestAllocationsOfASmallCall(t *testing.T) {
 	newRig(t).small(t, "k", "").allocates(t, mostAllocs)
+}
+
+// One that may be hedged costs little more while its provider is quick.
+func TestAllocationsOfAHedge(t *testing.T) {
+	for name, c := range map[string]struct {
+		hedge router.Hedge
+		most  float64
+	}{
+		"none": {most: mostAllocs},
+		"idle": {router.Hedge{After: time.Hour, Budget: 1}, mostAllocs + 8},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, func(s *setup) { s.model("mine", "up/in-10_out-5").Route.Hedge = c.hedge })
+			r.smallTo(t, "mine", "k", "").allocates(t, c.most)
+		})
+	}
 }
 
 // allocates holds the connection's call to a budget of allocations.

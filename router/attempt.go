@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"sluice/providers/lifetime"
 	"sluice/providers/schema"
 )
 
@@ -38,9 +39,8 @@ type Attempt struct {
 	stake stake
 
 	// Of an attempt beside which another may be made.
-	heat   *heat
-	ctx    context.Context
-	cancel context.CancelFunc
+	heat *heat
+	life *lifetime.Context
 }
 
 // run makes an attempt that is ready. A panic in try is told as a cancelled

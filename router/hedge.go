@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sluice/providers/lifetime"
 	"sluice/providers/schema"
 )
 
@@ -77,26 +78,39 @@ var ErrHedgeLost = &schema.Error{Code: schema.CodeHedgeLost, Origin: schema.Orig
 // returns, so what try touches outside Ask needs no lock of its own.
 func (p *Plan) DoHedged(ctx context.Context, try func(*Attempt) error) error {
 	p.Route.hedges.call(p.Route.Hedge.Budget)
-	r := &race{plan: p, ctx: ctx, try: try}
-	return p.Do(ctx, r.lead)
+	r, _ := p.Route.races.Get().(*race)
+	if r == nil {
+		r = &race{}
+		r.run = r.lead
+	}
+	r.plan, r.ctx, r.try, r.used = p, ctx, try, false
+	err := p.Do(ctx, r.run)
+	r.plan, r.ctx, r.try = nil, nil, nil
+	p.Route.races.Put(r)
+	return err
 }
 
-// race is a hedged call.
+// race is a hedged call. Most are over before anything is begun beside their
+// first attempt, and leave what they were made of to the route's next.
 type race struct {
 	plan *Plan
 	ctx  context.Context
 	try  func(*Attempt) error
-	used bool // its one hedge was begun
+	heat *heat                // the next attempt's; nil: it is to be made
+	run  func(*Attempt) error // lead
+	used bool                 // its one hedge was begun
 }
 
 // heat is one attempt of a race, and what is begun beside it if it is slow.
 type heat struct {
 	*race
-	lead    *Attempt
-	stop    func() bool // of the timer that begins the hedge
-	leadOut chan struct{}
-	out     chan struct{} // closed when the hedge is over, or was not begun
-	joined  bool
+	lead   *Attempt
+	life   lifetime.Context // the lead's
+	timer  *time.Timer      // that begins the hedge; nil: stop is of the clock's own
+	stop   func() bool
+	leads  sync.WaitGroup // while the lead runs
+	hedges sync.WaitGroup // until the hedge is over, or is not to be begun
+	joined bool
 
 	mu     sync.Mutex // held by whichever attempt does more than wait
 	hedge  *Attempt   // nil: not begun
@@ -112,15 +126,22 @@ func (r *race) lead(a *Attempt) error {
 	if !ok {
 		return r.try(a)
 	}
-	h := &heat{race: r, lead: a, leadOut: make(chan struct{}), out: make(chan struct{})}
-	a.enter(h)
+	if r.heat == nil {
+		r.heat = &heat{race: r}
+	}
+	h := r.heat
+	h.lead = a
+	a.enter(h, &h.life)
 	h.mu.Lock()
-	h.stop = r.plan.Clock.after(after, h.begin)
+	h.leads.Add(1)
+	h.hedges.Add(1)
+	h.start(after)
 	settled := false
 	defer func() {
 		if !settled { // a panic
 			h.quit()
 			h.join()
+			r.heat = nil
 		}
 	}()
 	err := h.first()
@@ -130,21 +151,49 @@ func (r *race) lead(a *Attempt) error {
 	h.join()
 	settled = true
 	h.clear()
-	if h.broken != nil {
-		panic(h.broken)
+	hedge, won, broken := h.hedge, h.won, h.broken
+	if hedge != nil || broken != nil || a.late || !h.rest() {
+		r.heat = nil
 	}
-	if h.won != nil && h.won != a {
-		r.plan.won = h.won
+	if broken != nil {
+		panic(broken)
+	}
+	if won != nil && won != a {
+		r.plan.won = won
 		return nil
 	}
 	return err
+}
+
+// start sets the time at which the hedge is begun.
+func (h *heat) start(after time.Duration) {
+	switch clock := h.plan.Clock; {
+	case clock.AfterFunc != nil:
+		h.stop = clock.AfterFunc(after, h.begin)
+	case h.timer != nil:
+		h.timer.Reset(after)
+	default:
+		h.timer = time.AfterFunc(after, h.begin)
+		h.stop = h.timer.Stop
+	}
+}
+
+// rest readies a heat for another attempt after which nothing holds it any
+// more: its lead was all that ran.
+func (h *heat) rest() bool {
+	if h.timer == nil || !h.life.Rest() {
+		return false
+	}
+	h.lead.life = nil
+	h.lead, h.won, h.joined, h.over = nil, nil, false, false
+	return true
 }
 
 // first runs the lead, with the lock, to where its outcome is booked.
 func (h *heat) first() (err error) {
 	defer func() {
 		h.over = true
-		close(h.leadOut)
+		h.leads.Done()
 		h.mu.Unlock()
 	}()
 	if err = h.try(h.lead); err == nil && h.lead.late {
@@ -161,7 +210,7 @@ func (h *heat) quit() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.hedge != nil && h.won == nil {
-		h.hedge.cancel()
+		h.hedge.life.End(nil)
 	}
 }
 
@@ -172,9 +221,10 @@ func (h *heat) join() {
 		return
 	}
 	h.joined = true
-	if !h.stop() {
-		<-h.out
+	if h.stop() {
+		h.hedges.Done()
 	}
+	h.hedges.Wait()
 }
 
 // clear ends the contexts that nothing waits under any more: all but that of a
@@ -182,7 +232,7 @@ func (h *heat) join() {
 func (h *heat) clear() {
 	for _, a := range [...]*Attempt{h.lead, h.hedge} {
 		if a != nil && (a != h.won || !a.late) {
-			a.cancel()
+			a.life.End(nil)
 		}
 	}
 }
@@ -201,12 +251,12 @@ func (r *race) after(a *Attempt) (time.Duration, bool) {
 
 // begin makes the hedge, in the timer's goroutine.
 func (h *heat) begin() {
-	defer close(h.out)
+	defer h.hedges.Done()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	defer func() {
 		if h.broken = recover(); h.broken != nil {
-			h.lead.cancel()
+			h.life.End(nil)
 		}
 	}()
 	if h.over || h.won != nil || h.ctx.Err() != nil || !h.plan.Route.hedges.take() {
@@ -219,7 +269,7 @@ func (h *heat) begin() {
 		return
 	}
 	h.used, h.hedge = true, a
-	a.enter(h)
+	a.enter(h, &lifetime.Context{})
 	_ = h.plan.run(h.ctx, a, now, h.try)
 }
 
@@ -281,9 +331,9 @@ func (p *Plan) hedgeAt(lead *Attempt, c *Candidate, secret *Secret, now time.Tim
 }
 
 // enter makes the attempt one of a heat, with a context of its own.
-func (a *Attempt) enter(h *heat) {
-	a.heat = h
-	a.ctx, a.cancel = context.WithCancel(h.ctx)
+func (a *Attempt) enter(h *heat, life *lifetime.Context) {
+	a.heat, a.life = h, life
+	life.Begin(h.ctx)
 }
 
 // Ask runs f, in which the attempt only waits for its target, with the context
@@ -305,16 +355,16 @@ func (h *heat) ask(a *Attempt, f func(context.Context) error) error {
 	case err == nil && a == h.lead:
 		h.won = a
 		if h.hedge != nil {
-			h.hedge.cancel()
+			h.hedge.life.End(nil)
 		}
 		h.mu.Unlock()
 		h.join()
 		h.mu.Lock()
 	case err == nil:
 		h.won = a
-		h.lead.cancel()
+		h.life.End(nil)
 		h.mu.Unlock()
-		<-h.leadOut
+		h.leads.Wait()
 		h.mu.Lock()
 	}
 	return err
@@ -324,7 +374,7 @@ func (h *heat) ask(a *Attempt, f func(context.Context) error) error {
 func (h *heat) await(a *Attempt, f func(context.Context) error) error {
 	h.mu.Unlock()
 	defer h.mu.Lock()
-	return f(a.ctx)
+	return f(a.life)
 }
 
 // Lost tells, after Ask, that another attempt of the call has answered first.

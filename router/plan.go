@@ -20,13 +20,6 @@ type Clock struct {
 	AfterFunc func(d time.Duration, f func()) (stop func() bool)
 }
 
-func (c *Clock) after(d time.Duration, f func()) (stop func() bool) {
-	if c.AfterFunc != nil {
-		return c.AfterFunc(d, f)
-	}
-	return time.AfterFunc(d, f).Stop
-}
-
 var realClock = Clock{Now: time.Now, Sleep: sleep}
 
 func sleep(ctx context.Context, d time.Duration) error {

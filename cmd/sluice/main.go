@@ -94,7 +94,7 @@ func rootCommand() *cobra.Command {
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(serveCommand(), checkCommand(), teamCommand(), keyCommand(), budgetCommand(), routeCommand(), promptCommand(),
-		reportCommand(), invoiceCommand(), ledgerCommand(), modelsCommand(), pricesCommand(), versionCommand())
+		reportCommand(), invoiceCommand(), ledgerCommand(), modelsCommand(), pricesCommand(), auditCommand(), versionCommand())
 	return root
 }
 

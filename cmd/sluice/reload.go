@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -12,9 +14,11 @@ import (
 	"time"
 
 	"sluice/cmd/sluice/config"
+	"sluice/gateway/audit"
 	"sluice/gateway/cache"
 	"sluice/gateway/guard"
 	"sluice/gateway/telemetry"
+	"sluice/prompts"
 	"sluice/providers/catalog"
 	"sluice/router"
 	"sluice/router/discovery"
@@ -138,6 +142,10 @@ func (s *server) endSplits(ctx context.Context) {
 	for name, why := range ended {
 		s.log.Warn("the split of a prompt was stopped: production serves all of its calls", "prompt", name, "why", why)
 		s.behind.Store(true)
+		if err := s.trail.Note(ctx, audit.Record{Actor: "sluice", Action: "prompt.split", Resource: "prompts/" + name + "/split", Status: http.StatusOK,
+			After: audit.State(map[string]string{"stopped": why})}); err != nil {
+			s.log.Error("a split was stopped without a record", "prompt", name, "error", err)
+		}
 	}
 	if err != nil {
 		s.log.Error("a split that was stopped may come back when the process starts anew", "error", err)
@@ -167,6 +175,7 @@ func (s *server) publishPrompts(ctx context.Context, cfg *config.Config) []strin
 	}
 	var list []string
 	report, err := s.prompts.PublishDir(ctx, cfg.Prompts.Dir)
+	s.notePrompts(ctx, report)
 	for _, f := range report.Faults {
 		list = append(list, f.Error())
 	}
@@ -174,6 +183,22 @@ func (s *server) publishPrompts(ctx context.Context, cfg *config.Config) []strin
 		list = append(list, err.Error())
 	}
 	return list
+}
+
+// notePrompts records what files brought: the versions themselves are kept with
+// them already.
+func (s *server) notePrompts(ctx context.Context, report prompts.Report) {
+	note := func(action, name string, after any) {
+		if err := s.trail.Note(ctx, audit.Record{Actor: "file", Action: action, Resource: "prompts/" + name, After: audit.State(after), Status: http.StatusOK}); err != nil {
+			s.log.Error("a prompt changed with its file, without a record", "prompt", name, "error", err)
+		}
+	}
+	for _, p := range report.Published {
+		note("prompt.publish", p.Name, map[string]int{"version": p.Version})
+	}
+	for _, name := range report.Withdrawn {
+		note("prompt.withdraw", name, nil)
+	}
 }
 
 // defaultPrompts is the prompts.dir of the embedded defaults, which counts once
@@ -188,7 +213,7 @@ func (s *server) watch(ctx context.Context, hup <-chan os.Signal) {
 	watched, stop := s.watched(), s.watchFiles(files, prompts)
 	defer func() { stop() }()
 	if slices.ContainsFunc(watched, func(name string) bool { return touched(name, s.begun) }) {
-		s.tryReload(ctx) // nobody was told of it
+		s.tryReload(ctx, "file") // nobody was told of it
 	}
 	tick := time.NewTicker(30 * time.Second)
 	defer tick.Stop()
@@ -204,9 +229,9 @@ func (s *server) watch(ctx context.Context, hup <-chan os.Signal) {
 		case <-ctx.Done():
 			return
 		case <-hup:
-			s.tryReload(ctx)
+			s.tryReload(ctx, "signal")
 		case <-files:
-			s.tryReload(ctx)
+			s.tryReload(ctx, "file")
 		case <-prompts:
 			for _, f := range s.publishPrompts(ctx, s.build.view().cfg) {
 				s.log.Warn("prompt not served in its new state", "fault", f)
@@ -224,7 +249,7 @@ func (s *server) watch(ctx context.Context, hup <-chan os.Signal) {
 				continue
 			}
 			look.Stop()
-			s.tryReload(ctx)
+			s.tryReload(ctx, "file")
 		case <-tick.C:
 			s.keepUsed()
 			continue
@@ -232,7 +257,7 @@ func (s *server) watch(ctx context.Context, hup <-chan os.Signal) {
 		if now := s.watched(); !slices.Equal(now, watched) {
 			stop()
 			watched, stop = now, s.watchFiles(files, prompts)
-			s.tryReload(ctx) // what changed before they were watched
+			s.tryReload(ctx, "file") // what changed before they were watched
 		}
 	}
 }
@@ -249,11 +274,22 @@ func (s *server) watched() []string {
 	return append(slices.Clone(cfg.Sources()), cfg.Prompts.Dir)
 }
 
-func (s *server) tryReload(ctx context.Context) {
-	if err := s.reload(ctx); err != nil {
-		for line := range strings.Lines(err.Error()) {
-			s.log.Error("configuration refused, the old one serves on", "fault", strings.TrimSpace(line))
+// tryReload reloads because of a file or a signal, with a record of it; by is
+// which.
+func (s *server) tryReload(ctx context.Context, by string) {
+	revision := func() json.RawMessage { return audit.State(map[string]string{"revision": s.build.view().revision}) }
+	err := s.trail.Do(ctx, audit.Record{Actor: by, Action: "config.reload", Resource: "reload", Before: revision()}, func(r *audit.Record) {
+		r.Status = http.StatusOK
+		if err := s.reload(ctx); err != nil {
+			r.Status = http.StatusUnprocessableEntity
+			for line := range strings.Lines(err.Error()) {
+				s.log.Error("configuration refused, the old one serves on", "fault", strings.TrimSpace(line))
+			}
 		}
+		r.After = revision()
+	})
+	if err != nil {
+		s.log.Error("the configuration was not read again, as no record of it can be kept: the old one serves on", "error", err)
 	}
 }
 

@@ -23,6 +23,7 @@ import (
 	"sluice/billing"
 	"sluice/cmd/sluice/config"
 	"sluice/gateway"
+	"sluice/gateway/audit"
 	"sluice/gateway/httpcache"
 	"sluice/gateway/telemetry"
 	"sluice/prompts"
@@ -42,6 +43,7 @@ type server struct {
 	log         *slog.Logger
 
 	store    *store.Store
+	trail    *audit.Trail
 	spool    *billing.Spool
 	book     *billing.Book
 	warnings *billing.Warnings
@@ -82,6 +84,10 @@ func (s *server) open(ctx context.Context) (err error) {
 		return fmt.Errorf("cannot make the data directory: %w", err)
 	}
 	if s.store, err = store.Open(ctx, s.started.Store); err != nil {
+		return err
+	}
+	s.trail = &audit.Trail{Store: s.store.Audit(), Log: s.log}
+	if err := s.trail.Recover(ctx); err != nil {
 		return err
 	}
 	s.counter = billing.NewCounter()
@@ -226,7 +232,11 @@ func (s *server) firstStart(ctx context.Context) (string, error) {
 	secret := billing.GenerateKey()
 	key := billing.Key{ID: "key_" + strings.ToLower(rand.Text()[:16]), Hash: billing.HashKey(secret), Prefix: billing.ShownPrefix(secret),
 		Team: "default", Name: "first", Created: now, Source: "store"}
-	return secret, tenants.PutKey(ctx, key)
+	if err := tenants.PutKey(ctx, key); err != nil {
+		return "", err
+	}
+	return secret, s.trail.Note(ctx, audit.Record{Actor: "sluice", Action: "key.create", Resource: "keys/" + key.ID, Status: http.StatusCreated,
+		After: audit.State(map[string]string{"id": key.ID, "prefix": key.Prefix, "team": key.Team, "name": key.Name})})
 }
 
 // greet tells on stderr where things are and how to make a first call.

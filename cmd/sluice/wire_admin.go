@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"net/http"
 	"os"
 	"strings"
@@ -10,6 +12,7 @@ import (
 	"sluice/billing"
 	"sluice/gateway"
 	"sluice/gateway/admin"
+	"sluice/gateway/audit"
 	"sluice/gateway/cache"
 	"sluice/gateway/console"
 	"sluice/providers/schema"
@@ -24,9 +27,13 @@ func (s *server) adminPlane(addr string) (*http.Server, string, error) {
 		return nil, "", err
 	}
 	tokens := func() []admin.Token {
-		list := []admin.Token{admin.NewToken(token, admin.RoleAdmin, "")}
-		for _, t := range s.build.view().cfg.Admin.Tokens {
-			list = append(list, admin.NewToken(t.Value.Reveal(), admin.Role(t.Role), t.Team))
+		first := admin.NewToken(token, admin.RoleAdmin, "")
+		first.Name = "admin.token"
+		list := []admin.Token{first}
+		for i, t := range s.build.view().cfg.Admin.Tokens {
+			one := admin.NewToken(t.Value.Reveal(), admin.Role(t.Role), t.Team)
+			one.Name = cmp.Or(t.Name, fmt.Sprintf("admin.tokens[%d]", i))
+			list = append(list, one)
 		}
 		return list
 	}
@@ -42,16 +49,21 @@ func (s *server) adminPlane(addr string) (*http.Server, string, error) {
 		Console: func(api http.Handler) http.Handler {
 			s.openPortal(api)
 			pages = console.New(console.Options{API: api, Tokens: tokens, OIDC: s.signOn, Location: s.location, DataURL: s.dataURL(s.started.Server.Listen), DataTLS: s.encryption.trust(),
-				Version: version, Log: s.log})
+				Version: version, Trail: s.trail, ClientIP: s.adminClient, Log: s.log})
 			return pages
 		},
-		Location: s.location, Log: s.log,
+		Trail: s.trail, ClientIP: s.adminClient, Location: s.location, Log: s.log,
 	}
 	if s.started.Telemetry.Metrics {
 		o.Metrics = s.metrics.Handler()
 	}
 	plane := &http.Server{Handler: admin.New(o), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	return plane, "http://" + addr + pages.OneTimeLink(), nil
+}
+
+// adminClient is where a request to the admin plane comes from.
+func (s *server) adminClient(r *http.Request) string {
+	return audit.ClientIP(r, s.build.view().cfg.Server.Trusted)
 }
 
 // signOn is whom people sign in to the console with; nil: nobody.

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"sluice/gateway/audit"
 	"sluice/providers/schema"
 )
 
@@ -35,14 +36,18 @@ func (o Options) withDefaults() Options {
 	if o.Location == nil {
 		o.Location = func() *time.Location { return time.UTC }
 	}
+	if o.ClientIP == nil {
+		o.ClientIP = func(r *http.Request) string { return audit.ClientIP(r, nil) }
+	}
 	return o
 }
 
 // request is one request and who makes it.
 type request struct {
 	*http.Request
-	w  http.ResponseWriter
-	id Identity
+	w         http.ResponseWriter
+	id        Identity
+	requestID string
 }
 
 // maxBody bounds what a request may send; prompts are the largest.

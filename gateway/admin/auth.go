@@ -29,6 +29,7 @@ type Token struct {
 	Hash [32]byte // SHA-256 of the token
 	Role Role
 	Team string // of a team-owner
+	Name string // for the audit trail
 }
 
 // NewToken is the Token of a secret.
@@ -40,6 +41,7 @@ func NewToken(secret string, role Role, team string) Token {
 type Identity struct {
 	Role Role
 	Team string // of a team-owner
+	Name string // for the audit trail: of the token, or of who signed in
 	// Key is what a team-owner is known by who may do no more than it may, as
 	// in the portal; nil: it is known by a token.
 	Key *billing.Key
@@ -56,7 +58,7 @@ func Authenticate(tokens []Token, secret string) (Identity, bool) {
 	ok := 0
 	for _, t := range tokens {
 		if subtle.ConstantTimeCompare(hash[:], t.Hash[:]) == 1 {
-			found, ok = Identity{Role: t.Role, Team: t.Team}, 1
+			found, ok = Identity{Role: t.Role, Team: t.Team, Name: t.Name}, 1
 		}
 	}
 	return found, ok == 1 && secret != ""

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"sluice/billing"
+	"sluice/gateway/audit"
 	"sluice/gateway/cache"
 	"sluice/prompts"
 	"sluice/router"
@@ -44,6 +45,7 @@ type world struct {
 	accounts  map[string]*billing.Account
 	erased    billing.Erasure
 	published Publication
+	trail     trailStore
 	purged    []cache.Selection
 	publErr   error
 }
@@ -272,8 +274,9 @@ func (w *world) options() Options {
 		Console: func(http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "console") })
 		},
-		Now: func() time.Time { return testNow },
-		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Trail: &audit.Trail{Store: &w.trail, Now: func() time.Time { return testNow }, Log: slog.New(slog.DiscardHandler)},
+		Now:   func() time.Time { return testNow },
+		Log:   slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}
 }
 

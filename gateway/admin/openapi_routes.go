@@ -2,6 +2,7 @@ package admin
 
 import (
 	"sluice/billing"
+	"sluice/gateway/audit"
 	"sluice/prompts"
 	"sluice/router"
 )
@@ -18,7 +19,9 @@ var parameters = map[string]string{
 	"min_usd": "only calls that cost this much, in dollars", "q": "part of a call's id or request id",
 	"path": "of a request, with its query; instead of model", "host": "that the request is for", "method": "GET if not given",
 	"roles": "of the supposed caller, separated by commas", "scopes": "likewise", "ip": "of the supposed caller", "at": "when it would be; now if not given",
-	"month": "such as 2026-10; the last one that is over if not given", "by": "what the lines are by: model, key, prompt, version, user, provider, target, day",
+	"actor": "only what this one did: the name of a token, or of who signed in", "action": "only this action, such as key.rotate, or all of a kind: key",
+	"resource": "only this resource and those below it, such as teams/research",
+	"month":    "such as 2026-10; the last one that is over if not given", "by": "what the lines are by: model, key, prompt, version, user, provider, target, day",
 	"tolerance": "percentage that a figure may be off; 0 if not given",
 	"input":     "the prompt's input, as JSON", "version": "a version of the prompt", "label": "a label of the prompt",
 }
@@ -147,7 +150,10 @@ var descriptions = map[string]described{
 	"GET /admin/v1/explain":          {summary: "Tell which targets a call would be weighed between, and why: for a model, or for a path which route it goes to, and by which rule its caller may use it", query: []string{"model", "path", "host", "method", "team", "user", "roles", "scopes", "ip", "at"}, out: jsonSchema{"type": "object"}},
 	"GET /admin/v1/cache":            {summary: "Tell how the cache of answers stands", out: cacheOut{}},
 	"DELETE /admin/v1/cache":         {summary: "Purge answers that fit all that is given; an empty prefix fits every answer", query: []string{"tag", "key", "prefix", "model"}, out: purgedOut{}},
-	"POST /admin/v1/reload":          {summary: "Read the configuration again", out: map[string]string{}},
-	"GET /admin/v1/health":           {summary: "Tell how the replicas are", out: Health{}},
-	"GET /admin/v1/arms":             {summary: "Compare the targets of a model, and its shadow, by cost, time, errors and length of answers", query: []string{"model", "from", "to"}, out: armsOut{}},
+	"GET /admin/v1/audit": {summary: "List the records of changes and sign-ins, newest first", query: []string{"from", "to", "actor", "action", "resource", "limit", "after"},
+		out: list[audit.Record]{}},
+	"GET /admin/v1/audit/verify": {summary: "Prove the chain of audit records, or tell the first that is not as it was written", out: audit.Verdict{}},
+	"POST /admin/v1/reload":      {summary: "Read the configuration again", out: map[string]string{}},
+	"GET /admin/v1/health":       {summary: "Tell how the replicas are", out: Health{}},
+	"GET /admin/v1/arms":         {summary: "Compare the targets of a model, and its shadow, by cost, time, errors and length of answers", query: []string{"model", "from", "to"}, out: armsOut{}},
 }

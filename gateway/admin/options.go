@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sluice/billing"
+	"sluice/gateway/audit"
 	"sluice/gateway/cache"
 	"sluice/gateway/httpcache"
 	"sluice/prompts"
@@ -44,6 +45,11 @@ type Options struct {
 	Explain    Explain
 	Health     func() Health
 	Cache      Cache
+
+	// Trail has a record of every change.
+	Trail *audit.Trail
+	// ClientIP is where a request comes from; nil: the peer.
+	ClientIP func(*http.Request) string
 
 	Metrics http.Handler // nil: /metrics is 404
 	// Console makes what is served outside /admin and /metrics, over this API

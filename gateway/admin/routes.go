@@ -92,6 +92,8 @@ var routes = []route{
 	{"DELETE", "/admin/v1/cache", workers, (*api).purgeCache},
 	{"POST", "/admin/v1/reload", workers, (*api).reload},
 	{"GET", "/admin/v1/health", everyone, (*api).health},
+	{"GET", "/admin/v1/audit", readers, (*api).listAudit},
+	{"GET", "/admin/v1/audit/verify", readers, (*api).verifyAudit},
 }
 
 // May tells whether a role may make a request, such as "POST /admin/v1/teams":
@@ -128,16 +130,21 @@ func (a *api) dispatch(w http.ResponseWriter, r *http.Request, methods []route) 
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
-	q := &request{Request: r, w: w}
+	q := &request{Request: r, w: w, requestID: requestID(r)}
+	h.Set("X-Request-Id", q.requestID)
 	var err error
 	if q.id, err = a.identify(r); err == nil {
 		err = a.allowed(q, methods)
+	} else if r.Header.Get("Authorization") != "" {
+		a.Trail.Failed(r.Context(), q.begun("sign-in", a.ClientIP(r), http.StatusUnauthorized))
 	}
 	if err != nil {
 		a.fail(q, err)
 	}
 }
 
+// allowed finds the route, and serves it. Whatever changes something has a
+// record in the audit trail: a route cannot forget it.
 func (a *api) allowed(q *request, methods []route) error {
 	if len(methods) == 0 {
 		return &schema.Error{Code: schema.CodeNotFound, Status: http.StatusNotFound, Origin: schema.OriginGateway,
@@ -153,15 +160,23 @@ func (a *api) allowed(q *request, methods []route) error {
 			allow = append(allow, route.method)
 			continue
 		}
-		if !slices.Contains(route.roles, q.id.Role) {
-			return forbidden("the role " + string(q.id.Role) + " may not " + route.method + " " + route.path)
+		if !route.changes() {
+			return a.use(q, &route)
 		}
-		if q.id.Key != nil && !slices.Contains(holders, route.method+" "+route.path) {
-			return forbidden("a key may not " + route.method + " " + route.path)
-		}
-		return route.serve(a, q)
+		return a.record(q, &route)
 	}
 	q.w.Header().Set("Allow", strings.Join(allow, ", "))
 	return &schema.Error{Code: schema.CodeMethodNotAllowed, Status: http.StatusMethodNotAllowed, Origin: schema.OriginGateway,
 		Message: "use " + strings.Join(allow, " or ") + " here, not " + q.Method}
+}
+
+// use serves a route to a role that may use it.
+func (a *api) use(q *request, r *route) error {
+	if !slices.Contains(r.roles, q.id.Role) {
+		return forbidden("the role " + string(q.id.Role) + " may not " + r.method + " " + r.path)
+	}
+	if q.id.Key != nil && !slices.Contains(holders, r.method+" "+r.path) {
+		return forbidden("a key may not " + r.method + " " + r.path)
+	}
+	return r.serve(a, q)
 }

@@ -70,6 +70,8 @@ var matrix = map[string]string{
 	"DELETE /admin/v1/cache":                               "ao",
 	"POST /admin/v1/reload":                                "ao",
 	"GET /admin/v1/health":                                 "aovt",
+	"GET /admin/v1/audit":                                  "aov",
+	"GET /admin/v1/audit/verify":                           "aov",
 }
 
 func TestEveryRouteTimesEveryRole(t *testing.T) {

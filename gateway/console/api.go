@@ -48,6 +48,7 @@ type asker struct {
 	api http.Handler
 	ctx context.Context
 	who admin.Identity
+	ip  string // of who asks
 }
 
 // send makes a request as who asks; path is below /admin/v1/. A refusal is a
@@ -67,6 +68,7 @@ func (v *asker) send(method, path string, query url.Values, in any) (*answer, er
 	if err != nil {
 		return nil, &problem{Status: http.StatusNotFound, Detail: "There is nothing of this name."}
 	}
+	r.RemoteAddr = v.ip // for the audit trail
 	a := &answer{status: http.StatusOK, header: http.Header{}}
 	v.api.ServeHTTP(a, r)
 	if a.status >= 300 {

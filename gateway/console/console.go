@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sluice/gateway/admin"
+	"sluice/gateway/audit"
 )
 
 //go:embed assets
@@ -26,8 +27,10 @@ type Options struct {
 	DataURL  string                // of the data plane, for calls
 	DataTLS  *tls.Config           // how it is known; nil: it is not encrypted
 	Version  string
-	Now      func() time.Time // nil: time.Now
-	Log      *slog.Logger     // nil: slog.Default
+	Trail    *audit.Trail               // has a record of every sign-in
+	ClientIP func(*http.Request) string // nil: the peer
+	Now      func() time.Time           // nil: time.Now
+	Log      *slog.Logger               // nil: slog.Default
 }
 
 // Console serves the pages. It is safe for concurrent use.
@@ -46,6 +49,9 @@ func New(o Options) *Console {
 	if o.Location == nil {
 		o.Location = func() *time.Location { return time.UTC }
 	}
+	if o.ClientIP == nil {
+		o.ClientIP = func(r *http.Request) string { return audit.ClientIP(r, nil) }
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -63,7 +69,7 @@ func New(o Options) *Console {
 	mux.HandleFunc("GET /sign-in/oidc", c.beginOIDC)
 	mux.HandleFunc("GET /sign-in/callback", c.endOIDC)
 	mux.HandleFunc("POST /sign-in/logout", c.logOut) // which the issuer asks for
-	for _, name := range []string{"console.css", "icon.svg", "live.js"} {
+	for _, name := range []string{"console.css", "icon.svg", "live.js", "copy.js"} {
 		mux.Handle("GET /assets/"+name, http.FileServerFS(assets))
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {

@@ -97,7 +97,7 @@ func TestOverview(t *testing.T) {
 func TestOverviewWhenNothingWasCalled(t *testing.T) {
 	w := newWorld()
 	w.rows, w.total, w.view, w.health = nil, billing.Sums{}, admin.View{}, admin.Health{}
-	signedIn(t, w.console(), "secret").want("/", 200, "Make a first call", "Nothing was called in the last 24 hours", "Nothing: every call was answered", "No team and no key has a budget", "$0")
+	signedIn(t, w.console(), "secret").want("/", 200, "Nothing was called yet", "Nothing was called in the last 24 hours", "Nothing: every call was answered", "No team and no key has a budget", "$0")
 }
 
 func TestLedgerInTheWay(t *testing.T) {

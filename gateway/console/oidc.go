@@ -35,7 +35,7 @@ func (o *OIDC) identity(p *person) (admin.Identity, bool) {
 			if !slices.Contains(p.groups, group) {
 				continue
 			}
-			id := admin.Identity{Role: role}
+			id := admin.Identity{Role: role, Name: p.called()}
 			if role == admin.RoleTeamOwner {
 				id.Team = p.team
 			}
@@ -50,6 +50,16 @@ type person struct {
 	issuer, subject, session string
 	groups                   []string
 	team                     string
+	name                     string // as the issuer calls it; empty: it does not
+}
+
+// called is a person's name for the audit trail. What the issuer calls it may
+// change, or be somebody else's next year: the subject may not.
+func (p *person) called() string {
+	if p.name == "" {
+		return "oidc:" + p.subject
+	}
+	return "oidc:" + p.subject + " (" + p.name + ")"
 }
 
 const (
@@ -208,13 +218,13 @@ func (c *Console) endOIDC(w http.ResponseWriter, r *http.Request) {
 	o, q := c.signOn(), r.URL.Query()
 	cookie, err := r.Cookie(stateCookie)
 	if o == nil || err != nil || subtle.ConstantTimeCompare([]byte(cookie.Value), []byte(q.Get("state"))) != 1 {
-		c.refuse(w, "This sign-in was not begun in this browser.", err)
+		c.refuse(w, r, "This sign-in was not begun in this browser.", err)
 		return
 	}
 	http.SetCookie(w, &http.Cookie{Name: stateCookie, Path: "/sign-in", HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: -1})
 	one, ok := c.attempts.end(q.Get("state"), c.Now())
 	if !ok || q.Get("code") == "" {
-		c.refuse(w, "This sign-in was used already, is too old, or was refused by the identity provider.", errors.New(q.Get("error")))
+		c.refuse(w, r, "This sign-in was used already, is too old, or was refused by the identity provider.", errors.New(q.Get("error")))
 		return
 	}
 	provider, err := c.attempts.of(o.Issuer)
@@ -226,20 +236,23 @@ func (c *Console) endOIDC(w http.ResponseWriter, r *http.Request) {
 	var told *oauth2.RetrieveError
 	switch {
 	case errors.Is(err, errToken) || errors.As(err, &told) && told.Response.StatusCode < 500:
-		c.refuse(w, "The identity provider's answer is not good.", err)
+		c.refuse(w, r, "The identity provider's answer is not good.", err)
 		return
 	case err != nil:
 		c.unanswered(w, err)
 		return
 	}
-	if _, may := o.identity(p); !may {
+	who, may := o.identity(p)
+	if !may {
+		c.failed(r, "oidc")
 		c.render(w, http.StatusForbidden, "sign-in.html", page{Title: "Sign in", OIDC: true, Error: "None of your groups has a role here."})
 		return
 	}
-	c.welcome(w, r, session{person: p})
+	c.welcome(w, r, session{person: p}, who)
 }
 
-func (c *Console) refuse(w http.ResponseWriter, message string, err error) {
+func (c *Console) refuse(w http.ResponseWriter, r *http.Request, message string, err error) {
+	c.failed(r, "oidc")
 	c.Log.Warn("a sign-in with OpenID Connect was refused", "why", message, "error", err)
 	c.render(w, http.StatusUnauthorized, "sign-in.html", page{Title: "Sign in", OIDC: true, Error: message})
 }
@@ -271,6 +284,11 @@ func (o *OIDC) exchange(ctx context.Context, provider *oidc.Provider, one *attem
 	p := &person{issuer: id.Issuer, subject: id.Subject}
 	p.session, _ = claims["sid"].(string)
 	p.team, _ = claims[o.TeamClaim].(string)
+	for _, claim := range []string{"email", "preferred_username"} { // the last that is there, for people to read
+		if name, _ := claims[claim].(string); name != "" {
+			p.name = name
+		}
+	}
 	switch groups := claims[o.RolesClaim].(type) {
 	case string:
 		p.groups = []string{groups}

@@ -98,6 +98,9 @@ func (v *visit) overview() error {
 	if err := g.troubles(v, starts[g.Span.parts]); err != nil {
 		return err
 	}
+	if err := g.waiting(v); err != nil {
+		return err
+	}
 	return v.show(http.StatusOK, "overview.html", page{Title: "Overview", Data: g})
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"sluice/billing"
 	"sluice/gateway/admin"
+	"sluice/prompts"
 )
 
 // Every page is for whom the admin API's table says, and forms are refused
@@ -20,6 +21,8 @@ func TestEveryRouteTimesEveryRole(t *testing.T) {
 		for _, r := range routes {
 			w := newWorld()
 			w.tokens = []admin.Token{admin.NewToken("t", role, "research")}
+			w.view.Prompts[0].Team = "research"
+			w.subs.list = []prompts.Subscription{applied("sub_1", "sales", w.view.Prompts[0].Name, w.now)}
 			b := signedIn(t, w.console(), "t")
 			method, path, _ := strings.Cut(fill.Replace(r.pattern), " ")
 			if strings.HasPrefix(path, "/requests/") {
@@ -27,6 +30,7 @@ func TestEveryRouteTimesEveryRole(t *testing.T) {
 			}
 			path = strings.Replace(path, "/prompts/research", "/prompts/sentiment", 1)
 			path = strings.Replace(path, "/models/research", "/models/openai", 1)
+			path = strings.Replace(path, "/subscriptions/key_r", "/subscriptions/sub_1", 1)
 			stranger := &browser{t: t, handler: b.handler}
 			if rec := stranger.do(method, path, nil); rec.Code != 303 || rec.Header().Get("Location") != "/sign-in" {
 				t.Errorf("%s %s without a session: %d", method, path, rec.Code)
@@ -36,7 +40,7 @@ func TestEveryRouteTimesEveryRole(t *testing.T) {
 					t.Errorf("%s: %s %s with a wrong word: %d", role, method, path, rec.Code)
 				}
 			}
-			rec := b.do(method, path, b.form(url.Values{"name": {"n"}, "models": {"fast"}, "rpm": {"60"}, "usd": {"100"}, "per": {"month"}, "grace": {"0s"}, "state": {"open"}, "label": {"x"}, "version": {"1"}, "all": {"yes"}, "source": {"Hi"}, "key": {"k"}}))
+			rec := b.do(method, path, b.form(url.Values{"name": {"n"}, "models": {"fast"}, "rpm": {"60"}, "usd": {"100"}, "per": {"month"}, "grace": {"0s"}, "state": {"open"}, "label": {"x"}, "version": {"1"}, "all": {"yes"}, "source": {"Hi"}, "key": {"k"}, "do": {"approve"}}))
 			// A team-owner may move labels of its own prompts, over the API alone so far.
 			if role == admin.RoleTeamOwner && strings.HasSuffix(path, "/labels") {
 				continue

@@ -180,7 +180,7 @@ func (p *Portal) visit(w http.ResponseWriter, r *http.Request, at portalRoute) {
 	if v.member != nil {
 		v.csrf = csrfOf(r, p.Cookie)
 		k := v.member.Key
-		v.asker = asker{p.API, r.Context(), admin.Identity{Role: admin.RoleTeamOwner, Team: k.Team, Key: k}}
+		v.asker = asker{p.API, r.Context(), admin.Identity{Role: admin.RoleTeamOwner, Team: k.Team, Key: k, Name: "key " + k.Team + "/" + k.Name}, r.RemoteAddr}
 	}
 	err := v.genuine()
 	if err == nil {

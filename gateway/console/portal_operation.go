@@ -184,21 +184,21 @@ func child(o ordered.Object, key string) any { v, _ := o.Get(key); return v }
 func text(v any) string                      { s, _ := v.(string); return s }
 func listOf(v any) []any                     { l, _ := v.([]any); return l }
 
-// plainKey is a key that stands in any program as it is.
+// programKey is a key that stands in any program as it is.
 var (
-	plainKey = regexp.MustCompile(`^[A-Za-z0-9._~+/=:@-]+$`)
-	plainURL = regexp.MustCompile(`^https?://[A-Za-z0-9.\[\]:-]+$`)
+	programKey = regexp.MustCompile(`^[A-Za-z0-9._~+/=:@-]+$`)
+	programURL = regexp.MustCompile(`^https?://[A-Za-z0-9.\[\]:-]+$`)
 )
 
 // filled are samples with the address and the key in the place of the names of
 // the environment. What could end a text in a program is left out.
 func filled(list []sample, address, key string) []sample {
 	var pairs []string
-	if plainURL.MatchString(address) {
+	if programURL.MatchString(address) {
 		pairs = append(pairs, `"$SLUICE_URL`, `"`+address, `os.environ["SLUICE_URL"]`, strconv.Quote(address), `process.env.SLUICE_URL`, strconv.Quote(address),
 			`os.Getenv("SLUICE_URL")`, strconv.Quote(address))
 	}
-	if plainKey.MatchString(key) {
+	if programKey.MatchString(key) {
 		pairs = append(pairs, `Bearer $SLUICE_KEY"`, `Bearer `+key+`"`, `os.environ["SLUICE_KEY"]`, strconv.Quote(key), `${process.env.SLUICE_KEY}`, key,
 			`os.Getenv("SLUICE_KEY")`, strconv.Quote(key))
 	}

@@ -44,6 +44,9 @@ var routes = []route{
 	{"POST /prompts/{name}/labels", "PUT /admin/v1/prompts/{name}/labels", "", (*visit).setLabel},
 	{"POST /prompts/{name}/split", "PUT /admin/v1/prompts/{name}/split", "", (*visit).setSplit},
 	{"POST /prompts/{name}/edit", "POST /admin/v1/prompts/{name}/publish", "", (*visit).edit},
+	{"GET /subscriptions", "GET /admin/v1/subscriptions", "Subscriptions", (*visit).subscriptions},
+	{"POST /subscriptions/{id}/decide", "POST /admin/v1/subscriptions/{id}/approve", "", (*visit).decideSubscription},
+	{"POST /subscriptions/{id}/revoke", "DELETE /admin/v1/subscriptions/{id}", "", (*visit).revokeSubscription},
 	{"GET /routes", "GET /admin/v1/routes", "Routes", (*visit).httpRoutes},
 	{"GET /reports", "GET /admin/v1/usage", "Reports", (*visit).reports},
 	{"GET /reports/export", "GET /admin/v1/usage", "", (*visit).export},
@@ -51,6 +54,9 @@ var routes = []route{
 	{"GET /cache", "GET /admin/v1/cache", "Cache", (*visit).cache},
 	{"POST /cache/purge", "DELETE /admin/v1/cache", "", (*visit).purge},
 	{"GET /guards", "GET /admin/v1/guards", "Guards", (*visit).guards},
+	{"GET /audit", "GET /admin/v1/audit", "Audit", (*visit).audit},
+	{"GET /first-run", "POST /admin/v1/keys", "", (*visit).firstRun},
+	{"POST /first-run", "POST /admin/v1/keys", "", (*visit).firstStep},
 	{"GET /settings", "GET /admin/v1/health", "Settings", (*visit).settings},
 	{"POST /settings/reload", "POST /admin/v1/reload", "", (*visit).reload},
 	{"POST /sign-out", "GET /admin/v1/health", "", (*visit).signOut},
@@ -73,7 +79,7 @@ func (c *Console) visit(w http.ResponseWriter, r *http.Request, at route) {
 		http.Redirect(w, r, "/sign-in", http.StatusSeeOther)
 		return
 	}
-	v := &visit{Request: r, asker: asker{c.API, r.Context(), who}, c: c, w: w, csrf: csrfOf(r, cookieName), at: at}
+	v := &visit{Request: r, asker: asker{c.API, r.Context(), who, c.ClientIP(r)}, c: c, w: w, csrf: csrfOf(r, cookieName), at: at}
 	err := v.allowed()
 	if err == nil {
 		err = at.serve(v)
@@ -150,6 +156,9 @@ var done = map[string]string{
 	"breaker":      "The breaker is set.",
 	"published":    "Published.",
 	"revoked":      "The key is revoked.",
+	"approve":      "Approved, and in force.",
+	"reject":       "Rejected.",
+	"unsubscribed": "The subscription is revoked.",
 }
 
 // goTo sends the browser to a page that says what was done.

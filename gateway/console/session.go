@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"crypto/rand"
 	"crypto/sha256"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"sluice/gateway/admin"
+	"sluice/gateway/audit"
 )
 
 const (
@@ -112,6 +114,9 @@ func (c *Console) OneTimeLink() string {
 	return "/sign-in?token=" + url.QueryEscape(c.sessions.link(c.Now()))
 }
 
+// linked is who came by a one-time link.
+var linked = admin.Identity{Role: admin.RoleAdmin, Name: "one-time link"}
+
 // who is signed in; false: nobody. A session is worth no more than its token,
 // which may have left the configuration since or changed its role.
 func (c *Console) who(r *http.Request) (admin.Identity, bool) {
@@ -131,11 +136,11 @@ func (c *Console) who(r *http.Request) (admin.Identity, bool) {
 		return o.identity(s.person)
 	}
 	if s.token == [32]byte{} {
-		return admin.Identity{Role: admin.RoleAdmin}, true
+		return linked, true
 	}
 	for _, t := range c.Tokens() {
 		if t.Hash == s.token {
-			return admin.Identity{Role: t.Role, Team: t.Team}, true
+			return admin.Identity{Role: t.Role, Team: t.Team, Name: t.Name}, true
 		}
 	}
 	return admin.Identity{}, false
@@ -153,11 +158,12 @@ func (c *Console) signInPage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !c.sessions.use(secret, c.Now()) {
+		c.failed(r, "link")
 		c.render(w, http.StatusUnauthorized, "sign-in.html", page{Title: "Sign in",
 			Error: "This link was used already or is too old. Sign in with the admin token."})
 		return
 	}
-	c.welcome(w, r, session{})
+	c.welcome(w, r, session{}, linked)
 }
 
 // signIn takes the form.
@@ -168,25 +174,47 @@ func (c *Console) signIn(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	secret := r.PostForm.Get("token") // never from the URL, which is logged
-	if _, ok := admin.Authenticate(c.Tokens(), secret); !ok {
+	who, ok := admin.Authenticate(c.Tokens(), secret)
+	if !ok {
+		c.failed(r, "token")
 		c.render(w, http.StatusUnauthorized, "sign-in.html", page{Title: "Sign in", Error: "This token is not known."})
 		return
 	}
-	c.welcome(w, r, session{token: sha256.Sum256([]byte(secret))})
+	c.welcome(w, r, session{token: sha256.Sum256([]byte(secret))}, who)
 }
 
 // welcome opens a session. It answers with a page that goes on to the overview
 // rather than with a redirect: browsers do not send a SameSite=Strict cookie
 // along a redirect that began on another site, as a link in a chat does.
-func (c *Console) welcome(w http.ResponseWriter, r *http.Request, one session) {
+func (c *Console) welcome(w http.ResponseWriter, r *http.Request, one session, who admin.Identity) {
+	if err := c.Trail.Note(r.Context(), c.entry(r, "sign-in", who, http.StatusOK)); err != nil {
+		c.Log.Error("a sign-in was refused", "error", err)
+		c.fail(w, http.StatusServiceUnavailable, "Nobody can sign in while the audit record of it cannot be written. The log tells why.")
+		return
+	}
 	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: c.sessions.begin(one, c.Now()), Path: "/",
 		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil, MaxAge: int(sessionLife.Seconds())})
 	c.render(w, http.StatusOK, "welcome.html", page{Title: "Signed in", Next: "/"})
 }
 
+// entry is the audit record of a sign-in, or of its end.
+func (c *Console) entry(r *http.Request, action string, who admin.Identity, status int) audit.Record {
+	return audit.Record{Actor: cmp.Or(who.Name, string(who.Role)), Role: string(who.Role), IP: c.ClientIP(r), Action: action, Resource: "console", Status: status}
+}
+
+// failed records a sign-in that failed, and with what.
+func (c *Console) failed(r *http.Request, with string) {
+	e := c.entry(r, "sign-in", admin.Identity{}, http.StatusUnauthorized)
+	e.Resource += "/" + with
+	c.Trail.Failed(r.Context(), e)
+}
+
 func (v *visit) signOut() error {
 	if cookie, err := v.Cookie(cookieName); err == nil {
 		v.c.sessions.end(cookie.Value)
+		if err := v.c.Trail.Note(v.Context(), v.c.entry(v.Request, "sign-out", v.who, http.StatusOK)); err != nil {
+			v.c.Log.Error("a sign-out has no record", "error", err)
+		}
 	}
 	http.SetCookie(v.w, &http.Cookie{Name: cookieName, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: -1})
 	http.Redirect(v.w, v.Request, "/sign-in", http.StatusSeeOther)

@@ -2,6 +2,7 @@ package console
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -48,23 +49,43 @@ func (v *visit) tryModel() error {
 // ask makes the call that a form says.
 func (c *Console) ask(ctx context.Context, values url.Values) (*trial, error) {
 	key, model, text := strings.TrimSpace(values.Get("key")), strings.TrimSpace(values.Get("model")), values.Get("text")
-	switch {
-	case model == "":
+	if model == "" {
 		return nil, schema.Invalid("model", "Say which model.")
-	case key == "" || strings.ContainsAny(key, "\r\n\x00"):
-		return nil, schema.Invalid("key", "A key pays for the call: paste one of a team's.")
-	case strings.TrimSpace(text) == "":
+	}
+	if err := plainKey(key); err != nil {
+		return nil, err
+	}
+	if strings.TrimSpace(text) == "" {
 		return nil, schema.Invalid("text", "Write what the model is asked.")
 	}
 	body, err := json.Marshal(map[string]any{"model": model, "messages": []map[string]string{{"role": "user", "content": text}}})
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, tryTime)
-	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.DataURL+"/v1/chat/completions", bytes.NewReader(body))
+	t, said, err := c.post(ctx, key, "/v1/chat/completions", body)
 	if err != nil {
 		return nil, err
+	}
+	t.Text = gjson.GetBytes(said, "choices.0.message.content").String()
+	t.InputTokens, t.OutputTokens = gjson.GetBytes(said, "usage.prompt_tokens").Int(), gjson.GetBytes(said, "usage.completion_tokens").Int()
+	return t, nil
+}
+
+// plainKey refuses what cannot stand in a header.
+func plainKey(key string) error {
+	if key == "" || strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return schema.Invalid("key", "A key pays for the call: paste one of a team's.")
+	}
+	return nil
+}
+
+// post sends JSON to the data plane with a key, and gives what came back.
+func (c *Console) post(ctx context.Context, key, path string, body []byte) (*trial, []byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, tryTime)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.DataURL+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, nil, err
 	}
 	r.Header.Set("Authorization", "Bearer "+key)
 	r.Header.Set("Content-Type", "application/json")
@@ -73,18 +94,17 @@ func (c *Console) ask(ctx context.Context, values url.Values) (*trial, error) {
 	res, err := c.calls.Do(r)
 	if err != nil {
 		if errors.Is(err, context.DeadlineExceeded) {
-			return nil, schema.Invalid("model", "No answer came within %v.", tryTime)
+			return nil, nil, schema.Invalid("model", "No answer came within %v.", tryTime)
 		}
-		return nil, schema.Invalid("model", "The data plane at %s cannot be reached.", c.DataURL)
+		return nil, nil, schema.Invalid("model", "The data plane at %s cannot be reached.", c.DataURL)
 	}
 	defer res.Body.Close() //nolint:errcheck // it is read
 	said, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	if err != nil {
-		return nil, schema.Invalid("model", "The answer broke off.")
+		return nil, nil, schema.Invalid("model", "The answer broke off.")
 	}
 	h := res.Header
-	return &trial{Status: res.StatusCode, Text: gjson.GetBytes(said, "choices.0.message.content").String(), Error: gjson.GetBytes(said, "error.message").String(),
-		Target: h.Get("X-Sluice-Model"), Attempts: h.Get("X-Sluice-Attempts"), Cost: h.Get("X-Sluice-Cost"), ID: h.Get("X-Request-Id"),
-		InputTokens: gjson.GetBytes(said, "usage.prompt_tokens").Int(), OutputTokens: gjson.GetBytes(said, "usage.completion_tokens").Int(),
-		Took: c.Now().Sub(begun).Milliseconds()}, nil
+	refusal := gjson.GetBytes(said, "error.message").String()
+	return &trial{Status: res.StatusCode, Error: cmp.Or(refusal, gjson.GetBytes(said, "detail").String()), Target: h.Get("X-Sluice-Model"),
+		Attempts: h.Get("X-Sluice-Attempts"), Cost: h.Get("X-Sluice-Cost"), ID: h.Get("X-Request-Id"), Took: c.Now().Sub(begun).Milliseconds()}, said, nil
 }

@@ -16,7 +16,7 @@ import (
 func (c *Console) words() template.FuncMap {
 	return template.FuncMap{
 		"usd": usd, "count": count, "short": short, "plural": func(n int, thing string) string { return plural(int64(n), thing) }, "ms": milliseconds,
-		"since":  func(t *time.Time) string { return ago(c.Now().Sub(*t)) },
+		"since":  func(t any) string { return ago(c.Now().Sub(moment(t))) },
 		"when":   func(t any) string { return c.when(moment(t)) },
 		"local":  func(t time.Time) string { return t.In(c.Location()).Format("2006-01-02 15:04:05 MST") },
 		"day":    func(t time.Time) string { return t.Format("2 Jan 2006") },

@@ -14,6 +14,7 @@ import (
 
 	"sluice/billing"
 	"sluice/gateway/admin"
+	"sluice/gateway/audit"
 	"sluice/gateway/cache"
 	"sluice/prompts"
 	"sluice/router"
@@ -41,6 +42,8 @@ type world struct {
 	asked           []billing.Query
 	entries         []billing.Entry
 	listed          billing.RequestQuery
+	trail           trailStore
+	subs            subscriptions
 	next            string // cursor of lists; empty: as there are entries
 }
 
@@ -170,8 +173,9 @@ func newWorld() *world {
 func (w *world) console() *Console {
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
 	var c *Console
-	admin.New(admin.Options{Tokens: func() []admin.Token { return w.tokens }, View: func() admin.View { return w.view }, Ledger: w, Tenants: w,
-		Changed: func(context.Context) error { return nil }, Explain: admin.Explain{Model: w.explain}, Prices: priceStore{w}, PromptOptions: admin.PromptOptions{Prompts: promptStore{w}, Splits: promptStore{w}, Live: w.live, Publish: w.publish, Test: w.test}, SetBreaker: func(target string, m router.Mode) error { w.breaker = target + " " + fmt.Sprint(m); return nil },
+	trail := &audit.Trail{Store: &w.trail, Now: func() time.Time { return w.now }, Log: slog.New(slog.DiscardHandler)}
+	admin.New(admin.Options{Trail: trail, Tokens: func() []admin.Token { return w.tokens }, View: func() admin.View { return w.view }, Ledger: w, Tenants: w,
+		Changed: func(context.Context) error { return nil }, Explain: admin.Explain{Model: w.explain}, Prices: priceStore{w}, PromptOptions: admin.PromptOptions{Prompts: promptStore{w}, Subscriptions: &w.subs, Splits: promptStore{w}, Live: w.live, Publish: w.publish, Test: w.test}, SetBreaker: func(target string, m router.Mode) error { w.breaker = target + " " + fmt.Sprint(m); return nil },
 		Cache: admin.Cache{Figures: func() cache.Figures {
 			return cache.Figures{Entries: 3, Results: cache.Results{Hits: 1, Misses: 2, SavedUSD: billing.Dollar}, Models: []cache.ModelFigures{{Model: "fast", Entries: 3}}}
 		}, Purge: func(q cache.Selection) int64 { w.purged = append(w.purged, q); return 2 }},
@@ -179,7 +183,7 @@ func (w *world) console() *Console {
 		Flush:  func(context.Context) error { return nil }, Now: func() time.Time { return w.now }, Log: quiet,
 		Health: func() admin.Health { return w.health },
 		Console: func(api http.Handler) http.Handler {
-			c = New(Options{API: api, Tokens: func() []admin.Token { return w.tokens }, DataURL: cmp.Or(w.dataURL, "http://127.0.0.1:8080"), Version: "1.2.3",
+			c = New(Options{API: api, Trail: trail, Tokens: func() []admin.Token { return w.tokens }, DataURL: cmp.Or(w.dataURL, "http://127.0.0.1:8080"), Version: "1.2.3",
 				Now: func() time.Time { return w.now }, Log: quiet})
 			return c
 		}})

@@ -42,13 +42,19 @@ func (k Kinds) String() string {
 	return "pattern"
 }
 
-// label is the kind in a placeholder.
-func (k Kinds) label() string {
-	if k == 0 {
-		return "MASKED"
+// labels are the kinds in placeholders, and behind them that of patterns.
+var labels = func() (list []string) {
+	for _, name := range kindNames {
+		list = append(list, strings.ToUpper(name))
 	}
-	return strings.ToUpper(k.String())
-}
+	return append(list, "MASKED")
+}()
+
+// index is that of the kind's label.
+func (k Kinds) index() int { return min(bits.TrailingZeros16(uint16(k)), len(labels)-1) }
+
+// label is the kind in a placeholder.
+func (k Kinds) label() string { return labels[k.index()] }
 
 // Match is a place in a text.
 type Match struct {

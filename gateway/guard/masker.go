@@ -44,6 +44,9 @@ func (k *masker) write(s string, final bool) (out string, hits int, kinds Kinds)
 		}
 	}
 	k.grow(s, final)
+	if k.list == nil {
+		k.list = make([]Match, 0, 8)
+	}
 	list, safe := k.matcher.Find(k.text, k.from, final, k.list[:0])
 	if !final && len(k.text)-safe > mostHeld {
 		list, safe = k.matcher.Find(k.text, k.from, true, k.list[:0])
@@ -97,6 +100,7 @@ func inBlock(r rune) bool {
 
 func (k *masker) replaced(list []Match, safe int) string {
 	var b strings.Builder
+	b.Grow(safe - k.from + 8*len(list))
 	at := k.from
 	for _, m := range list {
 		plain := k.text[at:m.From]
@@ -118,11 +122,19 @@ func (k *masker) replaced(list []Match, safe int) string {
 // value is what a match stands for.
 func (k *masker) value(m Match) string {
 	value := k.text[m.From:m.To]
-	var plain string
-	if k.json && strings.IndexByte(value, '\\') >= 0 && json.Unmarshal([]byte(`"`+value+`"`), &plain) == nil {
-		return plain
+	if k.json && strings.IndexByte(value, '\\') >= 0 {
+		return unescaped(value)
 	}
 	return value
+}
+
+// unescaped is what a part of a string of JSON stands for.
+func unescaped(value string) string {
+	var plain string
+	if json.Unmarshal([]byte(`"`+value+`"`), &plain) != nil {
+		return value
+	}
+	return plain
 }
 
 // quotes follows whether a place in JSON is within a string.

@@ -27,22 +27,22 @@ func (t *text) set(s string) { t.s, t.changed = s, true }
 type texts struct {
 	list   []*text
 	choice int
+	none   text // what stands for those that are empty: most
 }
 
 func (l *texts) add(p *string) *text {
-	t := &text{s: *p, choice: l.choice, put: func(s string) { *p = s }}
-	if *p != "" {
-		l.list = append(l.list, t)
+	if *p == "" {
+		return &l.none
 	}
+	t := &text{s: *p, choice: l.choice, put: func(s string) { *p = s }}
+	l.list = append(l.list, t)
 	return t
 }
 
-func (l *texts) raw(p *json.RawMessage) *text {
-	t := &text{s: string(*p), json: true, choice: l.choice, put: func(s string) { *p = json.RawMessage(s) }}
+func (l *texts) raw(p *json.RawMessage) {
 	if len(*p) > 0 {
-		l.list = append(l.list, t)
+		l.list = append(l.list, &text{s: string(*p), json: true, choice: l.choice, put: func(s string) { *p = json.RawMessage(s) }})
 	}
-	return t
 }
 
 // extra takes in a copy of fields that are kept as they came.

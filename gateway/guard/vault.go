@@ -2,6 +2,7 @@ package guard
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -14,7 +15,7 @@ import (
 type vault struct {
 	values map[string]string // by placeholder
 	names  map[string]string // placeholder by value
-	counts map[string]int    // by label
+	counts [16]int           // of placeholders, by the index of their label
 	most   int               // bytes of the longest placeholder
 }
 
@@ -26,13 +27,10 @@ func (v *vault) put(kind Kinds, value string) string {
 	if v.values == nil {
 		v.values, v.names = map[string]string{}, map[string]string{}
 	}
-	if v.counts == nil {
-		v.counts = map[string]int{}
-	}
 	value = strings.Clone(value)
-	label := kind.label()
-	v.counts[label]++
-	name := "[" + label + "_" + strconv.Itoa(v.counts[label]) + "]"
+	i := kind.index()
+	v.counts[i]++
+	name := "[" + labels[i] + "_" + strconv.Itoa(v.counts[i]) + "]"
 	v.values[name], v.names[value] = value, name
 	v.most = max(v.most, len(name))
 	return name
@@ -52,20 +50,14 @@ func (v *vault) avoid(text string) {
 		text = text[i:]
 		if end := strings.IndexByte(text[:min(len(text), longestName)], ']'); end > 0 {
 			label, number, _ := strings.Cut(text[1:end], "_")
-			if n, err := strconv.Atoi(number); err == nil && n < math.MaxInt32 && isLabel(label) {
-				if v.counts == nil {
-					v.counts = map[string]int{}
+			if n, err := strconv.Atoi(number); err == nil && n < math.MaxInt32 {
+				if i := slices.Index(labels, label); i >= 0 {
+					v.counts[i] = max(v.counts[i], n)
 				}
-				v.counts[label] = max(v.counts[label], n)
 			}
 		}
 		text = text[1:]
 	}
-}
-
-// isLabel tells whether a word may be a kind's label, or that of patterns.
-func isLabel(word string) bool {
-	return word == Kinds(0).label() || KindOf(strings.ToLower(word)) != 0
 }
 
 // restorer gives a text its values back, piece by piece.

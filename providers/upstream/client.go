@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sluice/providers/dialect"
+	"sluice/providers/lifetime"
 )
 
 // Options describe one provider's endpoint. Zero durations and sizes take the
@@ -151,7 +152,7 @@ func (c *Client) Do(ctx context.Context, q *Request) (*Response, error) {
 	if ctx.Err() != nil {
 		return nil, cancelled(ctx.Err())
 	}
-	r.ctx, r.stop = ctx, afterFunc(ctx, r.Abort)
+	r.ctx, r.stop = ctx, lifetime.AfterFunc(ctx, r.Abort)
 	err := r.exchange(ctx, q, q.Stream == nil)
 	if err == errStale {
 		err = r.exchange(ctx, q, false)
@@ -161,15 +162,6 @@ func (c *Client) Do(ctx context.Context, q *Request) (*Response, error) {
 		return nil, err
 	}
 	return r, nil
-}
-
-// afterFunc is context.AfterFunc, but asks a context that can do it itself
-// directly: through the standard library it costs a context more.
-func afterFunc(ctx context.Context, f func()) (stop func() bool) {
-	if own, ok := ctx.(interface{ AfterFunc(f func()) func() bool }); ok {
-		return own.AfterFunc(f)
-	}
-	return context.AfterFunc(ctx, f)
 }
 
 // Close closes the idle connections. Answers that are being read go on, and

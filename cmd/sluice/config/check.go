@@ -136,6 +136,9 @@ func (k *checker) admin() {
 		case t.Role != "team-owner" && t.Team != "":
 			k.fault(below(path, "team"), "is only for the role team-owner")
 		}
+		if len(t.Name) > 100 || strings.ContainsFunc(t.Name, unicode.IsControl) {
+			k.fault(below(path, "name"), "want at most 100 bytes, without control characters")
+		}
 	}
 }
 

@@ -68,6 +68,7 @@ type AdminToken struct {
 	Value Secret `json:"value"`
 	Role  string `json:"role" enum:"admin,operator,viewer,team-owner"`
 	Team  string `json:"team"` // of a team-owner, else empty
+	Name  string `json:"name"` // whose it is, for the audit trail; empty: its place in the list
 }
 
 // Log is what goes to stderr.

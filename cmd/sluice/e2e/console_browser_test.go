@@ -5,6 +5,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/tidwall/gjson"
 )
 
 // consoleConfig has something of everything that the console shows.
@@ -41,15 +43,46 @@ func TestConsoleInABrowser(t *testing.T) {
 			t.Fatalf("publish: %d %s", a.status, a.body)
 		}
 	}
-	if a := g.api("POST", "teams", `{"name":"rotating"}`); a.status != 201 {
-		t.Fatalf("team: %d %s", a.status, a.body)
+	if a := g.api("POST", "prompts/members/publish", `{"source":"---\nmodel: mock/echo\nsluice.access: subscribed\n---\nHello\n"}`); a.status != 201 {
+		t.Fatalf("publish: %d %s", a.status, a.body)
 	}
-	cmd := exec.Command("node", "--test", "--test-timeout=240000", "journeys.test.mjs", "pages.test.mjs")
+	for _, name := range []string{"rotating", "newcomers", "waiting", "settled"} {
+		if a := g.api("POST", "teams", `{"name":"`+name+`"}`); a.status != 201 {
+			t.Fatalf("team: %d %s", a.status, a.body)
+		}
+	}
+	for _, team := range []string{"settled", "waiting"} {
+		a := g.api("POST", "subscriptions", `{"prompt":"members","team":"`+team+`","plan":"free","note":"we would like to greet our customers"}`)
+		if a.status != 201 {
+			t.Fatalf("subscription: %d %s", a.status, a.body)
+		}
+		if team == "settled" {
+			g.api("POST", "subscriptions/"+gjson.Get(a.body, "id").String()+"/approve", `{"note":"welcome"}`)
+		}
+	}
+	g.inBrowser(chromium, "journeys.test.mjs", "pages.test.mjs")
+}
+
+// The first steps, on a gateway that nobody has called.
+func TestFirstStepsInABrowser(t *testing.T) {
+	if os.Getenv("SLUICE_E2E_BROWSER") == "" {
+		t.Skip("SLUICE_E2E_BROWSER is not set")
+	}
+	chromium := chromiumPath(t)
+	npmIn(t, "browser", "playwright-core", "axe-core")
+	g := start(t, "")
+	g.inBrowser(chromium, "first.test.mjs")
+}
+
+// inBrowser runs files of tests in a browser.
+func (g *gateway) inBrowser(chromium string, files ...string) {
+	g.t.Helper()
+	cmd := exec.Command("node", append([]string{"--test", "--test-timeout=240000"}, files...)...)
 	cmd.Dir = "browser"
 	cmd.Env = append(os.Environ(), "SLUICE_BROWSER_ADMIN=http://"+g.admin, "SLUICE_BROWSER_DATA=http://"+g.listen, "SLUICE_BROWSER_TOKEN="+adminToken,
 		"SLUICE_BROWSER_KEY="+teamKey, "SLUICE_CHROMIUM="+chromium)
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("%v\n%s", err, tail(string(out), 8000))
+		g.t.Errorf("%v\n%s", err, tail(string(out), 8000))
 	}
 }
 

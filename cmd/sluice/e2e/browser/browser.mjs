@@ -52,11 +52,28 @@ export async function opened(origin, options = {}) {
   };
 }
 
-// api asks the admin API.
-export async function api(path) {
-  const res = await fetch(`${admin}/admin/v1/${path}`, { headers: { authorization: `Bearer ${token}` } });
-  assert.equal(res.status, 200, path);
+// api asks the admin API; with a body it is a POST.
+export async function api(path, body) {
+  const res = await fetch(`${admin}/admin/v1/${path}`, { method: body ? "POST" : "GET", body: body && JSON.stringify(body), headers: { authorization: `Bearer ${token}` } });
+  assert.ok(res.status < 300, `${path}: ${res.status}`);
   return res.json();
+}
+
+const shots = process.env.SLUICE_BROWSER_SHOTS;
+
+// shoot takes pictures of a page as it is, light and dark, wide and narrow, if
+// they are wanted.
+export async function shoot(page, name) {
+  if (!shots) return;
+  const was = page.viewportSize();
+  for (const colorScheme of ["light", "dark"]) {
+    for (const width of [1440, 390]) {
+      await page.emulateMedia({ colorScheme });
+      await page.setViewportSize({ width, height: 900 });
+      await page.screenshot({ path: `${shots}/${name}.${colorScheme}.${width}.png`, fullPage: true });
+    }
+  }
+  await page.setViewportSize(was);
 }
 
 // chat makes a call with a key.

@@ -164,6 +164,50 @@ test("open a breaker, try a model, purge the cache", async () => {
   await s.end();
 });
 
+test("approve and reject subscriptions, revoke one", async () => {
+  const s = await signedIn();
+  const { page } = s;
+  const { id } = await api("subscriptions", { prompt: "members", team: "newcomers", plan: "free", note: "for our site" });
+  await page.goto(admin + "/");
+  await page.getByRole("link", { name: /wait/ }).click();
+  const waiting = page.locator("article", { hasText: "for our site" });
+  await waiting.getByLabel("Note to the team").fill("welcome");
+  await waiting.getByRole("button", { name: "Approve newcomers" }).click();
+  await page.getByText("Approved, and in force.").waitFor();
+  const approved = await api(`subscriptions/${id}`);
+  assert.equal(approved.status, "approved");
+  assert.equal(approved.history[1].note, "welcome");
+  const row = page.locator("tr", { hasText: "newcomers" });
+  await row.getByText("Revoke", { exact: true }).click();
+  await row.getByRole("button", { name: "Revoke newcomers" }).click();
+  await page.getByText("The subscription is revoked.").waitFor();
+  const again = await api("subscriptions", { prompt: "members", team: "newcomers" });
+  await page.goto(admin + "/subscriptions");
+  await page.locator("article", { hasText: "newcomers" }).getByRole("button", { name: "Reject newcomers" }).click();
+  await page.getByText("Rejected.", { exact: true }).waitFor();
+  assert.equal((await api(`subscriptions/${again.id}`)).status, "rejected");
+  await s.end();
+});
+
+test("read who changed what, and that the chain is whole", async () => {
+  const s = await signedIn();
+  const { page } = s;
+  await api("teams", { name: "watched" });
+  await page.getByRole("link", { name: "Audit", exact: true }).click();
+  assert.match(await page.locator("#verified").textContent(), /Verified: all \d+ records/);
+  await page.getByLabel("Resource").fill("teams/watched");
+  await page.getByRole("button", { name: "Search" }).click();
+  const row = page.locator("tbody tr");
+  assert.equal(await row.count(), 1);
+  assert.match(await row.textContent(), /admin\.token.*team\.create.*teams\/watched.*201/);
+  await row.locator("summary").click();
+  assert.ok(await row.getByText('"name": "watched"').isVisible());
+  await page.getByRole("link", { name: "All records" }).click();
+  await page.getByRole("link", { name: "sign-in" }).first().click();
+  await page.waitForURL(/action=sign-in/);
+  await s.end();
+});
+
 test("new calls come in while the list is live", async () => {
   const s = await signedIn();
   const { page } = s;

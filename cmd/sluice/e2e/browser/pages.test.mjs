@@ -25,7 +25,7 @@ async function failedCall() {
 async function paths() {
   const failed = await failedCall();
   return ["/", "/?span=30d", "/requests", `/requests/${failed.call}`, "/teams", "/teams/team-00", "/teams/t", "/models", "/models?explain=fast", "/prompts",
-    "/prompts/mood", "/prompts/mood?from=1&to=2", "/prompts-new?name=fresh", "/reports", "/reports?by=model&across=day&period=last+7+days", "/cache", "/guards", "/routes", "/settings"];
+    "/prompts/mood", "/prompts/mood?from=1&to=2", "/prompts-new?name=fresh", "/reports", "/reports?by=model&across=day&period=last+7+days", "/cache", "/guards", "/routes", "/subscriptions", "/audit", "/audit?action=key", "/first-run", "/settings"];
 }
 
 for (const colorScheme of ["light", "dark"]) {

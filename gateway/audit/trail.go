@@ -1,0 +1,143 @@
+package audit
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// Trail is the way of every change into the chain. It is safe for concurrent
+// use.
+type Trail struct {
+	Store
+	Now func() time.Time // nil: time.Now
+	Log *slog.Logger     // nil: slog.Default
+
+	mu      sync.Mutex
+	late    map[int64]Record // that could not be chained when their changes were over
+	minute  time.Time        // of failed sign-ins
+	failed  int              // in it
+	leftOut int              // since the last one that has a record
+}
+
+func (t *Trail) now() time.Time {
+	if t.Now == nil {
+		return time.Now()
+	}
+	return t.Now()
+}
+
+func (t *Trail) log() *slog.Logger {
+	if t.Log == nil {
+		return slog.Default()
+	}
+	return t.Log
+}
+
+// Do makes a change that has a record. The change fills in what came of it. An
+// error tells that the change was not made, as no record of it can be kept.
+func (t *Trail) Do(ctx context.Context, r Record, change func(*Record)) error {
+	ctx = context.WithoutCancel(ctx)
+	if err := t.settle(ctx); err != nil {
+		return err
+	}
+	r.Time = t.now()
+	open, err := t.Open(ctx, r)
+	if err != nil {
+		return fmt.Errorf("cannot record a change: %w", err)
+	}
+	r.Status = http.StatusInternalServerError // of a change that panics
+	defer func() {
+		if err := t.append(ctx, open, r); err != nil { // the change is made: its record waits
+			t.log().Error("a change was made whose record is not in the chain yet", "action", r.Action, "resource", r.Resource, "error", err)
+			t.mu.Lock()
+			defer t.mu.Unlock()
+			if t.late == nil {
+				t.late = map[int64]Record{}
+			}
+			t.late[open] = r
+		}
+	}()
+	change(&r)
+	return nil
+}
+
+// Note records what is done at once, or what needs nobody's leave.
+func (t *Trail) Note(ctx context.Context, r Record) error {
+	ctx = context.WithoutCancel(ctx)
+	if err := t.settle(ctx); err != nil {
+		return err
+	}
+	r.Time = t.now()
+	return t.append(ctx, 0, r)
+}
+
+func (t *Trail) append(ctx context.Context, open int64, r Record) error {
+	r, err := t.Append(ctx, open, r)
+	if err != nil {
+		return fmt.Errorf("cannot record a change: %w", err)
+	}
+	t.log().Info("audit", "seq", r.Seq, "actor", r.Actor, "action", r.Action, "resource", r.Resource, "status", r.Status, "hash", r.Hash)
+	return nil
+}
+
+// settle chains the records that had to wait.
+func (t *Trail) settle(ctx context.Context) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for open, r := range t.late {
+		if err := t.append(ctx, open, r); err != nil {
+			return err
+		}
+		delete(t.late, open)
+	}
+	return nil
+}
+
+// Recover chains the records that a process left open which ended in the middle
+// of their changes. It is for the start: no change may be under way.
+func (t *Trail) Recover(ctx context.Context) error {
+	opened, err := t.Opened(ctx)
+	if err != nil {
+		return fmt.Errorf("cannot read the audit records: %w", err)
+	}
+	for open, r := range opened {
+		r.Status = 0
+		if err := t.append(ctx, open, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mostFailed is how many failed sign-ins of a minute have a record each: they
+// are the one thing that anybody may do, and must not fill the disk.
+const mostFailed = 60
+
+// Failed records a sign-in that failed. Those beyond what a minute may have are
+// counted, and the next record tells how many.
+func (t *Trail) Failed(ctx context.Context, r Record) {
+	now := t.now()
+	t.mu.Lock()
+	if now.Sub(t.minute) >= time.Minute || now.Before(t.minute) {
+		t.minute, t.failed = now, 0
+	}
+	if t.failed++; t.failed > mostFailed {
+		t.leftOut++
+		t.mu.Unlock()
+		return
+	}
+	if t.leftOut > 0 {
+		r.After = json.RawMessage(`{"left_out":` + strconv.Itoa(t.leftOut) + `}`)
+		t.leftOut = 0
+	}
+	t.mu.Unlock()
+	if err := t.Note(ctx, r); err != nil {
+		t.log().Error("a failed sign-in has no record", "ip", r.IP, "error", err)
+	}
+}

@@ -1,0 +1,180 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"sluice/gateway/audit"
+)
+
+// chained is a store with n audit records.
+func chained(t *testing.T, n int) (*Store, Audit) {
+	t.Helper()
+	s := testStore(t)
+	a := s.Audit()
+	for i := range n {
+		r := audit.Record{Time: noon.Add(time.Duration(i) * time.Minute), Actor: []string{"deploy", "alice"}[i%2], Action: []string{"key.create", "team.update"}[i%2],
+			Resource: fmt.Sprintf("keys/k%d", i), After: json.RawMessage(`{"name":"<a> & b"}`), Status: 201, RequestID: "r"}
+		if _, err := a.Append(t.Context(), 0, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s, a
+}
+
+func TestAuditChain(t *testing.T) {
+	_, a := chained(t, 5)
+	v, err := a.Verify(t.Context())
+	if err != nil || !v.OK || v.Count != 5 || v.Broken != nil {
+		t.Fatalf("%+v %v", v, err)
+	}
+	records, err := a.Records(t.Context(), audit.Query{})
+	if err != nil || len(records) != 5 || records[0].Seq != 5 || records[0].Hash != v.Head || records[4].Prev != "" {
+		t.Fatalf("%+v %v", records, err)
+	}
+	for i, r := range records {
+		if i < 4 && r.Prev != records[i+1].Hash {
+			t.Errorf("record %d does not follow %d", r.Seq, records[i+1].Seq)
+		}
+		seal := r
+		if _, err := seal.Seal(r.Seq, r.Prev); err != nil || seal.Hash != r.Hash {
+			t.Errorf("what is answered of record %d does not have its hash: %v", r.Seq, err)
+		}
+	}
+	for _, c := range []struct {
+		q    audit.Query
+		want int
+	}{
+		{audit.Query{Actor: "alice"}, 2},
+		{audit.Query{Action: "key"}, 3},
+		{audit.Query{Action: "key.create"}, 3},
+		{audit.Query{Action: "ke"}, 0},
+		{audit.Query{Resource: "keys"}, 5},
+		{audit.Query{Resource: "keys/k1"}, 1},
+		{audit.Query{Resource: "key"}, 0},
+		{audit.Query{From: noon.Add(time.Minute), To: noon.Add(3 * time.Minute)}, 2},
+		{audit.Query{Before: 3}, 2},
+		{audit.Query{Limit: 4}, 4},
+	} {
+		if got, err := a.Records(t.Context(), c.q); err != nil || len(got) != c.want {
+			t.Errorf("%+v: %d records, want %d (%v)", c.q, len(got), c.want, err)
+		}
+	}
+}
+
+// Whatever is done to one row behind the program's back is found.
+func TestAuditShowsTampering(t *testing.T) {
+	for _, c := range []struct {
+		sql    string
+		broken int64
+	}{
+		{"UPDATE audit SET record = replace(record, 'k2', 'k9') WHERE seq = 3", 3},
+		{"UPDATE audit SET record = replace(record, '201', '403') WHERE seq = 1", 1},
+		{"UPDATE audit SET actor = 'mallory' WHERE seq = 2", 2},
+		{"UPDATE audit SET time = time + 1 WHERE seq = 4", 4},
+		{"UPDATE audit SET hash = 'x' WHERE seq = 5", 5},
+		{"DELETE FROM audit WHERE seq = 1", 1},
+		{"DELETE FROM audit WHERE seq = 3", 3},
+		{"DELETE FROM audit WHERE seq >= 4", 4},
+		{"DELETE FROM audit", 1},
+		{"UPDATE audit_head SET seq = 4", 5},
+		{"INSERT INTO audit SELECT 6, time, actor, action, resource, record, hash FROM audit WHERE seq = 5", 6},
+	} {
+		s, a := chained(t, 5)
+		if _, err := s.write.Exec(c.sql); err != nil {
+			t.Fatal(err)
+		}
+		v, err := a.Verify(t.Context())
+		if err != nil || v.OK || v.Broken == nil || *v.Broken != c.broken || v.Why == "" {
+			t.Errorf("%s: %+v %v", c.sql, v, err)
+		}
+	}
+}
+
+// A record whose change was under way when the process died joins the chain at
+// the next start.
+func TestAuditRecoversOpenRecords(t *testing.T) {
+	path := "sqlite:" + filepath.Join(t.TempDir(), "sluice.db")
+	s, err := Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Audit().Open(t.Context(), audit.Record{Time: noon, Actor: "deploy", Action: "key.create", Resource: "keys"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = Open(t.Context(), path); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close() //nolint:errcheck // a test
+	trail := &audit.Trail{Store: s.Audit()}
+	for range 2 {
+		if err := trail.Recover(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	records, err := s.Audit().Records(t.Context(), audit.Query{})
+	if err != nil || len(records) != 1 || records[0].Status != 0 || records[0].Actor != "deploy" || !records[0].Time.Equal(noon) {
+		t.Errorf("%+v %v", records, err)
+	}
+}
+
+// A record that cannot be chained when its change is over waits, and nothing
+// else is changed until it is.
+func TestAuditKeepsLateRecords(t *testing.T) {
+	s, a := chained(t, 1)
+	trail := &audit.Trail{Store: a, Now: func() time.Time { return noon }}
+	block := func(sql string) {
+		t.Helper()
+		if _, err := s.write.Exec(sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	changed := 0
+	err := trail.Do(t.Context(), audit.Record{Action: "team.create"}, func(r *audit.Record) {
+		changed++
+		r.Status = 201
+		block("CREATE TRIGGER no_more BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no'); END")
+	})
+	if err != nil || changed != 1 {
+		t.Fatalf("%v, changed %d times", err, changed)
+	}
+	if err := trail.Do(t.Context(), audit.Record{Action: "team.delete"}, func(*audit.Record) { changed++ }); err == nil || changed != 1 {
+		t.Errorf("%v, changed %d times while records wait", err, changed)
+	}
+	block("DROP TRIGGER no_more")
+	if err := trail.Note(context.Background(), audit.Record{Action: "sign-in", Status: 200}); err != nil {
+		t.Fatal(err)
+	}
+	records, err := a.Records(t.Context(), audit.Query{})
+	if err != nil || len(records) != 3 || records[1].Action != "team.create" || records[1].Status != 201 {
+		t.Errorf("%+v %v", records, err)
+	}
+	var open int
+	if err := s.read.QueryRow("SELECT count(*) FROM audit_open").Scan(&open); err != nil || open != 0 {
+		t.Errorf("%d open records (%v)", open, err)
+	}
+	if v, err := a.Verify(t.Context()); err != nil || !v.OK {
+		t.Errorf("%+v %v", v, err)
+	}
+}
+
+// A change that panics has a record too.
+func TestAuditRecordsPanics(t *testing.T) {
+	_, a := chained(t, 0)
+	trail := &audit.Trail{Store: a}
+	func() {
+		defer func() { _ = recover() }()
+		_ = trail.Do(t.Context(), audit.Record{Action: "team.create"}, func(*audit.Record) { panic("no") })
+	}()
+	records, err := a.Records(t.Context(), audit.Query{})
+	if err != nil || len(records) != 1 || records[0].Status != 500 {
+		t.Errorf("%+v %v", records, err)
+	}
+}
