@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -11,6 +12,7 @@ import (
 
 	"sluice/billing"
 	"sluice/gateway/admin"
+	"sluice/gateway/audit"
 	"sluice/prompts"
 )
 
@@ -43,6 +45,7 @@ func newWares(t *testing.T, sources map[string]string) *wares {
 func (w *wares) portal() *Portal {
 	var api http.Handler
 	admin.New(admin.Options{View: func() admin.View { return w.view }, Tenants: w.world, Ledger: w.world, Now: func() time.Time { return w.now },
+		Trail:   &audit.Trail{Store: &w.trail, Now: func() time.Time { return w.now }, Log: slog.New(slog.DiscardHandler)},
 		Changed: func(context.Context) error { return nil }, Flush: func(context.Context) error { return nil },
 		PromptOptions: admin.PromptOptions{Subscriptions: noSubscriptions{}},
 		Console:       func(h http.Handler) http.Handler { api = h; return h }})
