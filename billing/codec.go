@@ -18,16 +18,21 @@ import (
 //
 // Version 2 is version 1 with the fields that few entries have behind it: the
 // tier, what is corrected, and why; version 3 is version 2 with the markup
-// behind it; version 4 is version 3 with what guards did behind it. An entry without them is still written as the lowest that holds it.
+// behind it; version 4 is version 3 with what guards did behind it; version 5 is
+// version 4 with the trace behind it; version 6 is version 5 with the mark of a
+// split behind it. An entry without them is still written as
+// the lowest that holds it.
 const (
 	codecVersion = 1
 	codecRare    = 2
 	codecMarkup  = 3
 	codecGuards  = 4
+	codecTrace   = 5
+	codecSplit   = 6
 )
 
 // isVersion tells whether a record that begins so may be an entry.
-func isVersion(b byte) bool { return b >= codecVersion && b <= codecGuards }
+func isVersion(b byte) bool { return b >= codecVersion && b <= codecSplit }
 
 // errEntry is what a record that is no entry gives.
 var errEntry = errors.New("not an entry")
@@ -51,16 +56,7 @@ func appendEntry(dst []byte, e *Entry) []byte {
 	if e.Disconnect {
 		flags |= flagDisconnect
 	}
-	version := byte(codecVersion)
-	if e.Usage.Tier != "" || e.Corrects != "" || e.Reason != "" {
-		version = codecRare
-	}
-	if e.Markup != 0 {
-		version = codecMarkup
-	}
-	if e.Guards != "" {
-		version = codecGuards
-	}
+	version := versionOf(e)
 	dst = append(dst, version, flags, byte(e.Usage.Source))
 	for _, s := range [...]string{e.Call, e.Team, e.KeyID, e.Key, e.User, e.Operation, e.Model, e.Provider,
 		e.Target, e.Prompt, e.PriceVersion, e.Code, e.Origin, e.Cache, e.RequestID} {
@@ -93,7 +89,36 @@ func appendEntry(dst []byte, e *Entry) []byte {
 	if version >= codecGuards {
 		dst = appendText(dst, e.Guards)
 	}
+	if version >= codecTrace {
+		dst = appendText(dst, e.Trace)
+	}
+	if version >= codecSplit {
+		failed := int64(0)
+		if e.Split.Failed {
+			failed = 1
+		}
+		for _, n := range [...]int64{e.Split.Since, int64(e.Split.Cost), failed} {
+			dst = binary.AppendVarint(dst, n)
+		}
+	}
 	return dst
+}
+
+// versionOf is the lowest version that holds an entry.
+func versionOf(e *Entry) byte {
+	switch {
+	case e.Split != (SplitMark{}):
+		return codecSplit
+	case e.Trace != "":
+		return codecTrace
+	case e.Guards != "":
+		return codecGuards
+	case e.Markup != 0:
+		return codecMarkup
+	case e.Usage.Tier != "" || e.Corrects != "" || e.Reason != "":
+		return codecRare
+	}
+	return codecVersion
 }
 
 func appendText(dst []byte, s string) []byte {
@@ -149,20 +174,31 @@ func decodeEntry(record []byte, e *Entry) error {
 				Status: int(d.number()), LatencyMS: d.number(), USD: Nano(d.number())}
 		}
 	}
-	e.Usage.Tier, e.Corrects, e.Reason, e.Markup, e.Guards = "", "", "", 0, ""
-	if record[0] >= codecRare {
-		e.Usage.Tier, e.Corrects, e.Reason = d.text(""), d.text(""), d.text("")
-	}
-	if record[0] >= codecMarkup {
-		e.Markup = Nano(d.number())
-	}
-	if record[0] >= codecGuards {
-		e.Guards = d.text("")
-	}
+	d.later(record[0], e)
 	if d.bad || len(d.rest) > 0 {
 		return errEntry
 	}
 	return nil
+}
+
+// later reads the fields that versions after the first have.
+func (d *decoder) later(version byte, e *Entry) {
+	e.Usage.Tier, e.Corrects, e.Reason, e.Markup, e.Guards, e.Trace, e.Split = "", "", "", 0, "", "", SplitMark{}
+	if version >= codecRare {
+		e.Usage.Tier, e.Corrects, e.Reason = d.text(""), d.text(""), d.text("")
+	}
+	if version >= codecMarkup {
+		e.Markup = Nano(d.number())
+	}
+	if version >= codecGuards {
+		e.Guards = d.text("")
+	}
+	if version >= codecTrace {
+		e.Trace = d.text("")
+	}
+	if version >= codecSplit {
+		e.Split = SplitMark{Since: d.number(), Cost: Nano(d.number()), Failed: d.number() != 0}
+	}
 }
 
 // decoder reads fields one after the other; after the first fault all are zero.

@@ -53,11 +53,21 @@ type Entry struct {
 	Latency   time.Duration
 	TTFT      time.Duration // to the first byte of the answer; 0: none came
 	RequestID string        // the caller's, or the call's own
+	Trace     string        // the id of the trace that it is part of; empty: none
 	Attempts  []AttemptLog
 	Guards    string // what guards did, a list in JSON; empty: nothing
 
+	Split SplitMark // that gave the call to its version of the prompt
+
 	Corrects string // of a correction: the call whose entry it mends; empty: none
 	Reason   string // of a correction: why, in the words of whoever made it
+}
+
+// SplitMark has a call count for a version of a prompt's split.
+type SplitMark struct {
+	Since  int64 // when the split began, in Unix nanoseconds: it tells it from others; 0: there is none
+	Failed bool
+	Cost   Nano // of the call, with its steps and given up attempts
 }
 
 // Correction is the Attempt of an entry that is no call but mends what earlier

@@ -1,93 +1,158 @@
 package gateway
 
 import (
-	"io"
+	"context"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"sluice/gateway/telemetry/otlp"
+	"sluice/gateway/telemetry/sink"
 	"sluice/providers/wire"
 )
 
-// logBuffer bounds what waits for a slow log sink; lines beyond are dropped
-// and counted, so that a stalled sink never holds up a call.
-const logBuffer = 4 << 20
-
-// accessLog writes a line a call. Lines are gathered in memory and written by
-// one goroutine.
+// accessLog tells of calls that have ended: it writes a line for each, and hands
+// it to the sinks. Lines wait in
+// bounded queues: no sink holds up a call.
 type accessLog struct {
-	out     io.Writer
-	text    bool
-	mu      sync.Mutex
-	pending []byte
-	spare   []byte
-	second  int64  // that stamp tells
-	stamp   []byte // of the last line's time, which most next lines share
-	dropped atomic.Int64
-	stop    chan struct{}
-	done    chan struct{}
+	out   *sink.Queue // the log itself; nil: none
+	text  bool
+	sinks []LogSink
+	spans *otlp.Exporter // nil: no collector is told of calls
+	jobs  chan *bodyJob  // of calls whose bodies are told
+	lost  atomic.Int64   // bodies
+	done  sync.WaitGroup
 }
 
-func newAccessLog(out io.Writer, text bool) *accessLog {
-	l := &accessLog{out: out, text: text, stop: make(chan struct{}), done: make(chan struct{})}
-	go l.run()
+// LogSink is one more place where calls are told.
+type LogSink struct {
+	Queue *sink.Queue
+	OTLP  bool // it takes log records of OpenTelemetry; else lines of JSON
+}
+
+func newAccessLog(o *Options) *accessLog {
+	l := &accessLog{text: o.TextLog, sinks: o.LogSinks, spans: o.Exporter, jobs: make(chan *bodyJob, bodyJobs)}
+	if o.AccessLog != nil {
+		l.out = sink.NewQueue(sink.Options{Name: "access", To: sink.Writer{To: o.AccessLog}, Most: 4 << 20, Every: 100 * time.Millisecond})
+	}
+	l.done.Go(func() {
+		for j := range l.jobs {
+			j.run(l)
+		}
+	})
 	return l
 }
 
-// run writes what has gathered every 100 ms, until close.
-func (l *accessLog) run() {
-	defer close(l.done)
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for {
+// close writes what is left, until ctx ends.
+func (l *accessLog) close(ctx context.Context) {
+	close(l.jobs)
+	l.done.Wait()
+	var all sync.WaitGroup // one that is dead takes no time from the others
+	if l.out != nil {
+		all.Go(func() { l.out.Close(ctx) })
+	}
+	for _, s := range l.sinks {
+		all.Go(func() { s.Queue.Close(ctx) })
+	}
+	if l.spans != nil {
+		all.Go(func() { l.spans.Close(ctx) })
+	}
+	all.Wait()
+}
+
+// lineBuffer is the memory of a line.
+type lineBuffer struct {
+	b, more []byte
+	second  int64  // that stamp tells
+	stamp   []byte // of the last line's time, which most next lines share
+}
+
+var lineBuffers = sync.Pool{New: func() any { return new(lineBuffer) }}
+
+func (w *lineBuffer) at(t time.Time) []byte {
+	if second := t.Unix(); second != w.second || len(w.stamp) == 0 {
+		w.second = second
+		w.stamp = t.UTC().AppendFormat(w.stamp[:0], "2006-01-02T15:04:05.")
+	}
+	return w.stamp
+}
+
+// add tells of a call that is over. Lines end without their end.
+func (l *accessLog) add(c *Call) {
+	w := lineBuffers.Get().(*lineBuffer)
+	defer lineBuffers.Put(w)
+	stamp := w.at(c.entry.Time)
+	if j := c.bodyJob(); j != nil {
+		if l.text && l.out != nil {
+			j.text = appendTextLine(nil, c, stamp)
+		}
+		j.line = appendJSONLine(nil, c, stamp)
 		select {
-		case <-tick.C:
-			l.flush()
-		case <-l.stop:
-			l.flush()
+		case l.jobs <- j:
+			return
+		default: // what is told of it must not wait: it goes without its bodies
+			l.lost.Add(1)
+			j.emitSpan(nil, nil)
+		}
+	}
+	if l.out != nil && l.text {
+		w.b = append(appendTextLine(w.b[:0], c, stamp), '\n')
+		l.out.Add(w.b)
+		if len(l.sinks) == 0 {
 			return
 		}
 	}
+	w.b = append(appendJSONLine(w.b[:0], c, stamp), '}', '\n')
+	if l.out != nil && !l.text {
+		l.out.Add(w.b)
+	}
+	if len(l.sinks) > 0 {
+		head := c.logHead()
+		w.more = l.give(&head, w.b, w.more)
+	}
 }
 
-func (l *accessLog) flush() {
-	l.mu.Lock()
-	buf := l.pending
-	l.pending, l.spare = l.spare[:0], nil
-	l.mu.Unlock()
-	if len(buf) > 0 {
-		if _, err := l.out.Write(buf); err != nil {
-			l.dropped.Add(1)
+// give hands a line to the sinks; memory is for what is made of it.
+func (l *accessLog) give(head *otlp.Log, line, memory []byte) []byte {
+	for _, s := range l.sinks {
+		if !s.OTLP {
+			s.Queue.Add(line)
+			continue
 		}
+		head.Body = line[:len(line)-1]
+		memory = head.Append(memory[:0])
+		s.Queue.Add(memory)
 	}
-	l.mu.Lock()
-	l.spare = buf[:0]
-	l.mu.Unlock()
+	return memory
 }
 
-// close writes what is left.
-func (l *accessLog) close() {
-	close(l.stop)
-	<-l.done
+// logHead is what a log record says beside its line.
+func (c *Call) logHead() otlp.Log {
+	h := otlp.Log{Time: c.entry.Time, Severity: otlp.Info}
+	switch {
+	case c.entry.Status >= 500:
+		h.Severity = otlp.Error
+	case c.entry.Status >= 400 || c.err != nil:
+		h.Severity = otlp.Warn
+	}
+	if t := c.from.trace; t != nil {
+		h.Trace, h.Span = t.id, t.span
+	}
+	return h
 }
 
-// add gathers the line of a call that is over.
-func (l *accessLog) add(c *Call) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.pending) > logBuffer {
-		l.dropped.Add(1)
-		return
+// dropped tells what each queue has lost.
+func (l *accessLog) dropped(yield func(sink string, n int64)) {
+	if l.out != nil {
+		yield(l.out.Name(), l.out.Dropped())
 	}
-	if second := c.entry.Time.Unix(); second != l.second || len(l.stamp) == 0 {
-		l.second = second
-		l.stamp = c.entry.Time.UTC().AppendFormat(l.stamp[:0], "2006-01-02T15:04:05.")
+	yield("bodies", l.lost.Load())
+	for _, s := range l.sinks {
+		yield(s.Queue.Name(), s.Queue.Dropped())
 	}
-	if l.text {
-		l.pending = appendTextLine(l.pending, c, l.stamp)
-	} else {
-		l.pending = appendJSONLine(l.pending, c, l.stamp)
+	if l.spans != nil {
+		yield(l.spans.Spans.Name(), l.spans.Spans.Dropped())
 	}
 }
 
@@ -97,6 +162,7 @@ func appendTime(b, stamp []byte, t time.Time) []byte {
 	return append(append(b, stamp...), byte('0'+ms/100), byte('0'+ms/10%10), byte('0'+ms%10), 'Z')
 }
 
+// appendJSONLine writes a line but for its end, the closing brace.
 func appendJSONLine(b []byte, c *Call, stamp []byte) []byte {
 	e := &c.entry
 	b = append(b, `{"time":"`...)
@@ -106,6 +172,7 @@ func appendJSONLine(b []byte, c *Call, stamp []byte) []byte {
 	if e.RequestID != e.Call {
 		b = appendField(b, "request_id", e.RequestID)
 	}
+	b = appendField(b, "trace_id", e.Trace)
 	b = appendField(b, "ip", c.from.ip)
 	b = appendField(b, "method", c.from.method)
 	b = appendField(b, "path", c.from.path)
@@ -139,7 +206,7 @@ func appendJSONLine(b []byte, c *Call, stamp []byte) []byte {
 	if c.err != nil {
 		b = appendField(b, "error", c.err.Error())
 	}
-	return append(b, '}', '\n')
+	return b
 }
 
 func appendTextLine(b []byte, c *Call, stamp []byte) []byte {
@@ -154,7 +221,7 @@ func appendTextLine(b []byte, c *Call, stamp []byte) []byte {
 	if x := c.from.route; x != nil {
 		route = x.Route.Name
 	}
-	for _, f := range [][2]string{{"call", e.Call}, {"key", e.Key}, {"route", route}, {"target", e.Target}, {"cache", e.Cache}, {"code", e.Code}} {
+	for _, f := range [][2]string{{"call", e.Call}, {"key", e.Key}, {"route", route}, {"target", e.Target}, {"cache", e.Cache}, {"code", e.Code}, {"trace", e.Trace}} {
 		if f[1] != "" {
 			b = appendWord(append(append(append(b, ' '), f[0]...), '='), f[1])
 		}
@@ -171,7 +238,7 @@ func appendTextLine(b []byte, c *Call, stamp []byte) []byte {
 	if c.err != nil {
 		b = strconv.AppendQuote(append(b, " error="...), c.err.Error())
 	}
-	return append(b, '\n')
+	return b
 }
 
 // appendWord adds what callers may have chosen: quoted, unless it is one plain

@@ -46,6 +46,7 @@ func attempt[T any](c *Call, a *router.Attempt, late bool, ask asking[T]) (got T
 		Request: &c.req, Model: t.Model, MaxTokens: c.outputLimit(t), Refuse: c.model.Refuse, Header: c.forwarded(),
 		NoReasoning: t.NoReasoning, Resumes: late && c.resumes(), Deadline: c.until.at, ID: c.entry.Call, Now: begin,
 	}
+	span := c.traced(&call)
 	if a.Secret != nil {
 		call.Secret = a.Secret.Value
 	}
@@ -56,8 +57,10 @@ func attempt[T any](c *Call, a *router.Attempt, late bool, ask asking[T]) (got T
 		})
 	}
 	a.Spent(call.Spent)
+	took := time.Since(begin)
 	if a.Lost() {
 		c.lost(a, &call, any(got), err)
+		c.from.trace.tried(span, t, took)
 		var none T
 		return none, router.ErrHedgeLost
 	}
@@ -69,6 +72,7 @@ func attempt[T any](c *Call, a *router.Attempt, late bool, ask asking[T]) (got T
 		}
 	}
 	c.tried(a, &call, err)
+	c.from.trace.tried(span, t, took)
 	return got, err
 }
 

@@ -70,12 +70,15 @@ type origin struct {
 	route            *proxy.Exchange   // that it is; nil: it goes to no route
 	body             *[]byte           // memory of its request's body
 	closes           bool              // its connection is not read any further
+	trace            *trace            // nil: it is in none
+	content          *content          // what is told of its bodies; nil: nothing
 }
 
 // inside is the origin of a call that is made within this one. What belongs to
 // the client's request stays with this one: its memory is given back once.
 func (o origin) inside(ctx context.Context) origin {
-	o.within, o.guards, o.route, o.body, o.closes = ctx, nil, nil, nil, false
+	o.within, o.guards, o.route, o.body, o.closes, o.content = ctx, nil, nil, nil, false, nil
+	o.trace = o.trace.within()
 	return o
 }
 
@@ -107,6 +110,7 @@ type progress struct {
 	masked                      bool        // a guard has changed the request
 	reuse                       *reuse      // nil: no cache applies
 	resume                      *resumption // nil: a stream that breaks stays broken
+	judging                     *judging    // nil: no judge is to see the answer
 }
 
 var callPool = sync.Pool{New: func() any { return new(Call) }}
@@ -175,6 +179,7 @@ func (c *Call) release() {
 	trail, plan := c.trail[:0], c.plan
 	plan.Reset()
 	giveBody(c.from.body)
+	c.from.trace.release()
 	*c = Call{trail: trail, plan: plan}
 	callPool.Put(c)
 }

@@ -125,6 +125,9 @@ func (c *Call) record() {
 		c.attempt = nil
 	}
 	e.Latency = time.Since(c.now)
+	if t := c.from.trace; t != nil && e.Trace == "" {
+		e.Trace = t.id.String()
+	}
 	e.Attempts = c.trail
 	if e.Status == 0 {
 		e.Status = c.rc.Response.StatusCode()
@@ -199,9 +202,8 @@ func (c *Call) finish() {
 	case c.entry.Operation != "" || c.err != nil: // a probe is no call
 		g.metrics.Call(&c.entry)
 	}
-	if g.access != nil {
-		g.access.add(c)
-	}
+	c.observe()
+	g.access.add(c)
 	if x != nil {
 		c.from.route = nil
 		x.Release()

@@ -15,6 +15,7 @@ import (
 	"sluice/billing"
 	"sluice/gateway/cache"
 	"sluice/gateway/telemetry"
+	"sluice/gateway/telemetry/otlp"
 	"sluice/prompts"
 )
 
@@ -25,10 +26,13 @@ type Options struct {
 	Ledger    billing.Ledger // for GET /v1/usage
 	Counter   *billing.Counter
 	Responses Conversations // answers of the Responses API; nil: none are kept
+	Replays   Replays       // answers that are given again, and jobs; nil: they end with the process
 	Metrics   *telemetry.Metrics
 	Log       *slog.Logger
-	AccessLog io.Writer // a line a call; nil: none
-	TextLog   bool      // access lines for people instead of machines
+	AccessLog io.Writer      // a line a call; nil: none
+	TextLog   bool           // access lines for people instead of machines
+	LogSinks  []LogSink      // beside it
+	Exporter  *otlp.Exporter // nil: no collector is told of calls
 
 	ReadTimeout time.Duration // for a request to arrive, headers and body
 	IdleTimeout time.Duration // of a connection between requests
@@ -52,7 +56,7 @@ type Gateway struct {
 	watch     watcher
 	peers     peers
 	replays   replays
-	jobs      atomic.Int64 // arrays that are run while nobody waits
+	jobs      jobs
 	cache     *cache.Store
 	shadows   shadows
 	server    *fasthttp.Server
@@ -77,10 +81,11 @@ func New(o Options, first *Snapshot) *Gateway {
 	if o.Responses != nil {
 		g.responses = newKeeper(o.Responses, o.Log.Warn)
 	}
-	g.ctx, g.cancel = context.WithCancel(context.Background())
-	if o.AccessLog != nil {
-		g.access = newAccessLog(o.AccessLog, o.TextLog)
+	if o.Replays != nil {
+		g.replays.kept = newReplayKeeper(o.Replays, o.Log)
 	}
+	g.ctx, g.cancel = context.WithCancel(context.Background())
+	g.access = newAccessLog(&o)
 	g.server = &fasthttp.Server{
 		Handler:      g.handle,
 		ErrorHandler: g.serverError,
@@ -102,6 +107,9 @@ func New(o Options, first *Snapshot) *Gateway {
 	}
 	if g.responses != nil {
 		g.keeping.Go(func() { g.responses.run(g.ctx) })
+	}
+	if g.replays.kept != nil {
+		g.keeping.Go(func() { g.replays.kept.run(g.ctx) })
 	}
 	go g.watch.run(g.ctx)
 	return g
@@ -130,7 +138,8 @@ func (g *Gateway) Serve(ln net.Listener) error {
 func (g *Gateway) Shutdown(ctx context.Context) error {
 	g.draining.Store(true)
 	err := g.server.ShutdownWithContext(ctx)
-	g.shadows.wait(ctx)
+	wait(ctx, &g.shadows.open)
+	wait(ctx, &g.jobs.open)
 	g.cancel()
 	g.watch.end()
 	// What is still open ends as an error, and is recorded. A caller who does not
@@ -142,9 +151,12 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 		}
 	}
 	g.keeping.Wait()
-	if g.access != nil {
-		g.access.close()
+	if g.replays.kept != nil {
+		g.replays.kept.close()
 	}
+	last, stop := context.WithTimeout(context.WithoutCancel(ctx), flushTime)
+	defer stop()
+	g.access.close(last)
 	return err
 }
 
@@ -190,12 +202,12 @@ func (g *Gateway) UsedKeys() map[string]time.Time {
 	return used
 }
 
-// LogDropped counts access lines lost to a slow sink.
-func (g *Gateway) LogDropped() int64 {
-	if g.access == nil {
-		return 0
-	}
-	return g.access.dropped.Load()
+// flushTime is how long sinks have at the end to take what waits for them.
+const flushTime = 5 * time.Second
+
+// LogDropped tells how much was lost of what is told of calls, by sink.
+func (g *Gateway) LogDropped(yield func(sink string, n int64)) {
+	g.access.dropped(yield)
 }
 
 // serverLogger hands fasthttp's own messages on, as debug: each is about one

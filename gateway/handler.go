@@ -19,6 +19,7 @@ import (
 // body finishes it when its last byte, or its failure, has gone out.
 func (g *Gateway) handle(rc *fasthttp.RequestCtx) {
 	c := g.newCall(rc)
+	c.joinTrace()
 	defer func() {
 		if r := recover(); r != nil {
 			c.g.log.Error("panic in a call", "call", c.entry.Call, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
@@ -90,6 +91,7 @@ func (c *Call) dispatch() error {
 		c.speaks = dialectOf(path)
 		return err
 	}
+	c.capture()
 	if ok {
 		c.speaks = e.speaks
 		return c.allow(e.method, e.serve)

@@ -83,6 +83,7 @@ func (c *Call) begin(input map[string]any, model string) error {
 		return err
 	}
 	c.subscribed()
+	c.sample(input)
 	input, err := c.runSteps(input)
 	if err != nil {
 		return err
@@ -363,6 +364,7 @@ func (c *Call) promptOutput(turn int) (output, error) {
 		if faults == nil {
 			out.chat = answer.Chat
 			c.reusableOutput(out.chat)
+			c.answeredWith(&out)
 			return out, nil
 		}
 		if turn < c.prompt.Template.Sluice.Repair {

@@ -53,6 +53,7 @@ func (g *Gateway) run(e errand, input map[string]any) (o outcome) {
 	c := g.newCall(rc)
 	c.snap, c.caller, c.prompt, c.from = e.snap, e.caller, e.prompt, e.from
 	c.until.at = e.until
+	c.from.trace = e.from.trace.again() // an errand may be run several times
 	c.notePrompt()
 	en := &c.entry
 	en.Team, en.KeyID, en.Key, en.User = e.caller.Key.Team, e.caller.Key.ID, e.caller.Label, e.caller.Key.User

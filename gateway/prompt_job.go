@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/valyala/fasthttp"
@@ -22,6 +23,28 @@ const jobPath = "/v1/jobs/"
 
 // maxJobs bounds the arrays that are run at once while nobody waits.
 const maxJobs = 64
+
+// jobs are what is run while nobody waits: arrays, and questions to judges.
+type jobs struct {
+	n      atomic.Int64 // arrays
+	open   sync.WaitGroup
+	judged atomic.Int64
+}
+
+// enter tells whether there is room for one more array.
+func (j *jobs) enter() bool {
+	if j.n.Add(1) > maxJobs {
+		j.n.Add(-1)
+		return false
+	}
+	j.open.Add(1)
+	return true
+}
+
+func (j *jobs) leave() {
+	j.n.Add(-1)
+	j.open.Done()
+}
 
 // wantsJob tells whether the caller would rather come back for the answer (RFC
 // 7240, section 4.1).
@@ -40,12 +63,12 @@ func (c *Call) jobName(id string) string {
 }
 
 // beginJob answers 202 with where the outputs of an array will be, and runs it
-// while the caller is away. It is kept, like answers to calls with an
-// Idempotency-Key, by this process alone.
+// while the caller is away. What became of it is kept, like answers to calls
+// with an Idempotency-Key. Until it is done, what is kept says that the process
+// ended before: that is found if it does.
 func (c *Call) beginJob(inputs []map[string]any) error {
 	g := c.g
-	if g.jobs.Add(1) > maxJobs {
-		g.jobs.Add(-1)
+	if !g.jobs.enter() {
 		return &schema.Error{Code: schema.CodeUnavailable, Status: 503, Origin: schema.OriginGateway, RetryAfter: retryJob,
 			Message: "too many arrays are run while nobody waits for them"}
 	}
@@ -56,12 +79,18 @@ func (c *Call) beginJob(inputs []map[string]any) error {
 	e := c.errand(ctx)
 	e.from.life = nil
 	enveloped := c.wantsEnvelope()
+	g.keepReplay(c.ctx, p, failedAnswer(errJobCut(), e))
 	g.open.Add(1)
 	go func() {
 		defer g.open.Done()
-		defer g.jobs.Add(-1)
+		defer g.jobs.leave()
 		defer stop()
-		g.replays.end(p, g.runJob(ctx, e, inputs, enveloped, &p.ready))
+		answer := g.runJob(ctx, e, inputs, enveloped, &p.ready)
+		if answer.size() > mostReplay {
+			answer = failedAnswer(errLongJob, e)
+		}
+		g.keepReplay(g.ctx, p, answer)
+		g.replays.end(p, answer)
 	}()
 	c.commonHeaders()
 	h := &c.rc.Response.Header
@@ -82,7 +111,7 @@ func (g *Gateway) runJob(ctx context.Context, e errand, inputs []map[string]any,
 	}()
 	outcomes, err := g.runAll(ctx, e, inputs, ready)
 	if err == nil && ctx.Err() != nil {
-		err = &schema.Error{Code: schema.CodeUnavailable, Status: 503, Origin: schema.OriginGateway, Message: "the gateway stopped before the array was done"}
+		err = errJobCut()
 	}
 	if err != nil {
 		return failedAnswer(err, e)
@@ -90,6 +119,15 @@ func (g *Gateway) runJob(ctx context.Context, e errand, inputs []map[string]any,
 	body, cost := joined(outcomes, enveloped)
 	return &savedAnswer{contentType: "application/json", body: body, header: [][2]string{{"X-Sluice-Cost", cost.String()}, {"X-Sluice-Prompt", e.prompt.ID()}}}
 }
+
+// errJobCut is what became of a job whose process ended before it.
+func errJobCut() *schema.Error {
+	return &schema.Error{Code: schema.CodeUnavailable, Status: 503, Origin: schema.OriginGateway,
+		Message: "the gateway stopped before the array was done: what was answered until then is charged; send the array again"}
+}
+
+var errLongJob = &schema.Error{Code: schema.CodeTooLarge, Status: 413, Origin: schema.OriginGateway,
+	Message: "the outputs of the array are too long to be kept: send fewer inputs at once"}
 
 func failedAnswer(err error, e errand) *savedAnswer {
 	fault := schema.AsError(err)
@@ -110,7 +148,7 @@ func (c *Call) sendProgress(id string, ready, all int) {
 	c.rc.Response.SetBodyRaw(append(b, '}'))
 }
 
-var errNoJob = errors.New("there is no such job of this key: it is kept for a day, by the process that ran it")
+var errNoJob = errors.New("there is no such job of this key: it is kept for a day")
 
 // serveJob gives the answer to an array that was not waited for: 202 as long as
 // it is not there.
@@ -118,7 +156,9 @@ func (c *Call) serveJob(id string) error {
 	if err := c.authenticateJob(); err != nil {
 		return err
 	}
-	p, answer := c.g.replays.find(c.jobName(id), c.now)
+	name := c.jobName(id)
+	c.g.recall(name, c.now)
+	p, answer := c.g.replays.find(name, c.now)
 	switch {
 	case p == nil:
 		return &schema.Error{Code: schema.CodeNotFound, Status: 404, Origin: schema.OriginGateway, Message: errNoJob.Error()}

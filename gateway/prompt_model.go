@@ -208,7 +208,7 @@ func (f *modelFrames) Read(p []byte) (int, error) {
 		case err != nil:
 			return 0, err
 		default:
-			if f.c.done.reuse != nil {
+			if f.c.done.reuse != nil || f.c.done.judging != nil {
 				f.gather.Add(chunk)
 			}
 			f.frames = f.encode.Chunk(f.frames[:0], chunk)
@@ -220,12 +220,18 @@ func (f *modelFrames) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// keep notes the answer, if it is to be kept.
+// keep notes the answer, if it is to be kept or judged.
 func (f *modelFrames) keep() {
-	if f.c.done.reuse == nil {
+	if f.c.done.reuse == nil && f.c.done.judging == nil {
 		return
 	}
 	resp := f.gather.Whole()
+	if resp != nil {
+		f.c.answeredWith(&output{text: answerText(resp)})
+	}
+	if f.c.done.reuse == nil {
+		return
+	}
 	if resp != nil && resp.Usage.IsZero() {
 		resp.Usage = f.from.Tally().Usage
 	}

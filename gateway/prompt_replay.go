@@ -16,14 +16,16 @@ import (
 const (
 	replayFor   = 24 * time.Hour
 	replayBytes = 64 << 20
+	mostReplay  = replayBytes / 4 // of one; a longer one is not kept
 	replayCount = 50_000
 	maxReplayID = 255
 )
 
-// replays are the first answers to calls with an Idempotency-Key. They are
-// kept in this process alone, for a day or until newer ones need the room.
-// Only good answers are: a call that failed may be tried again.
+// replays are the first answers to calls with an Idempotency-Key, for a day or
+// until newer ones need the room; the store has them too. Only good answers are
+// kept: a call that failed may be tried again.
 type replays struct {
+	kept  *replayKeeper // nil: they end with the process
 	mu    sync.Mutex
 	byID  map[string]*replay
 	order list.List // of *replay, oldest first
@@ -59,9 +61,6 @@ func (a *savedAnswer) size() int { return len(a.body) + 512 }
 func (r *replays) begin(id string, request [32]byte, now time.Time) (p *replay, mine bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.byID == nil {
-		r.byID = map[string]*replay{}
-	}
 	if p := r.byID[id]; p != nil && (p.answer == nil || now.Before(p.expires)) {
 		if p.request != request {
 			return nil, false
@@ -70,9 +69,7 @@ func (r *replays) begin(id string, request [32]byte, now time.Time) (p *replay, 
 	} else if p != nil {
 		r.drop(p)
 	}
-	p = &replay{id: id, request: request, expires: now.Add(replayFor), done: make(chan struct{})}
-	p.at = r.order.PushBack(p)
-	r.byID[id] = p
+	p = r.add(id, request, now.Add(replayFor))
 	r.shrink()
 	return p, true
 }
@@ -83,13 +80,46 @@ func (r *replays) end(p *replay, answer *savedAnswer) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	defer close(p.done)
-	if answer == nil || answer.size() > replayBytes/4 {
+	if answer == nil || answer.size() > mostReplay {
 		r.drop(p)
 		return
 	}
 	p.answer = answer
 	r.bytes += answer.size()
 	r.shrink()
+}
+
+// has tells whether there is something under an id, over or not.
+func (r *replays) has(id string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.byID[id] != nil
+}
+
+// bringBack adds an answer that was given before, unless there is one, or a
+// call for it, meanwhile.
+func (r *replays) bringBack(id string, request [32]byte, expires time.Time, answer *savedAnswer) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.byID[id] != nil {
+		return
+	}
+	p := r.add(id, request, expires)
+	p.answer = answer
+	close(p.done)
+	r.bytes += answer.size()
+	r.shrink()
+}
+
+// add adds a call whose answer is not there yet.
+func (r *replays) add(id string, request [32]byte, expires time.Time) *replay {
+	if r.byID == nil {
+		r.byID = map[string]*replay{}
+	}
+	p := &replay{id: id, request: request, expires: expires, done: make(chan struct{})}
+	p.at = r.order.PushBack(p)
+	r.byID[id] = p
+	return p
 }
 
 // shrink drops the oldest that are finished until the rest has room.
@@ -152,6 +182,7 @@ func (c *Call) serveOnce(key string, serve func(*Call) error) error {
 		who += " " + c.from.ip
 	}
 	id := who + "\n" + c.from.path + "\n" + key
+	c.g.recall(id, c.now)
 	for {
 		p, mine := c.g.replays.begin(id, c.requestDigest(), c.now)
 		if p == nil {
@@ -186,6 +217,7 @@ func (c *Call) serveFirst(p *replay, serve func(*Call) error) error {
 			answer.header = append(answer.header, [2]string{name, string(v)})
 		}
 	}
+	c.g.keepReplay(c.ctx, p, answer) // before it goes out: who has it may rely on it
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"sluice/billing"
 	"sluice/prompts"
 	"sluice/providers/schema"
 )
@@ -57,12 +58,17 @@ func (c *Call) sticky(p *prompts.Live) string {
 	return c.caller.Key.ID
 }
 
-// countArm notes how the call went for the version of a split that served it.
+// countArm notes how the call went for the version of a split that served it:
+// at once for the split, and with its entry for those that come after this
+// process.
 func (c *Call) countArm() {
 	a := c.from.arm
 	if a == nil || c.from.depth > 0 || !c.done.admitted {
 		return
 	}
 	e := c.err
-	a.Count(e != nil && e.Status >= 500 && e.Origin != schema.OriginPolicy, int64(c.totalCost()))
+	m := billing.SplitMark{Since: a.Since(), Failed: e != nil && e.Status >= 500 && e.Origin != schema.OriginPolicy, Cost: c.totalCost()}
+	c.entry.Split = m
+	a.Count(m.Failed, int64(m.Cost))
+	c.judgeAnswer()
 }

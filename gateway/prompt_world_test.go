@@ -86,18 +86,38 @@ type versions struct {
 	list   map[string][]prompts.Version
 	labels map[string]map[string]int
 	shares map[string]map[int]int
+	since  int64
+	judged []bool
 }
 
-func (v *versions) Split(_ context.Context, name string) (map[int]int, error) {
+func (v *versions) Split(_ context.Context, name string) (prompts.SplitState, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return maps.Clone(v.shares[name]), nil
+	return prompts.SplitState{Since: v.since, Shares: maps.Clone(v.shares[name])}, nil
 }
 
 func (v *versions) SetSplit(_ context.Context, name string, shares map[int]int) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	v.since++
 	v.shares = map[string]map[int]int{name: shares}
+	return nil
+}
+
+func (v *versions) StopSplit(ctx context.Context, name string, _ *prompts.SplitReport) error {
+	return v.SetSplit(ctx, name, nil)
+}
+
+func (v *versions) StoppedSplits(context.Context) (map[string]*prompts.SplitReport, error) {
+	return map[string]*prompts.SplitReport{}, nil
+}
+
+func (v *versions) CountJudged(_ context.Context, _ string, since int64, _ int, good bool) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if since == v.since {
+		v.judged = append(v.judged, good)
+	}
 	return nil
 }
 
@@ -163,7 +183,7 @@ const (
 	poorKey  = "sk-poor"
 )
 
-func newEdge(t *testing.T, files map[string]string) *edge {
+func newEdge(t *testing.T, files map[string]string, change ...func(*Options)) *edge {
 	t.Helper()
 	e := &edge{t: t, model: &script{Mock: mock.New(mock.Options{})}, ledger: &book{}}
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
@@ -179,8 +199,11 @@ func newEdge(t *testing.T, files map[string]string) *edge {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e.Gateway = New(Options{Prompts: registry, Spool: spool, Ledger: e.ledger, Counter: billing.NewCounter(),
-		Metrics: telemetry.New(), Log: log}, e.snapshot())
+	o := Options{Prompts: registry, Spool: spool, Ledger: e.ledger, Counter: billing.NewCounter(), Metrics: telemetry.New(), Log: log}
+	for _, f := range change {
+		f(&o)
+	}
+	e.Gateway = New(o, e.snapshot())
 	ln := fasthttputil.NewInmemoryListener()
 	served := make(chan error, 1)
 	go func() { served <- e.Serve(ln) }()

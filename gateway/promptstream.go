@@ -135,6 +135,7 @@ func (f *promptFrames) finish() error {
 	out, faults := c.checkOutput(f.text.String())
 	if faults == nil {
 		c.reusableOutput(f.whole())
+		c.answeredWith(&out)
 	}
 	if faults != nil {
 		turn, err := 1, error(nil)

@@ -22,6 +22,7 @@ import (
 	"sluice/gateway"
 	"sluice/gateway/proxy"
 	"sluice/gateway/telemetry"
+	"sluice/gateway/telemetry/otlp"
 	"sluice/prompts"
 	"sluice/providers"
 	"sluice/providers/anthropic"
@@ -56,6 +57,8 @@ type setup struct {
 	prompts   map[string]string // sources by name
 	access    io.Writer         // nil: a buffer
 	text      bool
+	sinks     []gateway.LogSink
+	exporter  *otlp.Exporter
 }
 
 // key adds a key of the team t.
@@ -199,7 +202,7 @@ func (r *rig) start(s *setup, log *slog.Logger) {
 		access = s.access
 	}
 	r.g = gateway.New(gateway.Options{Prompts: r.registry, Spool: r.spool, Ledger: r.ledger, Counter: r.counter, Metrics: r.metrics, Log: log,
-		AccessLog: access, TextLog: s.text, ReadTimeout: time.Minute, IdleTimeout: time.Minute}, r.snapshot())
+		AccessLog: access, TextLog: s.text, LogSinks: s.sinks, Exporter: s.exporter, ReadTimeout: time.Minute, IdleTimeout: time.Minute}, r.snapshot())
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

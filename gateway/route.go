@@ -11,6 +11,7 @@ import (
 
 	"sluice/billing"
 	"sluice/gateway/proxy"
+	"sluice/gateway/telemetry/otlp"
 	"sluice/providers/schema"
 )
 
@@ -49,6 +50,7 @@ func (c *Call) serveRoute() (found bool, err error) {
 	}
 	c.speaks, c.from.route = nil, x
 	c.ready(x, query)
+	c.passTrace()
 	err = x.Serve()
 	c.entry.Cache = x.Cached
 	if err != nil {
@@ -160,6 +162,7 @@ func (e *routeEdge) Tried(target string, status int, err error, took time.Durati
 	}
 	e.trail = append(e.trail, l)
 	e.entry.Target = target
+	e.from.trace.tried(otlp.NewSpanID(), nil, took)
 }
 
 // Over ends the call after its answer was written as a stream, or was cut.

@@ -61,10 +61,10 @@ func (s *shadows) leave(bytes int64) {
 	s.open.Done()
 }
 
-// wait waits for all of them, until ctx ends.
-func (s *shadows) wait(ctx context.Context) {
+// wait waits for all that is open, until ctx ends.
+func wait(ctx context.Context, open *sync.WaitGroup) {
 	done := make(chan struct{})
-	go func() { s.open.Wait(); close(done) }()
+	go func() { open.Wait(); close(done) }()
 	select {
 	case <-done:
 	case <-ctx.Done():
@@ -110,7 +110,7 @@ func (c *Call) mirror(stream bool) {
 		g.shadows.leave(size)
 	}()
 	m := &mirrored{g: g, snap: c.snap, of: s, model: c.model.Name, call: c.entry.Call, speaks: c.speaks, stream: stream, size: size,
-		from: origin{method: "SHADOW", path: c.from.path, ip: c.from.ip}, clamped: c.limitSent(), req: copyOf(&c.req), header: c.copyHeader()}
+		from: origin{method: "SHADOW", path: c.from.path, ip: c.from.ip, trace: c.from.trace.within()}, clamped: c.limitSent(), req: copyOf(&c.req), header: c.copyHeader()}
 	started = true
 	g.open.Add(1) // while this call is open: nobody waits for none yet
 	go m.run()

@@ -57,6 +57,7 @@ type Settings struct {
 	// average and after a first time; 0: any.
 	PeerConnections, BodyRate int64
 	Guesses                   *limit.Guesses // nil: wrong credentials are not counted
+	Capture                   *Capture       // nil: nothing is told of bodies
 }
 
 // Leaving is what happens to a call whose caller has left: it is cut, or goes

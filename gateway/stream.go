@@ -64,6 +64,7 @@ func (s *streamBody) WriteTo(w io.Writer) (sent int64, err error) {
 	}()
 	for {
 		n, err := s.next(*p)
+		s.c.from.content.hear((*p)[:n])
 		if n > 0 {
 			if _, werr := w.Write((*p)[:n]); werr != nil {
 				s.left()
@@ -81,7 +82,11 @@ func (s *streamBody) WriteTo(w io.Writer) (sent int64, err error) {
 }
 
 // Read serves those who do not use WriteTo.
-func (s *streamBody) Read(p []byte) (int, error) { return s.next(p) }
+func (s *streamBody) Read(p []byte) (int, error) {
+	n, err := s.next(p)
+	s.c.from.content.hear(p[:n])
+	return n, err
+}
 
 // next gives the next frames. The usage is in the spool before the frames
 // that end the stream are given.

@@ -22,6 +22,7 @@ type Splitting struct {
 		Calls  int64
 		Errors float64 // its share of failed calls is above that of production by so much; 0: whatever it is
 		Cost   float64 // a call of it costs so many times what one of production does; 0: likewise
+		Judge  *Judge  // nil: no judge is asked
 	}
 }
 
@@ -79,24 +80,44 @@ func (m *metadata) splitStop(key string, v any) {
 			if s.Cost = n; err != nil || n <= 1 {
 				m.fault(key, "stop.cost must be a number above 1: how many times the cost of production")
 			}
+		case "judge":
+			s.Judge = m.judge(key, f.Value)
 		case "calls":
 			if s.Calls, ok = whole(f.Value); !ok || s.Calls < 1 {
 				m.fault(key, "stop.calls must be a whole number from 1 on")
 			}
 		default:
-			m.fault(key, "unknown key %q%s", "stop."+f.Key, meant(f.Key, []string{"errors", "cost", "calls"}))
+			m.fault(key, "unknown key %q%s", "stop."+f.Key, meant(f.Key, []string{"errors", "cost", "calls", "judge"}))
 		}
 	}
 }
 
 // Arm is one version of a split: it serves the places from the arm before it up
-// to below upTo. Its figures are those of this process, since it has the split.
+// to below upTo. Its figures are those since the split began: at start they are
+// what the ledger has of it.
 type Arm struct {
 	Live *Live
 	upTo uint64
 	of   *sharing
 
-	calls, errors, nanos atomic.Int64
+	calls, errors, nanos, judged, good atomic.Int64
+}
+
+// Since is when the split began, in Unix nanoseconds.
+func (a *Arm) Since() int64 { return a.of.since }
+
+// begin has the arm go on from figures.
+func (a *Arm) begin(f ArmFigures) {
+	a.calls.Store(f.Calls)
+	a.errors.Store(f.Errors)
+	a.nanos.Store(f.Nanos)
+	a.judged.Store(f.Judged)
+	a.good.Store(f.Good)
+}
+
+func (a *Arm) figures() ArmFigures {
+	return ArmFigures{Version: a.Live.Version, Calls: a.calls.Load(), Errors: a.errors.Load(), Nanos: a.nanos.Load(),
+		Judged: a.judged.Load(), Good: a.good.Load()}
 }
 
 // Count notes a call that the arm has served, and what it has cost in 1e-9
@@ -106,68 +127,68 @@ func (a *Arm) Count(failed bool, nanos int64) {
 	if failed {
 		a.errors.Add(1)
 	}
-	stop := &a.of.served.Template.Sluice.Split.Stop
-	if n := a.calls.Add(1); stop.Calls == 0 || n < stop.Calls || a.Live == a.of.served || a.of.stopped.Load() != nil {
+	when := &a.of.served.Template.Sluice.Split.Stop
+	if n := a.calls.Add(1); when.Calls == 0 || n < when.Calls || a.Live == a.of.served || a.of.stopped.Load() != nil {
 		return
 	}
-	if why := a.worse(a.of.base()); why != "" {
-		a.of.stopped.CompareAndSwap(nil, &why)
+	if s := a.worse(a.of.arm(a.of.served.Version)); s != nil {
+		a.of.stopped.CompareAndSwap(nil, s)
 	}
 }
 
-// base is the arm of production; nil: it has none.
-func (sp *sharing) base() *Arm {
-	for _, a := range sp.arms {
-		if a.Live == sp.served {
-			return a
-		}
-	}
-	return nil
-}
-
-// worse says what is worse about the arm than about production's; empty:
-// nothing that counts. Without an arm of production, it has no failed calls.
-func (a *Arm) worse(base *Arm) string {
-	stop := &a.of.served.Template.Sluice.Split.Stop
+// worse says what is worse about the arm than about production's; nil: nothing
+// that counts. Without an arm of production, it has no failed calls.
+func (a *Arm) worse(base *Arm) *stop {
+	when := &a.of.served.Template.Sluice.Split.Stop
 	calls, share := a.calls.Load(), 0.0
 	if base != nil && base.calls.Load() > 0 {
 		share = float64(base.errors.Load()) / float64(base.calls.Load())
 	}
-	if own := float64(a.errors.Load()) / float64(calls); stop.Errors > 0 && own > share+stop.Errors {
-		return fmt.Sprintf("%s failed in %.1f %% of %d calls, production in %.1f %%", a.Live.ID(), own*100, calls, share*100)
+	if own := float64(a.errors.Load()) / float64(calls); when.Errors > 0 && own > share+when.Errors {
+		return &stop{StoppedByErrors, fmt.Sprintf("%s failed in %.1f %% of %d calls, production in %.1f %%", a.Live.ID(), own*100, calls, share*100)}
 	}
-	if base == nil || base.calls.Load() == 0 || base.nanos.Load() == 0 || stop.Cost == 0 {
-		return ""
+	if base == nil || base.calls.Load() == 0 || base.nanos.Load() == 0 || when.Cost == 0 {
+		return nil
 	}
 	times := float64(a.nanos.Load()) / float64(calls) / (float64(base.nanos.Load()) / float64(base.calls.Load()))
-	if times > stop.Cost {
-		return fmt.Sprintf("a call of %s costs %.2f times one of production, over %d calls", a.Live.ID(), times, calls)
+	if times > when.Cost {
+		return &stop{StoppedByCost, fmt.Sprintf("a call of %s costs %.2f times one of production, over %d calls", a.Live.ID(), times, calls)}
 	}
-	return ""
+	return nil
 }
+
+// What a split is stopped by.
+const (
+	StoppedByErrors = "errors"
+	StoppedByCost   = "cost"
+	StoppedByJudge  = "judge"
+)
 
 // SplitReport is how a split goes, or how it ended.
 type SplitReport struct {
 	Shares  map[int]int  `json:"shares"`
 	Arms    []ArmFigures `json:"arms"`
 	Stopped string       `json:"stopped,omitempty"` // why it was stopped; empty: it goes on
+	By      string       `json:"by,omitempty"`      // what stopped it: one of StoppedBy
 }
 
-// ArmFigures are what an arm did: in this process, since it has the split.
+// ArmFigures are what an arm did since the split began.
 type ArmFigures struct {
 	Version int   `json:"version"`
 	Calls   int64 `json:"calls"`
 	Errors  int64 `json:"errors"`
-	Nanos   int64 `json:"-"` // what they have cost, in 1e-9 dollars
+	Judged  int64 `json:"judged"` // answers that a judge has seen
+	Good    int64 `json:"good"`   // of these
+	Nanos   int64 `json:"-"`      // what the calls have cost, in 1e-9 dollars
 }
 
 func (sp *sharing) report() *SplitReport {
 	r := &SplitReport{Shares: sp.shares}
-	if why := sp.stopped.Load(); why != nil {
-		r.Stopped = *why
+	if s := sp.stopped.Load(); s != nil {
+		r.Stopped, r.By = s.why, s.by
 	}
 	for _, a := range sp.arms {
-		r.Arms = append(r.Arms, ArmFigures{a.Live.Version, a.calls.Load(), a.errors.Load(), a.nanos.Load()})
+		r.Arms = append(r.Arms, a.figures())
 	}
 	return r
 }
@@ -183,22 +204,22 @@ func (r *Registry) SplitReport(name string) *SplitReport {
 	return r.ended[name]
 }
 
-// EndStopped ends in the store the splits that have stopped, and gives why, by
-// name. Their calls go to production already; Refresh forgets them.
-func (r *Registry) EndStopped(ctx context.Context) (map[string]string, error) {
-	var ended map[string]string
+// EndStopped ends in the store the splits that have stopped, and gives how they
+// went, by name. Their calls go to production already; Refresh forgets them.
+func (r *Registry) EndStopped(ctx context.Context) (map[string]*SplitReport, error) {
+	var ended map[string]*SplitReport
 	for name, sp := range r.Snapshot().splits {
 		if sp.stopped.Load() == nil {
 			continue
 		}
-		if err := r.Splits.SetSplit(ctx, name, nil); err != nil {
+		report := sp.report()
+		if err := r.Splits.StopSplit(ctx, name, report); err != nil {
 			return ended, fmt.Errorf("cannot end the split of prompt %q: %w", name, err)
 		}
 		if ended == nil {
-			ended = map[string]string{}
+			ended = map[string]*SplitReport{}
 		}
-		report := sp.report()
-		ended[name] = report.Stopped
+		ended[name] = report
 		r.mu.Lock()
 		r.ended[name] = report
 		r.mu.Unlock()

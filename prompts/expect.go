@@ -2,7 +2,6 @@ package prompts
 
 import (
 	"context"
-	_ "embed"
 	"encoding/json"
 	"fmt"
 	"math/big"
@@ -10,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"sluice/prompts/ordered"
@@ -247,38 +245,18 @@ func shown(text string) string {
 	return strconv.Quote(text)
 }
 
-// judgeSource is the prompt by which a model judges an output.
-//
-//go:embed judge.prompt
-var judgeSource []byte
-
-var judgePrompt = sync.OnceValue(func() *Template {
-	t, faults := Parse("judge", judgeSource, ParseOptions{})
-	if len(faults) > 0 {
-		panic(faults) // it is ours
-	}
-	return t
-})
-
 // judged asks a model whether an output is what a test wants.
 func judged(ctx context.Context, want any, test *Test, a Answer, ask func(context.Context, *Template, map[string]any) Answer) string {
 	input, err := json.Marshal(test.Input)
 	if err != nil {
 		return err.Error()
 	}
-	said := ask(ctx, judgePrompt(), map[string]any{"criterion": want, "input": string(input), "output": a.Text})
-	if said.Err != nil {
-		return "it could not be judged: " + said.Err.Error()
-	}
-	var verdict struct {
-		Pass   bool   `json:"pass"`
-		Reason string `json:"reason"`
-	}
-	if err := json.Unmarshal([]byte(said.Text), &verdict); err != nil {
+	good, reason, err := Question{want, string(input), a.Text}.Ask(ctx, ask)
+	switch {
+	case err != nil:
 		return "it could not be judged: " + err.Error()
-	}
-	if !verdict.Pass {
-		return "the judge says: " + verdict.Reason
+	case !good:
+		return "the judge says: " + reason
 	}
 	return ""
 }

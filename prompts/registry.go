@@ -192,6 +192,15 @@ func (r *Registry) Refresh(ctx context.Context) error {
 	}
 	s := r.next()
 	var errs []error
+	if r.Splits != nil {
+		if ended, err := r.Splits.StoppedSplits(ctx); err == nil {
+			if clear(r.ended); ended != nil {
+				r.ended = ended
+			}
+		} else {
+			errs = append(errs, err)
+		}
+	}
 	for _, name := range names {
 		if err := r.refresh(ctx, s, name); err != nil {
 			errs = append(errs, err)

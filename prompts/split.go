@@ -9,43 +9,63 @@ import (
 	"sync/atomic"
 )
 
-// Splits keeps which versions share the calls of a prompt.
+// Splits keeps which versions share the calls of a prompt, and how they do.
+// Whatever points production to a version ends the split: the last word counts.
 type Splits interface {
-	// Split is the share of each version; empty: the prompt is not split.
-	Split(ctx context.Context, name string) (map[int]int, error)
-	// SetSplit replaces the split; empty shares end it. So does whatever points
-	// production to a version: the last word counts.
-	SetSplit(ctx context.Context, name string, shares map[int]int) error
+	// Split is a prompt's split; without shares it has none.
+	Split(ctx context.Context, name string) (SplitState, error)
+	// StopSplit ends a split and keeps how it ended until there is a new one.
+	StopSplit(ctx context.Context, name string, r *SplitReport) error
+	// StoppedSplits are the splits that were stopped, by name.
+	StoppedSplits(ctx context.Context) (map[string]*SplitReport, error)
+	// CountJudged adds an answer that a judge has seen to a split's figures.
+	CountJudged(ctx context.Context, name string, since int64, version int, good bool) error
+}
+
+// SplitState is a split as it is stored.
+type SplitState struct {
+	Since   int64 // when it began, in Unix nanoseconds: it tells it from others
+	Shares  map[int]int
+	Figures map[int]ArmFigures // of the calls that are in the ledger
 }
 
 // sharing is the versions that share a prompt's calls, ready to be called.
 type sharing struct {
+	since   int64
 	shares  map[int]int
 	served  *Live  // what production points to
 	arms    []*Arm // in the order of their versions
-	stopped atomic.Pointer[string]
+	stopped atomic.Pointer[stop]
 }
+
+// stop is why a split was stopped.
+type stop struct{ by, why string }
 
 // refreshSplit brings a name's split to what the store says.
 func (r *Registry) refreshSplit(ctx context.Context, s *Set, name string) error {
 	if r.Splits == nil {
 		return nil
 	}
-	shares, err := r.Splits.Split(ctx, name)
+	state, err := r.Splits.Split(ctx, name)
 	if err != nil {
 		return fmt.Errorf("cannot read the split of prompt %q: %w", name, err)
 	}
-	if len(shares) == 0 {
+	if len(state.Shares) == 0 {
 		delete(s.splits, name)
 		return nil
 	}
 	served := s.byName[name]
-	if old := s.splits[name]; old != nil && old.served == served && maps.Equal(old.shares, shares) {
-		return nil // its figures go on
+	old := r.Snapshot().splits[name]
+	if old != nil && old.since != state.Since {
+		old = nil
 	}
-	sp := &sharing{shares: shares, served: served}
+	if old != nil && old.served == served {
+		s.splits[name] = old
+		return nil
+	}
+	sp := &sharing{since: state.Since, shares: state.Shares, served: served}
 	var sum uint64
-	for _, n := range slices.Sorted(maps.Keys(shares)) {
+	for _, n := range slices.Sorted(maps.Keys(state.Shares)) {
 		l := served
 		if n != served.Version {
 			if l, err = r.version(ctx, name, n); err != nil {
@@ -53,10 +73,28 @@ func (r *Registry) refreshSplit(ctx context.Context, s *Set, name string) error 
 			}
 			l = l.at(served.Path)
 		}
-		sum += uint64(shares[n])
-		sp.arms = append(sp.arms, &Arm{Live: l, upTo: sum, of: sp})
+		sum += uint64(state.Shares[n])
+		a := &Arm{Live: l, upTo: sum, of: sp}
+		a.begin(state.Figures[n])
+		if was := old.arm(n); was != nil { // what is stored lags behind
+			a.begin(was.figures())
+		}
+		sp.arms = append(sp.arms, a)
 	}
 	s.splits[name] = sp
+	return nil
+}
+
+// arm is that of a version; nil: it has none.
+func (sp *sharing) arm(version int) *Arm {
+	if sp == nil {
+		return nil
+	}
+	for _, a := range sp.arms {
+		if a.Live.Version == version {
+			return a
+		}
+	}
 	return nil
 }
 

@@ -11,24 +11,58 @@ import (
 
 // splits is a Splits in memory.
 type splits struct {
-	mu     sync.Mutex
-	shares map[string]map[int]int
-	down   bool
+	mu      sync.Mutex
+	state   map[string]SplitState
+	stopped map[string]*SplitReport
+	down    bool
 }
 
-func (s *splits) Split(_ context.Context, name string) (map[int]int, error) {
+func newSplits() *splits {
+	return &splits{state: map[string]SplitState{}, stopped: map[string]*SplitReport{}}
+}
+
+func (s *splits) Split(_ context.Context, name string) (SplitState, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.down {
-		return nil, errDown
+		return SplitState{}, errDown
 	}
-	return maps.Clone(s.shares[name]), nil
+	return s.state[name], nil
 }
 
 func (s *splits) SetSplit(_ context.Context, name string, shares map[int]int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.shares[name] = shares
+	s.state[name] = SplitState{Since: s.state[name].Since + 1, Shares: maps.Clone(shares), Figures: map[int]ArmFigures{}}
+	return nil
+}
+
+func (s *splits) StopSplit(_ context.Context, name string, r *SplitReport) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state[name], s.stopped[name] = SplitState{Since: s.state[name].Since + 1}, r
+	return nil
+}
+
+func (s *splits) StoppedSplits(context.Context) (map[string]*SplitReport, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.down {
+		return nil, errDown
+	}
+	return maps.Clone(s.stopped), nil
+}
+
+func (s *splits) CountJudged(_ context.Context, name string, since int64, version int, good bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if st := s.state[name]; st.Since == since {
+		f := st.Figures[version]
+		if f.Judged++; good {
+			f.Good++
+		}
+		st.Figures[version] = f
+	}
 	return nil
 }
 
@@ -36,7 +70,7 @@ func (s *splits) SetSplit(_ context.Context, name string, shares map[int]int) er
 func threeVersions(t *testing.T) (*shop, *splits) {
 	t.Helper()
 	s := newShop(t)
-	sp := &splits{shares: map[string]map[int]int{}}
+	sp := newSplits()
 	s.Splits = sp
 	for i := range 3 {
 		source := fmt.Sprintf("---\nmodel: m/x\nsluice.path: /at%d\n---\nversion %d\n", i+1, i+1)

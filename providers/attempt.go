@@ -80,6 +80,12 @@ func (p *Provider) prepare(ctx context.Context, c *Call, a *attempt, up *dialect
 	if c.Secret != "" && p.opt.Auth != nil {
 		h = p.opt.Auth(h, c.Secret)
 	}
+	if c.Trace != "" {
+		h = append(h, dialect.Field{Name: "Traceparent", Value: c.Trace})
+		if c.TraceState != "" {
+			h = append(h, dialect.Field{Name: "Tracestate", Value: c.TraceState})
+		}
+	}
 	h = append(h, p.opt.Headers...)
 	a.req.Header = append(h, up.Header...)
 	if p.opt.Sign != nil {

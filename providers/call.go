@@ -124,6 +124,8 @@ type Call struct {
 	Deadline    time.Time // of the whole answer; zero: the provider's own total timeout only
 	ID          string    // for answers whose provider gives no id
 	Now         time.Time
+	// Trace and TraceState are the headers of W3C Trace Context; empty: none.
+	Trace, TraceState string
 }
 
 // fit is the request without what the model has not.

@@ -33,6 +33,10 @@ type detail struct {
 	TTFT         time.Duration        `json:"ttft,omitempty"`
 	Attempts     []billing.AttemptLog `json:"attempts,omitempty"`
 	Guards       string               `json:"guards,omitempty"` // JSON
+	Split        int64                `json:"split,omitempty"`  // when it began; these three are its mark
+	SplitFailed  bool                 `json:"split_failed,omitempty"`
+	SplitCost    int64                `json:"split_cost,omitempty"`
+	Trace        string               `json:"trace,omitempty"`
 	Corrects     string               `json:"corrects,omitempty"`
 	Reason       string               `json:"reason,omitempty"`
 }
@@ -49,7 +53,8 @@ func readDetail(text string, e *billing.Entry) error {
 	e.Corrects, e.Reason, e.Markup = d.Corrects, d.Reason, billing.Nano(d.Markup)
 	e.Operation, e.PriceVersion, e.Excess = d.Operation, d.PriceVersion, billing.Nano(d.Excess)
 	e.Code, e.Origin, e.Cache = d.Code, d.Origin, d.Cache
-	e.Guards = d.Guards
+	e.Split = billing.SplitMark{Since: d.Split, Failed: d.SplitFailed, Cost: billing.Nano(d.SplitCost)}
+	e.Guards, e.Trace = d.Guards, d.Trace
 	e.Latency, e.TTFT, e.Attempts = d.Latency, d.TTFT, d.Attempts
 	e.Delivered = -1
 	if d.Delivered != nil {
@@ -62,7 +67,7 @@ func readDetail(text string, e *billing.Entry) error {
 // price where the texts need no escaping, as those of nearly every call.
 func detailJSON(e *billing.Entry) (string, error) {
 	u := &e.Usage
-	for _, s := range [...]string{e.Operation, e.PriceVersion, u.Tier, e.Code, e.Origin, e.Cache, e.Corrects, e.Reason, e.Guards} {
+	for _, s := range [...]string{e.Operation, e.PriceVersion, u.Tier, e.Code, e.Origin, e.Cache, e.Corrects, e.Reason, e.Guards, e.Trace} {
 		if !plain(s) {
 			return marshalDetail(e)
 		}
@@ -105,6 +110,13 @@ func detailJSON(e *billing.Entry) (string, error) {
 		w.b = append(w.b, ']')
 	}
 	w.text("guards", e.Guards)
+	w.number("split", e.Split.Since)
+	if e.Split.Failed {
+		w.key("split_failed")
+		w.b = append(w.b, "true"...)
+	}
+	w.number("split_cost", int64(e.Split.Cost))
+	w.text("trace", e.Trace)
 	w.text("corrects", e.Corrects)
 	w.text("reason", e.Reason)
 	return string(append(w.b, '}')), nil
@@ -115,7 +127,7 @@ func marshalDetail(e *billing.Entry) (string, error) {
 	d := detail{Operation: e.Operation, Source: u.Source, PriceVersion: e.PriceVersion, CacheWrite1h: u.CacheWrite1h,
 		AudioInput: u.AudioInput, AudioOutput: u.AudioOutput, Images: u.Images, Tier: u.Tier, Excess: int64(e.Excess), Markup: int64(e.Markup),
 		Code: e.Code, Origin: e.Origin, Cache: e.Cache, Latency: e.Latency, TTFT: e.TTFT, Attempts: e.Attempts,
-		Guards: e.Guards, Corrects: e.Corrects, Reason: e.Reason}
+		Guards: e.Guards, Split: e.Split.Since, SplitFailed: e.Split.Failed, SplitCost: int64(e.Split.Cost), Trace: e.Trace, Corrects: e.Corrects, Reason: e.Reason}
 	if e.Delivered != -1 {
 		d.Delivered = &e.Delivered
 	}

@@ -26,6 +26,7 @@ func TestDetail(t *testing.T) {
 				{Target: "a/b", Key: "…1234", Status: 200}}},
 		{Attempts: []billing.AttemptLog{{Target: "a/\"b", Key: "…1234", Status: 502, Code: "x<y", USD: -1}}},
 		{Guards: `[{"guard":"pii"}]`},
+		{Split: billing.SplitMark{Since: 1_800_000_000_000_000_000, Failed: true, Cost: 12}, Reason: "r"},
 		{Attempts: []billing.AttemptLog{{}, {Target: "a/é\u2028"}}},
 		{PriceVersion: "é & \"so on\"\n"},
 	} {

@@ -121,7 +121,7 @@ func (l *Ledger) Append(ctx context.Context, entries []billing.Entry) error {
 func (l *Ledger) appendAll(ctx context.Context, entries []billing.Entry, runs bool) error {
 	var days tally
 	err := l.inTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		a := appender{Ledger: l, tx: tx, tally: tally{}, runs: runs}
+		a := appender{Ledger: l, tx: tx, tally: tally{}, arms: armTally{}, runs: runs}
 		for i, in := range l.inserts {
 			a.inserts[i] = insert{one: tx.StmtContext(ctx, in.one), run: tx.StmtContext(ctx, in.run), width: in.width}
 		}
@@ -134,6 +134,9 @@ func (l *Ledger) appendAll(ctx context.Context, entries []billing.Entry, runs bo
 			if err := a.inserts[i].rest(ctx); err != nil {
 				return err
 			}
+		}
+		if err := a.arms.write(ctx, tx); err != nil {
+			return err
 		}
 		days = a.tally
 		return a.tally.write(ctx, tx)
@@ -156,6 +159,7 @@ type appender struct {
 	tx      *sql.Tx
 	inserts [2]insert
 	tally   tally
+	arms    armTally
 	runs    bool // insert in runs, which takes each entry to be new
 }
 
@@ -195,6 +199,9 @@ func (a *appender) add(ctx context.Context, e *billing.Entry) error {
 		if err := in.all(ctx); err != nil {
 			return err
 		}
+	}
+	if e.Split.Since != 0 {
+		a.arms.add(e)
 	}
 	s := sumsOf(e)
 	a.tally.add(e.Time.UnixNano(), packKey{dim: dim, tagset: tagset, user: e.User}, &s)

@@ -23,7 +23,7 @@ func TestAppendKeepsEveryField(t *testing.T) {
 			AudioInput: 7, AudioOutput: 8, Images: 9, Tier: "flex", Source: schema.UsageCounted},
 		PriceVersion: "pv", Cost: 11, Excess: 12, Saved: 13, Status: 502, Code: "upstream_error", Origin: "provider",
 		Refused: false, Stream: true, Cache: "miss", Disconnect: true, Delivered: 4, Latency: 5 * time.Second,
-		TTFT: time.Second, RequestID: "r1", Corrects: "c0", Reason: "twice",
+		TTFT: time.Second, RequestID: "r1", Corrects: "c0", Reason: "twice", Trace: "4bf92f3577b34da6a3ce929d0e0e4736",
 		Attempts: []billing.AttemptLog{{Target: "p/m", Key: "…abcd", Status: 500, Code: "x", LatencyMS: 5, USD: 7}},
 	}
 	add(t, l, want)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -101,7 +102,9 @@ func needRestart(was, now *config.Config) []string {
 	differ("server.idle_timeout", was.Server.IdleTimeout != now.Server.IdleTimeout)
 	differ("admin.token", was.Admin.Token.Reveal() != now.Admin.Token.Reveal())
 	differ("store", was.Store != now.Store)
-	differ("log", was.Log != now.Log)
+	differ("log.level, log.format", was.Log.Level != now.Log.Level || was.Log.Format != now.Log.Format)
+	differ("log.sinks", !reflect.DeepEqual(was.Log.Sinks, now.Log.Sinks))
+	differ("telemetry.otlp", was.Telemetry.OTLP != now.Telemetry.OTLP || !maps.Equal(was.Telemetry.Headers, now.Telemetry.Headers))
 	differ("telemetry.metrics", was.Telemetry.Metrics != now.Telemetry.Metrics)
 	differ("billing.fsync", was.Billing.Fsync != now.Billing.Fsync)
 	differ("billing.disk_full", was.Billing.DiskFull != now.Billing.DiskFull)
@@ -139,16 +142,31 @@ func (s *server) catchUp(ctx context.Context) {
 // production already.
 func (s *server) endSplits(ctx context.Context) {
 	ended, err := s.prompts.EndStopped(ctx)
-	for name, why := range ended {
-		s.log.Warn("the split of a prompt was stopped: production serves all of its calls", "prompt", name, "why", why)
+	for name, r := range ended {
+		s.log.Warn("the split of a prompt was stopped: production serves all of its calls", "prompt", name, "by", r.By, "why", r.Stopped)
+		s.metrics.SplitStopped(name, r.By)
 		s.behind.Store(true)
 		if err := s.trail.Note(ctx, audit.Record{Actor: "sluice", Action: "prompt.split", Resource: "prompts/" + name + "/split", Status: http.StatusOK,
-			After: audit.State(map[string]string{"stopped": why})}); err != nil {
+			After: audit.State(map[string]string{"stopped": r.Stopped, "by": r.By})}); err != nil {
 			s.log.Error("a split was stopped without a record", "prompt", name, "error", err)
 		}
 	}
 	if err != nil {
 		s.log.Error("a split that was stopped may come back when the process starts anew", "error", err)
+	}
+}
+
+// settleSplits brings into the ledger, at start, what the last process left in
+// the spool: splits go on from the figures there.
+func (s *server) settleSplits(ctx context.Context) {
+	has, err := s.store.Prompts().HasSplits(ctx)
+	if err == nil && has {
+		ctx, cancel := context.WithTimeout(ctx, flushTime)
+		defer cancel()
+		err = s.spool.Flush(ctx)
+	}
+	if err != nil {
+		s.log.Warn("the figures of splits lack calls that are still in the usage spool", "records", s.spool.Pending(), "error", err)
 	}
 }
 
@@ -329,13 +347,20 @@ func (s *server) watchFiles(files, prompts chan<- struct{}) (stop func()) {
 // OpenAI keeps them.
 const keepResponses = 30 * 24 * time.Hour
 
-// keepUsed records when keys were last used, and forgets responses that are
-// too old.
+// mostReplays bounds the answers to calls with an Idempotency-Key, and jobs,
+// that are kept: newer ones push out older ones before their day is over.
+const mostReplays = 500_000
+
+// keepUsed records when keys were last used, and forgets responses and answers
+// to be given again that are too old.
 func (s *server) keepUsed() {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	if err := s.store.Responses().ForgetResponses(ctx, time.Now().Add(-keepResponses)); err != nil {
 		s.log.Warn("old responses are still kept", "error", err)
+	}
+	if err := s.store.Replays().ForgetReplays(ctx, time.Now(), mostReplays); err != nil {
+		s.log.Warn("old answers are still kept to be given again", "error", err)
 	}
 	used := s.gateway.UsedKeys()
 	if len(used) == 0 {

@@ -54,6 +54,7 @@ type server struct {
 
 	build      builder
 	encryption encryption
+	instance   string // of this process, for collectors
 }
 
 // serve runs the gateway until ctx ends or a signal asks for its end.
@@ -118,6 +119,7 @@ func (s *server) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.settleSplits(ctx)
 	if err := s.prompts.Refresh(ctx); err != nil {
 		return fmt.Errorf("cannot read the published prompts: %w", err)
 	}
@@ -130,8 +132,9 @@ func (s *server) run(ctx context.Context) error {
 	}
 	s.gateway = gateway.New(gateway.Options{
 		Prompts: s.prompts, Spool: s.spool, Ledger: s.store.Ledger(), Counter: s.counter, Metrics: s.metrics,
-		Responses: s.store.Responses(),
-		Log:       s.log, AccessLog: os.Stdout, TextLog: s.started.Log.Format == "text",
+		Responses: s.store.Responses(), Replays: s.store.Replays(),
+		Log: s.log, AccessLog: os.Stdout, TextLog: s.started.Log.Format == "text",
+		LogSinks: s.logSinks(), Exporter: s.exporter(),
 		ReadTimeout: s.started.Server.HeaderTimeout, IdleTimeout: s.started.Server.IdleTimeout,
 	}, snap)
 	s.metrics.AddGauges(s.gauges())

@@ -114,7 +114,7 @@ func (b *builder) snapshot(ctx context.Context, s *server, cfg *config.Config) (
 			HoldTokens: cfg.Billing.HoldTokens, Unpriced: billing.UnpricedPolicy(cfg.Billing.Unpriced),
 			Leaving: *leavingOf(cfg.Billing.OnDisconnect), WhenSpent: *whenSpentOf(cfg.Billing.WhenSpent), Location: s.started.Billing.TimeZone, // the budgets' too
 			Defaults: cfg.Defaults.ByName(), PeerConnections: cfg.Server.Connections, BodyRate: int64(cfg.Server.BodyRate),
-			Guesses: keep.guesses[guessesKey("", cfg.Server.Failures)],
+			Guesses: keep.guesses[guessesKey("", cfg.Server.Failures)], Capture: captureOf(cfg),
 		},
 		Owners: v.owners, Callers: callers, Models: v.models, Providers: v.providers,
 		Bare: bareNames(v.providers), List: listModels(v.models, v.providers), Registry: v.registry, Routes: v.routes,

@@ -193,14 +193,14 @@ func (a *api) labelState(q *request) any {
 }
 
 func (a *api) splitState(q *request) any {
-	if a.Splits == nil {
+	if a.SplitReport == nil {
 		return nil
 	}
-	shares, err := a.Splits.Split(q.Context(), q.PathValue("name"))
-	if err != nil || shares == nil {
+	r := a.SplitReport(q.PathValue("name"))
+	if r == nil || r.Stopped != "" {
 		return map[int]int{}
 	}
-	return shares
+	return r.Shares
 }
 
 func (a *api) subscriptionState(q *request) any {

@@ -66,7 +66,7 @@ type Options struct {
 // PromptOptions are what the admin plane knows and does of prompts.
 type PromptOptions struct {
 	Prompts prompts.Store
-	Splits  prompts.Splits // nil: prompts cannot be split
+	Splits  Splits // nil: prompts cannot be split
 	// SplitReport is how a prompt's split goes, or how the one ended that was
 	// stopped last; nil: there is none.
 	SplitReport func(name string) *prompts.SplitReport

@@ -13,6 +13,12 @@ import (
 // maxShare bounds a version's share of a split.
 const maxShare = 1_000_000
 
+// Splits keeps which versions share the calls of a prompt.
+type Splits interface {
+	// SetSplit replaces the split, whose figures begin anew; empty shares end it.
+	SetSplit(ctx context.Context, name string, shares map[int]int) error
+}
+
 // putSplit shares the calls of a prompt's bare path among versions:
 // {"3": 90, "4": 10}; {} ends it, and so does pointing production to a version.
 // The figures of each version are those of usage?group_by=prompt,version.
@@ -64,10 +70,11 @@ func (a *api) putSplit(q *request) error {
 type splitOut struct {
 	Shares  map[int]int `json:"shares"`
 	Stopped string      `json:"stopped"` // why it was stopped; empty: it goes on
+	By      string      `json:"by"`      // what stopped it: errors, cost or judge; empty: nothing
 	Arms    []armOut    `json:"arms"`
 }
 
-// armOut is what a version did since the split is in force here.
+// armOut is what a version did since the split began.
 type armOut struct {
 	prompts.ArmFigures
 	USD billing.Nano `json:"usd"`
@@ -83,7 +90,7 @@ func (a *api) showSplit(q *request) error {
 	if r == nil {
 		return errNotFound("prompt %q is not split", q.PathValue("name"))
 	}
-	out := splitOut{Shares: r.Shares, Stopped: r.Stopped, Arms: []armOut{}}
+	out := splitOut{Shares: r.Shares, Stopped: r.Stopped, By: r.By, Arms: []armOut{}}
 	for _, f := range r.Arms {
 		out.Arms = append(out.Arms, armOut{f, billing.Nano(f.Nanos)})
 	}

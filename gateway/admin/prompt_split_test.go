@@ -9,8 +9,6 @@ import (
 // splits keeps the last split.
 type splits struct{ set map[int]int }
 
-func (s *splits) Split(context.Context, string) (map[int]int, error) { return s.set, nil }
-
 func (s *splits) SetSplit(_ context.Context, _ string, shares map[int]int) error {
 	s.set = shares
 	return nil

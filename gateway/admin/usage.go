@@ -128,6 +128,7 @@ type outcome struct {
 	Guards    []guard.Record       `json:"guards"` // what guards did
 	Left      bool                 `json:"disconnect"`
 	Delivered int64                `json:"delivered_tokens"`
+	Trace     string               `json:"trace_id,omitempty"` // of W3C Trace Context
 }
 
 // bill is what a call used and cost.
@@ -158,7 +159,7 @@ func showRequestOf(e *billing.Entry) requestOut {
 	out := requestOut{ID: e.RequestID, Call: e.Call, Time: e.Time.UTC(), Team: e.Team, Key: e.Key, User: e.User,
 		Operation: e.Operation, Model: e.Model, Prompt: e.Prompt, Version: e.Version, Stream: e.Stream, Tags: notNil(e.Tags),
 		outcome: outcome{Provider: e.Provider, Target: e.Target, Status: e.Status, Code: e.Code, Origin: e.Origin, Refused: e.Refused,
-			Attempts: e.Attempts, LatencyMS: e.Latency.Milliseconds(), Cache: e.Cache, Left: e.Disconnect, Delivered: e.Delivered},
+			Attempts: e.Attempts, LatencyMS: e.Latency.Milliseconds(), Cache: e.Cache, Left: e.Disconnect, Delivered: e.Delivered, Trace: e.Trace},
 		bill: bill{Tokens: tokens{u.Input, u.CachedInput, u.CacheWrite, u.Output, u.Reasoning, u.AudioInput, u.AudioOutput, u.Images},
 			Tier: u.Tier, Source: u.Source.String(), USD: e.Cost, ExcessUSD: e.Excess, SavedUSD: e.Saved, Provider: e.Cost - e.Markup, Price: e.PriceVersion}}
 	if out.Guards = []guard.Record{}; e.Guards != "" {

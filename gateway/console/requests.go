@@ -47,6 +47,7 @@ type outcome struct {
 	Guards    []guard.Record       `json:"guards"`
 	Left      bool                 `json:"disconnect"`
 	Delivered int64                `json:"delivered_tokens"`
+	Trace     string               `json:"trace_id"`
 }
 
 // bill is what a call used and cost.

@@ -237,8 +237,6 @@ func (p promptStore) MoveLabel(_ context.Context, _ string, m prompts.LabelMove)
 
 func (p promptStore) Names(context.Context) ([]string, error) { return []string{"sentiment"}, p.w.err }
 
-func (p promptStore) Split(context.Context, string) (map[int]int, error) { return p.w.split, p.w.err }
-
 func (p promptStore) SetSplit(_ context.Context, _ string, shares map[int]int) error {
 	p.w.split = shares
 	return p.w.err

@@ -37,6 +37,7 @@ type Metrics struct {
 	saved       prometheus.Counter
 	routes      routeSeries
 	shadows     *prometheus.CounterVec
+	splits      splitSeries
 
 	input, cached, written, output, reasoning prometheus.Counter
 
@@ -66,7 +67,7 @@ type Gauges struct {
 	SpoolDamaged  func() int64 // segments
 	StoreDown     func() bool
 	OpenHolds     func() (n int64, usd billing.Nano)
-	LogDropped    func() int64
+	LogDropped    func(yield func(sink string, n int64))
 	CacheSize     func() (entries, bytes int64)
 	// Breakers calls yield for each target with 0 closed, 1 half open, 2 open.
 	Breakers func(yield func(target string, state float64))
@@ -118,13 +119,13 @@ func New() *Metrics {
 		Help: "What answers from the cache did not cost, in dollars. The ledger is exact; this is a float."})
 	m.shadows = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_shadow_calls_total",
 		Help: "Calls that were to have a shadow, by what became of that: sent, or dropped for want of room."}, []string{"result"})
-	m.routes = newRouteSeries()
+	m.routes, m.splits = newRouteSeries(), newSplitSeries()
 	m.input, m.cached = m.tokens.WithLabelValues("input"), m.tokens.WithLabelValues("cached_input")
 	m.written = m.tokens.WithLabelValues("cache_write")
 	m.output, m.reasoning = m.tokens.WithLabelValues("output"), m.tokens.WithLabelValues("reasoning")
 	m.registry.MustRegister(m.calls, m.duration, m.ttft, m.tokens, m.attempts, m.hedges, m.cost, m.spoolFailed, m.cache, m.saved, m.shadows,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	m.registry.MustRegister(m.routes.all()...)
+	m.registry.MustRegister(append(m.routes.all(), m.splits.judged, m.splits.stopped)...)
 	return m
 }
 
@@ -154,12 +155,10 @@ func (m *Metrics) AddGauges(g Gauges) {
 			_, usd := g.OpenHolds()
 			return float64(usd) / float64(billing.Dollar)
 		}),
-		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "sluice_log_dropped_total",
-			Help: "Access lines lost to a slow sink."}, func() float64 { return float64(g.LogDropped()) }),
 		gauge("sluice_cache_entries", "Answers that are kept.", func() int64 { n, _ := g.CacheSize(); return n }),
 		gauge("sluice_cache_bytes", "Their size in memory.", func() int64 { _, b := g.CacheSize(); return b }),
 		breakers{g.Breakers}, places{healthDesc, g.Health}, places{targetHealthDesc, g.TargetHealth}, registries{g.Discovery}, keys{keyBreakerDesc, g.KeyBreakers}, keys{keyCoolingDesc, g.KeysCooling}, guards{g.Guards},
-		queues(g.Queues))
+		queues(g.Queues), losses(g.LogDropped))
 }
 
 // Handler serves the metrics in Prometheus's format.

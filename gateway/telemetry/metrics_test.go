@@ -52,7 +52,7 @@ func entry(target, code string) *billing.Entry {
 
 func TestCounts(t *testing.T) {
 	m := New()
-	m.AddGauges(Gauges{SpoolRecords: func() int64 { return 3 }, LogDropped: func() int64 { return 4 },
+	m.AddGauges(Gauges{SpoolRecords: func() int64 { return 3 }, LogDropped: func(yield func(string, int64)) { yield("file", 4) },
 		SpoolMemory: func() int64 { return 2 }, SpoolStrained: func() bool { return true }, SpoolRefuses: func() bool { return false },
 		SpoolDamaged: func() int64 { return 6 }, StoreDown: func() bool { return true }, CacheSize: func() (int64, int64) { return 3, 4096 }, OpenHolds: func() (int64, billing.Nano) { return 5, 3 * billing.Dollar / 2 },
 		Breakers: func(yield func(string, float64)) { yield("up/small", 2); yield("up/big", 0) }})
@@ -99,7 +99,7 @@ func TestCounts(t *testing.T) {
 		`sluice_spool_store_down`:                 "1",
 		`sluice_holds_open`:                       "5",
 		`sluice_holds_usd`:                        "1.5",
-		`sluice_log_dropped_total`:                "4",
+		`sluice_log_dropped_total{sink="file"}`:   "4",
 		`sluice_breaker_state{target="up/small"}`: "2",
 		`sluice_breaker_state{target="up/big"}`:   "0",
 	} {

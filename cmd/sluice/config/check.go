@@ -43,6 +43,7 @@ func check(c *Config, d *decoder, enabled []string) {
 	k.fetch()
 	k.prompts()
 	k.routes()
+	k.telemetry()
 }
 
 func (k *checker) server() {

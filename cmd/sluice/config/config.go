@@ -71,19 +71,6 @@ type AdminToken struct {
 	Name  string `json:"name"` // whose it is, for the audit trail; empty: its place in the list
 }
 
-// Log is what goes to stderr.
-type Log struct {
-	Level  string `json:"level" enum:"debug,info,warn,error"`
-	Format string `json:"format" enum:"text,json"`
-	Bodies string `json:"bodies" enum:"none"`
-}
-
-// Telemetry is what others may observe.
-type Telemetry struct {
-	Metrics        bool `json:"metrics"`         // /metrics on the admin listener
-	CaptureContent bool `json:"capture_content"` // only false in this version
-}
-
 // Billing is how money is kept.
 type Billing struct {
 	Fsync        string         `json:"fsync" enum:"interval,always"`

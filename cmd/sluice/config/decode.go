@@ -36,6 +36,7 @@ var fresh = map[reflect.Type]func() any{
 	reflect.TypeFor[Hedge]():              func() any { return defaultHedge() },
 	reflect.TypeFor[Queue]():              func() any { return defaultQueue() },
 	reflect.TypeFor[Shadow]():             func() any { return Shadow{Timeout: 2 * time.Minute} },
+	reflect.TypeFor[LogSink]():            func() any { return defaultLogSink() },
 	reflect.TypeFor[Semantic]():           func() any { return Semantic{Threshold: 0.95} },
 	reflect.TypeFor[Route]():              func() any { return defaultRoute() },
 	reflect.TypeFor[BackendTarget]():      func() any { return BackendTarget{Weight: 1} },

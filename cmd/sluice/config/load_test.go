@@ -32,7 +32,7 @@ func TestDefaults(t *testing.T) {
 	if b := c.Billing; b.Fsync != "interval" || b.DiskFull != "serve" || b.Unpriced != "block" || *b.OnDisconnect != (OnDisconnect{Policy: "abort"}) || *b.WhenSpent != (WhenSpent{Policy: "refuse"}) || b.HoldTokens != 4096 || b.TimeZone != time.UTC {
 		t.Errorf("billing: %+v", b)
 	}
-	if c.Log != (Log{Level: "info", Format: "text", Bodies: "none"}) || !c.Telemetry.Metrics || c.Lead.Lead != "file" {
+	if !reflect.DeepEqual(c.Log, Log{Level: "info", Format: "text", Bodies: "none", Redact: []string{"email", "card", "secret"}}) || !c.Telemetry.Metrics || c.Lead.Lead != "file" {
 		t.Errorf("log %+v, telemetry %+v, lead %+v", c.Log, c.Telemetry, c.Lead)
 	}
 	if f := c.Fetch; len(f.Allow) != 0 || !f.DenyPrivate || f.Max != 20<<20 || f.Timeout != 10*time.Second {

@@ -18,11 +18,6 @@ var unsupported = []struct{ key, value string }{
 	{key: "config.lead", value: "store"},
 	{key: "config.keep"},
 	{key: "store", value: "postgres*"},
-	{key: "log.bodies", value: "errors"},
-	{key: "log.bodies", value: "all"},
-	{key: "log.redact"},
-	{key: "telemetry.otlp"},
-	{key: "telemetry.capture_content", value: "true"},
 }
 
 // refused says what of a path and its value is not built yet; empty: nothing. A
