@@ -127,7 +127,9 @@ const (
 // tags reads the words by which people find a prompt.
 func (m *metadata) tags(key string, v any) []string {
 	list, ok := texts(v)
-	if !ok || len(list) > mostTags || slices.ContainsFunc(list, func(t string) bool { return t == "" || len(t) > longestTag || strings.ContainsFunc(t, unicode.IsControl) }) {
+	if !ok || len(list) > mostTags || slices.ContainsFunc(list, func(t string) bool {
+		return t == "" || len(t) > longestTag || strings.ContainsFunc(t, unicode.IsControl)
+	}) {
 		m.fault(key, "must be a list of at most %d words of at most %d bytes, such as [text, support]", mostTags, longestTag)
 		return nil
 	}
