@@ -26,6 +26,7 @@ var testNow = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
 // world is everything around the admin plane, in memory.
 type world struct {
+	subs     subscriptions
 	teams    map[string]billing.Team
 	keys     map[string]billing.Key
 	entries  []billing.Entry
@@ -244,7 +245,7 @@ func (w *world) options() Options {
 				NewToken("viewer", RoleViewer, ""), NewToken("team-owner", RoleTeamOwner, "research")}
 		},
 		View: w.view, Tenants: w, Ledger: ledger{w}, Prices: w,
-		PromptOptions: PromptOptions{Prompts: promptStore{w}, Subscriptions: &subscriptions{}, LabelMoves: movesOfLabels,
+		PromptOptions: PromptOptions{Prompts: promptStore{w}, Subscriptions: &w.subs, LabelMoves: movesOfLabels,
 			Publish: func(_ context.Context, p Publication) (int, bool, error) {
 				w.published = p
 				return 3, w.publErr == nil, w.publErr

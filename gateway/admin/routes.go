@@ -185,5 +185,8 @@ func (a *api) use(q *request, r *route) error {
 	if !slices.Contains(r.roles, q.id.Role) {
 		return forbidden("the role " + string(q.id.Role) + " may not " + r.method + " " + r.path)
 	}
+	if q.id.Key != nil && !slices.Contains(holders, r.method+" "+r.path) {
+		return forbidden("a key may not " + r.method + " " + r.path)
+	}
 	return r.serve(a, q)
 }

@@ -70,9 +70,9 @@ var routes = []route{
 // visit is one request of somebody who is signed in.
 type visit struct {
 	*http.Request
+	asker
 	c    *Console
 	w    http.ResponseWriter
-	who  admin.Identity
 	csrf string
 	at   route
 }
@@ -84,7 +84,7 @@ func (c *Console) visit(w http.ResponseWriter, r *http.Request, at route) {
 		http.Redirect(w, r, "/sign-in", http.StatusSeeOther)
 		return
 	}
-	v := &visit{Request: r, c: c, w: w, who: who, csrf: csrfOf(r), at: at}
+	v := &visit{Request: r, asker: asker{c.API, r.Context(), who, c.ClientIP(r)}, c: c, w: w, csrf: csrfOf(r, cookieName), at: at}
 	err := v.allowed()
 	if err == nil {
 		err = at.serve(v)
@@ -117,12 +117,16 @@ func (v *visit) allowed() error {
 
 // csrfOf is the word that forms of a session carry: it follows from the
 // session's secret, and tells nothing about it.
-func csrfOf(r *http.Request) string {
-	cookie, err := r.Cookie(cookieName)
+func csrfOf(r *http.Request, name string) string {
+	cookie, err := r.Cookie(name)
 	if err != nil {
 		return ""
 	}
-	sum := sha256.Sum256([]byte("form " + cookie.Value))
+	return csrfWord(cookie.Value)
+}
+
+func csrfWord(secret string) string {
+	sum := sha256.Sum256([]byte("form " + secret))
 	return hex.EncodeToString(sum[:16])
 }
 
