@@ -94,8 +94,11 @@ func TestDocument(t *testing.T) {
 			t.Errorf("what is effective shows %q: %v\n%s", part, err, effective)
 		}
 	}
-	if again := text(t, effective, d.Kept()); again.Teams["u"].Limits.RPM != 60 || again.Providers["openai"].Keys[0].Value.Reveal() != "from-env-10" {
-		t.Errorf("what is effective is another configuration:\n%v", again)
+	var shown struct {
+		Teams map[string]struct{ Limits struct{ RPM int } }
+	}
+	if err := json.Unmarshal(effective, &shown); err != nil || shown.Teams["u"].Limits.RPM != 60 {
+		t.Errorf("what is effective is another configuration: %v\n%s", err, effective)
 	}
 	if d.Digest() == document(t, strings.Replace(written, "key-literal-7", "key-literal-x", 1)).Digest() {
 		t.Error("another secret has the same digest")
