@@ -8,7 +8,6 @@ import (
 	"maps"
 	"net/http"
 	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -47,14 +46,6 @@ func configFile(path string) (string, error) {
 		return "", nil
 	}
 	return local, err
-}
-
-// dataDirOf is where everything that is kept lies: the store's directory.
-func dataDirOf(cfg *config.Config, dataDir string) string {
-	if dataDir != "" {
-		return dataDir
-	}
-	return filepath.Dir(cfg.SQLitePath())
 }
 
 // reload reads the configuration again and puts it in force. A faulty one is

@@ -174,14 +174,7 @@ func (s *server) run(ctx context.Context) error {
 	failed := make(chan error, 2)
 	go func() { failed <- s.gateway.Serve(data) }()
 	go func() { failed <- plane.Serve(adminListener) }()
-	watching, stopWatching := context.WithCancel(ctx)
-	go s.watch(watching, hup)
-	go s.warnings.Run(watching)
-	go s.encryption.obtain(watching, s.log)
-	retaining := make(chan struct{})
-	go func() { s.retain(watching); close(retaining) }()
-	alerting := make(chan struct{})
-	go func() { s.alerts.Run(watching, s.alertsEvery, alert.NewSender()); close(alerting) }()
+	stopBackground := s.background(ctx, hup)
 	s.greet(data.Addr().String(), link, first)
 	go settleHeap()
 	select {
@@ -189,10 +182,21 @@ func (s *server) run(ctx context.Context) error {
 		err = nil
 	case err = <-failed:
 	}
-	stopWatching()
-	<-retaining
-	<-alerting
+	stopBackground()
 	return errors.Join(err, s.shutdown(plane))
+}
+
+// background begins what goes on beside the calls; stop ends it, and waits for
+// what uses the store.
+func (s *server) background(ctx context.Context, hup <-chan os.Signal) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	go s.watch(ctx, hup)
+	go s.warnings.Run(ctx)
+	go s.encryption.obtain(ctx, s.log)
+	var stored sync.WaitGroup
+	stored.Go(func() { s.retain(ctx) })
+	stored.Go(func() { s.alerts.Run(ctx, s.alertsEvery, alert.NewSender()) })
+	return func() { cancel(); stored.Wait() }
 }
 
 // listen opens the listeners of the data plane and the admin plane.
