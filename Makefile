@@ -5,7 +5,7 @@ COMMIT  ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.revision=$(COMMIT)
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test e2e race features lint fuzz bench bench-ledger demo check
+.PHONY: help build run test test-services e2e race features lint fuzz bench bench-ledger demo check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,10 @@ run: build ## build and run the gateway; without sluice.yaml it uses the built-i
 
 test: ## run every test that needs nothing but Go and a C compiler
 	$(GO) test ./...
+
+test-services: ## run the tests that need a server of somebody else's, named by SLUICE_TEST_NATS
+	@test -n "$$SLUICE_TEST_NATS" || { echo "SLUICE_TEST_NATS is not set: where a NATS server is, such as nats://127.0.0.1:4222"; exit 1; }
+	$(GO) test -count=1 -run '^TestNATS$$' ./gateway/telemetry/sink
 
 e2e: build ## drive the binary from outside: SDK clients, a browser, crashes, streams (needs Node.js and Chromium)
 	SLUICE_E2E_SDK=1 SLUICE_E2E_BROWSER=1 SLUICE_E2E_FULL=1 SLUICE_E2E_BINARY=$(CURDIR)/bin/sluice \
