@@ -41,7 +41,7 @@ routes: [{name: t, match: {path: /t}, backend: {static: {body: hi}}}]
 		case strings.Contains(path, "subscriptions"):
 			of = subscription
 		}
-		url := strings.NewReplacer("/admin/v1/", "", "{name}", "t", "{id}", of).Replace(path)
+		url := strings.NewReplacer("/admin/v1/", "", "{name}", "t", "{id}", of, "{n}", "1").Replace(path)
 		if strings.Contains(path, "explain") || strings.HasSuffix(path, "/arms") {
 			url += "?model=fast"
 		}
