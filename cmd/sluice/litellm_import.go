@@ -74,6 +74,10 @@ func (c *litellmConfig) wildcard(d *litellmDeployment) bool {
 		return false
 	}
 	d.model, d.prices = "*", nil
+	before, whole := strings.CutSuffix(d.name, "/*")
+	if _, known := c.known.Provider(before); whole && !known && before != "" && d.endpoint.kind != "" && !notInName.MatchString(before) {
+		d.endpoint.name = before
+	}
 	c.deployments = append(c.deployments, d)
 	return true
 }
