@@ -157,20 +157,6 @@ func (s litellmSource) yes() bool {
 	return ok && b
 }
 
-// texts takes a list of scalars, or one.
-func (s litellmSource) texts() []string {
-	if t := s.text(); t != "" {
-		return []string{t}
-	}
-	var out []string
-	for _, part := range s.list() {
-		if t := part.text(); t != "" {
-			out = append(out, t)
-		}
-	}
-	return out
-}
-
 // note tells that a part is not carried over.
 func (s litellmSource) note(why string) {
 	if s.node == nil {
