@@ -5,7 +5,7 @@ COMMIT  ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.revision=$(COMMIT)
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test e2e race lint fuzz bench bench-ledger demo check
+.PHONY: help build run test test-services e2e race features lint fuzz bench bench-ledger demo check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,12 +19,21 @@ run: build ## build and run the gateway; without sluice.yaml it uses the built-i
 test: ## run every test that needs nothing but Go and a C compiler
 	$(GO) test ./...
 
+test-services: ## run the tests that need a server of somebody else's, named by SLUICE_TEST_NATS
+	@test -n "$$SLUICE_TEST_NATS" || { echo "SLUICE_TEST_NATS is not set: where a NATS server is, such as nats://127.0.0.1:4222"; exit 1; }
+	$(GO) test -count=1 -run '^TestNATS$$' ./gateway/telemetry/sink
+
 e2e: build ## drive the binary from outside: SDK clients, a browser, crashes, streams (needs Node.js and Chromium)
 	SLUICE_E2E_SDK=1 SLUICE_E2E_BROWSER=1 SLUICE_E2E_FULL=1 SLUICE_E2E_BINARY=$(CURDIR)/bin/sluice \
 	  $(GO) test -v -count=1 -timeout 20m ./cmd/sluice/e2e/...
 
 race: ## run the tests under the race detector
 	$(GO) test -race -timeout 20m ./...
+
+features: ## tell of each feature of the classic gateway which tests show it, and how they went
+	@mkdir -p bin
+	-@$(GO) test -json ./gateway/... ./router/... ./cmd/sluice/e2e > bin/results.json
+	SLUICE_TEST_RESULTS=$(CURDIR)/bin/results.json $(GO) test -count=1 -v -run '^TestFeatures$$' ./cmd/sluice/e2e
 
 lint: ## gofmt, go vet and staticcheck
 	@out=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$out" || { echo "not gofmt'ed:"; echo "$$out"; exit 1; }

@@ -198,6 +198,9 @@ func (c *Call) finish() {
 	case x != nil:
 		if x.Route.Series != nil {
 			x.Route.Series.Ended(c.entry.Status, c.entry.Code, c.entry.Latency)
+			if x.Arm != "" {
+				x.Route.Series.Arm(x.Arm, c.entry.Status, c.entry.Latency)
+			}
 		}
 	case c.entry.Operation != "" || c.err != nil: // a probe is no call
 		g.metrics.Call(&c.entry)

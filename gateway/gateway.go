@@ -60,22 +60,22 @@ type Gateway struct {
 	cache     *cache.Store
 	shadows   shadows
 	server    *fasthttp.Server
-	bodyPause time.Duration // the longest that a caller may pause within a body that is passed on
+	portal    atomic.Pointer[Portal] // nil: there is none
+	bodyPause time.Duration          // the longest that a caller may pause within a body that is passed on
 
 	ctx      context.Context // of all calls; ends when draining takes too long
 	cancel   context.CancelFunc
 	draining atomic.Bool
 	open     sync.WaitGroup // calls that are not finished
 
-	usedMu sync.Mutex
-	used   map[string]time.Time // keys used since they were last asked for
+	used usedKeys
 }
 
 // New makes a gateway that serves first once it has a snapshot.
 func New(o Options, first *Snapshot) *Gateway {
 	g := &Gateway{
 		prompts: o.Prompts, spool: o.Spool, ledger: o.Ledger, counter: o.Counter,
-		metrics: o.Metrics, log: o.Log, ids: newIDSource(), used: map[string]time.Time{}, cache: cache.New(cacheBytes), bodyPause: o.ReadTimeout,
+		metrics: o.Metrics, log: o.Log, ids: newIDSource(), used: usedKeys{at: map[string]time.Time{}}, cache: cache.New(cacheBytes), bodyPause: o.ReadTimeout,
 	}
 	g.Swap(first)
 	if o.Responses != nil {
@@ -175,22 +175,28 @@ func (g *Gateway) quiet(d time.Duration) bool {
 	}
 }
 
+// usedKeys are the keys used since they were last asked for, and when.
+type usedKeys struct {
+	mu sync.Mutex
+	at map[string]time.Time
+}
+
 // touch remembers that a key was used.
 func (g *Gateway) touch(c *Caller) {
 	if !c.used.CompareAndSwap(false, true) {
 		return
 	}
-	g.usedMu.Lock()
-	g.used[c.Key.ID] = time.Now()
-	g.usedMu.Unlock()
+	g.used.mu.Lock()
+	g.used.at[c.Key.ID] = time.Now()
+	g.used.mu.Unlock()
 }
 
 // UsedKeys are the keys used since the last call of UsedKeys, with a time.
 func (g *Gateway) UsedKeys() map[string]time.Time {
-	g.usedMu.Lock()
-	used := g.used
-	g.used = map[string]time.Time{}
-	g.usedMu.Unlock()
+	g.used.mu.Lock()
+	used := g.used.at
+	g.used.at = map[string]time.Time{}
+	g.used.mu.Unlock()
 	for _, c := range g.snap.Load().callers {
 		if _, ok := used[c.Key.ID]; ok {
 			c.used.Store(false)

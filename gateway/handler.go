@@ -79,6 +79,9 @@ func (c *Call) dispatch() error {
 		c.from.closes = true
 		return fault
 	}
+	if !ok && inPortal(path) && c.g.portal.Load() != nil {
+		return c.servePortal()
+	}
 	if !ok && c.snap.routes != nil && !c.claims(path) {
 		if found, err := c.serveRoute(); found {
 			return err

@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"net/http"
 	"net/url"
 
@@ -62,9 +63,14 @@ func (c *Call) foreignOrigin() bool {
 func (c *Call) bridge(h http.Handler) error {
 	ctx, cancel := context.WithCancel(c.ctx)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, c.from.method, "http://"+string(c.rc.Host())+c.from.path, bytes.NewReader(bytes.Clone(c.rc.PostBody())))
+	u := url.URL{Scheme: "http", Host: string(c.rc.Host()), Path: c.from.path, RawQuery: string(c.rc.URI().QueryString())}
+	r, err := http.NewRequestWithContext(ctx, c.from.method, u.String(), bytes.NewReader(bytes.Clone(c.rc.PostBody())))
 	if err != nil {
 		return schema.Invalid("", "the request cannot be read: %v", err)
+	}
+	r.RemoteAddr = c.from.ip
+	if _, trusted := c.peer(); c.rc.IsTLS() || trusted && string(c.rc.Request.Header.Peek("X-Forwarded-Proto")) == "https" {
+		r.TLS = &tls.ConnectionState{} // that it is encrypted, for cookies and addresses
 	}
 	for k, v := range c.rc.Request.Header.All() {
 		r.Header.Add(string(k), string(v))
@@ -77,8 +83,12 @@ func (c *Call) bridge(h http.Handler) error {
 	c.commonHeaders()
 	out := &c.rc.Response
 	for name, values := range w.header {
-		for _, v := range values {
-			out.Header.Set(name, v)
+		for i, v := range values {
+			if i == 0 {
+				out.Header.Set(name, v)
+			} else {
+				out.Header.Add(name, v)
+			}
 		}
 	}
 	out.SetStatusCode(w.status)

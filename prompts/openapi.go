@@ -76,7 +76,7 @@ func operation(l *Live, id string) ordered.Object {
 	if t.Sluice.Summary != "" {
 		op = op.With("summary", t.Sluice.Summary)
 	}
-	op = append(op, pairsOf("description", text, "tags", []any{"prompts"})...)
+	op = append(op, pairsOf("description", text, "tags", tagsOf(t))...)
 	var shared []any
 	for _, p := range parameters() {
 		if p.Key == "IfNoneMatch" {
@@ -92,6 +92,15 @@ func operation(l *Live, id string) ordered.Object {
 		security = append([]any{ordered.Object{}}, security...)
 	}
 	return op.With("security", security).With("x-sluice-access", string(t.Sluice.Access)).With("x-codeSamples", samples(l.Path, input))
+}
+
+// tagsOf are a prompt's own tags after the one that all prompts have.
+func tagsOf(t *Template) []any {
+	out := []any{"prompts"}
+	for _, tag := range t.Sluice.Tags {
+		out = append(out, tag)
+	}
+	return out
 }
 
 func exampled(o ordered.Object, example json.RawMessage) ordered.Object {

@@ -42,6 +42,7 @@ var limitNames = []string{"rpm", "tpm", "input_tpm", "output_tpm", "rpd", "tpd",
 type Settings struct {
 	Path    string // as written, without the configured prefix; "": /prompts/NAME
 	Summary string
+	Tags    []string // by which people find it
 	Access  Access
 	Team    string        // that publishes it: its owner decides about subscriptions; empty: admins alone
 	Cache   time.Duration // how long an answer may be given again; 0: never
@@ -56,7 +57,7 @@ type Settings struct {
 }
 
 // settingKeys are the keys of the sluice namespace.
-var settingKeys = []string{"path", "summary", "access", "team", "cache", "limits", "repair", "tests", "steps", "split", "cors", "versions"}
+var settingKeys = []string{"path", "summary", "tags", "access", "team", "cache", "limits", "repair", "tests", "steps", "split", "cors", "versions"}
 
 // maxRepair bounds the repair turns of one call.
 const maxRepair = 5
@@ -74,6 +75,8 @@ func (m *metadata) setting(full, key string, v any) {
 		}
 	case "summary":
 		s.Summary = m.text(full, v)
+	case "tags":
+		s.Tags = m.tags(full, v)
 	case "access":
 		word := m.text(full, v)
 		known := []string{string(AccessPublic), string(AccessAnyKey), string(AccessSubscribed)}

@@ -39,7 +39,7 @@ type Subscription struct {
 // SubscriptionStep is one thing that happened to a subscription.
 type SubscriptionStep struct {
 	At     time.Time          `json:"at"`
-	By     string             `json:"by"` // a role of the admin plane, and its team
+	By     string             `json:"by"` // a role of the admin plane and its team, or a key
 	Status SubscriptionStatus `json:"status"`
 	Plan   string             `json:"plan,omitempty"` // from then on
 	Note   string             `json:"note,omitempty"`

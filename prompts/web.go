@@ -2,9 +2,11 @@ package prompts
 
 import (
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"sluice/prompts/ordered"
 )
@@ -114,4 +116,22 @@ func (m *metadata) cors(key string, v any) {
 		}
 		m.t.Sluice.Origins = list
 	}
+}
+
+// mostTags bounds the tags of a prompt, longestTag each of them in bytes.
+const (
+	mostTags   = 20
+	longestTag = 40
+)
+
+// tags reads the words by which people find a prompt.
+func (m *metadata) tags(key string, v any) []string {
+	list, ok := texts(v)
+	if !ok || len(list) > mostTags || slices.ContainsFunc(list, func(t string) bool {
+		return t == "" || len(t) > longestTag || strings.ContainsFunc(t, unicode.IsControl)
+	}) {
+		m.fault(key, "must be a list of at most %d words of at most %d bytes, such as [text, support]", mostTags, longestTag)
+		return nil
+	}
+	return list
 }

@@ -3,7 +3,7 @@ package router
 import "testing"
 
 // Which of three candidates are tried, by which are healthy and the route's
-// panic threshold (S07).
+// panic threshold.
 func TestPanic(t *testing.T) {
 	for _, c := range []struct {
 		healthy string // + or - of each candidate

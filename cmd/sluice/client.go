@@ -27,6 +27,7 @@ type adminClient struct {
 	url, token string
 	data       string                         // where the gateway may have left a token
 	json       bool                           // print for machines
+	match      string                         // the ETag that a change is made from; empty: any
 	files      struct{ ca, cert, key string } // of TLS
 	http       http.Client
 }
@@ -156,6 +157,9 @@ func (c *adminClient) send(ctx context.Context, method, path string, query url.V
 	}
 	req.Header.Set("Authorization", "Bearer "+c.token)
 	req.Header.Set("Content-Type", "application/json")
+	if c.match != "" {
+		req.Header.Set("If-Match", `"`+c.match+`"`)
+	}
 	res, err := c.http.Do(req)
 	if err != nil {
 		return nil, fmt.Errorf("cannot reach the admin API: %w", err)
@@ -168,8 +172,16 @@ func (c *adminClient) send(ctx context.Context, method, path string, query url.V
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the answer of the admin API: %w", err)
 	}
-	return nil, refusal(res.Status, b)
+	return nil, &refusedError{status: res.StatusCode, text: refusal(res.Status, b).Error()}
 }
+
+// refusedError is an answer that is none.
+type refusedError struct {
+	status int
+	text   string
+}
+
+func (e *refusedError) Error() string { return e.text }
 
 // refusal is an error of the admin API for people.
 func refusal(status string, body []byte) error {
@@ -178,8 +190,15 @@ func refusal(status string, body []byte) error {
 		return fmt.Errorf("the admin API answered %s", status)
 	}
 	text := p.Get("detail").String()
-	for _, f := range p.Get("errors.#.message").Array() {
-		text += "\n  " + f.String()
+	for _, f := range p.Get("errors").Array() {
+		text += "\n  "
+		if file := f.Get("file").String(); file != "" {
+			text += file + ": "
+		}
+		if line := f.Get("line").Int(); line > 0 {
+			text += fmt.Sprintf("line %d: ", line)
+		}
+		text += f.Get("message").String()
 	}
 	return errors.New(text)
 }

@@ -117,14 +117,14 @@ func (a *importedAPI) prepare() error {
 // firstServer is the first address of a list with its variables filled in;
 // empty: there is none.
 func firstServer(servers openapi3.Servers) string {
-	for _, s := range servers {
-		address := s.URL
-		for name, v := range s.Variables {
-			address = strings.ReplaceAll(address, "{"+name+"}", v.Default)
-		}
-		return strings.TrimRight(address, "/")
+	if len(servers) == 0 {
+		return ""
 	}
-	return ""
+	address := servers[0].URL
+	for name, v := range servers[0].Variables {
+		address = strings.ReplaceAll(address, "{"+name+"}", v.Default)
+	}
+	return strings.TrimRight(address, "/")
 }
 
 func (a *importedAPI) route(path, method string, item *openapi3.PathItem) (importedRoute, error) {

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"net/http"
 	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -33,11 +32,7 @@ func loadConfig(path, dataDir string) (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	environ := os.Environ()
-	if dataDir != "" {
-		environ = append(environ, "SLUICE_STORE=sqlite:"+filepath.Join(dataDir, "sluice.db"))
-	}
-	return config.Load(path, environ, found(catalog.Load())...)
+	return config.Load(path, environ(dataDir), found(catalog.Load())...)
 }
 
 // configFile is the file that a path, or its absence, stands for; empty: none.
@@ -53,23 +48,27 @@ func configFile(path string) (string, error) {
 	return local, err
 }
 
-// dataDirOf is where everything that is kept lies: the store's directory.
-func dataDirOf(cfg *config.Config, dataDir string) string {
-	if dataDir != "" {
-		return dataDir
-	}
-	return filepath.Dir(cfg.SQLitePath())
-}
-
 // reload reads the configuration again and puts it in force. A faulty one is
 // refused whole: the old one serves on.
 func (s *server) reload(ctx context.Context) error {
 	s.reloading.Lock()
 	defer s.reloading.Unlock()
-	cfg, err := loadConfig(s.configPath, s.dataDirFlag)
+	cfg, err := s.load(ctx)
 	if err != nil {
 		return err
 	}
+	if err := s.putInForce(ctx, cfg); err != nil {
+		return err
+	}
+	if !s.history.stored() {
+		s.recordFile(ctx, cfg)
+	}
+	s.log.Info("configuration reloaded")
+	return nil
+}
+
+// putInForce makes cfg what the gateway serves from.
+func (s *server) putInForce(ctx context.Context, cfg *config.Config) error {
 	for _, f := range s.publishPrompts(ctx, cfg) {
 		s.log.Warn("prompt not served in its new state", "fault", f)
 	}
@@ -82,7 +81,6 @@ func (s *server) reload(ctx context.Context) error {
 	if late := needRestart(s.started, cfg); len(late) > 0 {
 		s.log.Warn("changes that take a restart are not in force", "keys", strings.Join(late, ", "))
 	}
-	s.log.Info("configuration reloaded")
 	return nil
 }
 
@@ -101,6 +99,7 @@ func needRestart(was, now *config.Config) []string {
 	differ("server.drain", was.Server.Drain != now.Server.Drain)
 	differ("server.header_timeout", was.Server.HeaderTimeout != now.Server.HeaderTimeout)
 	differ("server.idle_timeout", was.Server.IdleTimeout != now.Server.IdleTimeout)
+	differ("config.lead", was.Lead.Lead != now.Lead.Lead)
 	differ("admin.token", was.Admin.Token.Reveal() != now.Admin.Token.Reveal())
 	differ("store", was.Store != now.Store)
 	differ("log.level, log.format", was.Log.Level != now.Log.Level || was.Log.Format != now.Log.Format)
@@ -250,6 +249,7 @@ func (s *server) watch(ctx context.Context, hup <-chan os.Signal) {
 			return
 		case <-hup:
 			s.tryReload(ctx, "signal")
+		case <-s.changedSources: // they may be others now
 		case <-files:
 			s.tryReload(ctx, "file")
 		case <-prompts:

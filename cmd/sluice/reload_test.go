@@ -21,8 +21,12 @@ func running(t *testing.T) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{dataDirFlag: dir, dataDir: dir, started: cfg, log: slog.New(slog.NewTextHandler(io.Discard, nil))}
-	if err := s.open(t.Context()); err != nil {
+	s := &server{dataDirFlag: dir}
+	if err := s.read(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.log = slog.New(slog.NewTextHandler(io.Discard, nil))
+	if err := s.open(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.spool.Close(); s.store.Close() })

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -33,15 +34,17 @@ import (
 
 // server is a running gateway: what serve makes once and reloads build on.
 type server struct {
-	configPath  string
-	dataDirFlag string // --data; empty: not given
-	dataDir     string
-	started     *config.Config // what was in force at the start
-	reloading   sync.Mutex
-	correcting  sync.Mutex
-	behind      atomic.Bool // what the store holds is not in force yet
-	begun       time.Time   // before the configuration was read
-	log         *slog.Logger
+	configPath     string
+	dataDirFlag    string // --data; empty: not given
+	dataDir        string
+	started        *config.Config // what was in force at the start
+	reloading      sync.Mutex
+	correcting     sync.Mutex
+	behind         atomic.Bool // what the store holds is not in force yet
+	history        history
+	changedSources chan struct{} // by a change over the API
+	begun          time.Time     // before the configuration was read
+	log            *slog.Logger
 
 	store    *store.Store
 	trail    *audit.Trail
@@ -65,35 +68,56 @@ func serve(ctx context.Context, configPath, dataDir string) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	begun := time.Now()
-	cfg, err := loadConfig(configPath, dataDir)
-	if err != nil {
-		return err
-	}
-	s := &server{configPath: configPath, dataDirFlag: dataDir, dataDir: dataDirOf(cfg, dataDir), started: cfg,
-		begun: begun, log: newLogger(cfg.Log)}
-	if err := s.open(ctx); err != nil {
+	s := &server{configPath: configPath, dataDirFlag: dataDir, begun: begun, changedSources: make(chan struct{}, 1)}
+	if err := s.read(ctx); err != nil {
 		return err
 	}
 	defer s.store.Close()
+	if err := s.open(); err != nil {
+		return err
+	}
 	return s.run(ctx)
 }
 
 // keptBytes bounds all answers of routes that are kept.
 const keptBytes = 128 << 20
 
-// open makes everything that outlives a reload.
-func (s *server) open(ctx context.Context) (err error) {
-	s.build.kept = httpcache.New(keptBytes)
+// read reads the configuration, and opens the store, which may lead it.
+func (s *server) read(ctx context.Context) (err error) {
+	if err := s.leader(); err != nil {
+		return err
+	}
+	if !s.history.stored() {
+		if s.started, err = loadConfig(s.configPath, s.dataDirFlag); err != nil {
+			return err
+		}
+	}
+	s.dataDir = cmp.Or(s.dataDirFlag, filepath.Dir(strings.TrimPrefix(s.history.store, "sqlite:")))
 	if err := os.MkdirAll(s.dataDir, 0o700); err != nil {
 		return fmt.Errorf("cannot make the data directory: %w", err)
 	}
-	if s.store, err = store.Open(ctx, s.started.Store); err != nil {
+	if s.store, err = store.Open(ctx, s.history.store); err != nil {
 		return err
+	}
+	s.log = slog.Default()
+	if s.started != nil {
+		s.log = newLogger(s.started.Log)
 	}
 	s.trail = &audit.Trail{Store: s.store.Audit(), Log: s.log}
 	if err := s.trail.Recover(ctx); err != nil {
-		return err
+		return errors.Join(err, s.store.Close())
 	}
+	if err := s.begin(ctx); err != nil {
+		return errors.Join(err, s.store.Close())
+	}
+	s.log = newLogger(s.started.Log)
+	s.trail.Log = s.log
+	return nil
+}
+
+// open makes everything else that outlives a reload.
+func (s *server) open() (err error) {
+	s.build.kept = httpcache.New(keptBytes)
 	s.counter = billing.NewCounter()
 	s.metrics = telemetry.New()
 	s.book = billing.NewBook(s.started.Billing.TimeZone, time.Now)
@@ -150,14 +174,7 @@ func (s *server) run(ctx context.Context) error {
 	failed := make(chan error, 2)
 	go func() { failed <- s.gateway.Serve(data) }()
 	go func() { failed <- plane.Serve(adminListener) }()
-	watching, stopWatching := context.WithCancel(ctx)
-	go s.watch(watching, hup)
-	go s.warnings.Run(watching)
-	go s.encryption.obtain(watching, s.log)
-	retaining := make(chan struct{})
-	go func() { s.retain(watching); close(retaining) }()
-	alerting := make(chan struct{})
-	go func() { s.alerts.Run(watching, s.alertsEvery, alert.NewSender()); close(alerting) }()
+	stopBackground := s.background(ctx, hup)
 	s.greet(data.Addr().String(), link, first)
 	go settleHeap()
 	select {
@@ -165,10 +182,21 @@ func (s *server) run(ctx context.Context) error {
 		err = nil
 	case err = <-failed:
 	}
-	stopWatching()
-	<-retaining
-	<-alerting
+	stopBackground()
 	return errors.Join(err, s.shutdown(plane))
+}
+
+// background begins what goes on beside the calls; stop ends it, and waits for
+// what uses the store.
+func (s *server) background(ctx context.Context, hup <-chan os.Signal) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	go s.watch(ctx, hup)
+	go s.warnings.Run(ctx)
+	go s.encryption.obtain(ctx, s.log)
+	var stored sync.WaitGroup
+	stored.Go(func() { s.retain(ctx) })
+	stored.Go(func() { s.alerts.Run(ctx, s.alertsEvery, alert.NewSender()) })
+	return func() { cancel(); stored.Wait() }
 }
 
 // listen opens the listeners of the data plane and the admin plane.

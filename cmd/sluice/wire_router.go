@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"slices"
 
 	"sluice/gateway/proxy"
 	"sluice/router"
@@ -66,8 +67,14 @@ func targetsHealthy(v *view, yield func(string, bool)) {
 		if !ok {
 			continue
 		}
-		for _, t := range h.Aims() {
-			if t.Health != nil {
+		all := h.Aims()
+		if h.Canary != nil {
+			all = slices.Concat(all, h.Canary.Aims())
+		}
+		told := map[string]bool{}
+		for _, t := range all {
+			if t.Health != nil && !told[t.URL] {
+				told[t.URL] = true
 				yield(proxy.TargetID(r.Name, t.URL), !t.Health.Down())
 			}
 		}

@@ -16,6 +16,7 @@ import (
 	"sluice/gateway/httpcache"
 	"sluice/gateway/limit"
 	"sluice/gateway/proxy"
+	"sluice/gateway/telemetry"
 	"sluice/providers/schema"
 	"sluice/providers/upstream"
 	"sluice/router"
@@ -27,6 +28,7 @@ import (
 type standingRoutes struct {
 	clients  map[string]*upstream.Client
 	limiters map[string]*limit.Limiter
+	bounds   map[string]*standingBound
 	guesses  map[string]*limit.Guesses
 	found    map[string]*followed
 	auth     standingAuth
@@ -35,7 +37,7 @@ type standingRoutes struct {
 }
 
 func newStandingRoutes() standingRoutes {
-	return standingRoutes{clients: map[string]*upstream.Client{}, limiters: map[string]*limit.Limiter{}, guesses: map[string]*limit.Guesses{}, found: map[string]*followed{}, discovered: map[string]*discovered{}}
+	return standingRoutes{clients: map[string]*upstream.Client{}, limiters: map[string]*limit.Limiter{}, guesses: map[string]*limit.Guesses{}, bounds: map[string]*standingBound{}, found: map[string]*followed{}, discovered: map[string]*discovered{}}
 }
 
 // routes builds the routes of a configuration, and what they keep. Nothing that
@@ -64,11 +66,12 @@ func (b *builder) routes(s *server, cfg *config.Config, reg *router.Registry) (*
 func (m *routeBuilder) tree(s *server, cfg *config.Config) (*proxy.Tree, error) {
 	var list []*proxy.Route
 	for i := range cfg.Routes {
+		m.series = s.metrics.Route(cfg.Routes[i].Name)
 		r, err := m.route(&cfg.Routes[i])
 		if err != nil {
 			return nil, fmt.Errorf("route %q: %w", cfg.Routes[i].Name, err)
 		}
-		r.Series = s.metrics.Route(r.Name)
+		r.Series = m.series
 		r.Versions = versionsOf(cfg, &cfg.Routes[i])
 		list = append(list, r)
 	}
@@ -78,6 +81,7 @@ func (m *routeBuilder) tree(s *server, cfg *config.Config) (*proxy.Tree, error) 
 // keepRoutes puts what routes keep in force, and ends what is not kept.
 func (b *builder) keepRoutes(keep standingRoutes) {
 	b.follow(&keep)
+	keep.tellBounds(&b.standing)
 	b.standing.replace(&keep)
 	b.standing = keep
 }
@@ -89,6 +93,7 @@ type routeBuilder struct {
 	signIns   *limit.Guesses // at all routes, and everywhere else; nil: they are not counted
 	kept      *httpcache.Store
 	signIn    *signIn
+	series    *telemetry.Route // of the route that is made
 }
 
 func (m *routeBuilder) route(c *config.Route) (*proxy.Route, error) {
@@ -116,13 +121,18 @@ func (m *routeBuilder) route(c *config.Route) (*proxy.Route, error) {
 	}
 	r.Steps = append(r.Steps, m.policies(c.Policies)...)
 	m.validateStep(c, r)
-	if c.Cache != nil { // behind all that may refuse, before all that changes what a backend is asked
-		r.Steps = append(r.Steps, m.cache(c))
-	}
-	err := m.transformSteps(c, r)
+	traffic, err := m.trafficSteps(c)
 	if err != nil {
 		return nil, err
 	}
+	r.Steps = append(r.Steps, traffic...)
+	if c.Cache != nil { // behind all that may refuse, before all that changes what a backend is asked
+		r.Steps = append(r.Steps, m.cache(c))
+	}
+	if err = m.transformSteps(c, r); err != nil {
+		return nil, err
+	}
+	m.adaptive(c, r)
 	switch b := c.Backend; {
 	case b.Static != nil:
 		r.Backend = &proxy.Static{Status: int(cmp.Or(b.Static.Status, 200)), Headers: wanted(b.Static.Headers), Body: b.Static.Body}
@@ -209,20 +219,32 @@ func (m *routeBuilder) http(c *config.Route) (*proxy.HTTP, error) {
 			o.Panic = -1 // always believed
 		}
 	}
+	if err := m.traffic(c, &o); err != nil {
+		return nil, err
+	}
 	if b.Discover != nil {
 		return m.discover(c, o)
 	}
-	for _, t := range b.Targets {
+	var err error
+	if o.Targets, err = m.targets(c, b.Targets); err != nil {
+		return nil, err
+	}
+	return proxy.NewHTTP(o)
+}
+
+// targets are those of a list that are not drained.
+func (m *routeBuilder) targets(c *config.Route, from []config.BackendTarget) (list []proxy.HTTPTarget, err error) {
+	for _, t := range from {
 		if t.Weight == 0 {
 			continue // drained
 		}
-		client, err := m.client(t.URL, c.Timeout, b.TLS)
+		client, err := m.client(t.URL, c.Timeout, c.Backend.HTTP.TLS)
 		if err != nil {
 			return nil, err
 		}
-		o.Targets = append(o.Targets, proxy.HTTPTarget{URL: t.URL, Weight: int(t.Weight), Client: client, Health: targetHealth(m.reg, c, t.URL, client)})
+		list = append(list, proxy.HTTPTarget{URL: t.URL, Weight: int(t.Weight), Client: client, Health: targetHealth(m.reg, c, t.URL, client)})
 	}
-	return proxy.NewHTTP(o)
+	return list, nil
 }
 
 // targetHealth is how a target of a route is checked; nil: it is not.
@@ -303,6 +325,9 @@ func routesShown(v *view, now time.Time) []admin.Route {
 			if l.Rate.Requests > 0 {
 				shown.Limits.Rate = fmt.Sprintf("%d/%v", l.Rate.Requests, l.Rate.Per)
 			}
+			if b := r.Bound; b != nil {
+				shown.Limits.Adaptive = &admin.RouteAdaptive{Min: b.Least, Max: b.Most, Bound: b.Bound(), Open: b.Open()}
+			}
 		}
 		shown.Cache = cacheShown(c.Cache)
 		if h, ok := r.Backend.(*proxy.HTTP); ok {
@@ -311,16 +336,27 @@ func routesShown(v *view, now time.Time) []admin.Route {
 				shown.Discovery = &status
 			}
 			shown.Balance, shown.TimeoutMS = c.Backend.HTTP.Balance, c.Timeout.Milliseconds()
-			for _, aim := range h.Aims() {
-				t := admin.RouteTarget{URL: aim.URL, Weight: aim.Weight, TargetStatus: states[proxy.TargetID(r.Name, aim.URL)], Checks: aim.Health.Status()}
-				if t.Checks != nil {
-					t.Health = t.Checks.State
-				}
-				shown.Targets = append(shown.Targets, t)
+			shown.Targets = targetsShown(r.Name, h, states, "")
+			if h.Canary != nil {
+				shown.Targets = append(shown.Targets, targetsShown(r.Name, h.Canary, states, proxy.ArmCanary)...)
+			}
+			if k := c.Backend.HTTP.Mirror; k != nil {
+				shown.Mirror = k.URL
 			}
 		}
 		shown.Order = len(list) + 1
 		list = append(list, shown)
+	}
+	return list
+}
+
+func targetsShown(route string, h *proxy.HTTP, states map[string]router.TargetStatus, arm string) (list []admin.RouteTarget) {
+	for _, aim := range h.Aims() {
+		t := admin.RouteTarget{URL: aim.URL, Weight: aim.Weight, Arm: arm, TargetStatus: states[proxy.TargetID(route, aim.URL)], Checks: aim.Health.Status()}
+		if t.Checks != nil {
+			t.Health = t.Checks.State
+		}
+		list = append(list, t)
 	}
 	return list
 }

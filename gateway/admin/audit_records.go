@@ -58,11 +58,13 @@ var records = map[string]recorded{
 	"POST /admin/v1/alerts/{name}/mute":                    {action: "alert.mute"},
 	"DELETE /admin/v1/alerts/{name}/mute":                  {action: "alert.unmute"},
 	"DELETE /admin/v1/cache":                               {action: "cache.purge"},
+	"PUT /admin/v1/config":                                 {action: "config.put", state: (*api).revisionState},
+	"POST /admin/v1/config/rollback":                       {action: "config.rollback", state: (*api).revisionState},
 	"POST /admin/v1/reload":                                {action: "config.reload", state: (*api).revisionState},
 }
 
 // questions are the routes that change nothing although they are no GET.
-var questions = []string{"POST /admin/v1/usage/reprice", "POST /admin/v1/usage/reconcile"}
+var questions = []string{"POST /admin/v1/usage/reprice", "POST /admin/v1/usage/reconcile", "POST /admin/v1/config/validate", "POST /admin/v1/config/diff"}
 
 func (r *route) line() string { return r.method + " " + r.path }
 

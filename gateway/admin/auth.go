@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 
+	"sluice/billing"
 	"sluice/providers/schema"
 )
 
@@ -41,6 +42,9 @@ type Identity struct {
 	Role Role
 	Team string // of a team-owner
 	Name string // for the audit trail: of the token, or of who signed in
+	// Key is what a team-owner is known by who may do no more than it may, as
+	// in the portal; nil: it is known by a token.
+	Key *billing.Key
 }
 
 // Owns tells whether the identity may see what belongs to a team.
@@ -94,4 +98,9 @@ func unauthorized(message string) error {
 func forbidden(message string) error {
 	return &schema.Error{Code: schema.CodePermissionDenied, Status: http.StatusForbidden,
 		Origin: schema.OriginPolicy, Message: message}
+}
+
+func forbiddenField(name, message string) error {
+	return &schema.Error{Code: schema.CodePermissionDenied, Status: http.StatusForbidden,
+		Origin: schema.OriginPolicy, Param: name, Message: message}
 }

@@ -20,6 +20,7 @@ import (
 const (
 	codeConflict schema.Code = "conflict"
 	codeFaulty   schema.Code = "invalid_configuration"
+	codeMoved    schema.Code = "precondition_failed"
 )
 
 // problem is an RFC 9457 body.
@@ -37,6 +38,8 @@ type problem struct {
 
 // fault is one of several things that are wrong.
 type fault struct {
+	Line    int    `json:"line,omitempty"` // in the text that was sent
+	File    string `json:"file,omitempty"` // where else it is
 	Message string `json:"message"`
 }
 
@@ -51,7 +54,7 @@ func errFaulty(what string, err error) error {
 	e := faulty{err: &schema.Error{Code: codeFaulty, Status: http.StatusUnprocessableEntity,
 		Origin: schema.OriginGateway, Message: what, Cause: err}}
 	for line := range strings.Lines(err.Error()) {
-		e.faults = append(e.faults, fault{strings.TrimRight(line, "\n")})
+		e.faults = append(e.faults, fault{Message: strings.TrimRight(line, "\n")})
 	}
 	return e
 }
@@ -68,6 +71,12 @@ func (a *api) fail(q *request, err error) {
 	var many faulty
 	if errors.As(err, &many) {
 		p.Errors = many.faults
+	}
+	var faults ConfigFaults
+	if errors.As(err, &faults) {
+		for _, f := range faults {
+			p.Errors = append(p.Errors, fault(f))
+		}
 	}
 	h := q.w.Header()
 	if e.RetryAfter > 0 {
@@ -88,6 +97,9 @@ func (a *api) asError(q *request, err error) *schema.Error {
 	var e *schema.Error
 	var large *http.MaxBytesError
 	var bad billing.BadQuery
+	if e := configError(q, err); e != nil {
+		return e
+	}
 	switch {
 	case errors.As(err, &e):
 		return e

@@ -26,6 +26,7 @@ var testNow = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
 // world is everything around the admin plane, in memory.
 type world struct {
+	subs     subscriptions
 	teams    map[string]billing.Team
 	keys     map[string]billing.Key
 	entries  []billing.Entry
@@ -47,6 +48,9 @@ type world struct {
 	trail     trailStore
 	purged    []cache.Selection
 	publErr   error
+	edit      ConfigEdit
+	text      string
+	led       error
 }
 
 func newWorld() *world {
@@ -241,7 +245,7 @@ func (w *world) options() Options {
 				NewToken("viewer", RoleViewer, ""), NewToken("team-owner", RoleTeamOwner, "research")}
 		},
 		View: w.view, Tenants: w, Ledger: ledger{w}, Prices: w,
-		PromptOptions: PromptOptions{Prompts: promptStore{w}, Subscriptions: &subscriptions{}, LabelMoves: movesOfLabels,
+		PromptOptions: PromptOptions{Prompts: promptStore{w}, Subscriptions: &w.subs, LabelMoves: movesOfLabels,
 			Publish: func(_ context.Context, p Publication) (int, bool, error) {
 				w.published = p
 				return 3, w.publErr == nil, w.publErr
@@ -268,8 +272,9 @@ func (w *world) options() Options {
 		}, Path: func(q RouteQuery) (RouteExplanation, error) {
 			return RouteExplanation{Path: q.Path, Route: q.Method + " " + q.Host, Backend: "http"}, nil
 		}},
-		Health:  func() Health { return Health{Status: "ok", Replicas: []Replica{{Name: "a", Revision: "r1"}}} },
-		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "sluice_calls_total 1") }),
+		Configuration: w.configuration(),
+		Health:        func() Health { return Health{Status: "ok", Replicas: []Replica{{Name: "a", Revision: "r1"}}} },
+		Metrics:       http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "sluice_calls_total 1") }),
 		Console: func(http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "console") })
 		},
@@ -294,10 +299,13 @@ func newClient(t *testing.T, w *world, token string) client {
 func (c client) as(token string) client { return client{c.t, c.handler, token} }
 
 // do sends a request and returns the answer.
-func (c client) do(method, path, body string) *httptest.ResponseRecorder {
+func (c client) do(method, path, body string, header ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
 	if c.token != "" {
 		r.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
 	}
 	rec := httptest.NewRecorder()
 	c.handler.ServeHTTP(rec, r)

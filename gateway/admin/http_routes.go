@@ -27,7 +27,8 @@ type Route struct {
 	Auth       []string          `json:"auth,omitempty"`       // none: open to all
 	Subscribed bool              `json:"subscribed,omitempty"` // by teams that have subscribed to it alone
 	Limits     *RouteLimits      `json:"limits,omitempty"`
-	Cache      *RouteCache       `json:"cache,omitempty"` // nil: nothing is kept
+	Cache      *RouteCache       `json:"cache,omitempty"`  // nil: nothing is kept
+	Mirror     string            `json:"mirror,omitempty"` // URL of who gets copies; empty: nobody
 	TimeoutMS  int64             `json:"timeout_ms,omitempty"`
 	Source     string            `json:"source"`
 }
@@ -47,6 +48,16 @@ type RouteLimits struct {
 	Per      string `json:"per,omitempty"`
 	Burst    int64  `json:"burst,omitempty"`
 	Parallel int64  `json:"parallel,omitempty"`
+
+	Adaptive *RouteAdaptive `json:"adaptive,omitempty"` // nil: the backend gets any number at once
+}
+
+// RouteAdaptive is how many requests at once a backend gets, and has.
+type RouteAdaptive struct {
+	Min   int64 `json:"min"`
+	Max   int64 `json:"max"`
+	Bound int64 `json:"bound"` // now
+	Open  int64 `json:"open"`
 }
 
 // RouteCache is what is kept of a route's answers.
@@ -63,6 +74,7 @@ type RouteCache struct {
 type RouteTarget struct {
 	URL    string `json:"url"`
 	Weight int    `json:"weight"`
+	Arm    string `json:"arm,omitempty"` // canary; empty: it is of all, or of those who are not the canary's
 	router.TargetStatus
 	Checks *router.HealthStatus `json:"checks,omitempty"` // of its health; nil: it is not checked
 }
@@ -129,7 +141,7 @@ func (a *api) route(q *request) (*Route, error) {
 
 // createRoute and deleteRoute answer 409: the configuration file leads.
 func (a *api) createRoute(*request) error {
-	return errConflict("routes are declared in the configuration file: add it under routes: there")
+	return errConflict("routes are declared in the configuration: add it under routes: in the file, or where the store leads by PUT /admin/v1/config")
 }
 
 func (a *api) deleteRoute(q *request) error {
@@ -137,7 +149,7 @@ func (a *api) deleteRoute(q *request) error {
 	if err != nil {
 		return err
 	}
-	return errConflict("route %q is declared in the configuration file: take it out there", r.Name)
+	return errConflict("route %q is declared in the configuration: take it out in the file, or where the store leads by PUT /admin/v1/config", r.Name)
 }
 
 func (a *api) explainRoute(q *request, values url.Values) error {

@@ -12,8 +12,8 @@ func TestRoutes(t *testing.T) {
 		t.Errorf("shown as %v", r)
 	}
 	c.problem("GET", "/admin/v1/routes/x", "", 404, "not_found", "no route")
-	c.problem("POST", "/admin/v1/routes", `{"name":"n"}`, 409, "conflict", "configuration file")
-	c.problem("DELETE", "/admin/v1/routes/z", "", 409, "conflict", "configuration file")
+	c.problem("POST", "/admin/v1/routes", `{"name":"n"}`, 409, "conflict", "declared in the configuration")
+	c.problem("DELETE", "/admin/v1/routes/z", "", 409, "conflict", "declared in the configuration")
 	if e := c.object(200, "GET", "/admin/v1/explain?path=/x&host=h", ""); e["route"] != "GET h" || e["path"] != "/x" {
 		t.Errorf("explained as %v", e)
 	}

@@ -157,7 +157,7 @@ func (a *api) listKeys(q *request) error {
 	keys := []keyOut{}
 	view := a.View()
 	for i := range view.Keys {
-		if k := &view.Keys[i]; q.id.Owns(k.Team) && (team == "" || team == k.Team) {
+		if k := &view.Keys[i]; q.id.ownsKey(k) && (team == "" || team == k.Team) {
 			keys = append(keys, showKeyOf(k, ""))
 		}
 	}
@@ -181,7 +181,7 @@ func (a *api) showKey(q *request) error {
 // a team-owner.
 func (a *api) ownKey(q *request, view *View) (*billing.Key, error) {
 	k := view.Key(q.PathValue("id"))
-	if k == nil || !q.id.Owns(k.Team) {
+	if k == nil || !q.id.ownsKey(k) {
 		return nil, errNotFound("there is no key %q", q.PathValue("id"))
 	}
 	return k, nil
@@ -196,7 +196,13 @@ func (a *api) createKey(q *request) error {
 	if err != nil {
 		return err
 	}
-	if err := cmp.Or(q.mayAsk(k.Team), a.ownPrompts(q, k.Team, k.Prompts)); err != nil {
+	if err := q.mayAsk(k.Team); err != nil {
+		return err
+	}
+	if h := q.id.Key; h == nil || len(h.Prompts) == 0 { // else it gives of its own
+		err = a.ownPrompts(q, k.Team, k.Prompts)
+	}
+	if err = cmp.Or(err, q.id.inherit(&k)); err != nil {
 		return err
 	}
 	a.changes.Lock()

@@ -112,7 +112,7 @@ func TestRotate(t *testing.T) {
 	for _, grace := range []string{"10", "-1s", "721h"} {
 		c.problem("POST", "/admin/v1/keys/key_f/rotate", `{"grace":"`+grace+`"}`, 400, "invalid_request", "grace")
 	}
-	c.problem("POST", "/admin/v1/keys/key_f/rotate", "", 409, "conflict", "configuration file")
+	c.problem("POST", "/admin/v1/keys/key_f/rotate", "", 409, "conflict", "declared in the configuration")
 	c.problem("POST", "/admin/v1/keys/none/rotate", "", 404, "not_found", "none")
 }
 
@@ -127,7 +127,7 @@ func TestRevoke(t *testing.T) {
 	if w.changed != 1 {
 		t.Error("revoking again must do nothing")
 	}
-	c.problem("DELETE", "/admin/v1/keys/key_f", "", 409, "conflict", "configuration file")
+	c.problem("DELETE", "/admin/v1/keys/key_f", "", 409, "conflict", "declared in the configuration")
 	// Its name is free again, and its team can go.
 	c.object(201, "POST", "/admin/v1/keys", `{"team":"sales","name":"crm"}`)
 	w.keys = map[string]billing.Key{"key_s": w.keys["key_s"]}
@@ -158,5 +158,5 @@ func TestPutKey(t *testing.T) {
 	c.problem("PUT", "/admin/v1/keys/key_r", `{"team":"sales"}`, 400, "invalid_request", "team")
 	c.problem("PUT", "/admin/v1/keys/key_r", `{"hash":"00"}`, 400, "invalid_request", "hash")
 	c.problem("PUT", "/admin/v1/keys/key_r", `{"ips":["here"]}`, 400, "invalid_request", "ips")
-	c.as("admin").problem("PUT", "/admin/v1/keys/key_f", `{}`, 409, "conflict", "configuration file")
+	c.as("admin").problem("PUT", "/admin/v1/keys/key_f", `{}`, 409, "conflict", "declared in the configuration")
 }

@@ -48,6 +48,8 @@ type Options struct {
 	Cache      Cache
 	Alerts     *alert.Engine // nil: there are no rules
 
+	Configuration Configuration
+
 	// Trail has a record of every change.
 	Trail *audit.Trail
 	// ClientIP is where a request comes from; nil: the peer.

@@ -93,6 +93,13 @@ var routes = []route{
 	{"GET", "/admin/v1/explain", readers, (*api).explain},
 	{"GET", "/admin/v1/cache", readers, (*api).showCache},
 	{"DELETE", "/admin/v1/cache", workers, (*api).purgeCache},
+	{"GET", "/admin/v1/config", readers, (*api).showConfig},
+	{"PUT", "/admin/v1/config", changers, (*api).putConfig},
+	{"POST", "/admin/v1/config/validate", workers, (*api).validateConfig},
+	{"POST", "/admin/v1/config/diff", workers, (*api).diffConfig},
+	{"GET", "/admin/v1/config/revisions", readers, (*api).listRevisions},
+	{"GET", "/admin/v1/config/revisions/{n}", readers, (*api).showRevision},
+	{"POST", "/admin/v1/config/rollback", changers, (*api).rollbackConfig},
 	{"POST", "/admin/v1/reload", workers, (*api).reload},
 	{"GET", "/admin/v1/health", everyone, (*api).health},
 	{"GET", "/admin/v1/audit", readers, (*api).listAudit},
@@ -177,6 +184,9 @@ func (a *api) allowed(q *request, methods []route) error {
 func (a *api) use(q *request, r *route) error {
 	if !slices.Contains(r.roles, q.id.Role) {
 		return forbidden("the role " + string(q.id.Role) + " may not " + r.method + " " + r.path)
+	}
+	if q.id.Key != nil && !slices.Contains(holders, r.method+" "+r.path) {
+		return forbidden("a key may not " + r.method + " " + r.path)
 	}
 	return r.serve(a, q)
 }

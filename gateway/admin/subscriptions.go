@@ -30,11 +30,16 @@ type decisionIn struct {
 }
 
 // by is who makes a request, for histories.
-func (id Identity) by() string { return strings.TrimSpace(string(id.Role) + " " + id.Team) }
+func (id Identity) by() string {
+	if id.Key != nil {
+		return "key " + id.Key.Team + "/" + id.Key.Name
+	}
+	return strings.TrimSpace(string(id.Role) + " " + id.Team)
+}
 
 // seesSubscription tells whether an identity may know of a subscription.
 func (a *api) seesSubscription(id Identity, s *prompts.Subscription) bool {
-	return id.Owns(s.Team) || a.publishesPrompt(id, s.Prompt)
+	return id.Owns(s.Team) || id.Key == nil && a.publishesPrompt(id, s.Prompt)
 }
 
 func (a *api) listSubscriptions(q *request) error {
@@ -193,6 +198,8 @@ func (a *api) revokeSubscription(q *request) error {
 			return schema.Invalid("plan", "plan is for approvals only")
 		case !s.Status.Open():
 			return errConflict("subscription %s was %s already", s.ID, s.Status)
+		case q.id.Key != nil && s.Status != prompts.SubscriptionPending:
+			return forbidden("a key may take back what is pending; who owns the team ends what was approved")
 		}
 		return nil
 	})

@@ -9,8 +9,8 @@ import (
 
 func TestStateHasNoSecrets(t *testing.T) {
 	secret := "sk-sl-abcdefghijkl-" + strings.Repeat("x", 38)
-	got := string(State(map[string]any{"key": secret, "hash": "h", "list": []any{secret, "a<b"}, "in": map[string]any{"token": "t", "n": 1.5}, "prefix": "sk-sl-abcdefghijkl"}))
-	if want := `{"in":{"n":1.5},"list":["(secret)","a<b"],"prefix":"sk-sl-abcdefghijkl"}`; got != want {
+	got := string(State(map[string]any{"key": secret, "hash": "h", "list": []any{secret, "a<b"}, "in": map[string]any{"token": "t", "n": 1.5}, "prefix": "sk-sl-abcdefghijkl", "user": "ann"}))
+	if want := `{"in":{"n":1.5},"list":["(secret)","a<b"],"prefix":"sk-sl-abcdefghijkl","user":"(user)"}`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	if got := State(strings.Repeat("x", 1<<17)); len(got) > 100 {

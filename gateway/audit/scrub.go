@@ -13,7 +13,8 @@ var secrets = map[string]bool{"hash": true, "secret": true, "token": true, "pass
 // mostState bounds what a record holds of a state.
 const mostState = 64 << 10
 
-// State is v, which may be JSON already, as records hold it: without secrets.
+// State is v, which may be JSON already, as records hold it: without secrets
+// and names of users.
 // What is no JSON, or null, is left out.
 func State(v any) json.RawMessage {
 	raw, ok := v.([]byte)
@@ -48,6 +49,10 @@ func scrub(v any) any {
 		for name, value := range v {
 			if text, ok := value.(string); secrets[name] || ok && isKey(text) {
 				delete(v, name)
+				continue
+			}
+			if name == "user" && value != "" { // who may ask to be forgotten, which a chain cannot
+				v[name] = "(user)"
 				continue
 			}
 			v[name] = scrub(value)

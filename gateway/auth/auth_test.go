@@ -164,7 +164,7 @@ func signers(t *testing.T) map[string]signer {
 		"ES256": {jwt.SigningMethodES256, ecKey, ecKey.Public()}, "EdDSA": {jwt.SigningMethodEdDSA, edKey, edPublic}}
 }
 
-// TestJWT is row S15: what is taken, and what is refused and why.
+// TestJWT: what is taken, and what is refused and why.
 func TestJWT(t *testing.T) {
 	all := signers(t)
 	secret := newJWT(t, JWTOptions{Issuer: "https://id", Audience: []string{"other", "sluice"}, Secret: "shared"})
@@ -237,7 +237,7 @@ func TestJWTClaims(t *testing.T) {
 	}
 }
 
-// TestJWKS is row S15: rotation without a restart, cached keys while the issuer
+// TestJWKS: rotation without a restart, cached keys while the issuer
 // is down, and a dead issuer is no 401.
 func TestJWKS(t *testing.T) {
 	all, i := signers(t), newIssuer(t)
@@ -291,7 +291,6 @@ func eventually(t *testing.T, ok func() bool) {
 	}
 }
 
-// TestOAuth2 is row S16.
 func TestOAuth2(t *testing.T) {
 	var hits atomic.Int64
 	var status atomic.Int64

@@ -6,9 +6,7 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"errors"
-	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/dunglas/httpsfv"
@@ -110,7 +108,7 @@ func (s *Signatures) verify(r *Request, sig *signed, secret string) *schema.Erro
 	if refused != nil {
 		return refused
 	}
-	base, covered, err := base(r, &sig.InnerList)
+	base, covered, err := base(messageOf(r), &sig.InnerList)
 	if err != nil {
 		return Refused(err.Error())
 	}
@@ -212,67 +210,4 @@ func digested(digest []string, body []byte) *schema.Error {
 		return Refused("Content-Digest holds neither sha-256 nor sha-512")
 	}
 	return nil
-}
-
-// base writes what was signed (RFC 9421, section 2.5), and names what it covers.
-func base(r *Request, list *httpsfv.InnerList) (text []byte, covered []string, err error) {
-	seen := map[string]bool{}
-	for _, item := range list.Items {
-		name, ok := item.Value.(string)
-		key, marshalErr := httpsfv.Marshal(item)
-		if !ok || marshalErr != nil || seen[key] {
-			return nil, nil, errors.New("the signature's components are malformed, or one stands twice")
-		}
-		seen[key] = true
-		value, err := component(r, name, item.Params)
-		if err != nil {
-			return nil, nil, err
-		}
-		text = append(append(append(append(text, key...), ": "...), value...), '\n')
-		covered = append(covered, name)
-	}
-	params, err := httpsfv.Marshal(httpsfv.List{*list})
-	if err != nil {
-		return nil, nil, errors.New("the signature's parameters are malformed")
-	}
-	return append(append(text, `"@signature-params": `...), params...), covered, nil
-}
-
-// component is the value of one thing that a signature covers (RFC 9421,
-// sections 2.1 and 2.2).
-func component(r *Request, name string, params *httpsfv.Params) (string, error) {
-	if params != nil && len(params.Names()) > 0 {
-		return "", fmt.Errorf("the signature covers %q with parameters, which are not known here", name)
-	}
-	target := r.Target
-	host := strings.ToLower(string(r.HTTP.Host()))
-	port := map[string]string{"http": ":80", "https": ":443"}[r.Scheme]
-	path, query, _ := strings.Cut(target, "?")
-	switch name {
-	case "@method":
-		return string(r.HTTP.Header.Method()), nil
-	case "@path":
-		return path, nil
-	case "@query":
-		return "?" + query, nil
-	case "@request-target":
-		return target, nil
-	case "@scheme":
-		return r.Scheme, nil
-	case "@authority":
-		return strings.TrimSuffix(host, port), nil
-	case "@target-uri":
-		return r.Scheme + "://" + host + target, nil
-	}
-	if strings.HasPrefix(name, "@") || strings.ToLower(name) != name {
-		return "", fmt.Errorf("the signature covers %q, which is not known here", name)
-	}
-	values := lines(r.HTTP, name)
-	if len(values) == 0 {
-		return "", fmt.Errorf("the signature covers the header %q, which is not there", name)
-	}
-	for i := range values {
-		values[i] = strings.TrimSpace(values[i])
-	}
-	return strings.Join(values, ", "), nil
 }

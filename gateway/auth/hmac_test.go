@@ -60,7 +60,7 @@ func (s *signing) request() *Request {
 	return r
 }
 
-// TestSignatures is the table of issue 7: what is taken, and all that is not.
+// TestSignatures: what is taken, and all that is not.
 func TestSignatures(t *testing.T) {
 	created := func(at time.Time) string { return fmt.Sprintf(`;created=%d;keyid="acme"`, at.Unix()) }
 	for name, c := range map[string]struct {

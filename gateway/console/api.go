@@ -2,8 +2,10 @@ package console
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -19,6 +21,8 @@ type problem struct {
 	Detail string `json:"detail"`
 	Param  string `json:"param"` // the field at fault
 	Errors []struct {
+		Line    int    `json:"line"`
+		File    string `json:"file"`
 		Message string `json:"message"`
 	} `json:"errors"`
 }
@@ -26,6 +30,12 @@ type problem struct {
 func (p *problem) Error() string {
 	lines := []string{p.Detail}
 	for _, e := range p.Errors {
+		switch {
+		case e.File != "":
+			e.Message = e.File + ": " + e.Message
+		case e.Line > 0:
+			e.Message = fmt.Sprintf("line %d: %s", e.Line, e.Message)
+		}
 		lines = append(lines, e.Message)
 	}
 	return strings.Join(lines, "\n")
@@ -42,26 +52,43 @@ func (a *answer) Header() http.Header         { return a.header }
 func (a *answer) Write(b []byte) (int, error) { return a.body.Write(b) }
 func (a *answer) WriteHeader(status int)      { a.status = status }
 
-// send makes a request to the admin API as who is signed in; path is below
-// /admin/v1/. A refusal is a *problem.
-func (v *visit) send(method, path string, query url.Values, in any) (*answer, error) {
+// asker makes requests to the admin API as somebody.
+type asker struct {
+	api http.Handler
+	ctx context.Context
+	who admin.Identity
+	ip  string // of who asks
+}
+
+// send makes a request as who asks; path is below /admin/v1/. A refusal is a
+// *problem.
+func (v *asker) send(method, path string, query url.Values, in any) (*answer, error) {
 	var body bytes.Buffer
 	if in != nil {
 		if err := json.NewEncoder(&body).Encode(in); err != nil {
 			return nil, fmt.Errorf("cannot encode request: %w", err)
 		}
 	}
+	return v.sendBody(method, path, query, &body, "")
+}
+
+// sendBody is send for a body as it is; match is the ETag that what is changed
+// must have, empty: any.
+func (v *asker) sendBody(method, path string, query url.Values, body io.Reader, match string) (*answer, error) {
 	target := base + path
 	if len(query) > 0 {
 		target += "?" + query.Encode()
 	}
-	r, err := http.NewRequestWithContext(admin.As(v.Context(), v.who), method, target, &body)
+	r, err := http.NewRequestWithContext(admin.As(v.ctx, v.who), method, target, body)
 	if err != nil {
 		return nil, &problem{Status: http.StatusNotFound, Detail: "There is nothing of this name."}
 	}
-	r.RemoteAddr = v.c.ClientIP(v.Request) // for the audit trail
+	if match != "" {
+		r.Header.Set("If-Match", match)
+	}
+	r.RemoteAddr = v.ip // for the audit trail
 	a := &answer{status: http.StatusOK, header: http.Header{}}
-	v.c.API.ServeHTTP(a, r)
+	v.api.ServeHTTP(a, r)
 	if a.status >= 300 {
 		p := &problem{}
 		if err := json.Unmarshal(a.body.Bytes(), p); err != nil || p.Detail == "" {
@@ -74,12 +101,12 @@ func (v *visit) send(method, path string, query url.Values, in any) (*answer, er
 }
 
 // get asks the API and decodes its answer.
-func (v *visit) get(path string, query url.Values, out any) error {
+func (v *asker) get(path string, query url.Values, out any) error {
 	return v.do(http.MethodGet, path, query, nil, out)
 }
 
 // do makes a request and decodes its answer; out may be nil.
-func (v *visit) do(method, path string, query url.Values, in, out any) error {
+func (v *asker) do(method, path string, query url.Values, in, out any) error {
 	a, err := v.send(method, path, query, in)
 	if err != nil || out == nil || a.body.Len() == 0 {
 		return err
@@ -96,8 +123,13 @@ type list[T any] struct {
 	Next *string `json:"next"`
 }
 
+// getter is who asks for a list.
+type getter interface {
+	get(path string, query url.Values, out any) error
+}
+
 // all asks for a whole list, page by page.
-func all[T any](v *visit, path string, query url.Values) ([]T, error) {
+func all[T any](v getter, path string, query url.Values) ([]T, error) {
 	query = clone(query)
 	query.Set("limit", "1000")
 	var out []T

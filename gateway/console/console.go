@@ -85,7 +85,12 @@ const policy = "default-src 'none'; style-src 'self'; img-src 'self'; script-src
 
 // ServeHTTP serves a page.
 func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	h := w.Header()
+	protect(w.Header())
+	c.handler.ServeHTTP(w, r)
+}
+
+// protect sets what every answer of both faces tells browsers.
+func protect(h http.Header) {
 	h.Set("Content-Security-Policy", policy)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")
@@ -93,7 +98,6 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Cache-Control", "no-store")
-	c.handler.ServeHTTP(w, r)
 }
 
 // page is what every page has.
@@ -103,8 +107,9 @@ type page struct {
 	Who     admin.Identity // zero: nobody is signed in
 	CSRF    string         // goes along with every form
 	Nav     []link
-	Go      bool // to the overview, at once
-	OIDC    bool // people may sign in with it
+	Next    string // the page to go to at once; empty: this one stays
+	Base    string // before the paths of assets
+	OIDC    bool   // people may sign in with it
 	Error   string
 	Done    string // what was just done
 	Form    form

@@ -56,6 +56,9 @@ var routes = []route{
 	{"GET /guards", "GET /admin/v1/guards", "Guards", (*visit).guards},
 	{"GET /alerts", "GET /admin/v1/alerts", "Alerts", (*visit).alerts},
 	{"POST /alerts/{name}/mute", "POST /admin/v1/alerts/{name}/mute", "", (*visit).muteAlert},
+	{"GET /config", "GET /admin/v1/config", "Configuration", (*visit).configuration},
+	{"POST /config", "POST /admin/v1/config/diff", "", (*visit).compareConfiguration},
+	{"POST /config/rollback", "POST /admin/v1/config/rollback", "", (*visit).rollback},
 	{"GET /audit", "GET /admin/v1/audit", "Audit", (*visit).audit},
 	{"GET /first-run", "POST /admin/v1/keys", "", (*visit).firstRun},
 	{"POST /first-run", "POST /admin/v1/keys", "", (*visit).firstStep},
@@ -67,9 +70,9 @@ var routes = []route{
 // visit is one request of somebody who is signed in.
 type visit struct {
 	*http.Request
+	asker
 	c    *Console
 	w    http.ResponseWriter
-	who  admin.Identity
 	csrf string
 	at   route
 }
@@ -81,7 +84,7 @@ func (c *Console) visit(w http.ResponseWriter, r *http.Request, at route) {
 		http.Redirect(w, r, "/sign-in", http.StatusSeeOther)
 		return
 	}
-	v := &visit{Request: r, c: c, w: w, who: who, csrf: csrfOf(r), at: at}
+	v := &visit{Request: r, asker: asker{c.API, r.Context(), who, c.ClientIP(r)}, c: c, w: w, csrf: csrfOf(r, cookieName), at: at}
 	err := v.allowed()
 	if err == nil {
 		err = at.serve(v)
@@ -114,12 +117,16 @@ func (v *visit) allowed() error {
 
 // csrfOf is the word that forms of a session carry: it follows from the
 // session's secret, and tells nothing about it.
-func csrfOf(r *http.Request) string {
-	cookie, err := r.Cookie(cookieName)
+func csrfOf(r *http.Request, name string) string {
+	cookie, err := r.Cookie(name)
 	if err != nil {
 		return ""
 	}
-	sum := sha256.Sum256([]byte("form " + cookie.Value))
+	return csrfWord(cookie.Value)
+}
+
+func csrfWord(secret string) string {
+	sum := sha256.Sum256([]byte("form " + secret))
 	return hex.EncodeToString(sum[:16])
 }
 

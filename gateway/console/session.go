@@ -24,6 +24,7 @@ const (
 type session struct {
 	token   [32]byte // hash of the admin token that was given; zero: a one-time link, or
 	person  *person  // who signed in with OpenID Connect
+	sealed  []byte   // the key that was given, for who has the session's secret; nil: none was
 	expires time.Time
 }
 
@@ -193,7 +194,7 @@ func (c *Console) welcome(w http.ResponseWriter, r *http.Request, one session, w
 	}
 	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: c.sessions.begin(one, c.Now()), Path: "/",
 		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil, MaxAge: int(sessionLife.Seconds())})
-	c.render(w, http.StatusOK, "welcome.html", page{Title: "Signed in", Go: true})
+	c.render(w, http.StatusOK, "welcome.html", page{Title: "Signed in", Next: "/"})
 }
 
 // entry is the audit record of a sign-in, or of its end.

@@ -19,6 +19,7 @@ func (c *Console) words() template.FuncMap {
 		"since":  func(t any) string { return ago(c.Now().Sub(moment(t))) },
 		"when":   func(t any) string { return c.when(moment(t)) },
 		"local":  func(t time.Time) string { return t.In(c.Location()).Format("2006-01-02 15:04:05 MST") },
+		"day":    func(t time.Time) string { return t.Format("2 Jan 2006") },
 		"join":   func(list []string) string { return strings.Join(list, ", ") },
 		"limits": limitsText, "budgets": budgetsText,
 		"number": func(n int64) string {
@@ -30,6 +31,7 @@ func (c *Console) words() template.FuncMap {
 		"before": func(n int) int { return n - 1 },
 		"lines":  diffLines,
 		"parts":  partText,
+		"value":  value,
 		"add":    func(a, b int64) int64 { return a + b },
 	}
 }

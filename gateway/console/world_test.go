@@ -43,6 +43,8 @@ type world struct {
 	asked           []billing.Query
 	entries         []billing.Entry
 	listed          billing.RequestQuery
+	applied         []admin.ConfigEdit
+	lead            string // of the configuration; empty: store
 	trail           trailStore
 	subs            subscriptions
 	next            string // cursor of lists; empty: as there are entries
@@ -178,7 +180,7 @@ func (w *world) console() *Console {
 	alerts := alert.New(alert.Source{Budgets: func(time.Time) []billing.BudgetStatus { return w.view.Budgets }}, "", quiet)
 	alerts.Set([]alert.Rule{{Name: "half-spent", Kind: "budget", Severity: "critical", Condition: &alert.Budget{Used: 0.5}}}, nil)
 	alerts.Tick(context.Background(), w.now)
-	admin.New(admin.Options{Trail: trail, Alerts: alerts, Tokens: func() []admin.Token { return w.tokens }, View: func() admin.View { return w.view }, Ledger: w, Tenants: w,
+	admin.New(admin.Options{Configuration: w.configuration(), Trail: trail, Alerts: alerts, Tokens: func() []admin.Token { return w.tokens }, View: func() admin.View { return w.view }, Ledger: w, Tenants: w,
 		Changed: func(context.Context) error { return nil }, Explain: admin.Explain{Model: w.explain}, Prices: priceStore{w}, PromptOptions: admin.PromptOptions{Prompts: promptStore{w}, Subscriptions: &w.subs, Splits: promptStore{w}, Live: w.live, Publish: w.publish, Test: w.test}, SetBreaker: func(target string, m router.Mode) error { w.breaker = target + " " + fmt.Sprint(m); return nil },
 		Cache: admin.Cache{Figures: func() cache.Figures {
 			return cache.Figures{Entries: 3, Results: cache.Results{Hits: 1, Misses: 2, SavedUSD: billing.Dollar}, Models: []cache.ModelFigures{{Model: "fast", Entries: 3}}}

@@ -90,7 +90,7 @@ func TestBound(t *testing.T) {
 	}
 }
 
-// S48: 100,000 entries and 1,000 tags, of which one is purged.
+// 100,000 entries and 1,000 tags, of which one is purged.
 func TestPurge(t *testing.T) {
 	s := New(512 << 20)
 	for i := range 100_000 {

@@ -18,7 +18,7 @@ func tries(g *Guesses, n int, who func(i int) Attempt) (looked int) {
 	return looked
 }
 
-// S26: 10,000 wrong passwords from 200 addresses for one account, and from one
+// 10,000 wrong passwords from 200 addresses for one account, and from one
 // address for 10,000 accounts.
 func TestGuesses(t *testing.T) {
 	later := epoch.Add(11 * time.Second)

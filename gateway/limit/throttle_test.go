@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// S24: 50 requests a second, a burst of 100, a queue of 100.
+// 50 requests a second, a burst of 100, a queue of 100.
 func TestThrottleSpacing(t *testing.T) {
 	l := New(Limit{Requests: 50, Per: time.Second, Throttle: &Throttle{Delay: 20 * time.Millisecond, Queue: 100}})
 	var waiting []*Subject

@@ -110,6 +110,9 @@ func uri(x *Exchange) string {
 func (v *visit) locate() bool {
 	x := v.x
 	v.all = httpcache.Place{Route: v.Route, Space: v.space, Host: strings.ToLower(string(x.RC.Host())), URI: uri(x)}
+	if x.Arm != "" { // each arm has answers of its own
+		v.all.Space += x.Arm + "\x00"
+	}
 	v.place = v.all
 	switch {
 	case v.Own && x.Caller.ID+x.Caller.Key+x.Caller.User == "":

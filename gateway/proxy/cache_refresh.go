@@ -69,6 +69,7 @@ func (v *visit) refresh() {
 	}
 	x.RC, x.Route, x.Method, x.Now, x.IP, x.From, x.Caller = rc, v.x.Route, v.x.Method, time.Now(), v.x.IP, v.x.From, v.x.Caller
 	x.Query, x.Plan = append([]byte(nil), v.x.Query...), new(router.Plan)
+	x.Arm = v.x.Arm
 	x.From.Idle = 0 // there is no connection
 	own := &visit{cacher: v.cacher, x: x, ask: v.ask, place: v.place, all: v.all, found: v.found}
 	go func() {

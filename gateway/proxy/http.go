@@ -40,6 +40,12 @@ type HTTPOptions struct {
 	// Later: the targets come by SetTargets. Until then a request is answered
 	// that they are not known.
 	Later bool
+	// Mirror gets copies of requests; nil: nobody does.
+	Mirror *Mirror
+	// Canary answers the requests whose Arm is its own; nil: there is none.
+	Canary *HTTP
+	// Signing signs requests to targets; nil: they are not signed.
+	Signing *Signing
 }
 
 // HTTP is a backend of one or several servers.
@@ -117,7 +123,10 @@ func (b *begins) Deadline() (time.Time, bool) { return b.at, true }
 // Serve asks the targets, and passes on what the first says that does not fail,
 // else what the last has said.
 func (h *HTTP) Serve(x *Exchange) error {
-	if err := x.takeBody(); err != nil {
+	if h.Canary != nil && x.Arm == ArmCanary {
+		return h.Canary.Serve(x)
+	}
+	if err := h.takeBody(x); err != nil {
 		return err
 	}
 	to := h.now.Load()
@@ -129,11 +138,26 @@ func (h *HTTP) Serve(x *Exchange) error {
 	if isSwitch(x.RC) {
 		return h.serveSwitch(x)
 	}
+	if h.Mirror != nil {
+		h.Mirror.copy(x, h.request(x))
+	}
 	err := x.Plan.Do(h.context(x), x.try)
 	if err != nil && (x.answer == nil || schema.AsError(err).Class == schema.ClassCancelled) {
 		return h.fail(x, err)
 	}
 	return x.answer.send()
+}
+
+// takeBody readies the body to be sent on. To be signed it must be known whole.
+func (h *HTTP) takeBody(x *Exchange) error {
+	if h.Signing == nil {
+		return x.takeBody()
+	}
+	for _, name := range h.Signing.Replaces {
+		x.RC.Request.Header.Del(name)
+	}
+	_, err := x.WholeBody()
+	return err
 }
 
 func (h *HTTP) context(x *Exchange) context.Context {
@@ -208,6 +232,11 @@ func (h *HTTP) path(x *Exchange) string {
 func (h *HTTP) try(x *Exchange, a *router.Attempt) error {
 	x.drop() // what the attempt before has said
 	t, q := a.Candidate.Payload.(*target), h.request(x)
+	if t.sign != nil {
+		if err := t.sign(x.Edge.Context(), &q, x.body.kept); err != nil {
+			return err
+		}
+	}
 	began := time.Now()
 	res, err := t.client.Do(x.Edge.Context(), &q)
 	if err != nil {

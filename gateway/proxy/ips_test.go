@@ -33,7 +33,6 @@ func prefixes(list ...string) []netip.Prefix {
 	return made
 }
 
-// S27.
 func TestAddresses(t *testing.T) {
 	for name, test := range map[string]struct {
 		allow, deny []netip.Prefix

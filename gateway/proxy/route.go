@@ -35,6 +35,8 @@ type Route struct {
 	// Permission is what its callers must be allowed, for those who ask what
 	// would be decided; nil: it is open to all.
 	Permission *Permission
+	// Bound is how many requests its backend gets at once; nil: any number.
+	Bound *limit.Adaptive
 
 	pattern pattern
 	place   place
@@ -169,6 +171,7 @@ type Exchange struct {
 	// Version is the one of the API that is asked for, where there are several.
 	Version string
 	Cached  string // hit, stale or miss; empty: no cache applies
+	Arm     string // of a route with a canary; empty: it has none
 
 	running *limit.Subject // whose request this is, where those at once are counted
 	ask     ask

@@ -95,11 +95,16 @@ func Rate(o RateOptions) Step {
 // wait lets a request's delay pass, or its caller leave.
 func (x *Exchange) wait(v limit.Verdict) error {
 	defer v.Subject.Waited()
-	over := time.NewTimer(v.Delay)
+	return x.pause(v.Delay)
+}
+
+// pause lets some time pass, or the caller leave.
+func (x *Exchange) pause(d time.Duration) error {
+	over := time.NewTimer(d)
 	defer over.Stop()
 	select {
 	case <-over.C:
-		x.Plan.Waited += v.Delay
+		x.Plan.Waited += d
 		return nil
 	case <-x.Edge.Context().Done():
 		return &schema.Error{Code: schema.CodeClientClosed, Status: 499, Origin: schema.OriginGateway,

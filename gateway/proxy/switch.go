@@ -36,6 +36,11 @@ func (h *HTTP) serveSwitch(x *Exchange) error {
 	err := x.Plan.Do(h.context(x), func(a *router.Attempt) (err error) {
 		x.drop()
 		t, q := a.Candidate.Payload.(*target), h.request(x)
+		if t.sign != nil {
+			if err := t.sign(x.Edge.Context(), &q, nil); err != nil {
+				return err
+			}
+		}
 		began := time.Now()
 		var res *upstream.Response
 		if tunnel, res, err = t.client.Switch(x.Edge.Context(), &q); err != nil {

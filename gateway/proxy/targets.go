@@ -37,6 +37,7 @@ type target struct {
 	authority string // scheme://host, in lower case
 	base      string // of its paths
 	strip     string
+	sign      Signer // nil: what it is sent is not signed
 }
 
 // SetTargets has the requests that come from now on go to these; those under
@@ -54,6 +55,11 @@ func (h *HTTP) SetTargets(list []HTTPTarget) error {
 		}
 		made := &target{url: t.URL, client: t.Client, authority: strings.ToLower(u.Scheme + "://" + u.Host),
 			base: strings.TrimRight(u.EscapedPath(), "/")}
+		if h.Signing != nil {
+			if made.sign, err = h.Signing.For(t.URL); err != nil {
+				return err
+			}
+		}
 		if h.cut > 0 {
 			made.strip = strings.TrimRight(h.Strip, "/")
 		}

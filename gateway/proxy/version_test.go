@@ -8,7 +8,6 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// Row S66.
 func TestAcceptedVersions(t *testing.T) {
 	v := Versions{By: "accept", Name: "version", Known: []string{"1", "2"}, Default: "1", Reject: true}
 	f := func(accept, want string) {

@@ -13,10 +13,16 @@ type routeSeries struct {
 	versions *prometheus.CounterVec
 	suspects *prometheus.CounterVec
 	refused  prometheus.Counter // connections
+	mirrored *prometheus.CounterVec
+	faults   *prometheus.CounterVec
+	arms     *prometheus.CounterVec
+	armTimes *prometheus.HistogramVec
+	bounds   *prometheus.GaugeVec
+	shed     *prometheus.CounterVec
 }
 
 func (s routeSeries) all() []prometheus.Collector {
-	return []prometheus.Collector{s.requests, s.duration, s.versions, s.suspects, s.refused}
+	return []prometheus.Collector{s.requests, s.duration, s.versions, s.suspects, s.refused, s.mirrored, s.faults, s.arms, s.armTimes, s.bounds, s.shed}
 }
 
 func newRouteSeries() routeSeries {
@@ -31,6 +37,18 @@ func newRouteSeries() routeSeries {
 			Help: "Requests in which the rules of a route's firewall found an attack, by what became of them: block or detect."}, []string{"route", "mode"}),
 		refused: prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_connections_refused_total",
 			Help: "Connections that were one more than their address may have open."}),
+		mirrored: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_route_mirrored_total",
+			Help: "Requests to be copied to a route's mirror, by what became of the copy: answered, failed, dropped (too many at once) or too_large."}, []string{"route", "result"}),
+		faults: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_route_faults_total",
+			Help: "Faults that a route made on purpose, by their kind: delay or status."}, []string{"route", "kind"}),
+		arms: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_route_arm_requests_total",
+			Help: "Requests to routes with a canary, by the arm that they were of (stable or canary) and the status of the answer."}, []string{"route", "arm", "status"}),
+		armTimes: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "sluice_route_arm_duration_seconds",
+			Help: "From a request's arrival to the end of its answer, by the arm that it was of.", Buckets: durationBuckets}, []string{"route", "arm"}),
+		bounds: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "sluice_route_concurrency_limit",
+			Help: "How many requests at once a route's adaptive limit lets through."}, []string{"route"}),
+		shed: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_route_shed_total",
+			Help: "Requests that a route's adaptive limit refused."}, []string{"route"}),
 	}
 }
 
@@ -42,6 +60,7 @@ type Route struct {
 	duration prometheus.Observer
 	versions *prometheus.CounterVec
 	suspects *prometheus.CounterVec
+	of       *routeSeries
 }
 
 // Version counts a request for a version.
@@ -50,7 +69,7 @@ func (r *Route) Version(version string) { r.versions.WithLabelValues(r.name, ver
 // Route makes the series of a route, or gives those that it has.
 func (m *Metrics) Route(name string) *Route {
 	return &Route{name: name, requests: m.routes.requests, ok: m.routes.requests.WithLabelValues(name, "200", ""),
-		duration: m.routes.duration.WithLabelValues(name), versions: m.routes.versions, suspects: m.routes.suspects}
+		duration: m.routes.duration.WithLabelValues(name), versions: m.routes.versions, suspects: m.routes.suspects, of: &m.routes}
 }
 
 // Suspect counts a request in which the firewall found an attack; mode is what
@@ -60,6 +79,27 @@ func (r *Route) Suspect(mode string) {
 		r.suspects.WithLabelValues(r.name, mode).Inc()
 	}
 }
+
+// Mirrored counts a request that was to be copied.
+func (r *Route) Mirrored(result string) { r.of.mirrored.WithLabelValues(r.name, result).Inc() }
+
+// Fault counts a fault that was made on purpose.
+func (r *Route) Fault(kind string) { r.of.faults.WithLabelValues(r.name, kind).Inc() }
+
+// Arm counts a request of a route with a canary.
+func (r *Route) Arm(arm string, status int, took time.Duration) {
+	r.of.arms.WithLabelValues(r.name, arm, statusText(status)).Inc()
+	r.of.armTimes.WithLabelValues(r.name, arm).Observe(took.Seconds())
+}
+
+// Bound tells what the route's adaptive limit is now.
+func (r *Route) Bound(n int64) { r.of.bounds.WithLabelValues(r.name).Set(float64(n)) }
+
+// Unbound tells that it has none any more.
+func (r *Route) Unbound() { r.of.bounds.DeleteLabelValues(r.name) }
+
+// Shed counts a request that the adaptive limit refused.
+func (r *Route) Shed() { r.of.shed.WithLabelValues(r.name).Inc() }
 
 // ConnectionRefused counts a connection that was closed at once.
 func (m *Metrics) ConnectionRefused() { m.routes.refused.Inc() }

@@ -86,7 +86,6 @@ func line(problems []Problem) string {
 	return strings.Join(all, " | ")
 }
 
-// Row S30.
 func TestContractRequests(t *testing.T) {
 	for version, c := range contracts(t) {
 		f := func(method, target, contentType, body string, want ...string) {

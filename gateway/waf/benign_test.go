@@ -90,7 +90,7 @@ func (w writer) prompt() any {
 	return map[string]any{"model": "openai/gpt-4o-mini", "prompt": text, "stream": true, "stop": []string{"\n\n", "--"}}
 }
 
-// S29: of 5,000 bodies that mean no harm, half of them prompts with SQL and
+// Of 5,000 bodies that mean no harm, half of them prompts with SQL and
 // scripts, at most one in 200 is taken for an attack. They are looked at side by
 // side; the race detector, which makes each twenty times as long, sees the first
 // of them.

@@ -64,7 +64,7 @@ func levels(t *testing.T, name string) map[int]int {
 	return levels
 }
 
-// S29: what the set's own tests for XSS and SQL injection send is found.
+// What the set's own tests for XSS and SQL injection send is found.
 func TestRegressionsOfTheRuleSet(t *testing.T) {
 	for _, family := range []string{"REQUEST-941-APPLICATION-ATTACK-XSS", "REQUEST-942-APPLICATION-ATTACK-SQLI"} {
 		levels := levels(t, family)

@@ -77,7 +77,7 @@ func AWS(o AWSOptions) (Sign, error) {
 		o.Service = "bedrock"
 	}
 	o.Now = clock(o.Now)
-	s := &sigV4{opt: o, base: base, signer: v4.NewSigner()}
+	s := &sigV4{opt: o, base: base, signer: v4.NewSigner(func(v *v4.SignerOptions) { v.DisableURIPathEscaping = o.Service == "s3" })}
 	return s.sign, nil
 }
 
@@ -144,13 +144,16 @@ func (s *sigV4) signature(ctx context.Context, r *Request, keys AWSKeys) ([]Fiel
 	}
 	sent := len(req.Header)
 	digest := sha256.Sum256(r.Body)
+	if s.opt.Service == "s3" { // which wants to be told
+		req.Header.Set("X-Amz-Content-Sha256", hex.EncodeToString(digest[:]))
+	}
 	creds := aws.Credentials{AccessKeyID: keys.ID, SecretAccessKey: keys.Secret, SessionToken: keys.Token}
 	err := s.signer.SignHTTP(ctx, creds, req, hex.EncodeToString(digest[:]), s.opt.Service, s.opt.Region, s.opt.Now())
 	if err != nil {
 		return nil, refused("the request could not be signed for AWS")
 	}
 	out := make([]Field, 0, len(req.Header)-sent)
-	for _, name := range []string{"X-Amz-Date", "X-Amz-Security-Token", "Authorization"} {
+	for _, name := range []string{"X-Amz-Date", "X-Amz-Content-Sha256", "X-Amz-Security-Token", "Authorization"} {
 		if value := req.Header.Get(name); value != "" {
 			out = append(out, Field{Name: name, Value: value})
 		}

@@ -39,6 +39,7 @@ const (
 	CodeConflict          Code = "conflict"
 	CodeGone              Code = "gone"
 	CodeRequestBlocked    Code = "request_blocked" // by a route's firewall
+	CodeFault             Code = "fault_injected"  // which a route was told to make
 )
 
 // Origin says who is at the root of an error.

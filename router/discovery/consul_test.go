@@ -53,7 +53,6 @@ func entry(address string, port, weight int) string {
 	return fmt.Sprintf(`{"Node":{"Address":"10.0.0.9"},"Service":{"ID":"x","Address":%q,"Port":%d,"Weights":{"Passing":%d,"Warning":1}},"Checks":[]}`, address, port, weight)
 }
 
-// S09.
 func TestConsul(t *testing.T) {
 	c := &consul{index: 7, entries: entry("10.0.0.1", 80, 1), moved: make(chan struct{})}
 	r := serve(t, c.serve)

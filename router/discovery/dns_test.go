@@ -75,7 +75,7 @@ func (z *zone) start(t *testing.T) string {
 	return udp.LocalAddr().String()
 }
 
-// S11: a new record is in use once the time of the old one is over, and a name
+// A new record is in use once the time of the old one is over, and a name
 // that is gone for a while leaves what was known.
 func TestDNS(t *testing.T) {
 	z := &zone{}

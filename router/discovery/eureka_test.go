@@ -13,7 +13,7 @@ func instance(ip, status string) string {
 	return fmt.Sprintf(`{"instanceId":"i","hostName":"h-%s","app":"ORDERS","ipAddr":%q,"status":%q,"port":{"$":8080,"@enabled":"true"},"securePort":{"$":443,"@enabled":"false"}}`, ip, ip, status)
 }
 
-// S08: an instance that goes DOWN is gone with the next poll, and a registry
+// An instance that goes DOWN is gone with the next poll, and a registry
 // that is down leaves what was known.
 func TestEureka(t *testing.T) {
 	var answer atomic.Value

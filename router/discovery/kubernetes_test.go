@@ -75,7 +75,7 @@ func piece(name string, version int, addresses ...string) string {
 
 func event(kind, object string) string { return fmt.Sprintf(`{"type":%q,"object":%s}`, kind, object) }
 
-// S10: list, watch, resume, and a list anew after 410 in both its forms.
+// List, watch, resume, and a list anew after 410 in both its forms.
 func TestKubernetes(t *testing.T) {
 	k := &kube{version: 10, items: piece("a", 5, "10.0.0.1", "!10.0.0.2"), lines: make(chan string)}
 	r := serve(t, k.serve)

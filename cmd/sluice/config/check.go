@@ -61,6 +61,9 @@ func (k *checker) server() {
 	if k.config.Billing.HoldTokens == 0 {
 		k.fault([]string{"billing", "hold_tokens"}, "want at least 1")
 	}
+	if k.config.Lead.Keep < 1 {
+		k.fault([]string{"config", "keep"}, "want at least 1, the revision that runs")
+	}
 	k.tls([]string{"server", "tls"}, s.TLS)
 	k.tls([]string{"admin", "tls"}, k.config.Admin.TLS)
 	if t := k.config.Admin.TLS; t != nil && t.ACME != nil {

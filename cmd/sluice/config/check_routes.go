@@ -1,7 +1,6 @@
 package config
 
 import (
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,6 +32,7 @@ func (k *checker) routes() {
 		k.transform(below(path, "transform"), r)
 		k.protection(path, r)
 		k.routeCache(below(path, "cache"), r)
+		k.routeFaults(below(path, "faults"), r.Faults)
 	}
 }
 
@@ -98,23 +98,7 @@ func (k *checker) status(path []string, status, least, most int64) {
 }
 
 func (k *checker) httpBackend(path []string, b *HTTPBackend) {
-	weight := int64(0)
-	for i, t := range b.Targets {
-		at := below(below(below(path, "targets"), strconv.Itoa(i)), "url")
-		if !k.origin.given(at...) {
-			at = at[:len(at)-1] // it stands for the whole
-		}
-		u, err := url.Parse(t.URL)
-		switch {
-		case t.URL == "":
-			k.fault(at, "want a url")
-		case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
-			k.fault(at, "want an address such as http://127.0.0.1:9001%s", k.said(at, t.URL))
-		case u.RawQuery != "" || u.Fragment != "" || u.User != nil:
-			k.fault(at, "the address of a target holds no query, fragment or password")
-		}
-		weight += t.Weight
-	}
+	weight := k.targetURLs(below(path, "targets"), b.Targets)
 	switch targets := below(path, "targets"); {
 	case b.Discover != nil && len(b.Targets) > 0:
 		k.fault(targets, "want targets or discover, not both")
@@ -134,6 +118,9 @@ func (k *checker) httpBackend(path []string, b *HTTPBackend) {
 	}
 	k.backendHealth(below(path, "health"), b.Health)
 	k.backendTLS(below(path, "tls"), b)
+	k.mirror(below(path, "mirror"), b.Mirror)
+	k.canary(below(path, "canary"), b)
+	k.backendSign(below(path, "sign"), b)
 	if b.StripPrefix != "" {
 		if err := proxy.CheckPrefix(b.StripPrefix); err != nil {
 			k.fault(below(path, "strip_prefix"), "%v", err)
@@ -159,12 +146,13 @@ func (k *checker) routeTerms(path []string, r *Route) {
 	if l := r.Limits; l != nil {
 		limits := below(path, "limits")
 		switch {
-		case l.Rate.Requests == 0 && l.Parallel == 0 && l.Failures.Requests == 0 && !k.origin.given(below(limits, "rate")...):
-			k.fault(limits, "want a rate such as 100/1m, parallel or failures")
+		case l.Rate.Requests == 0 && l.Parallel == 0 && l.Failures.Requests == 0 && l.Adaptive == nil && !k.origin.given(below(limits, "rate")...):
+			k.fault(limits, "want a rate such as 100/1m, parallel, adaptive or failures")
 		case l.Burst > 0 && l.Rate.Requests == 0:
 			k.fault(below(limits, "burst"), "want a rate too")
 		}
 		k.throttle(limits, l)
+		k.adaptive(below(limits, "adaptive"), r)
 		if l.Per != "" && !isSubject(l.Per, []string{"key", "ip", "team", "route"}, []string{"header"}) {
 			k.fault(below(limits, "per"), "want key, ip, team, header:X or route%s", k.said(below(limits, "per"), l.Per))
 		}

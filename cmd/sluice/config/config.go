@@ -33,6 +33,7 @@ type Config struct {
 
 	origin  origins
 	sources []string
+	written func() []byte // what the file, or the text, says; a function is never printed
 }
 
 // Server is how the gateway listens.
@@ -48,13 +49,16 @@ type Server struct {
 	// Connections is how many an address may have open at the same time, but for
 	// trusted proxies; 0: any number.
 	Connections int64 `json:"connections_per_ip"`
-	BodyRate    Size  `json:"body_rate"` // of a body that is passed on, per second, once header_timeout is over; 0: any
-	Failures    Rate  `json:"failures"`  // wrong credentials of one address, or for one account; zero: any number
+	BodyRate    Size  `json:"body_rate"`    // of a body that is passed on, per second, once header_timeout is over; 0: any
+	Failures    Rate  `json:"failures"`     // wrong credentials of one address, or for one account; zero: any number
+	Faults      bool  `json:"allow_faults"` // routes may make them, for tests
 }
 
-// Lead says who owns the configuration. Only the file does in this version.
+// Lead says who owns the configuration: the file, or the store, which the
+// first file only begins.
 type Lead struct {
-	Lead string `json:"lead" enum:"file"`
+	Lead string `json:"lead" enum:"file,store"`
+	Keep int64  `json:"keep"` // revisions
 }
 
 // Admin is who may use the admin plane.

@@ -61,6 +61,9 @@ var fresh = map[reflect.Type]func() any{
 	reflect.TypeFor[AlertAnomaly]():       func() any { return defaultAlertAnomaly() },
 	reflect.TypeFor[AlertEmail]():         func() any { return AlertEmail{TLS: "starttls"} },
 	reflect.TypeFor[ACME]():               func() any { return defaultACME() },
+	reflect.TypeFor[BackendMirror]():      func() any { return defaultBackendMirror() },
+	reflect.TypeFor[RouteAdaptive]():      func() any { return RouteAdaptive{Min: 10, Max: 1000} },
+	reflect.TypeFor[RouteFaults]():        func() any { return RouteFaults{DelayShare: 1, Share: 1} },
 }
 
 // short is the structs that text alone stands for.
@@ -90,6 +93,9 @@ var short = map[reflect.Type]func(into reflect.Value, text string){
 		into.FieldByName("Secret").SetString(text)
 	},
 	reflect.TypeFor[BackendTarget](): func(into reflect.Value, text string) {
+		into.FieldByName("URL").SetString(text)
+	},
+	reflect.TypeFor[BackendMirror](): func(into reflect.Value, text string) {
 		into.FieldByName("URL").SetString(text)
 	},
 	reflect.TypeFor[XMLToJSON](): func(into reflect.Value, text string) {

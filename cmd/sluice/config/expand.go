@@ -17,7 +17,12 @@ type expander struct {
 	lookup func(name string) (string, bool)
 	dir    string // where relative paths begin
 	read   func(path string)
+	kept   func(name string) (secret string, ok bool) // nil: none is
 }
+
+// keptPrefix begins the reference to a secret that was written out in a
+// configuration which the store keeps.
+const keptPrefix = "kept:"
 
 // expand gives the text and whether anything was filled in. Errors name the
 // reference, never a value.
@@ -64,6 +69,9 @@ func (e *expander) resolve(ref string) (string, error) {
 		}
 		return value, nil
 	}
+	if kept, is := strings.CutPrefix(name, keptPrefix); is {
+		return e.secret(kept)
+	}
 	if !validName(name) {
 		return "", fmt.Errorf("${%s} is not ${NAME}, ${NAME:-default} or ${file:path}", name)
 	}
@@ -75,6 +83,19 @@ func (e *expander) resolve(ref string) (string, error) {
 		return "", fmt.Errorf("the environment has no %s", name)
 	}
 	return value, nil
+}
+
+// secret is one that was written out once. It may hold references itself.
+func (e *expander) secret(name string) (string, error) {
+	if e.kept != nil {
+		if secret, ok := e.kept(name); ok {
+			inner := *e
+			inner.kept = nil
+			text, _, err := inner.expand(secret)
+			return text, err
+		}
+	}
+	return "", fmt.Errorf("the secret ${%s%s} is not kept here: write it, or a reference such as ${NAME}", keptPrefix, name)
 }
 
 // file reads a small file without the line break at its end.

@@ -46,11 +46,12 @@ func (f Faults) sorted() Faults {
 type origin struct {
 	file     string
 	line     int
-	env      bool // file is the name of a variable
-	text     bool // the value is text, even if it looks like a number
-	expanded bool // the value came out of ${…} and may be a secret
-	lost     bool // it could not be read: what follows from its absence is noise
-	faulty   bool // a fault was reported: one a value is enough
+	env      bool    // file is the name of a variable
+	raw      *string // as it was written, of what is text alone; a pointer is never printed as its text
+	text     bool    // the value is text, even if it looks like a number
+	expanded bool    // the value came out of ${…} and may be a secret
+	lost     bool    // it could not be read: what follows from its absence is noise
+	faulty   bool    // a fault was reported: one a value is enough
 }
 
 // origins maps the path of a key, its parts joined by delim, to where it stands.
@@ -61,6 +62,14 @@ type origins map[string]origin
 const delim = "\x00"
 
 func (o origins) put(path []string, at origin) { o[strings.Join(path, delim)] = at }
+
+// written is a scalar as it stands; empty: it is none.
+func (o *origin) written() string {
+	if o.raw == nil {
+		return ""
+	}
+	return *o.raw
+}
 
 // find is the origin of a path, or of the nearest one above it.
 func (o origins) find(path []string) origin {

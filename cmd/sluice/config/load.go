@@ -37,10 +37,15 @@ func Load(path string, environ []string, enabled ...string) (*Config, error) {
 	if path != "" {
 		l.dir = filepath.Dir(path)
 	}
+	return l.config(enabled)
+}
+
+// config is the configuration of all layers.
+func (l *loader) config(enabled []string) (*Config, error) {
 	if err := l.layers(); err != nil {
 		return nil, err
 	}
-	c := &Config{origin: l.origin, sources: l.sources}
+	c := &Config{origin: l.origin, sources: l.sources, written: func() []byte { return l.written }}
 	d := &decoder{origin: l.origin, faults: l.faults}
 	d.value(nil, l.koanf.Raw(), reflect.ValueOf(c).Elem(), "")
 	c.finish(l.dir)
@@ -67,6 +72,8 @@ type loader struct {
 	faults    Faults
 	sources   []string
 	koanf     *koanf.Koanf
+	text      *Text  // instead of a file
+	written   []byte // what the file, or the text, says
 }
 
 // layers loads the defaults, the file and the environment in turn. A file that
@@ -75,19 +82,34 @@ func (l *loader) layers() error {
 	if err := l.yaml(embedded, defaults); err != nil {
 		return err
 	}
-	if l.path != "" {
-		src, err := readFile(l.path)
-		if err != nil {
-			return fmt.Errorf("cannot read configuration %q: %w", l.path, err)
-		}
-		l.source(l.path)
-		if err := l.yaml(l.path, src); err != nil {
-			return err
-		}
+	if err := l.own(); err != nil {
+		return err
 	}
 	layer, faults := environLayer(l.environ, l.expander("."), l.origin)
 	l.faults = append(l.faults, faults...)
 	return l.load(layer)
+}
+
+// own loads the file, or the text that stands for it.
+func (l *loader) own() (err error) {
+	name := l.path
+	switch {
+	case l.text != nil && l.text.Led:
+		name, l.written = l.text.Name, tidy(l.text.YAML)
+	case l.text != nil:
+		if err := l.load(map[string]any{"config": map[string]any{"lead": "store"}, "store": l.text.Store}); err != nil {
+			return err
+		}
+		name, l.written = l.text.Name, tidy(l.text.YAML)
+	case l.path == "":
+		return nil
+	default:
+		if l.written, err = readFile(l.path); err != nil {
+			return fmt.Errorf("cannot read configuration %q: %w", l.path, err)
+		}
+		l.source(l.path)
+	}
+	return l.yaml(name, l.written)
 }
 
 func readFile(path string) ([]byte, error) {
@@ -138,7 +160,7 @@ func dropEmpty(layer, under map[string]any) {
 }
 
 func (l *loader) expander(dir string) *expander {
-	return &expander{dir: dir, read: l.source, lookup: func(name string) (string, bool) {
+	e := &expander{dir: dir, read: l.source, lookup: func(name string) (string, bool) {
 		for _, pair := range slices.Backward(l.environ) { // the last of a name counts, as in os/exec
 			if value, ok := strings.CutPrefix(pair, name+"="); ok {
 				return value, true
@@ -146,6 +168,10 @@ func (l *loader) expander(dir string) *expander {
 		}
 		return "", false
 	}}
+	if l.text != nil {
+		e.kept = l.text.Kept
+	}
+	return e
 }
 
 // source notes a file that was read.

@@ -15,9 +15,24 @@ const Forever Days = -1
 // mostDays is a hundred years.
 const mostDays = 36_500
 
-// UnmarshalText reads 400d, or forever.
+// MarshalText writes what UnmarshalText reads.
+func (d Days) MarshalText() ([]byte, error) {
+	switch d {
+	case 0:
+		return []byte("0"), nil
+	case Forever:
+		return []byte("forever"), nil
+	}
+	return []byte(strconv.FormatInt(int64(d), 10) + "d"), nil
+}
+
+// UnmarshalText reads 400d, forever, or 0 for what is not said.
 func (d *Days) UnmarshalText(text []byte) error {
-	if string(text) == "forever" {
+	switch string(text) {
+	case "0":
+		*d = 0
+		return nil
+	case "forever":
 		*d = Forever
 		return nil
 	}

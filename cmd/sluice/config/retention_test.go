@@ -20,6 +20,13 @@ teams:
 	if !c.Retains() || load(t, "teams: {kept: {retention: forever}}").Retains() {
 		t.Error("Retains")
 	}
+	for _, want := range []Days{0, 1, 400, Forever} {
+		text, err := want.MarshalText()
+		var got Days
+		if err != nil || got.UnmarshalText(text) != nil || got != want {
+			t.Errorf("%d is written as %q and read as %d", want, text, got)
+		}
+	}
 	for _, text := range []string{"400", "0d", "-1d", "1y", "99999d", "d"} {
 		var d Days
 		if err := d.UnmarshalText([]byte(text)); err == nil {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -121,7 +122,11 @@ func (k *checker) backendTLS(path []string, b *HTTPBackend) {
 	if b.TLS == nil {
 		return
 	}
-	for _, t := range b.Targets {
+	all := b.Targets
+	if b.Canary != nil {
+		all = slices.Concat(all, b.Canary.Targets)
+	}
+	for _, t := range all {
 		if u, err := url.Parse(t.URL); err == nil && u.Scheme == "http" {
 			k.fault(path, "want https in the address of every target")
 			return

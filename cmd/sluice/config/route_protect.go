@@ -32,6 +32,21 @@ func (k *checker) throttle(path []string, l *RouteLimits) {
 	}
 }
 
+// mostAdaptive bounds limits.adaptive.max.
+const mostAdaptive = 100_000
+
+func (k *checker) adaptive(path []string, r *Route) {
+	switch a := r.Limits.Adaptive; {
+	case a == nil:
+	case r.Backend.HTTP == nil && r.Backend.Compose == nil:
+		k.fault(path, "is for a backend with targets")
+	case a.Min < 1:
+		k.fault(below(path, "min"), "want at least 1")
+	case a.Max < a.Min || a.Max > mostAdaptive:
+		k.fault(below(path, "max"), "want from min, which is %d, to %d", a.Min, mostAdaptive)
+	}
+}
+
 // RouteWAF looks for attacks in requests.
 type RouteWAF struct {
 	Rules    string  `json:"rules" enum:"owasp-crs"`

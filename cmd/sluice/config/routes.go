@@ -31,6 +31,7 @@ type Route struct {
 	WAF        *RouteWAF        `json:"waf"`        // nil: nobody looks for attacks
 
 	Policies []RoutePolicy `json:"policies"` // in their order
+	Faults   *RouteFaults  `json:"faults"`   // nil: none are made
 }
 
 // RouteMatch is what a request must be; what is empty lets all pass.
@@ -62,6 +63,9 @@ type HTTPBackend struct {
 	Health       *BackendHealth  `json:"health"`   // nil: targets are not checked
 	TLS          *BackendTLS     `json:"tls"`      // nil: https with the system's roots
 	Discover     *Discover       `json:"discover"` // nil: Targets are all that there are
+	Mirror       *BackendMirror  `json:"mirror"`   // nil: nobody gets copies
+	Canary       *BackendCanary  `json:"canary"`   // nil: there is none
+	Sign         *BackendSign    `json:"sign"`     // nil: requests are not signed
 }
 
 // BackendTarget is one server; its URL may stand for it.
@@ -98,6 +102,15 @@ type RouteLimits struct {
 
 	Throttle *RouteThrottle `json:"throttle"` // nil: what is too much is refused at once
 	Failures Rate           `json:"failures"` // answers of 401 to one address, or about one account; zero: any number
+
+	Adaptive *RouteAdaptive `json:"adaptive"` // nil: the backend gets any number at once
+}
+
+// RouteAdaptive bounds how many requests a backend gets at once, by how long it
+// takes for them.
+type RouteAdaptive struct {
+	Min int64 `json:"min"`
+	Max int64 `json:"max"`
 }
 
 // Rate is so many requests in any stretch of a time.

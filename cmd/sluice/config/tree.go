@@ -117,7 +117,8 @@ func (t *tree) convert(path []string, n *yaml.Node, line int) any {
 		t.fault(n.Line, "%s: %v", show(path), err)
 		at.lost = true
 	}
-	at.expanded, at.text = filled, n.ShortTag() == "!!str"
+	raw := n.Value
+	at.expanded, at.text, at.raw = filled, n.ShortTag() == "!!str", &raw
 	t.origin.put(path, at)
 	if err != nil {
 		return nil

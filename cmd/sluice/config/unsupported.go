@@ -15,8 +15,6 @@ import (
 // is unsupported.
 var unsupported = []struct{ key, value string }{
 	{key: "shared"},
-	{key: "config.lead", value: "store"},
-	{key: "config.keep"},
 	{key: "store", value: "postgres*"},
 }
 

@@ -61,7 +61,7 @@ func startPebble(t *testing.T, port string) (directory string, own []byte, roots
 	return server.URL + wfe.DirectoryPath, signs.pem, roots
 }
 
-// TestACME is row S31's second half: certificates come from a directory, also
+// TestACME: certificates come from a directory, also
 // where clients must show theirs, last over a restart, and names are added while
 // it runs.
 func TestACME(t *testing.T) {

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// S26: passwords that the gateway itself checks can be tried only so often.
+// Passwords that the gateway itself checks can be tried only so often.
 func TestGuessingPasswords(t *testing.T) {
 	const bcrypt = "$2a$04$W4Dl5vTIFVtqZbtP1Z1AduELVCQ0r2yS7NDVKwFXxy1nKEyrL1lCG" // no one's
 	g := newGateway(t, "")

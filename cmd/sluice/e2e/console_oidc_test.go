@@ -90,7 +90,7 @@ func (g *gateway) page(method, path, body string, header ...string) answer {
 	return r
 }
 
-// TestConsoleOIDC is row S17 for the console: code and PKCE, groups to roles, a
+// TestConsoleOIDC: code and PKCE, groups to roles, a
 // state and a nonce once, back-channel logout.
 func TestConsoleOIDC(t *testing.T) {
 	i := startIssuer(t)

@@ -12,7 +12,7 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// S29: attacks are refused where a route says so, and told where it says that.
+// Attacks are refused where a route says so, and told where it says that.
 func TestRouteFirewall(t *testing.T) {
 	b := startBackend(t, "a")
 	target := `{http: {targets: ["` + b.URL + `"]}}`

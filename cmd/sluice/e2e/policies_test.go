@@ -42,7 +42,7 @@ func (g *gateway) put(name string, content []byte) {
 	}
 }
 
-// S84: policies in CEL and in WebAssembly: what they may do, and what they
+// Policies in CEL and in WebAssembly: what they may do, and what they
 // cannot do to the gateway.
 func TestRoutePolicies(t *testing.T) {
 	b := startBackend(t, "a")

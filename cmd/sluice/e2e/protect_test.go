@@ -9,7 +9,7 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// S27: lists of addresses, of callers and of callers behind a trusted proxy.
+// Lists of addresses, of callers and of callers behind a trusted proxy.
 func TestRouteAddresses(t *testing.T) {
 	var many strings.Builder
 	for i := range 100_000 {

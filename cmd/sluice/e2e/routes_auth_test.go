@@ -136,7 +136,7 @@ func basicAuth(pair string) string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(pair))
 }
 
-// TestRouteSignIn is rows S15 and S16, and issue 7's tables of what is refused.
+// TestRouteSignIn: who is taken, and all that is refused.
 func TestRouteSignIn(t *testing.T) {
 	g, b, i := startAuth(t, `routes:
   - {name: jwt, match: {path: "/jwt/**"}, BACKEND, auth: {require: ["jwt:corp"]}}
@@ -306,7 +306,7 @@ func TestRouteSignatures(t *testing.T) {
 	}
 }
 
-// TestRoutePermissions is rows S18, S19 and S20: roles by method and path,
+// TestRoutePermissions: roles by method and path,
 // scopes, rules, own paths, and which rule decides.
 func TestRoutePermissions(t *testing.T) {
 	g, _, i := startAuth(t, `routes:

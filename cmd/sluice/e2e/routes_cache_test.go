@@ -83,7 +83,7 @@ func startCached(t *testing.T) (*gateway, *origin) {
 	return start(t, "routes:"+strings.ReplaceAll(cacheRoutes, "TARGET", `{http: {targets: ["`+o.URL+`"]}}`)), o
 }
 
-// S44: what is given again, to whom, and what is not.
+// What is given again, to whom, and what is not.
 func TestRouteCache(t *testing.T) {
 	g, o := startCached(t)
 	ann, bob := []string{"X-Api-Key", teamKey}, []string{"X-Api-Key", "sk-e2e-other-0123456789"}
@@ -203,7 +203,7 @@ func TestRouteCacheConditions(t *testing.T) {
 	}
 }
 
-// S46: one upstream call for all who come at once; what is stale is given while
+// One upstream call for all who come at once; what is stale is given while
 // it is asked for anew, and where the backend fails.
 func TestRouteCacheStale(t *testing.T) {
 	g, o := startCached(t)
@@ -252,7 +252,7 @@ func TestRouteCacheStale(t *testing.T) {
 	}
 }
 
-// S48: answers are purged by tag, key and prefix, and the figures tell.
+// Answers are purged by tag, key and prefix, and the figures tell.
 func TestRouteCachePurge(t *testing.T) {
 	g, o := startCached(t)
 	fill := func() {

@@ -10,7 +10,6 @@ import (
 	"time"
 )
 
-// Rows S41 to S43.
 func TestRouteCompose(t *testing.T) {
 	var both sync.WaitGroup // the two that need each other's being under way
 	both.Add(2)

@@ -138,7 +138,7 @@ func (r *registries) routes() string {
 	return text
 }
 
-// S08 to S11: targets come from registries; a change is followed with no failed
+// Targets come from registries; a change is followed with no failed
 // request, a registry that is down leaves what was known, and one that was
 // never up is told of.
 func TestRouteDiscovery(t *testing.T) {

@@ -33,7 +33,7 @@ func startChecked(t *testing.T, name string) *checked {
 	return c
 }
 
-// S07: a target whose checks fail gets no requests while there is a healthy one,
+// A target whose checks fail gets no requests while there is a healthy one,
 // and is back by itself. With nothing healthy left, the panic threshold decides.
 func TestRouteHealth(t *testing.T) {
 	a, b := startChecked(t, "a"), startChecked(t, "b")
@@ -109,7 +109,7 @@ func TestRouteHealth(t *testing.T) {
 }
 
 // A target that a reload takes out gets nothing new, and what it has begun to
-// answer arrives whole (S04).
+// answer arrives whole.
 func TestRouteDrain(t *testing.T) {
 	release := make(chan struct{})
 	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

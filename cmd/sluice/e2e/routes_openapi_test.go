@@ -45,7 +45,7 @@ func (g *gateway) imports(args ...string) {
 	}
 }
 
-// Row S83: a document becomes routes that are held against it.
+// A document becomes routes that are held against it.
 func TestImportOpenAPI(t *testing.T) {
 	b := startBackend(t, "a")
 	b.says(map[string]string{"/base/orders/1": `application/json {"id":1,"lines":[]}`})

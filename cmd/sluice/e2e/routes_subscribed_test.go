@@ -7,7 +7,7 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// S22, S25: a route that wants a subscription lets no team pass before its own
+// A route that wants a subscription lets no team pass before its own
 // is approved, then within the plan, and no more once it is revoked.
 func TestRouteSubscription(t *testing.T) {
 	g := newGateway(t, "")

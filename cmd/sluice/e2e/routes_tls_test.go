@@ -63,7 +63,7 @@ func (ca *authority) secure(t *testing.T, name string, until time.Time, clients 
 	return s
 }
 
-// S32: targets are always verified, and a client certificate is shown to those
+// Targets are always verified, and a client certificate is shown to those
 // who ask; what is wrong with theirs is 502 with the reason.
 func TestRouteTLS(t *testing.T) {
 	ours, theirs := newAuthority(t, "ours"), newAuthority(t, "theirs")

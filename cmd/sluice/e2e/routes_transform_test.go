@@ -34,7 +34,6 @@ func (b *backend) says(answers map[string]string) {
 	})
 }
 
-// Row S35.
 func TestRouteTransformRequest(t *testing.T) {
 	b := startBackend(t, "a")
 	b.says(nil)
@@ -90,7 +89,6 @@ func TestRouteTransformRequest(t *testing.T) {
 	}
 }
 
-// Rows S35 and S36.
 func TestRouteTransformResponse(t *testing.T) {
 	b := startBackend(t, "a")
 	long := strings.Repeat("0123456789", 300)

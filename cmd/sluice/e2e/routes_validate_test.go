@@ -22,7 +22,6 @@ paths:
 components: {schemas: {Order: {type: object, required: [lines], properties: {lines: {type: array, items: {type: integer}}}}}}
 `
 
-// Row S30.
 func TestRouteValidate(t *testing.T) {
 	b := startBackend(t, "a")
 	b.says(map[string]string{"/orders/9": `application/json {"uri":1}`})

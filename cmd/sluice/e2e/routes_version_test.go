@@ -6,7 +6,6 @@ import (
 	"testing"
 )
 
-// Rows S64 to S68.
 func TestRouteVersions(t *testing.T) {
 	one, two := startBackend(t, "one"), startBackend(t, "two")
 	f := func(b *backend) string { return `backend: {http: {targets: ["` + b.URL + `"]}}` }

@@ -17,7 +17,7 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// S24: what is too much waits for its turn, and is refused when too many wait.
+// What is too much waits for its turn, and is refused when too many wait.
 func TestRouteThrottle(t *testing.T) {
 	var mu sync.Mutex
 	var came []time.Time
@@ -82,7 +82,7 @@ func TestRouteThrottle(t *testing.T) {
 	}
 }
 
-// S26: wrong passwords of one address, and for one account, are no longer
+// Wrong passwords of one address, and for one account, are no longer
 // looked at; wrong keys are refused otherwise, and right ones pass.
 func TestGuessing(t *testing.T) {
 	login := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -152,7 +152,7 @@ func TestGuessing(t *testing.T) {
 	}
 }
 
-// S28: connections of one address are capped, slow callers are shed.
+// Connections of one address are capped, slow callers are shed.
 func TestSlowAndManyConnections(t *testing.T) {
 	b := startBackend(t, "a")
 	g := newGateway(t, "")

@@ -128,7 +128,7 @@ func (ca *authority) trust() *x509.CertPool {
 	return pool
 }
 
-// TestTLS is row S31: several certificates by name, none below TLS 1.2, changed
+// TestTLS: several certificates by name, none below TLS 1.2, changed
 // under load without a failed request.
 func TestTLS(t *testing.T) {
 	ca, b := newAuthority(t, "ca"), startBackend(t, "a")
@@ -250,8 +250,7 @@ func swapped(t *testing.T, g *gateway, ca *authority, serial func() string) {
 	calls.Wait()
 }
 
-// TestMutualTLS is row S32's half that faces callers, and issue 7's table for
-// certificates.
+// TestMutualTLS: whose certificates are taken, and as whom.
 func TestMutualTLS(t *testing.T) {
 	ca, other, b := newAuthority(t, "ca"), newAuthority(t, "other"), startBackend(t, "a")
 	g := secured(t, ca, ", client_ca: ca.pem, client_auth: request", `mtls: {names: {"CN=shop": {team: shop, roles: [reader]}, "spare.shop.test": {team: shop}}}

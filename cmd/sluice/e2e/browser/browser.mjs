@@ -17,8 +17,19 @@ export async function close() {
   await browser?.close();
 }
 
-// signedIn is a page of a new session; faults are what it must not have done.
+// signedIn is a page of a new session of the console.
 export async function signedIn(options = {}) {
+  const s = await opened(admin, options);
+  await s.page.goto(admin + "/sign-in");
+  await s.page.getByLabel("Admin token").fill(token);
+  await s.page.getByRole("button", { name: "Sign in" }).click();
+  await s.page.waitForURL(admin + "/");
+  return s;
+}
+
+// opened is a page that may ask one origin alone; faults are what it must not
+// have done.
+export async function opened(origin, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
   const page = await context.newPage();
   const faults = [];
@@ -28,12 +39,8 @@ export async function signedIn(options = {}) {
   });
   page.on("pageerror", (e) => faults.push(`script: ${e}`));
   page.on("request", (r) => {
-    if (!r.url().startsWith(admin + "/")) faults.push(`request to ${r.url()}`);
+    if (!r.url().startsWith(origin + "/")) faults.push(`request to ${r.url()}`);
   });
-  await page.goto(admin + "/sign-in");
-  await page.getByLabel("Admin token").fill(token);
-  await page.getByRole("button", { name: "Sign in" }).click();
-  await page.waitForURL(admin + "/");
   return {
     page,
     expect: (status) => (expected = status),

@@ -49,6 +49,8 @@ const pages = [
   "/audit",
   "/audit?action=key",
   "/first-run",
+  "/config",
+  "/config?revision=1",
   "/settings",
 ];
 

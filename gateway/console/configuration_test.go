@@ -1,0 +1,75 @@
+package console
+
+import (
+	"context"
+	"encoding/json"
+	"net/url"
+	"strings"
+	"testing"
+
+	"sluice/gateway/admin"
+)
+
+// configuration has two revisions, the second of which runs.
+func (w *world) configuration() admin.Configuration {
+	check := func(text []byte) error {
+		if strings.Contains(string(text), "bad") {
+			return admin.ConfigFaults{{Line: 2, Message: "unknown key bad"}}
+		}
+		return nil
+	}
+	return admin.Configuration{
+		Shown: func(context.Context, bool) (admin.ConfigShown, error) {
+			lead := w.lead
+			if lead == "" {
+				lead = "store"
+			}
+			return admin.ConfigShown{JSON: []byte(`{"everything":1}`), Digest: "d2", Lead: lead, Revision: 2}, w.err
+		},
+		Diff: func(_ context.Context, text []byte) ([]admin.ConfigChange, error) {
+			return []admin.ConfigChange{{Op: "update", Object: "teams/t", Fields: []admin.ConfigField{{Path: "limits.rpm", From: json.RawMessage("60"), To: json.RawMessage("70")}}}}, check(text)
+		},
+		Put: func(_ context.Context, text []byte, e admin.ConfigEdit) (admin.ConfigApplied, error) {
+			if e.Match != "" && e.Match != "d2" {
+				return admin.ConfigApplied{}, admin.ErrConfigMoved{Digest: "d2"}
+			}
+			w.applied = append(w.applied, e)
+			return admin.ConfigApplied{Revision: 3, Digest: "d3"}, check(text)
+		},
+		Revisions: func(context.Context) ([]admin.Revision, error) {
+			return []admin.Revision{{N: 2, Digest: "d2", Author: "admin", Message: "slower", Created: w.now, Running: true}, {N: 1, Author: "file", Created: w.now}}, w.err
+		},
+		Revision: func(_ context.Context, n int64) (admin.RevisionText, error) {
+			text := map[int64]string{1: "text: of-one\n", 2: "key: ${NAME}\n"}[n]
+			return admin.RevisionText{Revision: admin.Revision{N: n, Created: w.now}, Text: text, Config: json.RawMessage("{}")}, w.err
+		},
+	}
+}
+
+func TestConfigurationPage(t *testing.T) {
+	w := newWorld()
+	b := signedIn(t, w.console(), "secret")
+	b.want("/config", 200, "${NAME}", "everything", "slower", "runs", "Go back to it", "Put it in force", "Show what would change")
+	b.want("/config?revision=1", 200, "text: of-one")
+	rec := b.do("POST", "/config", b.form(url.Values{"text": {"a: 1"}, "do": {"compare"}}))
+	if body := rec.Body.String(); rec.Code != 200 || !strings.Contains(body, "limits.rpm") || !strings.Contains(body, "teams/t") || len(w.applied) > 0 {
+		t.Errorf("compare: %d %s", rec.Code, body)
+	}
+	rec = b.do("POST", "/config", b.form(url.Values{"text": {"a: 1\nbad: 2"}, "do": {"apply"}, "digest": {`"d2"`}}))
+	if body := rec.Body.String(); rec.Code != 422 || !strings.Contains(body, "line 2: unknown key bad") || len(w.applied) > 0 {
+		t.Errorf("a faulty text: %d %s", rec.Code, body)
+	}
+	if rec := b.do("POST", "/config", b.form(url.Values{"text": {"a: 1"}, "do": {"apply"}, "digest": {`"d1"`}})); rec.Code != 412 || len(w.applied) > 0 {
+		t.Errorf("another state: %d %s", rec.Code, rec.Body)
+	}
+	if rec := b.do("POST", "/config", b.form(url.Values{"text": {"a: 1"}, "do": {"apply"}, "digest": {`"d2"`}, "message": {"why"}})); rec.Code != 303 || len(w.applied) != 1 || w.applied[0].Message != "why" {
+		t.Errorf("apply: %d %+v %s", rec.Code, w.applied, rec.Body)
+	}
+	if rec := b.do("POST", "/config/rollback", b.form(url.Values{"to": {"1"}})); rec.Code != 303 || len(w.applied) != 2 || w.applied[1].To != 1 {
+		t.Errorf("rollback: %d %+v %s", rec.Code, w.applied, rec.Body)
+	}
+	w.lead = "file"
+	if body := b.do("GET", "/config", nil).Body.String(); strings.Contains(body, "Put it in force") || strings.Contains(body, "Go back to it") {
+		t.Error("a page of what a file leads offers changes")
+	}
+}
