@@ -95,7 +95,7 @@ func rootCommand() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(serveCommand(), checkCommand(), diffCommand(), applyCommand(), teamCommand(), keyCommand(), budgetCommand(), routeCommand(), promptCommand(),
 		reportCommand(), invoiceCommand(), ledgerCommand(), modelsCommand(), pricesCommand(),
-		group("import", "Turn what other programs describe into a configuration", importOpenAPICommand()), openAPICommand(), auditCommand(), versionCommand())
+		group("import", "Turn what other programs describe into a configuration", importOpenAPICommand(), importLiteLLMCommand()), openAPICommand(), auditCommand(), versionCommand())
 	return root
 }
 
