@@ -141,7 +141,7 @@ func (a *api) route(q *request) (*Route, error) {
 
 // createRoute and deleteRoute answer 409: the configuration file leads.
 func (a *api) createRoute(*request) error {
-	return errConflict("routes are declared in the configuration: add it under routes: in the file, or where the store leads by PUT /admin/v1/config")
+	return errConflict("routes are declared in the configuration: add it under routes: in the configuration file, or where the store leads by PUT /admin/v1/config")
 }
 
 func (a *api) deleteRoute(q *request) error {
@@ -149,7 +149,7 @@ func (a *api) deleteRoute(q *request) error {
 	if err != nil {
 		return err
 	}
-	return errConflict("route %q is declared in the configuration: take it out in the file, or where the store leads by PUT /admin/v1/config", r.Name)
+	return errConflict("route %q is declared in the configuration: take it out in the configuration file, or where the store leads by PUT /admin/v1/config", r.Name)
 }
 
 func (a *api) explainRoute(q *request, values url.Values) error {

@@ -305,7 +305,7 @@ func (a *api) deleteTeam(q *request) error {
 
 // errDeclared refuses a change of what the file declares.
 func errDeclared(what, name string) error {
-	return errConflict("%s %q is declared in the configuration: change it in the file, or where the store leads by PUT /admin/v1/config", what, name)
+	return errConflict("%s %q is declared in the configuration: change it in the configuration file, or where the store leads by PUT /admin/v1/config", what, name)
 }
 
 // check is the check that the running book makes of all teams and keys.
