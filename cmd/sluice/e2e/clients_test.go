@@ -31,6 +31,7 @@ output:
 // and run: against the prompts of examples/prompts, one that refers to itself,
 // and one that the key may not call.
 func TestPromptClients(t *testing.T) {
+	t.Parallel() // it waits most of its time
 	if os.Getenv("SLUICE_E2E_SDK") == "" {
 		t.Skip("SLUICE_E2E_SDK is not set")
 	}

@@ -88,6 +88,7 @@ func TestLimits(t *testing.T) {
 
 // Two teams that want more than a provider allows share it by their weights.
 func TestSharedProvider(t *testing.T) {
+	t.Parallel() // it waits most of its time
 	g := start(t, limitsConfig)
 	done := g.flood("slow/echo", func(total int64) bool { return total >= 600 })
 	if heavy, light := done[0], done[1]; heavy < 2*light || heavy > 4*light {

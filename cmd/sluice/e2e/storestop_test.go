@@ -44,6 +44,7 @@ func (g *gateway) stopStore(locks int64) (goOn func()) {
 // refused, metrics, health and log say what is wrong, and every call is in the
 // ledger once afterwards.
 func TestStoreStopped(t *testing.T) {
+	t.Parallel() // it waits most of its time
 	usual := 5
 	if full {
 		usual = 60
