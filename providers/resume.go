@@ -26,7 +26,7 @@ type said struct {
 
 	// Of a stream whose bytes pass as they are: those that nobody has read yet,
 	// what decodes them, and what will write the rest.
-	passed []byte
+	passed *buffer
 	decode dialect.StreamDecoder
 	encode dialect.StreamEncoder
 	chunks []schema.Chunk
@@ -55,17 +55,20 @@ func (k *said) follow(frame []byte) {
 	if k.unread {
 		return
 	}
-	if k.passed = append(k.passed, frame...); len(k.passed) >= mostPassed {
+	if k.passed == nil {
+		k.passed = newBuffer()
+	}
+	if k.passed.b = append(k.passed.b, frame...); len(k.passed.b) >= mostPassed {
 		k.read()
 	}
 }
 
 // read decodes the frames that have passed.
 func (k *said) read() {
-	if len(k.passed) == 0 {
+	if k.passed == nil || len(k.passed.b) == 0 {
 		return
 	}
-	err := sse.Events(k.passed, func(f dialect.Frame) (err error) {
+	err := sse.Events(k.passed.b, func(f dialect.Frame) (err error) {
 		if len(f.Data) == 0 {
 			return nil
 		}
@@ -76,7 +79,15 @@ func (k *said) read() {
 		k.encode.(dialect.Follower).Follow(f, k.chunks)
 		return err
 	})
-	k.passed, k.unread = k.passed[:0], err != nil
+	k.passed.b, k.unread = k.passed.b[:0], err != nil
+}
+
+// free gives back what passed.
+func (k *said) free() {
+	if k != nil && k.passed != nil {
+		k.passed.free()
+		k.passed = nil
+	}
 }
 
 // note takes in what a chunk adds.

@@ -177,6 +177,7 @@ func (s *Stream) free() {
 			b.free()
 		}
 	}
+	s.said.free()
 	s.in, s.out, s.pending = nil, nil, nil
 }
 
