@@ -123,6 +123,7 @@ func TestAllocationsOfAHedge(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, func(s *setup) { s.model("mine", "up/in-10_out-5").Route.Hedge = c.hedge })
 			r.smallTo(t, "mine", "k", "").allocates(t, c.most)
+			r.smallTo(t, "mine", "k", `,"stream":true`).allocates(t, c.most+15)
 		})
 	}
 }

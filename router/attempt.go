@@ -147,6 +147,9 @@ func (a *Attempt) Done(err error) {
 		e = schema.AsError(err)
 	}
 	a.end(e)
+	if a.heat != nil && a.heat.lead == a {
+		a.heat.rest()
+	}
 }
 
 // end books the outcome, and what it says of the target.

@@ -96,7 +96,6 @@ type race struct {
 	plan *Plan
 	ctx  context.Context
 	try  func(*Attempt) error
-	heat *heat                // the next attempt's; nil: it is to be made
 	run  func(*Attempt) error // lead
 	used bool                 // its one hedge was begun
 }
@@ -126,11 +125,11 @@ func (r *race) lead(a *Attempt) error {
 	if !ok {
 		return r.try(a)
 	}
-	if r.heat == nil {
-		r.heat = &heat{race: r}
+	h, _ := r.plan.Route.heats.Get().(*heat)
+	if h == nil {
+		h = &heat{}
 	}
-	h := r.heat
-	h.lead = a
+	h.race, h.lead = r, a
 	a.enter(h, &h.life)
 	h.mu.Lock()
 	h.leads.Add(1)
@@ -141,7 +140,6 @@ func (r *race) lead(a *Attempt) error {
 		if !settled { // a panic
 			h.quit()
 			h.join()
-			r.heat = nil
 		}
 	}()
 	err := h.first()
@@ -151,12 +149,12 @@ func (r *race) lead(a *Attempt) error {
 	h.join()
 	settled = true
 	h.clear()
-	hedge, won, broken := h.hedge, h.won, h.broken
-	if hedge != nil || broken != nil || a.late || !h.rest() {
-		r.heat = nil
+	if h.broken != nil {
+		panic(h.broken)
 	}
-	if broken != nil {
-		panic(broken)
+	won := h.won
+	if !a.late { // else Done rests it
+		h.rest()
 	}
 	if won != nil && won != a {
 		r.plan.won = won
@@ -178,15 +176,16 @@ func (h *heat) start(after time.Duration) {
 	}
 }
 
-// rest readies a heat for another attempt after which nothing holds it any
-// more: its lead was all that ran.
-func (h *heat) rest() bool {
-	if h.timer == nil || !h.life.Rest() {
-		return false
+// rest leaves a heat whose lead was all that ran to another attempt, if nothing
+// holds it any more.
+func (h *heat) rest() {
+	if h.timer == nil || h.hedge != nil || !h.life.Rest() {
+		return
 	}
-	h.lead.life = nil
-	h.lead, h.won, h.joined, h.over = nil, nil, false, false
-	return true
+	route := h.lead.plan.Route
+	h.lead.heat, h.lead.life = nil, nil
+	h.race, h.lead, h.won, h.joined, h.over = nil, nil, nil, false, false
+	route.heats.Put(h)
 }
 
 // first runs the lead, with the lock, to where its outcome is booked.

@@ -32,7 +32,8 @@ type Route struct {
 
 	budget budget
 	hedges hedgeBudget
-	races  sync.Pool    // of hedged calls that are over
+	races  sync.Pool    // of hedged calls that are over,
+	heats  sync.Pool    // and of their attempts
 	calls  atomic.Int64 // that were balanced by what is learnt
 	mu     sync.Mutex   // guards what follows, and the candidates' own
 	pulls  tally        // times that any candidate was chosen

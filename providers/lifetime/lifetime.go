@@ -31,16 +31,17 @@ func (l *Context) Begin(above context.Context) {
 	}
 }
 
-// Rest readies it to begin anew, if nothing holds it any more.
+// Rest readies it to begin anew, if nothing waits for its end any more.
 func (l *Context) Rest() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if len(l.after) > 0 || l.done != nil && l.cause == nil {
+		return false
+	}
 	if l.unhook != nil && !l.unhook() {
 		return false
 	}
 	l.cause, l.done, l.above, l.unhook = nil, nil, nil, nil
-	clear(l.after)
-	l.after = l.after[:0]
 	return true
 }
 

@@ -107,6 +107,14 @@ func TestRest(t *testing.T) {
 			t.Fatal("it cannot rest")
 		}
 	}
+	l.Begin(above)
+	stop := l.AfterFunc(func() { t.Error("ran, though stopped") })
+	if l.Rest() {
+		t.Error("it rests though a function waits for its end")
+	}
+	if !stop() || !l.Rest() {
+		t.Error("it cannot rest when nothing waits any more")
+	}
 	above.End(nil)
 	l.Begin(&Context{})
 	if l.Err() != nil {
