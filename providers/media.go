@@ -89,7 +89,10 @@ func (p *Provider) withBytes(ctx context.Context, c *Call, chat *dialect.Chat, m
 	total, last := int64(0), -1
 	for _, at := range places {
 		m := media[messages[at.message].Parts[at.part].Media.URL]
-		if total += int64(len(m.data)) / 4 * 3; p.opt.FetchTotal > 0 && total > p.opt.FetchTotal {
+		if m != nil {
+			total += int64(len(m.data)) / 4 * 3
+		}
+		if m == nil || p.opt.FetchTotal > 0 && total > p.opt.FetchTotal { // those before are too large already, or this makes them so
 			return nil, at.invalid("the media given by URL are larger than %d bytes together", p.opt.FetchTotal)
 		}
 		if last != at.message {
@@ -197,15 +200,10 @@ func (p *Provider) fetchAll(ctx context.Context, urls []string) []*medium {
 			for i := next.Add(1) - 1; i < int64(len(urls)) && !failed.Load(); i = next.Add(1) - 1 {
 				m := &medium{}
 				var data []byte
-				if m.mime, data, m.err = p.opt.Fetch(ctx, urls[i]); m.err == nil {
-					if sum := total.Add(int64(len(data))); p.opt.FetchTotal > 0 && sum > p.opt.FetchTotal {
-						m.err = schema.Invalid("", "the media given by URL are larger than %d bytes together", p.opt.FetchTotal)
-					}
-				}
-				if m.err != nil {
+				m.mime, data, m.err = p.opt.Fetch(ctx, urls[i])
+				m.data = base64.StdEncoding.EncodeToString(data)
+				if sum := total.Add(int64(len(data))); m.err != nil || p.opt.FetchTotal > 0 && sum > p.opt.FetchTotal {
 					failed.Store(true)
-				} else {
-					m.data = base64.StdEncoding.EncodeToString(data)
 				}
 				got[i] = m
 			}
