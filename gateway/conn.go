@@ -28,6 +28,9 @@ type callerListener struct {
 // Accept waits for the next connection.
 func (l callerListener) Accept() (net.Conn, error) {
 	for {
+		if l.g.draining.Load() { // since before the server knew of the listener, perhaps: it would not close it
+			return nil, net.ErrClosed
+		}
 		conn, err := l.Listener.Accept()
 		if err != nil {
 			return nil, err

@@ -129,9 +129,10 @@ func (g *Gateway) Snapshot() *Snapshot { return g.snap.Load() }
 
 // Serve accepts connections until Shutdown, which may have come before.
 func (g *Gateway) Serve(ln net.Listener) error {
-	// The server knows of ln from when it serves it: too late for a Shutdown that
-	// has been.
-	defer context.AfterFunc(g.ctx, func() { _ = ln.Close() })()
+	if g.draining.Load() { // the server did not know of ln, and has not closed it
+		_ = ln.Close()
+		return nil
+	}
 	if err := g.server.Serve(callerListener{ln, g}); err != nil && !errors.Is(err, net.ErrClosed) {
 		return err
 	}
