@@ -54,6 +54,9 @@ func passingsAt(path string) map[string]passing {
 	if m := passings[path]; m != nil {
 		return m
 	}
+	if !strings.HasPrefix(path, "/v1/") {
+		return nil
+	}
 	parts := strings.Split(path, "/") // "", v1, files, ID, …
 	if len(parts) < 4 || !saneID([]byte(parts[3])) || parts[3] == "." || parts[3] == ".." {
 		return nil

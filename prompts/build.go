@@ -65,6 +65,9 @@ func emptyOr(v any) string {
 // role begins a message, or renames the one in hand if nothing is in it yet.
 func (b *builder) role(role string, hash map[string]any) {
 	b.endMessage(role)
+	if len(hash) == 0 {
+		return
+	}
 	for _, k := range sortedKeys(hash) {
 		b.current.Metadata = b.current.Metadata.With(k, toOrdered(hash[k]))
 	}

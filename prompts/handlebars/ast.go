@@ -66,7 +66,9 @@ type expr struct {
 	path   *path
 	params []arg
 	hash   []pair
-	helper string // set when the template is linked; "" is a variable
+	// Set when the template is linked.
+	helper    string // "" is a variable
+	statement bool   // of the helper
 }
 
 // arg is a parameter: *path, *expr (a subexpression) or literal.

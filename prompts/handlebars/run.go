@@ -128,7 +128,7 @@ func (r *runner) text(s string) error {
 
 func (r *runner) mustache(e *expr, s *scope) error {
 	r.line = e.line
-	if helpers[e.helper].statement {
+	if e.statement {
 		return r.statement(e, s)
 	}
 	v, err := r.expr(e, s)

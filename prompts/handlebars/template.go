@@ -154,7 +154,7 @@ func (l *linker) call(s *source, e *expr, block, sub bool) {
 		}
 		return
 	}
-	e.helper = name
+	e.helper, e.statement = name, h.statement
 	switch {
 	case sub && !h.inline:
 		l.fault(s, e.line, "%s cannot stand in parentheses", name)

@@ -162,7 +162,7 @@ func TestAdminTLS(t *testing.T) {
 	if !eventually(20*time.Second, func() bool { return strings.Contains(g.stderr.String(), "\ncurl ") }) {
 		t.Fatalf("it does not start: %s", g.stderr)
 	}
-	if !strings.Contains(g.stderr.String(), "console  https://"+g.admin) {
+	if !g.logs("console  https://" + g.admin) {
 		t.Errorf("the start says: %s", g.stderr)
 	}
 	pair, err := tls.X509KeyPair(clientCert, clientKey)

@@ -95,7 +95,7 @@ func TestDiskFull(t *testing.T) {
 	g.said("the disk of the usage spool is full: what room was set aside is being used up", 1)
 	g.said("the usage spool cannot be written: usage waits in memory", 1)
 	g.said("the usage spool can be written again", 1)
-	if !strings.Contains(g.stderr.String(), "the disk of the database is full") {
+	if !g.logs("the disk of the database is full") {
 		t.Errorf("the log does not say that the database cannot be written:\n%s", tail(g.stderr.String(), 4000))
 	}
 	g.killedWhenFull(complete)

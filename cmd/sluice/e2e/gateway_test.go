@@ -240,6 +240,12 @@ func eventually(limit time.Duration, ok func() bool) bool {
 	}
 }
 
+// logs tells whether a text is in the log, or soon is: it comes through a pipe,
+// later than the answer.
+func (g *gateway) logs(text string) bool {
+	return eventually(10*time.Second, func() bool { return strings.Contains(g.stderr.String(), text) })
+}
+
 // nextPort is where freeAddr looks next: below the ports that systems give to
 // outgoing calls, which would take one between the look and its use, and never
 // the same twice. It begins somewhere else in each process.

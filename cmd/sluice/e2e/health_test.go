@@ -129,7 +129,7 @@ func TestHealthChecks(t *testing.T) {
 		served("m", "moody/echo", "ready")
 	}
 	for _, line := range []string{"a provider fails its health checks", "a provider passes its health checks again"} {
-		if !strings.Contains(g.stderr.String(), line) {
+		if !g.logs(line) {
 			t.Errorf("the log does not say that %s", line)
 		}
 	}

@@ -79,7 +79,7 @@ func TestAllDown(t *testing.T) {
 		if !strings.Contains(metrics.body, fmt.Sprintf("sluice_breaker_state{target=%q} 2", target)) {
 			t.Errorf("the metrics tell nothing of %s", target)
 		}
-		if !strings.Contains(g.stderr.String(), "a breaker has changed") || !strings.Contains(g.stderr.String(), "target="+target) {
+		if !g.logs("a breaker has changed") || !g.logs("target="+target) {
 			t.Errorf("the log tells nothing of %s: %s", target, g.stderr)
 		}
 		provider, _, _ := strings.Cut(target, "/")

@@ -160,7 +160,7 @@ models:
 		if k := list.get(`data.#(name=="` + provider + `").keys.0`); k.Get("state").Str != "cooling" || k.Get("why").Str != why || k.Get("target").Exists() {
 			t.Errorf("%s: %s", provider, k)
 		}
-		if !strings.Contains(g.stderr.String(), "a provider's key cools down") || !strings.Contains(g.stderr.String(), "why="+why) {
+		if !g.logs("a provider's key cools down") || !g.logs("why="+why) {
 			t.Errorf("the log does not tell of %s", provider)
 		}
 	}

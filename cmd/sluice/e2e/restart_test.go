@@ -161,7 +161,7 @@ func TestSplitAfterACrash(t *testing.T) {
 	if !eventually(20*time.Second, func() bool { return !g.api("GET", "prompts", "").get("data.0.split").Exists() }) {
 		t.Fatalf("the split is still in the store: %s", g.api("GET", "prompts", "").body)
 	}
-	if g.count(`sluice_prompt_split_stops_total{by="judge",prompt="label"}`) != 1 || !strings.Contains(g.stderr.String(), "the split of a prompt was stopped") {
+	if g.count(`sluice_prompt_split_stops_total{by="judge",prompt="label"}`) != 1 || !g.logs("the split of a prompt was stopped") {
 		t.Error("neither log nor metrics tell of the stop")
 	}
 	g.kill()

@@ -220,7 +220,7 @@ func TestRouteDiscovery(t *testing.T) {
 	if err != nil || !strings.Contains(metrics.body, `sluice_discovery_current{registry="eureka",route="eureka"} 0`) || !strings.Contains(metrics.body, `sluice_discovery_endpoints{registry="file",route="file"} 1`) {
 		t.Errorf("metrics do not tell: %v", err)
 	}
-	if !strings.Contains(g.stderr.String(), "a registry fails: a route keeps the targets that were known last") {
+	if !g.logs("a registry fails: a route keeps the targets that were known last") {
 		t.Error("the log does not tell")
 	}
 

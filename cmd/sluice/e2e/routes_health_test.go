@@ -88,7 +88,7 @@ func TestRouteHealth(t *testing.T) {
 	if err != nil || !strings.Contains(metrics.body, `sluice_target_healthy{target="route plain/`+a.URL+`/base"} 0`) {
 		t.Errorf("metrics do not tell: %v", err)
 	}
-	if !strings.Contains(g.stderr.String(), "a target fails its health checks") {
+	if !g.logs("a target fails its health checks") {
 		t.Error("the log does not tell")
 	}
 	b.mood.Store(404)

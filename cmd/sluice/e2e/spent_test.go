@@ -204,7 +204,7 @@ func TestBudgetWarningAndRaise(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Error("nothing was posted")
 	}
-	if !strings.Contains(g.stderr.String()+g.stdout.String(), "a budget has reached a level to warn at") {
+	if !g.logs("a budget has reached a level to warn at") {
 		t.Error("the log does not tell")
 	}
 	if a := g.chat(body); a.status != 200 || a.header.Get("x-sluice-budget-warning") != "team made 0.9 of 0.002 USD per day" {

@@ -88,7 +88,7 @@ func TestStoreStopped(t *testing.T) {
 	}
 	g.reconcile(complete, 0)
 	g.said("cannot move usage to the ledger: it waits in the spool", 1)
-	if !strings.Contains(g.stderr.String(), "another process has locked the database") {
+	if !g.logs("another process has locked the database") {
 		t.Errorf("the log does not say why:\n%s", tail(g.stderr.String(), 4000))
 	}
 	g.said("the ledger takes usage again", 1)

@@ -134,7 +134,7 @@ func TestTLS(t *testing.T) {
 	ca, b := newAuthority(t, "ca"), startBackend(t, "a")
 	g := secured(t, ca, "", `routes: [{name: a, match: {path: "/a/**"}, backend: {http: {targets: ["`+b.URL+`"]}}}, {name: ws, match: {path: /ws}, backend: {http: {targets: ["`+startEcho(t)+`"]}}}]
 `+team)
-	if !strings.Contains(g.stderr.String(), "curl https://"+g.listen) {
+	if !g.logs("curl https://" + g.listen) {
 		t.Errorf("the start says: %s", g.stderr)
 	}
 	g.client = g.over(&tls.Config{RootCAs: ca.trust()})
