@@ -3,9 +3,6 @@ GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT  ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.revision=$(COMMIT)
-# The firewall's operator that validates schemas, which no rule of the core rule
-# set uses, brings a second JSON Schema and a third YAML library: 2 MB.
-TAGS    := coraza.disabled_operators.validateSchema
 
 .DEFAULT_GOAL := help
 .PHONY: help build run test test-services e2e race features lint fuzz bench bench-ledger demo check
@@ -14,7 +11,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/sluice (needs Go and a C compiler)
-	$(GO) build -tags '$(TAGS)' -ldflags '$(LDFLAGS)' -o bin/sluice ./cmd/sluice
+	$(GO) build -ldflags '$(LDFLAGS)' -o bin/sluice ./cmd/sluice
 
 run: build ## build and run the gateway; without sluice.yaml it uses the built-in defaults
 	./bin/sluice serve
