@@ -18,6 +18,7 @@ import (
 // sinksConf has every call told in three logs, and to a collector.
 const sinksConf = `telemetry: {otlp: "http://COLLECTOR"}
 log:
+  format: json
   sinks:
     - {name: http, http: "http://HTTP", queue: QUEUE}
     - {name: otlp, otlp: "http://COLLECTOR", queue: QUEUE}

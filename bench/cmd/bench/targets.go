@@ -116,7 +116,7 @@ http {
 // sluice runs with everything on: key, limits, hard budget, ledger, access
 // log, metrics.
 func sluice(t *target, e *env) (*exec.Cmd, error) {
-	return gateway(t, e, "models:\n", plainModel)
+	return gateway(t, e, "log: {format: json}\nmodels:\n", plainModel)
 }
 
 func plainModel(w *work, provider string) string {
@@ -201,7 +201,8 @@ routes:
 
 // idleConf has a cache, guards and a sticky split for a model that is not called: the models
 // that are called have what works only when something goes wrong.
-const idleConf = `guards:
+const idleConf = `log: {format: json}
+guards:
   pii: {on: [request, response], mask: [email, phone, card, iban, ip, secret], reversible: true}
   words: {on: [request], deny: {pattern: "AKIA[0-9A-Z]{16}"}}
 models:
