@@ -34,6 +34,7 @@ type content struct {
 	response captured
 	frames   bool // the answer is a stream of events
 	span     []byte
+	rendered []byte // what a prompt has asked its target; nil: the caller has asked
 }
 
 // captured is the beginning of a body.
@@ -123,7 +124,11 @@ func (j *bodyJob) run(l *accessLog) {
 	} else {
 		response = j.response.shown(r)
 	}
-	j.emitSpan(inputMessages(request, j.request.cut), outputMessages(response, text, j.response.cut))
+	if j.rendered != nil {
+		j.emitSpan(r.JSON(nil, j.rendered, false), j.promptOutput(response, text))
+	} else {
+		j.emitSpan(inputMessages(request, j.request.cut), outputMessages(response, text, j.response.cut))
+	}
 	if j.lines {
 		said := response
 		if j.frames {
@@ -154,6 +159,16 @@ func (j *bodyJob) run(l *accessLog) {
 	}
 	l.give(&j.head, line, nil)
 	contents.Put(j.content)
+}
+
+// promptOutput is what a prompt's target has said: the answer is no message then,
+// unless the prompt was called as a model.
+func (j *bodyJob) promptOutput(response []byte, text string) []byte {
+	said := outputMessages(response, text, j.response.cut)
+	if said != nil || j.head.Severity != otlp.Info { // an error is nothing that the target said
+		return said
+	}
+	return outputMessages(nil, j.capture.Redact.Text(string(j.response.b), j.response.cut), false)
 }
 
 // emitSpan sends the span of the attempt that has answered.

@@ -3,6 +3,7 @@ package gateway
 import (
 	"github.com/tidwall/gjson"
 
+	"sluice/providers/schema"
 	"sluice/providers/wire"
 )
 
@@ -42,6 +43,41 @@ func outputMessages(response []byte, text string, cut bool) []byte {
 		return append(b, ']')
 	}
 	return nil
+}
+
+// rendered are the messages that a prompt has become; nil: they are the caller's,
+// or too large to be told.
+func (c *Call) rendered() []byte {
+	if c.prompt == nil {
+		return nil
+	}
+	req, err := c.req.Chat()
+	if err != nil {
+		return nil
+	}
+	b := []byte{'['}
+	for i := range req.Messages {
+		m := &req.Messages[i]
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(wire.AppendString(append(b, `{"role":`...), m.Role), `,"parts":[`...)
+		for j := range m.Parts {
+			if j > 0 {
+				b = append(b, ',')
+			}
+			b = wire.AppendString(append(b, `{"type":`...), string(m.Parts[j].Type))
+			if m.Parts[j].Type == schema.PartText {
+				b = wire.AppendString(append(b, `,"content":`...), m.Parts[j].Text)
+			}
+			b = append(b, '}')
+		}
+		b = append(b, "]}"...)
+	}
+	if len(b) > mostBody {
+		return nil
+	}
+	return append(b, ']')
 }
 
 // messages writes a list of messages, or the one that a text stands for.

@@ -14,6 +14,7 @@ import (
 	"github.com/tidwall/gjson"
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 
+	"sluice/bench/collector"
 	"sluice/gateway"
 	"sluice/gateway/guard"
 	"sluice/gateway/telemetry/otlp"
@@ -25,9 +26,11 @@ import (
 var tenant = map[string]string{"X-Tenant": "a"}
 
 // exports is a rig that tells a collector of calls.
-func (c *collector) exports(s *setup) {
-	s.exporter = otlp.New(otlp.Options{URL: c.server.URL + "/", Header: tenant, Every: time.Hour, Log: slog.New(slog.DiscardHandler),
-		Resource: otlp.Resource{Service: "sluice", Version: "v1", Instance: "i"}})
+func exports(c *collector.Collector) func(s *setup) {
+	return func(s *setup) {
+		s.exporter = otlp.New(otlp.Options{URL: c.URL() + "/", Header: tenant, Every: time.Hour, Log: slog.New(slog.DiscardHandler),
+			Resource: otlp.Resource{Service: "sluice", Version: "v1", Instance: "i"}})
+	}
 }
 
 // parentOf makes a client's traceparent.
@@ -38,8 +41,8 @@ func parentOf(n int, flags string) (header, trace string) {
 
 // A collector is told of calls as the documentation says.
 func TestTraces(t *testing.T) {
-	c := newCollector(t)
-	r := newRig(t, c.exports, func(s *setup) { s.model("pair", "up/fail-503", "up/lorem-7") })
+	c := collector.Start(t, tenant)
+	r := newRig(t, exports(c), func(s *setup) { s.model("pair", "up/fail-503", "up/lorem-7") })
 	head := make([]string, 6)
 	ids := make([]string, 6)
 	for i := range head {
@@ -57,8 +60,8 @@ func TestTraces(t *testing.T) {
 	entries := r.entries()
 	r.stop()
 
-	root, below := c.of(ids[0])
-	a := attributes(root.Attributes)
+	root, below := c.Trace(ids[0])
+	a := collector.Attributes(root.Attributes)
 	if root.Name != "chat up/lorem-5" || fmt.Sprintf("%x", root.ParentSpanId) != "00f067aa0ba902b7" || root.TraceState != "v=1" || root.Status.GetCode() != tracepb.Status_STATUS_CODE_UNSET ||
 		a["gen_ai.operation.name"] != "chat" || a["gen_ai.request.model"] != "up/lorem-5" || a["http.response.status_code"] != int64(200) ||
 		a["sluice.team"] != "t" || a["sluice.key"] != "t/k" || a["sluice.target"] != "up/lorem-5" || a["sluice.cost.usd"].(float64) <= 0 {
@@ -67,7 +70,7 @@ func TestTraces(t *testing.T) {
 	if len(below) != 1 {
 		t.Fatalf("%d attempts", len(below))
 	}
-	b := attributes(below[0].Attributes)
+	b := collector.Attributes(below[0].Attributes)
 	if below[0].Name != "chat lorem-5" || below[0].Kind != tracepb.Span_SPAN_KIND_CLIENT || string(below[0].ParentSpanId) != string(root.SpanId) ||
 		b["gen_ai.provider.name"] != "openai" || b["gen_ai.request.model"] != "lorem-5" || b["gen_ai.request.max_tokens"] != int64(50) ||
 		b["gen_ai.usage.output_tokens"].(int64) <= 0 || b["gen_ai.usage.input_tokens"].(int64) <= 0 || b["server.address"] != "127.0.0.1" || b["server.port"].(int64) <= 0 {
@@ -82,11 +85,11 @@ func TestTraces(t *testing.T) {
 		}
 	}
 
-	_, below = c.of(ids[1])
+	_, below = c.Trace(ids[1])
 	if len(below) != 2 {
 		t.Fatalf("%d attempts of a call that fell back", len(below))
 	}
-	first, second := attributes(below[0].Attributes), attributes(below[1].Attributes)
+	first, second := collector.Attributes(below[0].Attributes), collector.Attributes(below[1].Attributes)
 	if below[0].Status.GetCode() != tracepb.Status_STATUS_CODE_ERROR || first["error.type"] == nil || first["http.response.status_code"] != int64(503) || first["gen_ai.usage.input_tokens"] != nil {
 		t.Errorf("the attempt that failed %v %v", below[0], first)
 	}
@@ -94,24 +97,24 @@ func TestTraces(t *testing.T) {
 		t.Errorf("the one that did not %v", second)
 	}
 
-	_, below = c.of(ids[2])
-	if a := attributes(below[0].Attributes); a["gen_ai.request.stream"] != true || a["gen_ai.response.time_to_first_chunk"].(float64) <= 0 {
+	_, below = c.Trace(ids[2])
+	if a := collector.Attributes(below[0].Attributes); a["gen_ai.request.stream"] != true || a["gen_ai.response.time_to_first_chunk"].(float64) <= 0 {
 		t.Errorf("a stream %v", a)
 	}
-	root, below = c.of(ids[3])
-	if a := attributes(root.Attributes); len(below) != 0 || a["error.type"] != "model_not_found" || a["http.response.status_code"] != int64(404) || root.Status.GetCode() != tracepb.Status_STATUS_CODE_UNSET {
+	root, below = c.Trace(ids[3])
+	if a := collector.Attributes(root.Attributes); len(below) != 0 || a["error.type"] != "model_not_found" || a["http.response.status_code"] != int64(404) || root.Status.GetCode() != tracepb.Status_STATUS_CODE_UNSET {
 		t.Errorf("a model that is none: %v %v", root, a)
 	}
-	if _, below = c.of(ids[4]); attributes(below[0].Attributes)["gen_ai.provider.name"] != "anthropic" {
+	if _, below = c.Trace(ids[4]); collector.Attributes(below[0].Attributes)["gen_ai.provider.name"] != "anthropic" {
 		t.Errorf("Anthropic's: %v", below)
 	}
-	for _, s := range c.spans {
+	for _, s := range c.Spans() {
 		if fmt.Sprintf("%x", s.TraceId) == quiet {
 			t.Errorf("a span of a trace that is not sampled: %v", s)
 		}
 	}
-	if c.who["service.name"] != "sluice" || c.who["service.instance.id"] != "i" {
-		t.Errorf("resource %v", c.who)
+	if c.Resource()["service.name"] != "sluice" || c.Resource()["service.instance.id"] != "i" {
+		t.Errorf("resource %v", c.Resource())
 	}
 	traced := map[string]bool{}
 	for _, e := range entries {
@@ -130,8 +133,8 @@ func TestTraces(t *testing.T) {
 
 // After a known load the metrics say what it was.
 func TestGenAIMetrics(t *testing.T) {
-	c := newCollector(t)
-	r := newRig(t, c.exports)
+	c := collector.Start(t, tenant)
+	r := newRig(t, exports(c))
 	for range 3 {
 		r.call("POST", "/v1/chat/completions", chat("up/lorem-6", "hi", ""))
 	}
@@ -151,26 +154,26 @@ func TestGenAIMetrics(t *testing.T) {
 		}
 		return m
 	}
-	if p := c.point("gen_ai.client.operation.duration", of()); p.Count != 4 || p.GetSum() <= 0 || len(p.ExplicitBounds) != 14 || len(p.BucketCounts) != 15 || p.StartTimeUnixNano == 0 || p.TimeUnixNano < p.StartTimeUnixNano {
+	if p := c.Histogram("gen_ai.client.operation.duration", of()); p.Count != 4 || p.GetSum() <= 0 || len(p.ExplicitBounds) != 14 || len(p.BucketCounts) != 15 || p.StartTimeUnixNano == 0 || p.TimeUnixNano < p.StartTimeUnixNano {
 		t.Errorf("duration %v", p)
 	}
-	if p := c.point("gen_ai.client.token.usage", of("gen_ai.token.type", "input")); p.GetSum() != in || float64(p.Count) != n {
+	if p := c.Histogram("gen_ai.client.token.usage", of("gen_ai.token.type", "input")); p.GetSum() != in || float64(p.Count) != n {
 		t.Errorf("input %v, want %v in %v", p, in, n)
 	}
-	if p := c.point("gen_ai.client.token.usage", of("gen_ai.token.type", "output")); p.GetSum() != out {
+	if p := c.Histogram("gen_ai.client.token.usage", of("gen_ai.token.type", "output")); p.GetSum() != out {
 		t.Errorf("output %v, want %v", p, out)
 	}
 	for _, name := range []string{"gen_ai.client.operation.time_to_first_chunk", "gen_ai.server.time_to_first_token", "gen_ai.server.time_per_output_token"} {
-		if p := c.point(name, of()); p.Count != 1 {
+		if p := c.Histogram(name, of()); p.Count != 1 {
 			t.Errorf("%s %v", name, p)
 		}
 	}
 	failed := of("error.type", "upstream_auth")
 	failed["gen_ai.request.model"] = "fail-401"
-	if p := c.point("gen_ai.client.operation.duration", failed); p.Count != 1 {
+	if p := c.Histogram("gen_ai.client.operation.duration", failed); p.Count != 1 {
 		t.Errorf("a failure %v", p)
 	}
-	if m := c.metrics["gen_ai.client.token.usage"]; m.Unit != "{token}" || m.GetHistogram().AggregationTemporality != 2 {
+	if m := c.Metrics()["gen_ai.client.token.usage"]; m.Unit != "{token}" || m.GetHistogram().AggregationTemporality != 2 {
 		t.Errorf("%v", m)
 	}
 }
@@ -178,14 +181,14 @@ func TestGenAIMetrics(t *testing.T) {
 // What is asked and answered is told where that is wanted, without what must
 // not be kept, also where a stream gives it in pieces.
 func TestBodiesAreTold(t *testing.T) {
-	c := newCollector(t)
+	c := collector.Start(t, tenant)
 	file := filepath.Join(t.TempDir(), "calls.jsonl")
 	var capture gateway.Capture
-	r := newRig(t, c.exports, func(s *setup) {
+	r := newRig(t, exports(c), func(s *setup) {
 		s.settings.Capture = &capture
 		capture = gateway.Capture{Bodies: "all", Spans: true, Redact: guard.NewRedactor(guard.Email | guard.Card | guard.Secret)}
 		s.sinks = []gateway.LogSink{{Queue: sink.NewQueue(sink.Options{Name: "file", To: &sink.File{Path: file}})},
-			{Queue: sink.NewQueue(sink.Options{Name: "otlp", To: otlp.Post(c.server.URL, "logs", tenant, otlp.NewWrap(otlp.Resource{Service: "sluice"}))}), OTLP: true}}
+			{Queue: sink.NewQueue(sink.Options{Name: "otlp", To: otlp.Post(c.URL(), "logs", tenant, otlp.NewWrap(otlp.Resource{Service: "sluice"}))}), OTLP: true}}
 	})
 	planted := "mail ann.planted@example.com card 4111 1111 1111 1111 key sk-proj-abcdefghijklmnopqrstuvwxyz0123456789ABCD end"
 	head, trace := parentOf(1, "01")
@@ -200,7 +203,7 @@ func TestBodiesAreTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, secret := range []string{"ann.planted@", "4111 1111", "abcdefghijklmnopqrstuvwxyz0123"} {
-		if strings.Contains(string(b)+r.access.String()+fmt.Sprint(c.spans, c.logs), secret) {
+		if strings.Contains(string(b)+r.access.String()+fmt.Sprint(c.Spans(), c.Logs()), secret) {
 			t.Errorf("%q is kept:\n%s", secret, b)
 		}
 	}
@@ -214,14 +217,14 @@ func TestBodiesAreTold(t *testing.T) {
 			t.Errorf("%s: %s", name, l.Raw)
 		}
 	}
-	_, below := c.of(trace)
-	a := attributes(below[0].Attributes)
+	_, below := c.Trace(trace)
+	a := collector.Attributes(below[0].Attributes)
 	asked, said := fmt.Sprint(a["gen_ai.input.messages"]), fmt.Sprint(a["gen_ai.output.messages"])
 	if gjson.Get(asked, "0.role").Str != "user" || !strings.Contains(gjson.Get(asked, "0.parts.0.content").Str, "[EMAIL]") || !strings.Contains(gjson.Get(said, "0.parts.0.content").Str, "[CARD]") {
 		t.Errorf("messages %s %s", asked, said)
 	}
-	if len(c.logs) != 3 || c.logs[0].EventName != "sluice.call" || !gjson.Valid(c.logs[0].Body.GetStringValue()) || len(c.logs[0].TraceId) != 16 {
-		t.Errorf("log records %v", c.logs)
+	if len(c.Logs()) != 3 || c.Logs()[0].EventName != "sluice.call" || !gjson.Valid(c.Logs()[0].Body.GetStringValue()) || len(c.Logs()[0].TraceId) != 16 {
+		t.Errorf("log records %v", c.Logs())
 	}
 }
 
@@ -240,7 +243,7 @@ func TestBodiesOfErrors(t *testing.T) {
 
 // A provider is told of the trace that it works for.
 func TestTraceIsPassedOn(t *testing.T) {
-	f := func(name string, exports bool) {
+	f := func(name string, exported bool) {
 		t.Run(name, func(t *testing.T) {
 			got := make(chan http.Header, 1)
 			up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -249,10 +252,10 @@ func TestTraceIsPassedOn(t *testing.T) {
 				fmt.Fprint(w, `{"id":"x","object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"a"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}`)
 			}))
 			defer up.Close()
-			c := newCollector(t)
+			c := collector.Start(t, tenant)
 			r := newRig(t, func(s *setup) {
-				if exports {
-					c.exports(s)
+				if exported {
+					exports(c)(s)
 				}
 				s.providers = append(s.providers, remote(t, "seen", up.URL, &openai.Dialect, oneTwo))
 			})
@@ -264,13 +267,13 @@ func TestTraceIsPassedOn(t *testing.T) {
 			if h.Get("Tracestate") != "v=1" || !strings.HasPrefix(sent, "00-"+trace+"-") {
 				t.Fatalf("sent %v", h)
 			}
-			if !exports {
+			if !exported {
 				if sent != head {
 					t.Errorf("without spans of our own it is %s", sent)
 				}
 				return
 			}
-			if _, below := c.of(trace); fmt.Sprintf("%x", below[0].SpanId) != sent[36:52] {
+			if _, below := c.Trace(trace); fmt.Sprintf("%x", below[0].SpanId) != sent[36:52] {
 				t.Errorf("it was told of %s, and its span is %x", sent, below[0].SpanId)
 			}
 		})
@@ -311,6 +314,6 @@ func TestDeadSinks(t *testing.T) {
 
 // An exported call stays within a budget of allocations.
 func TestAllocationsOfAnExportedCall(t *testing.T) {
-	c := newCollector(t)
-	newRig(t, c.exports).small(t, "k", "").allocates(t, mostAllocs+8)
+	c := collector.Start(t, tenant)
+	newRig(t, exports(c)).small(t, "k", "").allocates(t, mostAllocs+8)
 }

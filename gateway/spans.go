@@ -38,7 +38,7 @@ func (c *Call) observe() {
 		if a := &t.tries[i]; a.span != (otlp.SpanID{}) {
 			*p = c.appendAttempt((*p)[:0], a, &c.trail[i], i, i == answered)
 			if i == answered && c.tellsSpan() {
-				c.from.content.span = bytes.Clone(*p)
+				c.from.content.span, c.from.content.rendered = bytes.Clone(*p), c.rendered()
 				continue
 			}
 			x.Spans.Add(*p)

@@ -18,7 +18,7 @@ func (s *server) exporter() *otlp.Exporter {
 	if t.OTLP == "" {
 		return nil
 	}
-	return otlp.New(otlp.Options{URL: t.OTLP, Header: revealed(t.Headers), Resource: s.resource(), Log: s.log})
+	return otlp.New(otlp.Options{URL: t.OTLP, Header: revealed(t.Headers), Resource: s.resource(), Gather: s.metrics.Gather, Log: s.log})
 }
 
 // resource is what a collector knows this process by.

@@ -3,6 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -57,8 +61,27 @@ func TestVerdict(t *testing.T) {
 	}
 }
 
+// What was lost is read from the gateway's own figures: a sink that is to take
+// nothing, and lost nothing, was none.
+func TestLosses(t *testing.T) {
+	admin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, "# TYPE sluice_log_dropped_total counter\nsluice_log_dropped_total{sink=\"access\"} 0\nsluice_log_dropped_total{sink=\"file\"} 1.5e+06\n"+
+			"sluice_log_dropped_total{sink=\"http\"} 7\nsluice_log_dropped_total{sink=\"otlp\"} 0\nsluice_log_dropped_total{sink=\"traces\"} 8\n")
+	}))
+	defer admin.Close()
+	r := newReport(&options{rounds: 1}, works)
+	r.losses(&target{name: "stalled", admin: admin.Listener.Addr().String(), sinks: []io.Closer{io.NopCloser(nil)}})
+	if len(r.Lost) != 4 || r.Lost[2] != (lossFigure{"stalled", "file", 1500000}) || len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "otlp") {
+		t.Errorf("%v %v", r.Lost, r.Notes)
+	}
+	r.losses(&target{name: "sluice"})
+	if len(r.Faults)+len(r.Lost) != 4 {
+		t.Errorf("a target without sinks: %v %v", r.Faults, r.Lost)
+	}
+}
+
 func TestArguments(t *testing.T) {
-	for _, args := range [][]string{{"-only", "nonsense"}, {"-rounds", "0"}, {"extra"}, {"-nonsense"}, {"-targets", "apache"}} {
+	for _, args := range [][]string{{"-only", "nonsense"}, {"-rounds", "0"}, {"-rate", "-1"}, {"extra"}, {"-nonsense"}, {"-targets", "apache"}} {
 		if err := compare(context.Background(), args); !errors.Is(err, errUsage) {
 			t.Errorf("%v: %v", args, err)
 		}

@@ -17,7 +17,7 @@ import (
 // options of the comparison.
 type options struct {
 	rounds, conns, manyConns int
-	seconds                  float64
+	seconds, rate            float64
 	only, targets, sluice    string
 	json, check              bool
 }
@@ -26,15 +26,17 @@ func readOptions(args []string) (o options, err error) {
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	fs.IntVar(&o.rounds, "rounds", 3, "interleaved rounds; figures are medians")
 	fs.Float64Var(&o.seconds, "seconds", 1.5, "length of one measurement")
+	fs.Float64Var(&o.rate, "rate", 0, "requests a second, from the time they are due; 0: as many as go")
 	fs.IntVar(&o.conns, "conns", 32, "connections")
 	fs.IntVar(&o.manyConns, "many", 256, "connections for the memory figures")
 	fs.StringVar(&o.only, "only", "", "works to run: small,large,stream,each,paced,route,translated,prompt")
-	fs.StringVar(&o.targets, "targets", "", "targets to run: direct,nginx,fasthttp,sluice,set (sluice with more set up)")
+	fs.StringVar(&o.targets, "targets", "direct,nginx,fasthttp,sluice,set",
+		"targets to run; set is sluice with more set up, told one that tells sinks and a collector of calls, stalled the same where they take nothing")
 	fs.StringVar(&o.sluice, "binary", "bin/sluice", "the gateway's binary")
 	fs.BoolVar(&o.json, "json", false, "print JSON")
 	fs.BoolVar(&o.check, "check", false, "fail if a goal is missed")
-	if err = parse(fs, args); err == nil && (o.rounds < 1 || o.conns < 1 || o.seconds <= 0) {
-		err = fmt.Errorf("%w: -rounds, -conns and -seconds must be positive", errUsage)
+	if err = parse(fs, args); err == nil && (o.rounds < 1 || o.conns < 1 || o.seconds <= 0 || o.rate < 0) {
+		err = fmt.Errorf("%w: -rounds, -conns and -seconds must be positive, and -rate not negative", errUsage)
 	}
 	return o, err
 }
@@ -79,6 +81,9 @@ func compare(ctx context.Context, args []string) error {
 		return err
 	}
 	measure(ctx, &o, chosen, running, rep)
+	for _, t := range running {
+		rep.losses(t)
+	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -150,7 +155,7 @@ type sample struct {
 }
 
 func (o *options) once(ctx context.Context, t *target, w *work) sample {
-	run := load.Run{Work: w.request(t), Addr: t.addr, Conns: o.conns, Length: o.length() / 8}
+	run := load.Run{Work: w.request(t), Addr: t.addr, Conns: o.conns, Rate: o.rate, Length: o.length() / 8}
 	load.Do(ctx, run) // warm
 	before, err := t.cpu()
 	if err != nil {

@@ -28,6 +28,8 @@ type report struct {
 	Memory   []memoryFigure  `json:"memory"`
 	HalfRate float64         `json:"half_rate"`
 	Half     []latencyFigure `json:"half_load"`
+	Rate     float64         `json:"rate,omitempty"` // 0: a closed loop
+	Lost     []lossFigure    `json:"lost,omitempty"`
 	Notes    []string        `json:"notes,omitempty"`
 	Faults   []string        `json:"faults,omitempty"`
 
@@ -67,8 +69,15 @@ type latencyFigure struct {
 	P99    float64 `json:"p99_us"`
 }
 
+// lossFigure is what a target has lost to a sink.
+type lossFigure struct {
+	Target string `json:"target"`
+	Sink   string `json:"sink"`
+	Lost   int64  `json:"lost"`
+}
+
 func newReport(o *options, chosen []work) *report {
-	return &report{Rounds: o.rounds, Conns: o.conns, Seconds: o.seconds, works: chosen, manyConns: o.manyConns}
+	return &report{Rounds: o.rounds, Conns: o.conns, Seconds: o.seconds, Rate: o.rate, works: chosen, manyConns: o.manyConns}
 }
 
 func (r *report) note(format string, args ...any) {
@@ -147,9 +156,13 @@ func (r *report) print(out io.Writer) {
 		}
 		return text
 	})
-	say("\nrequests per second, closed loop\n")
+	loop := "closed loop"
+	if r.Rate > 0 {
+		loop = fmt.Sprintf("%.0f a second, from the time they were due", r.Rate)
+	}
+	say("\nrequests per second, %s\n", loop)
 	r.grid(say, func(c *cell) string { return fmt.Sprintf("%.0f", median(c.Rate)) })
-	say("\nlatency µs, p50 / p99, closed loop\n")
+	say("\nlatency µs, p50 / p99, %s\n", loop)
 	r.grid(say, func(c *cell) string { return fmt.Sprintf("%.0f / %.0f", median(c.P50), median(c.P99)) })
 	if len(r.Half) > 0 {
 		say("\nsmall calls at half load (%.0f/s, from the time they were due), µs\n\tp50\tp99\n", r.HalfRate)
@@ -172,6 +185,12 @@ func (r *report) print(out io.Writer) {
 				say("\n")
 			}
 		}
+	}
+	for i, l := range r.Lost {
+		if i == 0 {
+			say("\nlines and spans that were lost\n")
+		}
+		say("%s\t%s %d\n", l.Target, l.Sink, l.Lost)
 	}
 	for _, n := range r.Notes {
 		say("\nnote: %s\n", n)

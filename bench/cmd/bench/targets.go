@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -29,6 +30,8 @@ type target struct {
 	cmd     *exec.Cmd // nil: direct
 	log     string
 	started time.Duration // to the first right answer
+	admin   string        // of Sluice: host:port
+	sinks   []io.Closer   // where it tells of calls, beside its log
 }
 
 // env is what all targets share.
@@ -50,6 +53,8 @@ func targets() []target {
 		{name: "fasthttp", against: "nginx", prepare: bareProxy},
 		{name: "sluice", ours: true, against: "nginx", prepare: sluice},
 		{name: "set", ours: true, against: "sluice", prepare: sluiceSet},
+		{name: "told", ours: true, against: "sluice", prepare: sluiceTold},
+		{name: "stalled", ours: true, against: "sluice", prepare: sluiceStalled},
 	}
 }
 
@@ -111,9 +116,11 @@ http {
 // sluice runs with everything on: key, limits, hard budget, ledger, access
 // log, metrics.
 func sluice(t *target, e *env) (*exec.Cmd, error) {
-	return gateway(t, e, "models:\n", func(w *work, provider string) string {
-		return fmt.Sprintf("  bench-%s: %s/%s\n", w.name, provider, w.model)
-	})
+	return gateway(t, e, "log: {format: json}\nmodels:\n", plainModel)
+}
+
+func plainModel(w *work, provider string) string {
+	return fmt.Sprintf("  bench-%s: %s/%s\n", w.name, provider, w.model)
 }
 
 // sluiceSet has all that keeps answers coming set up as well: none of it has
@@ -130,11 +137,11 @@ func gateway(t *target, e *env, more string, model func(w *work, provider string
 	if _, err := os.Stat(e.sluice); err != nil {
 		return nil, errSkip(e.sluice + " is not there (make build)")
 	}
-	admin, err := freeAddr()
-	if err != nil {
+	var err error
+	if t.admin, err = freeAddr(); err != nil {
 		return nil, err
 	}
-	conf := strings.NewReplacer("LISTEN", t.addr, "ADMIN", admin, "DIR", e.dir, "UPSTREAM", e.upstream, "KEY", key).Replace(sluiceConf) + more
+	conf := strings.NewReplacer("LISTEN", t.addr, "ADMIN", t.admin, "DIR", e.dir, "UPSTREAM", e.upstream, "KEY", key).Replace(sluiceConf) + more
 	for i := range works {
 		if works[i].path != "" {
 			continue // it is no model's
@@ -175,8 +182,6 @@ func writePrompts(dir string) error {
 }
 
 const sluiceConf = `server: {listen: "LISTEN", admin: "ADMIN"}
-log: {level: info, format: json}
-telemetry: {metrics: true}
 prompts: {dir: "DIR/prompts"}
 providers:
   up: {kind: openai-compatible, base_url: "http://UPSTREAM/v1", keys: [x], prices: {"*": {input: 1, output: 2}}}
@@ -196,7 +201,8 @@ routes:
 
 // idleConf has a cache, guards and a sticky split for a model that is not called: the models
 // that are called have what works only when something goes wrong.
-const idleConf = `guards:
+const idleConf = `log: {format: json}
+guards:
   pii: {on: [request, response], mask: [email, phone, card, iban, ip, secret], reversible: true}
   words: {on: [request], deny: {pattern: "AKIA[0-9A-Z]{16}"}}
 models:
@@ -257,6 +263,11 @@ func (t *target) start(e *env, first *work) error {
 
 // stop ends the process, at last by force.
 func (t *target) stop() {
+	defer func() {
+		for _, s := range t.sinks {
+			_ = s.Close() // nobody uses it any more
+		}
+	}()
 	if t.cmd == nil {
 		return
 	}

@@ -17,6 +17,7 @@ const (
 	OfLog      Fields = 6
 	OfResource Fields = 1
 	ofBuckets  Fields = 9 // of a histogram
+	ofNumber   Fields = 7 // of another metric
 )
 
 // String appends an attribute; one that is empty is left out.

@@ -2,10 +2,13 @@ package otlp
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"sync"
 	"time"
+
+	dto "github.com/prometheus/client_model/go"
 
 	"sluice/gateway/telemetry/sink"
 )
@@ -16,7 +19,9 @@ type Options struct {
 	Header   map[string]string
 	Resource Resource
 	Every    time.Duration // between two reports of metrics; 0: DefaultEvery
-	Log      *slog.Logger
+	// Gather reads what Prometheus is shown, which is told as well; nil: nothing is.
+	Gather func() ([]*dto.MetricFamily, error)
+	Log    *slog.Logger
 }
 
 // DefaultEvery is how often metrics are sent.
@@ -29,6 +34,7 @@ type Exporter struct {
 
 	wrap    *Wrap
 	metrics *sink.HTTP
+	gather  func() ([]*dto.MetricFamily, error)
 	log     *slog.Logger
 	trouble bool
 	stop    chan struct{}
@@ -38,7 +44,8 @@ type Exporter struct {
 // New makes an exporter and starts it.
 func New(o Options) *Exporter {
 	w := NewWrap(o.Resource)
-	e := &Exporter{Measures: NewMeasures(time.Now()), wrap: w, metrics: Post(o.URL, "metrics", o.Header, nil), log: o.Log, stop: make(chan struct{})}
+	e := &Exporter{Measures: NewMeasures(time.Now()), wrap: w, metrics: Post(o.URL, "metrics", o.Header, nil),
+		gather: o.Gather, log: o.Log, stop: make(chan struct{})}
 	e.Spans = sink.NewQueue(sink.Options{Name: "traces", To: Post(o.URL, "traces", o.Header, w), Log: o.Log})
 	every := o.Every
 	if every == 0 {
@@ -82,19 +89,36 @@ func (e *Exporter) run(every time.Duration) {
 // report sends the metrics. What is not taken is in the next report: nothing is
 // lost.
 func (e *Exporter) report(ctx context.Context) {
-	told := false
+	told, now := false, time.Now()
+	var families []*dto.MetricFamily
+	var odd error
+	if e.gather != nil {
+		families, odd = e.gather()
+	}
 	body := e.wrap.Append(nil, func(yield func([]byte) error) error {
-		return e.Measures.Append(time.Now(), func(metric []byte) error {
+		tell := func(metric []byte) error {
 			told = true
 			return yield(metric)
-		})
+		}
+		if err := e.Measures.Append(now, tell); err != nil {
+			return err
+		}
+		for _, f := range families {
+			if kinds[f.GetType()] == 0 {
+				continue // of a kind that OpenTelemetry has not, and nobody here makes
+			}
+			if err := tell(appendFamily(nil, f, e.Measures.began, now)); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if !told {
 		return
 	}
-	err := e.metrics.Send(ctx, sink.Batch{Bytes: body})
+	err := errors.Join(odd, e.metrics.Send(ctx, sink.Batch{Bytes: body}))
 	if err != nil && !e.trouble {
-		e.log.Warn("the collector does not take metrics; they are told again with the next", "error", err)
+		e.log.Warn("the collector was not told of all metrics; they are told again with the next", "error", err)
 	}
 	e.trouble = err != nil
 }

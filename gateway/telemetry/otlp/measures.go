@@ -143,19 +143,10 @@ func (i *instrument) append(b []byte, began, now time.Time) []byte {
 	b = appendString(appendString(appendString(b, 1, i.name), 2, i.about), 3, i.unit)
 	b, whole := begin(b, 9)
 	for of, h := range i.series {
-		var at, bounds int
+		var at int
 		b, at = begin(b, 1)
 		b = appendTime(appendTime(b, 2, began), 3, now)
-		b = appendDouble(appendFixed64(b, 4, h.count), 5, h.sum)
-		b = protowire.AppendVarint(protowire.AppendTag(b, 6, protowire.BytesType), uint64(8*len(h.buckets)))
-		for _, n := range h.buckets {
-			b = protowire.AppendFixed64(b, n)
-		}
-		b, bounds = begin(b, 7)
-		for _, v := range i.bounds {
-			b = appendPacked(b, v)
-		}
-		b = end(b, bounds)
+		b = appendHistogram(b, i.bounds, h)
 		b = ofBuckets.String(b, GenAIOperation, of.Operation)
 		b = ofBuckets.String(b, GenAIProvider, of.Provider)
 		b = ofBuckets.String(b, GenAIRequestModel, of.Model)
@@ -164,4 +155,18 @@ func (i *instrument) append(b []byte, began, now time.Time) []byte {
 		b = end(b, at)
 	}
 	return end(appendEnum(b, 2, cumulative), whole)
+}
+
+// appendHistogram tells what a point of a histogram has counted.
+func appendHistogram(b []byte, bounds []float64, h *histogram) []byte {
+	b = appendDouble(appendFixed64(b, 4, h.count), 5, h.sum)
+	b, at := begin(b, 6)
+	for _, n := range h.buckets {
+		b = protowire.AppendFixed64(b, n)
+	}
+	b, at = begin(end(b, at), 7)
+	for _, v := range bounds {
+		b = appendPacked(b, v)
+	}
+	return end(b, at)
 }

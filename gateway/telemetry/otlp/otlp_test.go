@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
 	logspb "go.opentelemetry.io/proto/otlp/logs/v1"
 	metricspb "go.opentelemetry.io/proto/otlp/metrics/v1"
@@ -102,6 +103,58 @@ func TestMeasures(t *testing.T) {
 	}
 	if p := got[PerOutputToken].GetHistogram().DataPoints[0]; p.GetSum() != 0.5 {
 		t.Errorf("2 s for the 4 tokens after the first: %v", p)
+	}
+}
+
+// What Prometheus is shown is told as it is: names, labels, values, buckets.
+func TestFamilies(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	calls := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "calls_total", Help: "Calls."}, []string{"model", "code"})
+	open := prometheus.NewGauge(prometheus.GaugeOpts{Name: "open"})
+	took := prometheus.NewHistogram(prometheus.HistogramOpts{Name: "took_seconds", Buckets: []float64{1, 5}})
+	sizes := prometheus.NewSummary(prometheus.SummaryOpts{Name: "sizes", Objectives: map[float64]float64{0.5: 0.05}})
+	registry.MustRegister(calls, open, took, sizes)
+	calls.WithLabelValues("m", "").Add(3)
+	open.Set(-2)
+	for _, v := range []float64{1, 2, 3, 70} {
+		took.Observe(v)
+	}
+	sizes.Observe(9)
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := who.Append(nil, func(yield func([]byte) error) error {
+		for _, f := range families {
+			_ = yield(appendFamily(nil, f, time.Unix(100, 0), time.Unix(200, 0))) // it has no error
+		}
+		return nil
+	})
+	var data metricspb.MetricsData
+	if err := proto.Unmarshal(body, &data); err != nil {
+		t.Fatal(err)
+	}
+	sum := 76.0
+	model := &commonpb.KeyValue{Key: "model", Value: &commonpb.AnyValue{Value: &commonpb.AnyValue_StringValue{StringValue: "m"}}}
+	const total = metricspb.AggregationTemporality_AGGREGATION_TEMPORALITY_CUMULATIVE
+	want := []*metricspb.Metric{
+		{Name: "calls_total", Description: "Calls.", Data: &metricspb.Metric_Sum{Sum: &metricspb.Sum{AggregationTemporality: total, IsMonotonic: true, DataPoints: []*metricspb.NumberDataPoint{{
+			StartTimeUnixNano: 100e9, TimeUnixNano: 200e9, Value: &metricspb.NumberDataPoint_AsDouble{AsDouble: 3}, Attributes: []*commonpb.KeyValue{model}}}}}},
+		{Name: "open", Data: &metricspb.Metric_Gauge{Gauge: &metricspb.Gauge{DataPoints: []*metricspb.NumberDataPoint{{
+			TimeUnixNano: 200e9, Value: &metricspb.NumberDataPoint_AsDouble{AsDouble: -2}}}}}},
+		{Name: "sizes", Data: &metricspb.Metric_Summary{Summary: &metricspb.Summary{DataPoints: []*metricspb.SummaryDataPoint{{
+			StartTimeUnixNano: 100e9, TimeUnixNano: 200e9, Count: 1, Sum: 9, QuantileValues: []*metricspb.SummaryDataPoint_ValueAtQuantile{{Quantile: 0.5, Value: 9}}}}}}},
+		{Name: "took_seconds", Data: &metricspb.Metric_Histogram{Histogram: &metricspb.Histogram{AggregationTemporality: total, DataPoints: []*metricspb.HistogramDataPoint{{
+			StartTimeUnixNano: 100e9, TimeUnixNano: 200e9, Count: 4, Sum: &sum, ExplicitBounds: []float64{1, 5}, BucketCounts: []uint64{1, 2, 1}}}}}},
+	}
+	got := data.ResourceMetrics[0].ScopeMetrics[0].Metrics
+	if len(got) != len(want) {
+		t.Fatalf("%d metrics", len(got))
+	}
+	for i := range want {
+		if !proto.Equal(got[i], want[i]) {
+			t.Errorf("%v\nwant %v", got[i], want[i])
+		}
 	}
 }
 
