@@ -340,8 +340,8 @@ func routesShown(v *view, now time.Time) []admin.Route {
 			if h.Canary != nil {
 				shown.Targets = append(shown.Targets, targetsShown(r.Name, h.Canary, states, proxy.ArmCanary)...)
 			}
-			if k := c.Backend.HTTP.Mirror; k != nil {
-				shown.Mirror = k.URL
+			for _, k := range c.Backend.HTTP.Mirror {
+				shown.Mirror = append(shown.Mirror, k.URL)
 			}
 		}
 		shown.Order = len(list) + 1

@@ -28,7 +28,7 @@ type Route struct {
 	Subscribed bool              `json:"subscribed,omitempty"` // by teams that have subscribed to it alone
 	Limits     *RouteLimits      `json:"limits,omitempty"`
 	Cache      *RouteCache       `json:"cache,omitempty"`  // nil: nothing is kept
-	Mirror     string            `json:"mirror,omitempty"` // URL of who gets copies; empty: nobody
+	Mirror     []string          `json:"mirror,omitempty"` // URLs of who get copies
 	TimeoutMS  int64             `json:"timeout_ms,omitempty"`
 	Source     string            `json:"source"`
 }

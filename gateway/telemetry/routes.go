@@ -38,7 +38,7 @@ func newRouteSeries() routeSeries {
 		refused: prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_connections_refused_total",
 			Help: "Connections that were one more than their address may have open."}),
 		mirrored: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_route_mirrored_total",
-			Help: "Requests to be copied to a route's mirror, by what became of the copy: answered, failed, dropped (too many at once) or too_large."}, []string{"route", "result"}),
+			Help: "Requests to be copied to a route's mirror, by its URL and by what became of the copy: answered, failed, dropped (too many at once) or too_large."}, []string{"route", "mirror", "result"}),
 		faults: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_route_faults_total",
 			Help: "Faults that a route made on purpose, by their kind: delay or status."}, []string{"route", "kind"}),
 		arms: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_route_arm_requests_total",
@@ -80,8 +80,10 @@ func (r *Route) Suspect(mode string) {
 	}
 }
 
-// Mirrored counts a request that was to be copied.
-func (r *Route) Mirrored(result string) { r.of.mirrored.WithLabelValues(r.name, result).Inc() }
+// Mirrored counts a request that was to be copied to a mirror.
+func (r *Route) Mirrored(url, result string) {
+	r.of.mirrored.WithLabelValues(r.name, url, result).Inc()
+}
 
 // Fault counts a fault that was made on purpose.
 func (r *Route) Fault(kind string) { r.of.faults.WithLabelValues(r.name, kind).Inc() }
