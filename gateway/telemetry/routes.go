@@ -19,10 +19,11 @@ type routeSeries struct {
 	armTimes *prometheus.HistogramVec
 	bounds   *prometheus.GaugeVec
 	shed     *prometheus.CounterVec
+	contract *prometheus.CounterVec
 }
 
 func (s routeSeries) all() []prometheus.Collector {
-	return []prometheus.Collector{s.requests, s.duration, s.versions, s.suspects, s.refused, s.mirrored, s.faults, s.arms, s.armTimes, s.bounds, s.shed}
+	return []prometheus.Collector{s.requests, s.duration, s.versions, s.suspects, s.refused, s.mirrored, s.faults, s.arms, s.armTimes, s.bounds, s.shed, s.contract}
 }
 
 func newRouteSeries() routeSeries {
@@ -49,6 +50,8 @@ func newRouteSeries() routeSeries {
 			Help: "How many requests at once a route's adaptive limit lets through."}, []string{"route"}),
 		shed: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_route_shed_total",
 			Help: "Requests that a route's adaptive limit refused."}, []string{"route"}),
+		contract: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_route_contract_total",
+			Help: "Requests and responses that validate.report of a route has looked at, by part, and by whether the contract was kept, broken or they could not be looked into (unchecked)."}, []string{"route", "part", "result"}),
 	}
 }
 
@@ -102,6 +105,14 @@ func (r *Route) Unbound() { r.of.bounds.DeleteLabelValues(r.name) }
 
 // Shed counts a request that the adaptive limit refused.
 func (r *Route) Shed() { r.of.shed.WithLabelValues(r.name).Inc() }
+
+// Contract counts a request, or a response, that was held against the route's
+// contract and passed whatever came of it. A nil Route counts nothing.
+func (r *Route) Contract(part, result string) {
+	if r != nil {
+		r.of.contract.WithLabelValues(r.name, part, result).Inc()
+	}
+}
 
 // ConnectionRefused counts a connection that was closed at once.
 func (m *Metrics) ConnectionRefused() { m.routes.refused.Inc() }
