@@ -24,6 +24,7 @@ type answer struct {
 	// be sent before the rest.
 	read  []byte
 	heard *heard // nil: nobody listens
+	sent  int64  // what was read of the body so far
 }
 
 var buffers = sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }}
@@ -108,6 +109,7 @@ func (a *answer) Read(p []byte) (n int, err error) {
 	} else if n, err = a.res.Read(p); err != nil && err != io.EOF {
 		a.err = err
 	}
+	a.sent += int64(n)
 	a.heard.take(p[:n])
 	return n, err
 }
@@ -123,7 +125,7 @@ func (a *answer) CloseWithError(err error) error {
 	if x == nil {
 		return nil
 	}
-	a.x = nil
+	a.x, x.sent = nil, a.sent
 	if x.attempt != nil {
 		x.attempt.Done(a.err) // of a caller who left it says nothing
 		x.attempt = nil

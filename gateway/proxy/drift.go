@@ -215,6 +215,7 @@ type heard struct {
 	params map[string]string
 	status int
 	header http.Header
+	coding string // of the body
 	body   []byte
 	cut    bool // there is more than is kept
 }
@@ -232,10 +233,12 @@ func (o *Contract) listen(x *Exchange, op *validate.Operation, q *validate.Reque
 	for name, value := range r.Header.All() {
 		h.header.Add(string(name), string(value))
 	}
-	if x.streams {
+	if x.streams { // as the target sends it, whatever packs it afterwards
+		h.coding = string(x.answer.res.Head().ContentEncoding())
 		x.answer.heard = h
 		return
 	}
+	h.coding = string(r.Header.ContentEncoding())
 	h.take(r.Body())
 	h.over(x, nil)
 }
@@ -271,7 +274,7 @@ func (h *heard) over(x *Exchange, err error) {
 
 // plain is the body unpacked, where that can be done.
 func (h *heard) plain() ([]byte, bool) {
-	switch h.header.Get("Content-Encoding") {
+	switch h.coding {
 	case "", "identity":
 		return h.body, true
 	case "gzip":

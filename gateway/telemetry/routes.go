@@ -1,10 +1,14 @@
 package telemetry
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
+
+// sizeBuckets are bytes, from 256 B to 256 MiB.
+var sizeBuckets = prometheus.ExponentialBuckets(256, 4, 11)
 
 // routeSeries are the metrics of classic routes.
 type routeSeries struct {
@@ -20,10 +24,13 @@ type routeSeries struct {
 	bounds   *prometheus.GaugeVec
 	shed     *prometheus.CounterVec
 	contract *prometheus.CounterVec
+	upstream *prometheus.HistogramVec
+	received *prometheus.HistogramVec
+	sent     *prometheus.HistogramVec
 }
 
 func (s routeSeries) all() []prometheus.Collector {
-	return []prometheus.Collector{s.requests, s.duration, s.versions, s.suspects, s.refused, s.mirrored, s.faults, s.arms, s.armTimes, s.bounds, s.shed, s.contract}
+	return []prometheus.Collector{s.requests, s.duration, s.versions, s.suspects, s.refused, s.mirrored, s.faults, s.arms, s.armTimes, s.bounds, s.shed, s.contract, s.upstream, s.received, s.sent}
 }
 
 func newRouteSeries() routeSeries {
@@ -33,7 +40,7 @@ func newRouteSeries() routeSeries {
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "sluice_route_duration_seconds",
 			Help: "From a request's arrival to the end of its answer.", Buckets: durationBuckets}, []string{"route"}),
 		versions: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_route_version_requests_total",
-			Help: "Requests to routes with versions, by the version that they are for; unknown is one that there is not."}, []string{"route", "version"}),
+			Help: "Requests to routes with versions, by the version that they are for, and by the caller's team; unknown is one that there is not."}, []string{"route", "version", "team"}),
 		suspects: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_waf_requests_total",
 			Help: "Requests in which the rules of a route's firewall found an attack, by what became of them: block or detect."}, []string{"route", "mode"}),
 		refused: prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_connections_refused_total",
@@ -52,6 +59,12 @@ func newRouteSeries() routeSeries {
 			Help: "Requests that a route's adaptive limit refused."}, []string{"route"}),
 		contract: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_route_contract_total",
 			Help: "Requests and responses that validate.report of a route has looked at, by part, and by whether the contract was kept, broken or they could not be looked into (unchecked)."}, []string{"route", "part", "result"}),
+		upstream: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "sluice_route_upstream_seconds",
+			Help: "From a request to a target until its answer began, or it failed: each attempt. The rest of a route's duration is the gateway's, and the body's.", Buckets: durationBuckets}, []string{"route"}),
+		received: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "sluice_route_request_bytes",
+			Help: "What was read of the bodies of requests.", Buckets: sizeBuckets}, []string{"route"}),
+		sent: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "sluice_route_response_bytes",
+			Help: "What went out of the bodies of answers, before they are packed.", Buckets: sizeBuckets}, []string{"route"}),
 	}
 }
 
@@ -61,18 +74,33 @@ type Route struct {
 	requests *prometheus.CounterVec
 	ok       prometheus.Counter
 	duration prometheus.Observer
-	versions *prometheus.CounterVec
+	upstream prometheus.Observer
+	received prometheus.Observer
+	sent     prometheus.Observer
 	suspects *prometheus.CounterVec
 	of       *routeSeries
 }
 
-// Version counts a request for a version.
-func (r *Route) Version(version string) { r.versions.WithLabelValues(r.name, version).Inc() }
+// Version counts a request for a version by somebody of a team; no version:
+// there is none of that name.
+func (r *Route) Version(version, team string) {
+	r.of.versions.WithLabelValues(r.name, cmp.Or(version, "unknown"), team).Inc()
+}
 
 // Route makes the series of a route, or gives those that it has.
 func (m *Metrics) Route(name string) *Route {
 	return &Route{name: name, requests: m.routes.requests, ok: m.routes.requests.WithLabelValues(name, "200", ""),
-		duration: m.routes.duration.WithLabelValues(name), versions: m.routes.versions, suspects: m.routes.suspects, of: &m.routes}
+		duration: m.routes.duration.WithLabelValues(name), upstream: m.routes.upstream.WithLabelValues(name),
+		received: m.routes.received.WithLabelValues(name), sent: m.routes.sent.WithLabelValues(name), suspects: m.routes.suspects, of: &m.routes}
+}
+
+// Upstream tells how long a target took until its answer began, or it failed.
+func (r *Route) Upstream(took time.Duration) { r.upstream.Observe(took.Seconds()) }
+
+// Sizes tells how large the bodies of a request and of its answer were, in bytes.
+func (r *Route) Sizes(received, sent int64) {
+	r.received.Observe(float64(received))
+	r.sent.Observe(float64(sent))
 }
 
 // Suspect counts a request in which the firewall found an attack; mode is what
