@@ -30,10 +30,10 @@ e2e: build ## drive the binary from outside: SDK clients, a browser, crashes, st
 race: ## run the tests under the race detector
 	$(GO) test -race -timeout 20m ./...
 
-features: ## tell of each feature of the classic gateway which tests show it, and how they went
-	@mkdir -p bin
-	-@$(GO) test -json ./gateway/... ./router/... ./cmd/sluice/e2e > bin/results.json
-	SLUICE_TEST_RESULTS=$(CURDIR)/bin/results.json $(GO) test -count=1 -v -run '^TestFeatures$$' ./cmd/sluice/e2e
+OF ?= .
+features: build ## tell of each feature of the classic gateway (OF='cache|mirror': of those) which tests show it, and how they go
+	@SLUICE_FEATURES='$(OF)' SLUICE_E2E_BINARY=$(CURDIR)/bin/sluice \
+	  $(GO) test -count=1 -v -timeout 70m -run '^TestFeatures$$' ./cmd/sluice/e2e
 
 lint: ## gofmt, go vet and staticcheck
 	@out=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$out" || { echo "not gofmt'ed:"; echo "$$out"; exit 1; }

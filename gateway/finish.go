@@ -198,6 +198,10 @@ func (c *Call) finish() {
 	case x != nil:
 		if x.Route.Series != nil {
 			x.Route.Series.Ended(c.entry.Status, c.entry.Code, c.entry.Latency)
+			x.Route.Series.Sizes(x.Sizes())
+			if x.Route.Versions != nil {
+				x.Route.Series.Version(x.Version, c.entry.Team)
+			}
 			if x.Arm != "" {
 				x.Route.Series.Arm(x.Arm, c.entry.Status, c.entry.Latency)
 			}

@@ -67,6 +67,9 @@ func (c *Call) ready(x *proxy.Exchange, query []byte) {
 	x.RC, x.Edge, x.Plan, x.Method, x.Now, x.IP, x.Query = c.rc, (*routeEdge)(c), &c.plan, c.from.method, c.now, c.from.ip, query
 	peer, trusted := c.peer()
 	x.From = proxy.Origin{Peer: peer, Trusted: trusted, TLS: c.rc.IsTLS(), Body: c.snap.Settings.BodyLimit, Idle: c.g.bodyPause, Rate: c.snap.Settings.BodyRate}
+	if !c.rc.Request.IsBodyStream() {
+		x.From.Here = int64(len(c.rc.Request.Body()))
+	}
 	var id [64]byte
 	c.rc.Request.Header.SetCanonical(headerRequestID, append(id[:0], c.entry.RequestID...))
 }
@@ -162,6 +165,9 @@ func (e *routeEdge) Tried(target string, status int, err error, took time.Durati
 	}
 	e.trail = append(e.trail, l)
 	e.entry.Target = target
+	if series := e.from.route.Route.Series; series != nil {
+		series.Upstream(took)
+	}
 	e.from.trace.tried(otlp.NewSpanID(), nil, took)
 }
 

@@ -95,6 +95,7 @@ func needRestart(was, now *config.Config) []string {
 	differ("server.listen", was.Server.Listen != now.Server.Listen)
 	differ("server.admin", was.Server.Admin != now.Server.Admin)
 	differ("server.tls", was.Server.TLS.On() != now.Server.TLS.On())
+	differ("server.tls.acme.http", was.Server.TLS.ProvenAt() != now.Server.TLS.ProvenAt())
 	differ("admin.tls", was.Admin.TLS.On() != now.Admin.TLS.On())
 	differ("server.drain", was.Server.Drain != now.Server.Drain)
 	differ("server.header_timeout", was.Server.HeaderTimeout != now.Server.HeaderTimeout)

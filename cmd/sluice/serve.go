@@ -211,7 +211,7 @@ func (s *server) listen() (data, admin net.Listener, err error) {
 	if admin, err = net.Listen("tcp", s.started.Server.Admin); err != nil {
 		return nil, nil, fmt.Errorf("cannot listen on server.admin: %w", err)
 	}
-	return data, s.adminEncryption.over(admin), nil
+	return data, s.adminEncryption.over(admin), s.encryption.answer(s.started.Server.TLS)
 }
 
 // settleHeap gives back what starting took (the catalogue, the configuration),
@@ -240,6 +240,9 @@ func (s *server) shutdown(plane *http.Server) error {
 	defer cancel()
 	err := s.spool.Drain(last)
 	plane.Close()
+	if s.encryption.plain != nil {
+		s.encryption.plain.Close()
+	}
 	switch {
 	case err != nil && s.spool.Unwritten() > 0:
 		return fmt.Errorf("usage is lost, as the log tells: %w", err)

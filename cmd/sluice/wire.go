@@ -55,9 +55,10 @@ type view struct {
 	guards        map[string]*guard.Guard
 	registry      *router.Registry
 	routes        *proxy.Tree
-	discovered    map[string]*discovered // by route
-	set           int                    // prices that were set so far: none is ever changed
-	revision      string                 // digest of the configuration and of what the store adds
+	discovered    map[string]*discovered  // by route
+	drifting      map[string]*proxy.Drift // by route
+	set           int                     // prices that were set so far: none is ever changed
+	revision      string                  // digest of the configuration and of what the store adds
 }
 
 // snapshot builds everything new and changes nothing that is in force; what
@@ -101,7 +102,7 @@ func (b *builder) snapshot(ctx context.Context, s *server, cfg *config.Config) (
 	if v.routes, keep, err = b.routes(s, cfg, v.registry); err != nil {
 		return nil, err
 	}
-	v.discovered = keep.discovered
+	v.discovered, v.drifting = keep.discovered, keep.drifting
 	v.revision = revisionOf(v)
 	b.registry = v.registry
 	b.keepFigures(v)

@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -25,7 +26,8 @@ type issuer struct {
 	manager   *autocert.Manager
 	made      string                   // what the manager is made from
 	domains   atomic.Pointer[[]string] // at least one
-	challenge *tls.Config              // for those who prove a name
+	challenge *tls.Config              // for those who prove a name by TLS-ALPN-01
+	plain     http.Handler             // for those who do by HTTP-01; nil: none does
 	shown     sync.Map                 // the sums of all that were issued
 }
 
@@ -53,14 +55,48 @@ func newIssuer(c *config.ACME, cache string, old *issuer) (*issuer, error) {
 	}
 	i.manager = &autocert.Manager{Prompt: autocert.AcceptTOS, Cache: autocert.DirCache(cache), Client: client, Email: c.Email,
 		HostPolicy: func(_ context.Context, host string) error {
+			if name, _, err := net.SplitHostPort(host); err == nil {
+				host = name
+			}
 			if !i.knows(host) {
 				return fmt.Errorf("%q is not among acme.domains", host)
 			}
 			return nil
 		}}
 	i.challenge = &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{acme.ALPNProto}, GetCertificate: i.manager.GetCertificate}
+	if c.HTTP != "" {
+		i.plain = i.manager.HTTPHandler(nil)
+	}
 	return i, nil
 }
+
+// answer begins to answer those who prove names by HTTP-01, at an address of its
+// own; all other requests are sent to https.
+func (e *encryption) answer(c *config.TLS) error {
+	if !c.On() || c.ACME == nil || c.ACME.HTTP == "" {
+		return nil
+	}
+	ln, err := net.Listen("tcp", c.ACME.HTTP)
+	if err != nil {
+		return fmt.Errorf("cannot listen on server.tls.acme.http: %w", err)
+	}
+	served := &http.Server{ReadTimeout: plainTime, WriteTimeout: plainTime, IdleTimeout: plainTime, MaxHeaderBytes: 16 << 10,
+		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo),
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			from := e.issuer.Load()
+			if from == nil || from.plain == nil {
+				http.NotFound(w, r)
+				return
+			}
+			from.plain.ServeHTTP(w, r)
+		})}
+	e.plain = served
+	go func() { _ = served.Serve(ln) }()
+	return nil
+}
+
+// plainTime bounds each step of an unencrypted request.
+const plainTime = 10 * time.Second
 
 func (i *issuer) knows(host string) bool { return slices.Contains(*i.domains.Load(), host) }
 

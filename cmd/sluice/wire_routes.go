@@ -29,15 +29,19 @@ type standingRoutes struct {
 	clients  map[string]*upstream.Client
 	limiters map[string]*limit.Limiter
 	bounds   map[string]*standingBound
+	drifts   map[string]*proxy.Drift
 	guesses  map[string]*limit.Guesses
 	found    map[string]*followed
 	auth     standingAuth
 
-	discovered map[string]*discovered // of one configuration alone, by route
+	// Of one configuration alone, by route.
+	discovered map[string]*discovered
+	drifting   map[string]*proxy.Drift
 }
 
 func newStandingRoutes() standingRoutes {
-	return standingRoutes{clients: map[string]*upstream.Client{}, limiters: map[string]*limit.Limiter{}, guesses: map[string]*limit.Guesses{}, bounds: map[string]*standingBound{}, found: map[string]*followed{}, discovered: map[string]*discovered{}}
+	return standingRoutes{clients: map[string]*upstream.Client{}, limiters: map[string]*limit.Limiter{}, guesses: map[string]*limit.Guesses{}, bounds: map[string]*standingBound{},
+		drifts: map[string]*proxy.Drift{}, found: map[string]*followed{}, discovered: map[string]*discovered{}, drifting: map[string]*proxy.Drift{}}
 }
 
 // routes builds the routes of a configuration, and what they keep. Nothing that
@@ -329,7 +333,7 @@ func routesShown(v *view, now time.Time) []admin.Route {
 				shown.Limits.Adaptive = &admin.RouteAdaptive{Min: b.Least, Max: b.Most, Bound: b.Bound(), Open: b.Open()}
 			}
 		}
-		shown.Cache = cacheShown(c.Cache)
+		shown.Cache, shown.Contract = cacheShown(c.Cache), contractShown(c.Validate, v.drifting[r.Name])
 		if h, ok := r.Backend.(*proxy.HTTP); ok {
 			if d := v.discovered[r.Name]; d != nil {
 				status := d.watch.Status()
@@ -340,8 +344,8 @@ func routesShown(v *view, now time.Time) []admin.Route {
 			if h.Canary != nil {
 				shown.Targets = append(shown.Targets, targetsShown(r.Name, h.Canary, states, proxy.ArmCanary)...)
 			}
-			if k := c.Backend.HTTP.Mirror; k != nil {
-				shown.Mirror = k.URL
+			for _, k := range c.Backend.HTTP.Mirror {
+				shown.Mirror = append(shown.Mirror, k.URL)
 			}
 		}
 		shown.Order = len(list) + 1

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"sluice/cmd/sluice/config"
+	"sluice/gateway/admin"
 	"sluice/gateway/cel"
 	"sluice/gateway/proxy"
 	"sluice/gateway/reshape"
@@ -114,11 +115,13 @@ func (m *routeBuilder) validateStep(c *config.Route, r *proxy.Route) {
 		return
 	}
 	schema, contract := c.Validate.Compiled()
+	drift := m.drift(c)
 	if schema != nil {
-		r.Steps = append(r.Steps, proxy.ValidateBody(schema))
+		r.Steps = append(r.Steps, proxy.ValidateBody(schema, drift))
 		return
 	}
-	o := proxy.Contract{Document: contract, Answers: c.Validate.Response}
+	o := proxy.Contract{Document: contract, Answers: c.Validate.Response, Drift: drift,
+		TellRequests: c.Validate.Reports(proxy.PartRequest), TellAnswers: c.Validate.Reports(proxy.PartResponse)}
 	if h := c.Backend.HTTP; h != nil {
 		o.Strip = strings.TrimRight(h.StripPrefix, "/")
 	}
@@ -126,6 +129,37 @@ func (m *routeBuilder) validateStep(c *config.Route, r *proxy.Route) {
 		o.Strip = strings.TrimRight(b.StripPrefix, "/")
 	}
 	r.Steps = append(r.Steps, o.Step())
+}
+
+// drift is where a route's differences from its contract are told; nil: they
+// are refused. What was seen outlives reloads that leave the contract as it is.
+func (m *routeBuilder) drift(c *config.Route) *proxy.Drift {
+	if len(c.Validate.Report) == 0 {
+		return nil
+	}
+	made := c.Name + " " + c.Validate.Digest()
+	d := m.old.drifts[made]
+	if d == nil {
+		d = proxy.NewDrift(c.Name, m.log)
+	}
+	m.keep.drifts[made] = d
+	m.keep.drifting[c.Name] = d
+	return d
+}
+
+// contractShown is how the admin plane shows what a route tells of its contract.
+func contractShown(c *config.RouteValidate, drift *proxy.Drift) *admin.RouteContract {
+	if drift == nil {
+		return nil
+	}
+	shown := &admin.RouteContract{Report: c.Report}
+	list, more := drift.Differences()
+	for _, d := range list {
+		shown.Differences = append(shown.Differences, admin.RouteDifference{Part: d.Part, Method: d.Method, Path: d.Path, Status: d.Status,
+			Pointer: d.Pointer, Message: d.Message, Count: d.Count, First: d.First, Last: d.Last})
+	}
+	shown.More = more
+	return shown
 }
 
 // versionsOf are the versions that a route has a part in; nil: none.

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"net/http"
 	"path/filepath"
 	"slices"
 	"sync/atomic"
@@ -19,6 +20,7 @@ import (
 type encryption struct {
 	current atomic.Pointer[tls.Config]
 	issuer  atomic.Pointer[issuer] // nil: certificates are in files
+	plain   *http.Server           // nil: nobody proves names by HTTP-01
 }
 
 // encryptPlanes takes the certificates of a configuration for both listeners.

@@ -84,25 +84,12 @@ func (m *routeBuilder) traffic(c *config.Route, o *proxy.HTTPOptions) error {
 	default:
 		o.Signing = proxy.SignAWS(s.AWS.Options())
 	}
-	if k := b.Mirror; k != nil {
-		secure := b.TLS
-		if !strings.HasPrefix(strings.ToLower(k.URL), "https:") {
-			secure = nil
-		}
-		client, err := m.client(k.URL, k.Timeout, secure)
+	for i := range b.Mirror {
+		mirror, err := m.mirror(c, &b.Mirror[i], o.Signing)
 		if err != nil {
 			return err
 		}
-		o.Mirror = &proxy.Mirror{URL: k.URL, Client: client, Share: k.Share, Timeout: k.Timeout, Count: m.series.Mirrored,
-			Recovered: func(what any) {
-				m.log.Error("a copy of a request went wrong", "route", c.Name, "panic", what, "stack", string(debug.Stack()))
-			}}
-	}
-	if o.Mirror != nil && o.Signing != nil {
-		var err error
-		if o.Mirror.Sign, err = o.Signing.For(o.Mirror.URL); err != nil {
-			return err
-		}
+		o.Mirrors = append(o.Mirrors, mirror)
 	}
 	if b.Canary == nil {
 		return nil
@@ -117,4 +104,25 @@ func (m *routeBuilder) traffic(c *config.Route, o *proxy.HTTPOptions) error {
 	}
 	o.Canary, err = proxy.NewHTTP(canary)
 	return err
+}
+
+func (m *routeBuilder) mirror(c *config.Route, k *config.BackendMirror, signing *proxy.Signing) (*proxy.Mirror, error) {
+	secure := c.Backend.HTTP.TLS
+	if !strings.HasPrefix(strings.ToLower(k.URL), "https:") {
+		secure = nil
+	}
+	client, err := m.client(k.URL, k.Timeout, secure)
+	if err != nil {
+		return nil, err
+	}
+	series := m.series
+	made := &proxy.Mirror{URL: k.URL, Client: client, Share: k.Share, Timeout: k.Timeout,
+		Count: func(result string) { series.Mirrored(k.URL, result) },
+		Recovered: func(what any) {
+			m.log.Error("a copy of a request went wrong", "route", c.Name, "panic", what, "stack", string(debug.Stack()))
+		}}
+	if signing != nil {
+		made.Sign, err = signing.For(k.URL)
+	}
+	return made, err
 }

@@ -27,10 +27,32 @@ type Route struct {
 	Auth       []string          `json:"auth,omitempty"`       // none: open to all
 	Subscribed bool              `json:"subscribed,omitempty"` // by teams that have subscribed to it alone
 	Limits     *RouteLimits      `json:"limits,omitempty"`
-	Cache      *RouteCache       `json:"cache,omitempty"`  // nil: nothing is kept
-	Mirror     string            `json:"mirror,omitempty"` // URL of who gets copies; empty: nobody
+	Cache      *RouteCache       `json:"cache,omitempty"`    // nil: nothing is kept
+	Mirror     []string          `json:"mirror,omitempty"`   // URLs of who get copies
+	Contract   *RouteContract    `json:"contract,omitempty"` // nil: what does not keep it is refused, or there is none
 	TimeoutMS  int64             `json:"timeout_ms,omitempty"`
 	Source     string            `json:"source"`
+}
+
+// RouteContract is how requests and answers differ from what they are held
+// against, where they pass all the same.
+type RouteContract struct {
+	Report      []string          `json:"report"`                // request, response
+	Differences []RouteDifference `json:"differences,omitempty"` // each kind of them, the latest first
+	More        int64             `json:"more,omitempty"`        // of kinds that are not listed
+}
+
+// RouteDifference is one kind of them.
+type RouteDifference struct {
+	Part    string    `json:"part"` // request or response
+	Method  string    `json:"method"`
+	Path    string    `json:"path"`             // as the document has it, else as it was sent
+	Status  int       `json:"status,omitempty"` // of the response
+	Pointer string    `json:"pointer"`          // * is any place of a list
+	Message string    `json:"message"`
+	Count   int64     `json:"count"`
+	First   time.Time `json:"first"`
+	Last    time.Time `json:"last"`
 }
 
 // RouteMatch is what a request must be.

@@ -22,7 +22,9 @@ type answer struct {
 	err  error // why it broke off; nil: it did not
 	// read is what was read of the body, to see whether it can be kept, and is to
 	// be sent before the rest.
-	read []byte
+	read  []byte
+	heard *heard // nil: nobody listens
+	sent  int64  // what was read of the body so far
 }
 
 var buffers = sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }}
@@ -100,16 +102,15 @@ func (a *answer) WriteTo(w io.Writer) (sent int64, err error) {
 }
 
 // Read gives some of the body.
-func (a *answer) Read(p []byte) (int, error) {
+func (a *answer) Read(p []byte) (n int, err error) {
 	if len(a.read) > 0 {
-		n := copy(p, a.read)
+		n = copy(p, a.read)
 		a.read = a.read[n:]
-		return n, nil
-	}
-	n, err := a.res.Read(p)
-	if err != nil && err != io.EOF {
+	} else if n, err = a.res.Read(p); err != nil && err != io.EOF {
 		a.err = err
 	}
+	a.sent += int64(n)
+	a.heard.take(p[:n])
 	return n, err
 }
 
@@ -124,7 +125,7 @@ func (a *answer) CloseWithError(err error) error {
 	if x == nil {
 		return nil
 	}
-	a.x = nil
+	a.x, x.sent = nil, a.sent
 	if x.attempt != nil {
 		x.attempt.Done(a.err) // of a caller who left it says nothing
 		x.attempt = nil
@@ -137,6 +138,7 @@ func (a *answer) CloseWithError(err error) error {
 		err = &schema.Error{Code: schema.CodeClientClosed, Status: 499, Origin: schema.OriginGateway,
 			Class: schema.ClassCancelled, Message: "the caller left", Cause: err}
 	}
+	a.heard.over(x, err)
 	x.Edge.Over(err)
 	return nil
 }

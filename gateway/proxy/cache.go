@@ -144,7 +144,8 @@ func (v *visit) serve() error {
 	v.noneMatch, v.modifiedSince = bytes.Clone(h.Peek("If-None-Match")), bytes.Clone(h.Peek("If-Modified-Since"))
 	for {
 		now := time.Now()
-		v.found = v.find()
+		seen := v.find()
+		v.found = seen
 		if e := v.found; e != nil && e.Status == 0 {
 			if e.Age(now) < e.Fresh {
 				return v.pass()
@@ -169,6 +170,10 @@ func (v *visit) serve() error {
 		}
 		flight, leads := v.Store.Join(&v.place, v.vary(), h)
 		if leads {
+			if v.find() != seen { // another request has brought it meanwhile
+				v.Store.End(flight, nil, true)
+				continue
+			}
 			return v.fetch(flight)
 		}
 		select {

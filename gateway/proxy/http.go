@@ -39,9 +39,8 @@ type HTTPOptions struct {
 	Panic float64
 	// Later: the targets come by SetTargets. Until then a request is answered
 	// that they are not known.
-	Later bool
-	// Mirror gets copies of requests; nil: nobody does.
-	Mirror *Mirror
+	Later   bool
+	Mirrors []*Mirror // who get copies of requests
 	// Canary answers the requests whose Arm is its own; nil: there is none.
 	Canary *HTTP
 	// Signing signs requests to targets; nil: they are not signed.
@@ -138,8 +137,8 @@ func (h *HTTP) Serve(x *Exchange) error {
 	if isSwitch(x.RC) {
 		return h.serveSwitch(x)
 	}
-	if h.Mirror != nil {
-		h.Mirror.copy(x, h.request(x))
+	for _, m := range h.Mirrors {
+		m.copy(x, h.request(x))
 	}
 	err := x.Plan.Do(h.context(x), x.try)
 	if err != nil && (x.answer == nil || schema.AsError(err).Class == schema.ClassCancelled) {

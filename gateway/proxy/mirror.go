@@ -35,8 +35,8 @@ const (
 	MirrorTooLarge = "too_large" // its body is not kept
 )
 
-// mostMirrored bounds the copies of a route that are under way. With keptBody
-// it bounds their memory too.
+// mostMirrored bounds the copies for one mirror that are under way. With
+// keptBody it bounds their memory too.
 const mostMirrored = 128
 
 // markMirrored tells the server that it is sent a copy.

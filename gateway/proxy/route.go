@@ -187,8 +187,9 @@ type Exchange struct {
 // passage is how a request is getting on with a backend.
 type passage struct {
 	attempt  *router.Attempt
-	streams  bool // its answer
-	switched bool // it has become another protocol's
+	streams  bool  // its answer
+	switched bool  // it has become another protocol's
+	sent     int64 // of an answer that streams
 }
 
 // ask is what a backend is asked for.
@@ -209,6 +210,8 @@ type Origin struct {
 	Body int64
 	Idle time.Duration
 	Rate int64
+	// Here is how many bytes of the body were there before it was asked for.
+	Here int64
 }
 
 var exchanges = sync.Pool{New: func() any {
@@ -231,6 +234,20 @@ func (x *Exchange) Release() {
 
 // Serve leads the exchange through its route.
 func (x *Exchange) Serve() error { return x.Route.handle(x) }
+
+// Sizes are how many bytes of the request's body were read, and how many the body of
+// the answer has, before it is packed. What a connection that was handed over
+// carries is not among them.
+func (x *Exchange) Sizes() (in, out int64) {
+	in = x.From.Here + x.body.read
+	switch { // of a stream RC is gone
+	case x.streams:
+		out = x.sent
+	case !x.switched && !x.RC.Response.IsBodyStream():
+		out = int64(len(x.RC.Response.Body()))
+	}
+	return in, out
+}
 
 // Held tells whether the exchange goes on after Serve has returned: Edge.Over,
 // or the end of the tunnel, ends it.

@@ -3,6 +3,7 @@ package proxy
 import (
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/valyala/fasthttp"
 
@@ -32,10 +33,17 @@ func ErrUnfit(message string, problems []Problem) error {
 		Origin: schema.OriginGateway, Class: schema.ClassInvalidRequest, Message: message}}
 }
 
-// ValidateBody lets those requests pass whose body fits a schema.
-func ValidateBody(s *validate.Schema) Step {
+// ValidateBody lets those requests pass whose body fits a schema; with a drift,
+// which is told of the others, those too.
+func ValidateBody(s *validate.Schema, drift *Drift) Step {
 	return func(next Handler) Handler {
 		return func(x *Exchange) error {
+			if drift != nil {
+				if err := drift.tellBody(x, s); err != nil {
+					return err
+				}
+				return next(x)
+			}
 			body, err := x.plainBody()
 			if err != nil {
 				return err
@@ -80,33 +88,43 @@ type Contract struct {
 	// Strip is taken off paths that are not in the document as they are.
 	Strip   string
 	Answers bool
+	// Drift is told of requests, and of answers, that do not keep it, where they
+	// pass all the same; nil: none does.
+	Drift                     *Drift
+	TellRequests, TellAnswers bool
 }
 
 // Step lets those requests pass that keep the contract.
 func (o Contract) Step() Step {
 	return func(next Handler) Handler {
 		return func(x *Exchange) error {
-			q := &validate.Request{Method: x.Method, Path: string(x.Path.Sent), Query: string(x.Query), Header: http.Header{}}
+			q := &validate.Request{Method: strings.Clone(x.Method), Path: string(x.Path.Sent), Query: string(x.Query), Header: http.Header{}}
 			op, params, err := o.find(q)
+			if err != nil && o.TellRequests {
+				o.Drift.tell(x, kind{part: PartRequest, method: q.Method, path: q.Path, unknown: true}, []Problem{{Message: err.Error()}})
+				return next(x)
+			}
 			if err != nil {
 				return errOperation(err)
 			}
 			for name, value := range x.RC.Request.Header.All() {
 				q.Header.Add(string(name), string(value))
 			}
-			if op.HasBody() {
-				if q.Body, err = x.plainBody(); err != nil {
-					return err
+			checks := checkRequest
+			if o.TellRequests {
+				checks = o.tellRequest
+			}
+			if err := checks(x, op, q, params); err != nil {
+				return err
+			}
+			switch {
+			case o.TellAnswers:
+				err := next(x)
+				if err == nil {
+					o.listen(x, op, q, params)
 				}
-			}
-			problems, err := op.Check(q, params)
-			if err != nil {
-				return errBody(err)
-			}
-			if len(problems) > 0 {
-				return ErrUnfit("the request does not keep the API's contract", problems)
-			}
-			if !o.Answers {
+				return err
+			case !o.Answers:
 				return next(x)
 			}
 			x.RC.Request.Header.Del("Accept-Encoding")
@@ -117,6 +135,23 @@ func (o Contract) Step() Step {
 			return checkAnswer(x, op, q, params)
 		}
 	}
+}
+
+// checkRequest refuses a request that does not keep the contract.
+func checkRequest(x *Exchange, op *validate.Operation, q *validate.Request, params map[string]string) (err error) {
+	if op.HasBody() {
+		if q.Body, err = x.plainBody(); err != nil {
+			return err
+		}
+	}
+	problems, err := op.Check(q, params)
+	if err != nil {
+		return errBody(err)
+	}
+	if len(problems) > 0 {
+		return ErrUnfit("the request does not keep the API's contract", problems)
+	}
+	return nil
 }
 
 func (o *Contract) find(q *validate.Request) (*validate.Operation, map[string]string, error) {

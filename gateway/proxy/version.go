@@ -206,11 +206,9 @@ func (v *Versions) step() Step {
 			}
 			version, err := v.of(x)
 			if err != nil {
-				x.Route.countVersion("unknown")
 				return err
 			}
 			x.Version = version
-			x.Route.countVersion(version)
 			if err := v.Each[version].tell(x); err != nil {
 				return err
 			}
@@ -264,10 +262,4 @@ func (v Version) tell(x *Exchange) error {
 		e.Message += ": see " + v.Link
 	}
 	return e
-}
-
-func (r *Route) countVersion(version string) {
-	if r.Series != nil {
-		r.Series.Version(version)
-	}
 }

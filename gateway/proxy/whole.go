@@ -57,7 +57,10 @@ func (x *Exchange) wholeAnswer() ([]byte, error) {
 	if !x.streams {
 		body = r.Body()
 	} else {
-		all, err := io.ReadAll(io.LimitReader(x.answer.res, limit+1))
+		all, err := io.ReadAll(io.LimitReader(x.answer, limit+1))
+		if int64(len(all)) <= limit {
+			x.answer.heard.over(x, err)
+		}
 		x.takeBack(err)
 		if err != nil {
 			return nil, err

@@ -1,10 +1,14 @@
 package telemetry
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
+
+// sizeBuckets are bytes, from 256 B to 256 MiB.
+var sizeBuckets = prometheus.ExponentialBuckets(256, 4, 11)
 
 // routeSeries are the metrics of classic routes.
 type routeSeries struct {
@@ -19,10 +23,14 @@ type routeSeries struct {
 	armTimes *prometheus.HistogramVec
 	bounds   *prometheus.GaugeVec
 	shed     *prometheus.CounterVec
+	contract *prometheus.CounterVec
+	upstream *prometheus.HistogramVec
+	received *prometheus.HistogramVec
+	sent     *prometheus.HistogramVec
 }
 
 func (s routeSeries) all() []prometheus.Collector {
-	return []prometheus.Collector{s.requests, s.duration, s.versions, s.suspects, s.refused, s.mirrored, s.faults, s.arms, s.armTimes, s.bounds, s.shed}
+	return []prometheus.Collector{s.requests, s.duration, s.versions, s.suspects, s.refused, s.mirrored, s.faults, s.arms, s.armTimes, s.bounds, s.shed, s.contract, s.upstream, s.received, s.sent}
 }
 
 func newRouteSeries() routeSeries {
@@ -32,13 +40,13 @@ func newRouteSeries() routeSeries {
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "sluice_route_duration_seconds",
 			Help: "From a request's arrival to the end of its answer.", Buckets: durationBuckets}, []string{"route"}),
 		versions: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_route_version_requests_total",
-			Help: "Requests to routes with versions, by the version that they are for; unknown is one that there is not."}, []string{"route", "version"}),
+			Help: "Requests to routes with versions, by the version that they are for, and by the caller's team; unknown is one that there is not."}, []string{"route", "version", "team"}),
 		suspects: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_waf_requests_total",
 			Help: "Requests in which the rules of a route's firewall found an attack, by what became of them: block or detect."}, []string{"route", "mode"}),
 		refused: prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_connections_refused_total",
 			Help: "Connections that were one more than their address may have open."}),
 		mirrored: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_route_mirrored_total",
-			Help: "Requests to be copied to a route's mirror, by what became of the copy: answered, failed, dropped (too many at once) or too_large."}, []string{"route", "result"}),
+			Help: "Requests to be copied to a route's mirror, by its URL and by what became of the copy: answered, failed, dropped (too many at once) or too_large."}, []string{"route", "mirror", "result"}),
 		faults: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_route_faults_total",
 			Help: "Faults that a route made on purpose, by their kind: delay or status."}, []string{"route", "kind"}),
 		arms: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_route_arm_requests_total",
@@ -49,6 +57,14 @@ func newRouteSeries() routeSeries {
 			Help: "How many requests at once a route's adaptive limit lets through."}, []string{"route"}),
 		shed: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_route_shed_total",
 			Help: "Requests that a route's adaptive limit refused."}, []string{"route"}),
+		contract: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_route_contract_total",
+			Help: "Requests and responses that validate.report of a route has looked at, by part, and by whether the contract was kept, broken or they could not be looked into (unchecked)."}, []string{"route", "part", "result"}),
+		upstream: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "sluice_route_upstream_seconds",
+			Help: "From a request to a target until its answer began, or it failed: each attempt. The rest of a route's duration is the gateway's, and the body's.", Buckets: durationBuckets}, []string{"route"}),
+		received: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "sluice_route_request_bytes",
+			Help: "What was read of the bodies of requests.", Buckets: sizeBuckets}, []string{"route"}),
+		sent: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "sluice_route_response_bytes",
+			Help: "What went out of the bodies of answers, before they are packed.", Buckets: sizeBuckets}, []string{"route"}),
 	}
 }
 
@@ -58,18 +74,33 @@ type Route struct {
 	requests *prometheus.CounterVec
 	ok       prometheus.Counter
 	duration prometheus.Observer
-	versions *prometheus.CounterVec
+	upstream prometheus.Observer
+	received prometheus.Observer
+	sent     prometheus.Observer
 	suspects *prometheus.CounterVec
 	of       *routeSeries
 }
 
-// Version counts a request for a version.
-func (r *Route) Version(version string) { r.versions.WithLabelValues(r.name, version).Inc() }
+// Version counts a request for a version by somebody of a team; no version:
+// there is none of that name.
+func (r *Route) Version(version, team string) {
+	r.of.versions.WithLabelValues(r.name, cmp.Or(version, "unknown"), team).Inc()
+}
 
 // Route makes the series of a route, or gives those that it has.
 func (m *Metrics) Route(name string) *Route {
 	return &Route{name: name, requests: m.routes.requests, ok: m.routes.requests.WithLabelValues(name, "200", ""),
-		duration: m.routes.duration.WithLabelValues(name), versions: m.routes.versions, suspects: m.routes.suspects, of: &m.routes}
+		duration: m.routes.duration.WithLabelValues(name), upstream: m.routes.upstream.WithLabelValues(name),
+		received: m.routes.received.WithLabelValues(name), sent: m.routes.sent.WithLabelValues(name), suspects: m.routes.suspects, of: &m.routes}
+}
+
+// Upstream tells how long a target took until its answer began, or it failed.
+func (r *Route) Upstream(took time.Duration) { r.upstream.Observe(took.Seconds()) }
+
+// Sizes tells how large the bodies of a request and of its answer were, in bytes.
+func (r *Route) Sizes(received, sent int64) {
+	r.received.Observe(float64(received))
+	r.sent.Observe(float64(sent))
 }
 
 // Suspect counts a request in which the firewall found an attack; mode is what
@@ -80,8 +111,10 @@ func (r *Route) Suspect(mode string) {
 	}
 }
 
-// Mirrored counts a request that was to be copied.
-func (r *Route) Mirrored(result string) { r.of.mirrored.WithLabelValues(r.name, result).Inc() }
+// Mirrored counts a request that was to be copied to a mirror.
+func (r *Route) Mirrored(url, result string) {
+	r.of.mirrored.WithLabelValues(r.name, url, result).Inc()
+}
 
 // Fault counts a fault that was made on purpose.
 func (r *Route) Fault(kind string) { r.of.faults.WithLabelValues(r.name, kind).Inc() }
@@ -100,6 +133,14 @@ func (r *Route) Unbound() { r.of.bounds.DeleteLabelValues(r.name) }
 
 // Shed counts a request that the adaptive limit refused.
 func (r *Route) Shed() { r.of.shed.WithLabelValues(r.name).Inc() }
+
+// Contract counts a request, or a response, that was held against the route's
+// contract and passed whatever came of it. A nil Route counts nothing.
+func (r *Route) Contract(part, result string) {
+	if r != nil {
+		r.of.contract.WithLabelValues(r.name, part, result).Inc()
+	}
+}
 
 // ConnectionRefused counts a connection that was closed at once.
 func (m *Metrics) ConnectionRefused() { m.routes.refused.Inc() }

@@ -354,6 +354,12 @@ func (o *Operation) CheckAnswer(q *Request, params map[string]string, status int
 	return append(problems, more...)
 }
 
+// Answers tells whether the document has an answer of a status.
+func (o *Operation) Answers(status int) bool {
+	_, ref := statusOf(o.route.Operation.Responses, status)
+	return ref != nil
+}
+
 // statusOf is what a document says of a status: 404, 4XX or default.
 func statusOf(r *openapi3.Responses, status int) (string, *openapi3.ResponseRef) {
 	code := fmt.Sprint(status)

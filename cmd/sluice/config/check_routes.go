@@ -118,7 +118,7 @@ func (k *checker) httpBackend(path []string, b *HTTPBackend) {
 	}
 	k.backendHealth(below(path, "health"), b.Health)
 	k.backendTLS(below(path, "tls"), b)
-	k.mirror(below(path, "mirror"), b.Mirror)
+	k.mirrors(below(path, "mirror"), b.Mirror)
 	k.canary(below(path, "canary"), b)
 	k.backendSign(below(path, "sign"), b)
 	if b.StripPrefix != "" {

@@ -110,7 +110,7 @@ var short = map[reflect.Type]func(into reflect.Value, text string){
 }
 
 // alone is the lists for which one element may stand without the list.
-var alone = map[reflect.Type]bool{reflect.TypeFor[billing.Budgets](): true, reflect.TypeFor[Stages](): true, reflect.TypeFor[Looks](): true, reflect.TypeFor[Words](): true}
+var alone = map[reflect.Type]bool{reflect.TypeFor[billing.Budgets](): true, reflect.TypeFor[Stages](): true, reflect.TypeFor[Mirrors](): true, reflect.TypeFor[Looks](): true, reflect.TypeFor[Words](): true}
 
 // fault reports the first thing that is wrong with the value at a path.
 func (d *decoder) fault(path []string, format string, args ...any) {

@@ -78,8 +78,8 @@ func (k *checker) signAWS(path []string, b *HTTPBackend) {
 	if b.Canary != nil {
 		all = append(all, b.Canary.Targets...)
 	}
-	if b.Mirror != nil {
-		all = append(all, BackendTarget{URL: b.Mirror.URL})
+	for _, m := range b.Mirror {
+		all = append(all, BackendTarget{URL: m.URL})
 	}
 	for _, t := range all {
 		o := s.Options()

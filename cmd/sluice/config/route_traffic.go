@@ -17,6 +17,9 @@ type BackendMirror struct {
 	Timeout time.Duration `json:"timeout"`
 }
 
+// Mirrors are all who get copies; one may stand for the list.
+type Mirrors []BackendMirror
+
 func defaultBackendMirror() BackendMirror {
 	return BackendMirror{Share: 1, Timeout: 10 * time.Second}
 }
@@ -77,10 +80,22 @@ func (k *checker) share(path []string, share float64, zero bool) {
 	}
 }
 
-func (k *checker) mirror(path []string, m *BackendMirror) {
-	if m == nil {
-		return
+func (k *checker) mirrors(path []string, list Mirrors) {
+	seen := map[string]bool{}
+	for i := range list {
+		at := below(path, strconv.Itoa(i))
+		if len(list) == 1 && !k.origin.given(at...) {
+			at = path // it stands without the list
+		}
+		k.mirror(at, &list[i])
+		if seen[list[i].URL] {
+			k.fault(at, "%s stands there twice", strconv.Quote(list[i].URL))
+		}
+		seen[list[i].URL] = true
 	}
+}
+
+func (k *checker) mirror(path []string, m *BackendMirror) {
 	at := below(path, "url")
 	if !k.origin.given(at...) {
 		at = path

@@ -1,9 +1,11 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"sluice/gateway/validate"
@@ -14,11 +16,19 @@ import (
 type RouteValidate struct {
 	Request  string `json:"request"` // a JSON Schema of bodies
 	OpenAPI  string `json:"openapi"`
-	Response bool   `json:"response"` // of openapi: answers too
+	Response bool   `json:"response"`                       // of openapi: answers too
+	Report   Stages `json:"report" enum:"request,response"` // what passes though it does not fit, and is told of
 
 	schema   *validate.Schema
 	contract *validate.Contract
+	digest   string
 }
+
+// Reports tells whether a part, request or response, is only told of.
+func (v *RouteValidate) Reports(part string) bool { return slices.Contains(v.Report, part) }
+
+// Digest tells what is held against from another one.
+func (v *RouteValidate) Digest() string { return v.digest }
 
 // Compiled is what was in the file; the other one is nil.
 func (v *RouteValidate) Compiled() (*validate.Schema, *validate.Contract) {
@@ -65,6 +75,12 @@ func (l *loader) validations(c *Config, d *decoder) {
 				d.fault(below(path, "openapi"), "%v", err)
 			}
 		}
+		if name := cmp.Or(v.Request, v.OpenAPI); name != "" && len(v.Report) > 0 && err == nil {
+			text, err := l.routeFile(name)
+			if v.digest = digestOf(text); err != nil {
+				d.fault(path, "%v", err)
+			}
+		}
 	}
 }
 
@@ -87,5 +103,7 @@ func (k *checker) validate(path []string, r *Route) {
 		k.fault(path, "want a schema of bodies as request, or openapi, one of them")
 	case v.Response && v.OpenAPI == "":
 		k.fault(below(path, "response"), "is for openapi")
+	case v.Reports("response") && v.OpenAPI == "":
+		k.fault(below(path, "report"), "response is for openapi")
 	}
 }

@@ -63,7 +63,7 @@ type HTTPBackend struct {
 	Health       *BackendHealth  `json:"health"`   // nil: targets are not checked
 	TLS          *BackendTLS     `json:"tls"`      // nil: https with the system's roots
 	Discover     *Discover       `json:"discover"` // nil: Targets are all that there are
-	Mirror       *BackendMirror  `json:"mirror"`   // nil: nobody gets copies
+	Mirror       Mirrors         `json:"mirror"`   // none: nobody gets copies
 	Canary       *BackendCanary  `json:"canary"`   // nil: there is none
 	Sign         *BackendSign    `json:"sign"`     // nil: requests are not signed
 }

@@ -44,6 +44,14 @@ func (t *TLS) Pairs() []Certificate {
 // On tells whether connections are encrypted.
 func (t *TLS) On() bool { return t != nil && (len(t.Pairs()) > 0 || t.ACME != nil) }
 
+// ProvenAt is where names are proven by HTTP-01; empty: nowhere.
+func (t *TLS) ProvenAt() string {
+	if t == nil || t.ACME == nil {
+		return ""
+	}
+	return t.ACME.HTTP
+}
+
 // tlsFiles reads the files of a listener's certificates.
 func (l *loader) tlsFiles(t *TLS, path []string, d *decoder) {
 	if t == nil {

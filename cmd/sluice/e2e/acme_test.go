@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"strconv"
 	"strings"
@@ -19,15 +20,26 @@ import (
 	"github.com/miekg/dns"
 )
 
-// startPebble runs Let's Encrypt's small server, which finds every name at this
-// machine and proves it at a port; it gives its directory and who signs.
-func startPebble(t *testing.T, port string) (directory string, own []byte, roots *x509.CertPool) {
+// portOf is the port of an address, 1 of none: nobody answers there.
+func portOf(t *testing.T, address string) int {
 	t.Helper()
-	t.Setenv("PEBBLE_VA_NOSLEEP", "1")
-	at, err := strconv.Atoi(port)
+	if address == "" {
+		return 1
+	}
+	_, text, _ := net.SplitHostPort(address)
+	port, err := strconv.Atoi(text)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return port
+}
+
+// startPebble runs Let's Encrypt's small server, which finds every name at this
+// machine and proves it at the ports of two addresses, the first without TLS; it
+// gives its directory and who signs.
+func startPebble(t *testing.T, plain, encrypted string) (directory string, own []byte, roots *x509.CertPool) {
+	t.Helper()
+	t.Setenv("PEBBLE_VA_NOSLEEP", "1")
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -46,7 +58,7 @@ func startPebble(t *testing.T, port string) (directory string, own []byte, roots
 	quiet := slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo)
 	memory := db.NewMemoryStore()
 	authority := ca.New(quiet, memory, "", "ecdsa", 0, 1, map[string]ca.Profile{"default": {}})
-	front := wfe.New(quiet, memory, va.New(quiet, 1, at, true, ln.Addr().String(), memory), authority, nil, true, false, 1, 1)
+	front := wfe.New(quiet, memory, va.New(quiet, portOf(t, plain), portOf(t, encrypted), true, ln.Addr().String(), memory), authority, nil, true, false, 1, 1)
 	signs := newAuthority(t, "directory")
 	pair, err := tls.X509KeyPair(signs.server(t, "directory.test"))
 	if err != nil {
@@ -66,8 +78,7 @@ func startPebble(t *testing.T, port string) (directory string, own []byte, roots
 // it runs.
 func TestACME(t *testing.T) {
 	g := newGateway(t, "")
-	_, port, _ := net.SplitHostPort(g.listen)
-	directory, own, roots := startPebble(t, port)
+	directory, own, roots := startPebble(t, "", g.listen)
 	clients := newAuthority(t, "clients")
 	g.write("directory.pem", own)
 	g.write("clients.pem", clients.pem)
@@ -123,6 +134,63 @@ func TestACME(t *testing.T) {
 	begin()
 	if again := serial("one.example.com"); again != first {
 		t.Errorf("after a restart %s is shown, not %s", again, first)
+	}
+}
+
+// TestACMEOverHTTP: names that are not reached by TLS are proven without, at an
+// address of its own, which sends all else to https.
+func TestACMEOverHTTP(t *testing.T) {
+	g := newGateway(t, "")
+	plain := freeAddr(t)
+	directory, own, roots := startPebble(t, plain, "")
+	g.write("directory.pem", own)
+	settings := func(at string) {
+		g.configure(strings.Replace(head, "drain: 10s}", fmt.Sprintf("drain: 10s, tls: {acme: {domains: [one.example.com], directory: %q, ca: directory.pem, http: %q}}}", directory, at), 1) + team)
+	}
+	settings("nowhere")
+	if out, _, code := g.sluice("check", "-c", g.file()); code != 2 || !strings.Contains(out, "server.tls.acme.http: want host:port") {
+		t.Errorf("check: %d %s", code, out)
+	}
+	settings(plain)
+	g.spawn()
+	if !eventually(30*time.Second, func() bool { return strings.Contains(g.stderr.String(), "domain=one.example.com until=") }) {
+		t.Fatalf("there is no certificate: %s", g.stderr)
+	}
+	g.client = g.over(&tls.Config{RootCAs: roots, ServerName: "one.example.com"})
+	if r, err := g.send("GET", "https://"+g.listen+"/healthz", ""); err != nil || r.status != 200 {
+		t.Errorf("%d %v", r.status, err)
+	}
+	g.client = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	if r, err := g.send("GET", "http://"+plain+"/orders?x=1", ""); err != nil || r.status != 302 || r.header.Get("Location") != "https://127.0.0.1:443/orders?x=1" {
+		t.Errorf("without TLS: %d %v %v", r.status, r.header, err)
+	}
+	if r, err := g.send("POST", "http://"+plain+"/orders", "secret"); err != nil || r.status != 400 {
+		t.Errorf("a body without TLS: %d %v", r.status, err)
+	}
+	for host, want := range map[string]int{"one.example.com": 404, "other.example.com": 403} {
+		q, err := http.NewRequest("GET", "http://"+plain+"/.well-known/acme-challenge/x", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q.Host = host
+		r, err := g.client.Do(q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Body.Close(); r.StatusCode != want {
+			t.Errorf("a proof for %s that nobody asked for: %d", host, r.StatusCode)
+		}
+	}
+	settings(freeAddr(t))
+	if !g.logs("server.tls.acme.http") {
+		t.Errorf("that another address takes a restart is not told: %s", g.stderr)
+	}
+	if code := g.stop(); code != 0 {
+		t.Errorf("it ended with %d", code)
+	}
+	if conn, err := net.Dial("tcp", plain); err == nil {
+		conn.Close()
+		t.Error("it listens on after its end")
 	}
 }
 

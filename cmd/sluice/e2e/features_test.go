@@ -2,12 +2,18 @@ package e2e
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -21,6 +27,7 @@ var features = []struct{ what, tests string }{
 	{"balance: round robin, weights, least connections, fastest", "TestRouteBalance router:TestWeightsAreExact router:TestLeastBusy router:TestFastestPrefersTheQuick"},
 	{"balance: a caller stays with a server", "router:TestStickyStays router:TestStickyMovesFew"},
 	{"health of servers, drain of those taken out", "TestRouteHealth TestRouteDrain router:TestPanic"},
+	{"servers replaced under load", "TestRouteServersReplaced"},
 	{"discovery: DNS, Consul, Eureka, Kubernetes, files", "TestRouteDiscovery TestRouteDiscoveryTLS router/discovery:TestDNS router/discovery:TestConsul router/discovery:TestEureka router/discovery:TestKubernetes"},
 	{"streams and WebSockets", "TestRouteStreams TestRouteWebSocket TestRouteCallerLeaves"},
 	{"sign-in: keys", "TestRouteKeyAndLimits"},
@@ -33,11 +40,13 @@ var features = []struct{ what, tests string }{
 	{"throttling before refusing", "TestRouteThrottle gateway/limit:TestThrottleSpacing gateway/limit:TestThrottleKeepsTheLimit"},
 	{"guessing of passwords and keys", "TestGuessing TestGuessingPasswords"},
 	{"addresses allowed and denied", "TestRouteAddresses gateway/proxy:TestManyNetworks gateway/proxy:TestAddressesAllocate"},
-	{"slow clients, too many connections", "TestSlowAndManyConnections"},
+	{"slow clients, too many connections, floods", "TestSlowAndManyConnections TestFlood"},
 	{"smuggling and strange requests", "TestSmuggling TestStrangeButGood"},
 	{"web application firewall", "TestRouteFirewall gateway/waf:TestRegressionsOfTheRuleSet"},
-	{"validation by JSON Schema and OpenAPI", "TestRouteValidate gateway/validate:TestSchema"},
+	{"validation by JSON Schema and OpenAPI", "TestRouteValidate TestRouteValidateLarge gateway/validate:TestSchema gateway/validate:TestContractRequests gateway/validate:TestContractAnswers gateway/validate:TestContractFaults"},
+	{"drift from a contract, told of without refusing", "TestRouteContractReported TestRouteContractReportChecked"},
 	{"TLS: termination, several certificates", "TestTLS TestTLSRequired"},
+	{"TLS: certificates from an authority", "TestACME TestACMEOverHTTP TestACMERefused"},
 	{"TLS to backends, always verified", "TestRouteTLS"},
 	{"signed requests to backends", "TestRouteSignsHMAC TestRouteSignsAWS gateway/auth:TestSignerBase gateway/auth:TestSignerIsVerified"},
 	{"transformation of requests and answers", "TestRouteTransformRequest TestRouteTransformResponse TestRoutePacksStreams"},
@@ -51,43 +60,89 @@ var features = []struct{ what, tests string }{
 	{"retries and timeouts", "TestRouteRetries"},
 	{"breaker, its probes and its fallback", "TestRouteRetries router:TestBreakerOpens router:TestBreakerProbes"},
 	{"adaptive concurrency", "TestRouteAdaptive gateway/limit:TestAdaptive gateway/limit:TestAdaptiveBounds"},
-	{"mirrored traffic", "TestRouteMirror"},
+	{"mirrored traffic", "TestRouteMirror TestRouteMirrorsChecked"},
 	{"canaries", "TestRouteCanary gateway/proxy:TestCanaryBy gateway/proxy:TestCanaryShare gateway/proxy:TestCanaryMatch"},
 	{"faults on purpose", "TestRouteFaults"},
 	{"policies of one's own, CEL and WebAssembly", "TestRoutePolicies TestRoutePoliciesChecked"},
 	{"secrets are in no log", "TestRoutesLogNoSecrets"},
+	{"figures: requests, time, sizes, versions by team", "TestRouteFigures TestRouteVersions gateway/telemetry:TestSeriesAreBounded"},
+	{"access log, which never holds up requests", "gateway:TestAccessLog gateway:TestStuckAccessLog gateway:TestDeadSinks gateway/telemetry/sink:TestQueueIsBoundedAndRecovers"},
+	{"traces, passed on to backends", "gateway:TestTraces gateway:TestTraceIsPassedOn"},
+	{"alerts", "TestAlerts gateway/alert:TestThresholds gateway/alert:TestBurn gateway/alert:TestLifeOfAnAlert gateway/alert:TestMute"},
+	{"audit log, chained", "TestAudit TestNoChangeWithoutAuditRecord store:TestAuditShowsTampering"},
+	{"permissions of the admin plane: each route, each role", "gateway/admin:TestEveryRouteTimesEveryRole"},
+	{"configuration: shown, applied, rolled back, without a failed request", "TestConfigurationLedByTheFile TestConfigurationLedByTheStore TestDiffAndApply TestChangesUnderLoad TestReload TestDrain"},
+	{"API definitions: imported, compared, mocked", "TestImportOpenAPI TestMock cmd/sluice:TestOpenAPIDiff cmd/sluice:TestOpenAPIDiffCommand"},
 	{"what a route does not use costs nothing", "gateway:TestAllocationsOfARoute"},
 }
 
+// shown is a test that shows a feature, and how it went.
+type shown struct{ what, pkg, test, how string }
+
 // TestFeatures fails where a test that shows a feature is not there. With
-// SLUICE_TEST_RESULTS, a file of `go test -json`, it tells how each went, and
-// fails where one did not pass; `make features` does so.
+// SLUICE_FEATURES, a regular expression, it runs the tests of those features
+// that it fits, prints how each went, and fails where one did not pass; `make
+// features` does so.
 func TestFeatures(t *testing.T) {
+	chosen, err := regexp.Compile(os.Getenv("SLUICE_FEATURES"))
+	if err != nil {
+		t.Fatalf("SLUICE_FEATURES: %v", err)
+	}
 	declared := map[string]map[string]bool{}
-	results := testResults(t)
+	var list []shown
 	for _, f := range features {
+		if !chosen.MatchString(f.what) {
+			continue
+		}
 		for name := range strings.FieldsSeq(f.tests) {
-			pkg, test, named := strings.Cut(name, ":")
-			if !named {
-				pkg, test = "cmd/sluice/e2e", name
+			s := shown{what: f.what, pkg: "cmd/sluice/e2e", test: name}
+			if pkg, test, named := strings.Cut(name, ":"); named {
+				s.pkg, s.test = pkg, test
 			}
-			if declared[pkg] == nil {
-				declared[pkg] = testsOf(t, filepath.Join("../../..", pkg))
+			if declared[s.pkg] == nil {
+				declared[s.pkg] = testsOf(t, filepath.Join("../../..", s.pkg))
 			}
-			how := "is there"
-			if results != nil {
-				how = results["sluice/"+pkg+" "+test]
+			if !declared[s.pkg][s.test] {
+				s.how = "missing"
+				t.Errorf("%s: there is no test %s in %s", s.what, s.test, s.pkg)
 			}
-			switch {
-			case !declared[pkg][test]:
-				t.Errorf("%s: there is no test %s in %s", f.what, test, pkg)
-			case results != nil && how != "pass" && how != "skip":
-				t.Errorf("%s → %s %s → %q", f.what, pkg, test, how)
-			default:
-				t.Logf("%s → %s %s → %s", f.what, pkg, test, how)
-			}
+			list = append(list, s)
 		}
 	}
+	if chosen.String() == "" {
+		return
+	}
+	results := runTests(t, list)
+	for i, s := range list {
+		if how := results["sluice/"+s.pkg+" "+s.test]; s.how == "" {
+			list[i].how = cmp.Or(how, "not run")
+		}
+	}
+	printFeatures(t, list)
+}
+
+// printFeatures prints the table, and fails where a test did not pass.
+func printFeatures(t *testing.T, list []shown) {
+	t.Helper()
+	count := map[string]int{}
+	fmt.Println("| feature | test | result |\n| --- | --- | --- |")
+	before := ""
+	for _, s := range list {
+		what := s.what
+		if what == before {
+			what = ""
+		}
+		before = s.what
+		how := s.how
+		if how != "passed" {
+			how = "**" + how + "**"
+		}
+		fmt.Printf("| %s | %s %s | %s |\n", what, s.pkg, s.test, how)
+		if count[s.how]++; s.how != "passed" && s.how != "skipped" {
+			t.Errorf("%s: %s %s: %s", s.what, s.pkg, s.test, s.how)
+		}
+	}
+	fmt.Printf("\n%d passed, %d failed, %d skipped, %d not run, %d missing\n\n", count["passed"], count["failed"], count["skipped"], count["not run"], count["missing"])
 }
 
 // testsOf are the tests that a directory declares.
@@ -112,29 +167,56 @@ func testsOf(t *testing.T, dir string) map[string]bool {
 	return found
 }
 
-// testResults is how tests went, by package and name; nil: nobody says.
-func testResults(t *testing.T) map[string]string {
+// runTests runs tests, each in its package, and tells how they went by package
+// and name. What those say that fail is printed as they end.
+func runTests(t *testing.T, list []shown) map[string]string {
 	t.Helper()
-	path := os.Getenv("SLUICE_TEST_RESULTS")
-	if path == "" {
+	names, args := map[string]bool{}, []string{}
+	for _, s := range list {
+		names[s.test] = true
+		if pkg := "./" + s.pkg; s.how == "" && !slices.Contains(args, pkg) {
+			args = append(args, pkg)
+		}
+	}
+	if len(args) == 0 {
 		return nil
 	}
-	file, err := os.Open(path)
+	pattern := "^(" + strings.Join(slices.Sorted(maps.Keys(names)), "|") + ")$"
+	run := exec.Command("go", append([]string{"test", "-json", "-count=1", "-timeout=60m", "-run=" + pattern}, args...)...)
+	run.Dir, run.Stderr = "../../..", os.Stderr
+	run.Env = append(os.Environ(), "SLUICE_FEATURES=", "SLUICE_E2E_BINARY="+binary)
+	out, err := run.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close()
-	results := map[string]string{}
-	lines := bufio.NewScanner(file)
+	if err := run.Start(); err != nil {
+		t.Fatal(err)
+	}
+	results, said := map[string]string{}, map[string]string{}
+	words := map[string]string{"pass": "passed", "fail": "failed", "skip": "skipped"}
+	lines := bufio.NewScanner(out)
 	lines.Buffer(nil, 16<<20)
 	for lines.Scan() {
-		var e struct{ Action, Package, Test string }
-		if json.Unmarshal(lines.Bytes(), &e) == nil && (e.Action == "pass" || e.Action == "fail" || e.Action == "skip") && e.Test != "" {
-			results[e.Package+" "+e.Test] = e.Action
+		var e struct{ Action, Package, Test, Output, ImportPath string }
+		if json.Unmarshal(lines.Bytes(), &e) != nil {
+			continue
+		}
+		top, _, _ := strings.Cut(e.Test, "/")
+		key := cmp.Or(e.Package, e.ImportPath) + " " + top
+		said[key] += e.Output
+		if how := words[e.Action]; how != "" && e.Test == top {
+			if results[key] = how; how == "failed" {
+				fmt.Print(said[key])
+			}
+			delete(said, key)
+		}
+		if e.Action == "build-fail" {
+			fmt.Print(said[key])
 		}
 	}
 	if err := lines.Err(); err != nil {
-		t.Fatal(err)
+		t.Error(err)
 	}
+	_ = run.Wait() // what failed is in the results
 	return results
 }

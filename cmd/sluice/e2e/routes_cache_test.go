@@ -210,7 +210,11 @@ func TestRouteCacheStale(t *testing.T) {
 	o.slow.Store(true)
 	var all sync.WaitGroup
 	var wrong atomic.Int64
-	for range 100 {
+	callers := 100
+	if full {
+		callers = 1000
+	}
+	for range callers {
 		all.Go(func() {
 			if r := g.raw("GET", "/plain/storm", ""); r.status != 200 || !strings.HasPrefix(r.body, "answer 1") {
 				wrong.Add(1)
@@ -219,7 +223,7 @@ func TestRouteCacheStale(t *testing.T) {
 	}
 	all.Wait()
 	if wrong.Load() > 0 || o.asked.Load() != 1 {
-		t.Errorf("%d of 100 at once went wrong, for which the backend was asked %d times", wrong.Load(), o.asked.Load())
+		t.Errorf("%d of %d at once went wrong, for which the backend was asked %d times", wrong.Load(), callers, o.asked.Load())
 	}
 	o.slow.Store(false)
 

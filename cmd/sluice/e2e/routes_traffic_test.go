@@ -16,7 +16,7 @@ import (
 // backend alone.
 func TestRouteMirror(t *testing.T) {
 	b := startBackend(t, "real")
-	m := startBackend(t, "mirror")
+	m, second := startBackend(t, "mirror"), startBackend(t, "second")
 	release := make(chan struct{})
 	var mu sync.Mutex
 	var heard []string
@@ -43,9 +43,17 @@ func TestRouteMirror(t *testing.T) {
 	g := start(t, `routes:
   - {name: all, match: {path: "/all/**"}, backend: {http: {targets: ["`+b.URL+`/base"], strip_prefix: /all, mirror: "`+m.URL+`/copy"}}}
   - {name: none, match: {path: "/none/**"}, backend: {http: {targets: ["`+b.URL+`"], mirror: {url: "`+nobody+`", timeout: 2s}}}}
+  - {name: two, match: {path: "/two/**"}, backend: {http: {targets: ["`+b.URL+`"], mirror: ["`+m.URL+`", {url: "`+second.URL+`/second"}, {url: "`+nobody+`", timeout: 2s}]}}}
 `)
+	copies := func(route, to, result string) string {
+		return g.metric(`sluice_route_mirrored_total{mirror="` + to + `",result="` + result + `",route="` + route + `"}`)
+	}
 	count := func(route, result string) string {
-		return g.metric(`sluice_route_mirrored_total{result="` + result + `",route="` + route + `"}`)
+		to := m.URL + "/copy"
+		if route == "none" {
+			to = nobody
+		}
+		return copies(route, to, result)
 	}
 	wantCount := func(route, result, want string) {
 		t.Helper()
@@ -85,8 +93,36 @@ func TestRouteMirror(t *testing.T) {
 	wantCount("all", "dropped", "2")
 	close(release)
 	wantCount("all", "answered", "129")
-	if r := g.api("GET", "routes", ""); r.get(`data.#(name=="all").mirror`).Str != m.URL+"/copy" {
+	if r := g.api("GET", "routes", ""); r.get(`data.#(name=="all").mirror`).Raw != `["`+m.URL+`/copy"]` || r.get(`data.#(name=="two").mirror.#`).Int() != 3 {
 		t.Errorf("the admin plane shows %s", r.body)
+	}
+	// Each of several gets its own copy, whatever becomes of the others.
+	if r := g.raw("PUT", "/two/x?y=1", "to all"); r.status != 200 || r.body != "PUT /two/x?y=1 to all" || r.header.Get("X-Backend") != "real" {
+		t.Errorf("beside several mirrors: %d %s", r.status, r.body)
+	}
+	for to, want := range map[string]string{m.URL: "answered", second.URL + "/second": "answered", nobody: "failed"} {
+		if !eventually(5*time.Second, func() bool { return copies("two", to, want) == "1" }) {
+			t.Errorf("the mirror %s: %q copies %s, want 1", to, copies("two", to, want), want)
+		}
+	}
+	if h, _ := second.heard(); h.Get("X-Sluice-Mirrored") != "1" || second.hits.Load() != 1 {
+		t.Errorf("the second mirror was sent %v", h)
+	}
+}
+
+// Each mirror of a list is checked by itself.
+func TestRouteMirrorsChecked(t *testing.T) {
+	g := newGateway(t, `routes:
+  - {name: a, match: {path: "/a/**"}, backend: {http: {targets: ["http://127.0.0.1:1"], mirror: ["http://127.0.0.1:2", {url: "http://127.0.0.1:3", share: 2}]}}}
+  - {name: b, match: {path: "/b/**"}, backend: {http: {targets: ["http://127.0.0.1:1"], mirror: ["http://127.0.0.1:2", "http://127.0.0.1:2"]}}}
+  - {name: c, match: {path: "/c/**"}, backend: {http: {targets: ["http://127.0.0.1:1"], mirror: "nowhere"}}}
+`)
+	out, _, code := g.sluice("check", "-c", g.file())
+	for _, want := range []string{"routes[0].backend.http.mirror[1].share: want a share", `routes[1].backend.http.mirror[1]: "http://127.0.0.1:2" stands there twice`,
+		"routes[2].backend.http.mirror: want an address"} {
+		if code != 2 || !strings.Contains(out, want) {
+			t.Errorf("check: %d, without %q:\n%s", code, want, out)
+		}
 	}
 }
 

@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -87,5 +89,28 @@ func TestRouteValidate(t *testing.T) {
 	out, _, code := g.sluice("check", "-c", g.file())
 	if code != 2 || !strings.Contains(out, "routes[1].validate.openapi") || !strings.Contains(out, "None") {
 		t.Errorf("check: %d %s", code, out)
+	}
+}
+
+// An answer that is too large to be kept is whole for those who look into it.
+func TestRouteValidateLarge(t *testing.T) {
+	b := startBackend(t, "a")
+	words := strings.Repeat("0123456789abcdef", 4096)
+	b.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"uri":"/large","total":"`)
+		for range 80 { // 5 MiB
+			_, _ = io.WriteString(w, words)
+		}
+		_, _ = io.WriteString(w, `"}`)
+	})
+	g := newGateway(t, `routes: [{name: a, match: {path: "/orders/{id}"}, backend: {http: {targets: ["`+b.URL+`"]}}, validate: {openapi: orders.yaml, response: true}, cache: {ttl: 60s}}]
+`)
+	g.write("orders.yaml", []byte(ordersAPI))
+	g.start()
+	for range 2 {
+		if r := g.raw("GET", "/orders/7", ""); r.status != 200 || r.body != `{"uri":"/large","total":"`+strings.Repeat(words, 80)+`"}` {
+			t.Errorf("%d: %d bytes, %.200s", r.status, len(r.body), r.body)
+		}
 	}
 }

@@ -21,6 +21,7 @@ func TestRouteVersions(t *testing.T) {
 		family("path", `by: path, default: "1"`)+family("head", `by: header, default: "1", unknown: default`)+
 		family("query", `by: query, name: api, default: "1"`)+family("accept", `by: accept, default: "1"`)+family("strict", `by: header, name: X-V`)+`
   - {name: all, match: {path: "/all/{id}/x"}, `+f(one)+`, versioning: {by: path, keep: true, unknown: default, default: "3", versions: {"3": {}, "2026-01": {}}}}
+  - {name: keyed, match: {path: /keyed, version: "1"}, backend: {static: {body: mine}}, auth: {require: [key]}, versioning: {by: header, default: "1"}}
   - {name: shadow, match: {path: "/v1/**"}, backend: {static: {body: other}}}
 `+team)
 	get := func(path string, status int, want string, header ...string) answer {
@@ -64,6 +65,10 @@ func TestRouteVersions(t *testing.T) {
 	get("/strict/x", 400, "say which version it is to be: 0, 1, 2")
 	get("/strict/x", 200, "two", "x-v", "2")
 
+	get("/keyed", 200, "mine")
+	get("/keyed", 200, "mine", "X-API-Version", "1")
+	get("/keyed", 400, "no version", "X-API-Version", "2")
+
 	for accept, want := range map[string]string{
 		"application/json": "200 one", "application/json;version=2": "200 two", "application/vnd.shop.v2+json": "200 two",
 		"application/json;version=2;q=0.5, application/json;version=1": "200 one", "application/json;version=9, application/json;version=2;q=0.1": "200 two",
@@ -75,7 +80,8 @@ func TestRouteVersions(t *testing.T) {
 		}
 	}
 	m, _ := g.send("GET", "http://"+g.admin+"/metrics", "")
-	for _, line := range []string{`{route="path-2",version="2"} 1`, `{route="path-0",version="0"} 1`, `{route="head-1",version="1"} 2`} {
+	for _, line := range []string{`{route="path-2",team="",version="2"} 1`, `{route="path-0",team="",version="0"} 1`, `{route="head-1",team="",version="1"} 2`,
+		`{route="keyed",team="t",version="1"} 2`, `{route="keyed",team="",version="unknown"} 1`} {
 		if !strings.Contains(m.body, "sluice_route_version_requests_total"+line) {
 			t.Errorf("no %s", line)
 		}

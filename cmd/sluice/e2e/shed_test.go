@@ -3,6 +3,7 @@ package e2e
 import (
 	"bufio"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -254,5 +255,84 @@ func TestSlowAndManyConnections(t *testing.T) {
 	}
 	if r := g.raw("POST", "/svc/sum", large+"x"); r.status != 413 {
 		t.Errorf("a body over the limit: %d", r.status)
+	}
+}
+
+// A flood from one address, of connections and of what is far too large, is
+// turned away without memory, and others are served meanwhile.
+func TestFlood(t *testing.T) {
+	connections, bomb := 300, 10<<20
+	if full {
+		connections, bomb = 5000, 100<<20
+	}
+	b := startBackend(t, "a")
+	g := newGateway(t, "")
+	g.configure(strings.Replace(head, "drain: 10s", "drain: 10s, connections_per_ip: 100, body_limit: 1MiB", 1) + `routes:
+  - {name: svc, match: {path: "/svc/**"}, backend: {http: {targets: ["` + b.URL + `"]}}}
+`)
+	g.start()
+	memory := func() float64 {
+		var n float64
+		if _, err := fmt.Sscan(g.metric("process_resident_memory_bytes"), &n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	before := memory()
+	from := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 9)}, Timeout: 10 * time.Second}
+	var open []net.Conn
+	defer func() {
+		for _, c := range open {
+			c.Close()
+		}
+	}()
+	for i := range connections {
+		if c, err := from.Dial("tcp", g.listen); err == nil {
+			open = append(open, c)
+		}
+		if i%100 == 99 {
+			if r := g.raw("GET", "/svc/x", ""); r.status != 200 {
+				t.Errorf("another address, beside %d connections: %d", i+1, r.status)
+			}
+		}
+	}
+	held := 0
+	for _, c := range open {
+		_ = c.SetDeadline(time.Now().Add(100 * time.Millisecond))
+		var timeout net.Error
+		if _, err := c.Read(make([]byte, 1)); errors.As(err, &timeout) && timeout.Timeout() {
+			held++
+		}
+	}
+	if held != 100 {
+		t.Errorf("%d of %d connections of one address are held, want 100", held, connections)
+	}
+	piece := strings.Repeat("x", 64<<10)
+	for name, begin := range map[string]string{
+		"431 headers": "GET /svc/x HTTP/1.1\r\nHost: h\r\nX-Large: ",
+		"413 length":  fmt.Sprintf("POST /svc/sum HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n", bomb),
+		"413 chunks":  fmt.Sprintf("POST /svc/sum HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n", bomb),
+	} {
+		conn, err := net.Dial("tcp", g.listen)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
+		said := make(chan string, 1)
+		go func() {
+			line, _ := bufio.NewReader(conn).ReadString('\n')
+			said <- line
+		}()
+		_, err = io.WriteString(conn, begin)
+		for n := 0; n < bomb && err == nil; n += len(piece) {
+			_, err = io.WriteString(conn, piece)
+		}
+		if line := <-said; !strings.Contains(line, name[:3]) {
+			t.Errorf("%s of %d bytes: %q", name, bomb, line)
+		}
+		conn.Close()
+	}
+	if after := memory(); after > before+64<<20 {
+		t.Errorf("it takes %.0f MiB more than before the flood", (after-before)/(1<<20))
 	}
 }
