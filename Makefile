@@ -50,7 +50,7 @@ bench: build ## compare with nginx and a bare proxy on the same work, in one run
 	$(GO) run ./bench/cmd/bench -binary bin/sluice
 
 N ?= 10000000
-bench-ledger: build ## write N records (default 10 million), then time every report and list of the admin API
+bench-ledger: build ## write N records (default 10 million), then time every report and list of the admin API and every page
 	$(GO) run ./bench/cmd/ledger -n $(N) -binary bin/sluice
 
 DEMO ?= demo
