@@ -49,7 +49,7 @@ func consolePages(w *world) []page {
 	p.add("/requests/"+callID(77), "/teams", "/teams/team-03", "/teams/team-39", "/teams/bench",
 		"/models", "/models?explain=model-07",
 		"/prompts", "/prompts/prompt-3", "/prompts/prompt-3?from=1&to=2", "/prompts/prompt-3?input=%7B%22text%22%3A%22Hello%22%7D", "/prompts-new", "/prompts-new?name=fresh",
-		"/subscriptions", "/routes", "/cache", "/guards", "/alerts", "/config", "/config?revision=1", "/first-run", "/settings",
+		"/subscriptions", "/routes", "/cache", "/guards", "/alerts", "/config", "/config?revision=1", "/config?view=effective", "/first-run", "/settings",
 		"/audit", "/audit?actor=ada", "/audit?action=key", "/audit?action=key.rotate&resource=keys", "/audit?resource=teams/team-03", "/audit?actor=nobody",
 		"/audit?from="+p.clock(20)+"&to="+p.clock(19), "/audit?after=2")
 	p.reports()
