@@ -103,7 +103,9 @@ func askEverything(ctx context.Context, t *testing.T, l *Ledger) {
 	t.Helper()
 	odd := [2]time.Time{noon.Add(50*time.Hour + 7*time.Minute), noon.Add(500*time.Hour + 13*time.Minute)}
 	var only billing.Query
-	only.Select(func(name string) string { return map[string]string{"user": "user7", "model": "model3", "tag": "prod"}[name] })
+	only.Select(func(name string) string {
+		return map[string]string{"user": "user7", "model": "model3", "tag": "prod"}[name]
+	})
 	for _, by := range append(slices.Clone(billing.Dimensions), "") {
 		for _, span := range [][2]time.Time{{}, {noon.Add(24 * time.Hour), {}}, odd} {
 			for _, q := range []billing.Query{{}, {Team: "team3"}, only} {

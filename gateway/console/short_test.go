@@ -26,6 +26,7 @@ func TestPagesStayShort(t *testing.T) {
 		for day := range 31 {
 			w.rows["user,day"] = append(w.rows["user,day"], billing.Row{Values: []string{name, fmt.Sprintf("2026-10-%02d", 1+day)}, Sums: sums})
 		}
+		w.view.Teams = append(w.view.Teams, billing.Team{Name: fmt.Sprintf("unit-%04d", i), Parent: "sales", Source: "store"})
 		gone := w.now.Add(-time.Duration(i+1) * time.Hour)
 		w.view.Keys = append(w.view.Keys, billing.Key{ID: fmt.Sprintf("key_%04d", i), Team: "research", Name: fmt.Sprintf("app-%04d", i), Prefix: "sk-sl-0123456789ab", Source: "store"},
 			billing.Key{ID: fmt.Sprintf("key_gone%04d", i), Team: "research", Name: fmt.Sprintf("gone-%04d", i), Prefix: "sk-sl-0123456789ab", Source: "store", Revoked: gone})
@@ -62,7 +63,11 @@ func TestPagesStayShort(t *testing.T) {
 	}
 	want("/teams/research?keys=1000", ">ci<") // the last by name
 	want("/teams/research?gone=900", "gone-0999<")
-	want("/teams", `<td class="num">1001</td>`)
+	page = want("/teams", `<td class="num">1001</td>`, ">unit-0000<", `href="/teams?from=150" rel="next"`)
+	if strings.Contains(page, `"/teams/unit-0150"`) {
+		t.Error("the page of teams has more than it may have")
+	}
+	want("/teams?from=900", `"/teams/unit-0999"`)
 	want("/subscriptions", "<span>500</span>", `href="/subscriptions?pending=40" rel="next"`, `href="/subscriptions?decided=60" rel="next"`)
 	want("/subscriptions?pending=480&decided=440")
 	want("/prompts", ">prompt-0100<", `href="/prompts?from=200" rel="next"`)

@@ -20,8 +20,12 @@ type branch struct {
 // forest is the page of teams.
 type forest struct {
 	Teams []branch
+	More  string // where more are; empty: there are none
 	Names []string
 }
+
+// mostTeams bounds the page of teams.
+const mostTeams = 150
 
 // teams shows the tree of teams: what they spent, of what, and how many keys
 // they have.
@@ -36,7 +40,7 @@ func (v *visit) showTeams(status int, f form) error {
 	for _, one := range list {
 		t.Names = append(t.Names, one.Name)
 	}
-	t.Teams = tree(list)
+	t.Teams, t.More = part("/teams", v.URL.Query(), "from", tree(list), mostTeams)
 	return v.show(status, "teams.html", page{Title: "Teams", Form: f, Data: t})
 }
 
