@@ -12,7 +12,7 @@ const heaviest = 200 << 10
 // page is a page of the console or of the portal, with what people ask it for.
 type page struct {
 	path string
-	file bool // it is handed out whole, to be kept: it may be as long as it is
+	file bool // it is handed out whole, to be kept: its length and time are told, not bounded
 }
 
 // pages gathers what is asked of one face of the gateway.

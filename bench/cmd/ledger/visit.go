@@ -176,7 +176,7 @@ func (o *options) tellPages(face string, of []seen) (missed int) {
 	fmt.Printf("%s: median, worst, CPU, kB of the page, kB with what it loads\n", face)
 	for _, s := range of {
 		var marks []string
-		if s.worst > o.limit {
+		if s.worst > o.limit && !s.file {
 			marks = append(marks, "SLOW")
 		}
 		if s.all > heaviest && !s.file {
@@ -191,12 +191,11 @@ func (o *options) tellPages(face string, of []seen) (missed int) {
 		if s.file {
 			marks = append(marks, "a file")
 		} else {
-			weight = max(weight, s.all)
+			weight, slowest, cpu, medians = max(weight, s.all), max(slowest, s.worst), max(cpu, s.cpu), append(medians, s.median)
 		}
-		slowest, cpu, medians = max(slowest, s.worst), max(cpu, s.cpu), append(medians, s.median)
 		fmt.Printf("  %6.1f ms %6.1f ms %4.0f ms %6.1f %6.1f %s %s\n", ms(s.median), ms(s.worst), ms(s.cpu), float64(s.bytes)/1000, float64(s.all)/1000, s.path, strings.Join(marks, ", "))
 	}
-	fmt.Printf("%-24s %3d pages, median %v, slowest %v, most CPU %v, heaviest %d bytes with what it loads; %d missed a bound\n", face, len(of),
+	fmt.Printf("%-24s %3d pages, median %v, slowest %v, most CPU %v, heaviest %d bytes with what it loads; %d missed a bound\n", face, len(medians),
 		median(medians).Round(time.Millisecond), slowest.Round(time.Millisecond), cpu.Round(time.Millisecond), weight, missed)
 	return missed
 }
