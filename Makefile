@@ -54,7 +54,7 @@ bench-stalled: build ## the same work while log sinks and the collector take not
 	$(GO) run ./bench/cmd/bench -binary bin/sluice -targets sluice,told,stalled -only small,stream,route -rounds 9 -rate 1000
 
 N ?= 10000000
-bench-ledger: build ## write N records (default 10 million), then time every report and list of the admin API
+bench-ledger: build ## write N records (default 10 million), then time every report and list of the admin API and every page
 	$(GO) run ./bench/cmd/ledger -n $(N) -binary bin/sluice
 
 DEMO ?= demo

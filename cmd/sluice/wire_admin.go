@@ -106,7 +106,7 @@ func (s *server) location() *time.Location { return s.started.Billing.TimeZone }
 // its parts stand now.
 func (s *server) adminView() admin.View {
 	v, now := s.build.view(), time.Now()
-	out := admin.View{}
+	out := admin.View{Keys: make([]billing.Key, 0, len(v.keys))}
 	for _, t := range v.teams {
 		if t.Source != sourceBuiltIn {
 			out.Teams = append(out.Teams, t)

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -126,7 +127,7 @@ type list[T any] struct {
 	Next *string `json:"next"` // where the next page begins; nil: there is none
 }
 
-// page is the part of items, sorted by key, that the query asks for. The cursor
+// page is the part of items, in the order of their keys, that the query asks for. The cursor
 // is the key of the last item, so that it stays good when items come and go.
 func page[T any](values url.Values, items []T, key func(*T) string) (list[T], error) {
 	n, err := limit(values)
@@ -137,30 +138,26 @@ func page[T any](values url.Values, items []T, key func(*T) string) (list[T], er
 	if err != nil {
 		return list[T]{}, schema.Invalid("after", "after is not a cursor of this list")
 	}
-	slices.SortFunc(items, func(a, b T) int { return compare(key(&a), key(&b)) })
-	from := 0
-	for len(after) > 0 && from < len(items) && key(&items[from]) <= string(after) {
-		from++
+	type place struct { // items are large, and their keys are put together
+		key string
+		at  int
 	}
-	l := list[T]{Data: items[from:min(from+n, len(items))]}
-	if l.Data == nil {
-		l.Data = []T{}
+	var order []place
+	for i := range items {
+		if k := key(&items[i]); k > string(after) || len(after) == 0 {
+			order = append(order, place{k, i})
+		}
 	}
-	if from+n < len(items) {
-		next := base64.RawURLEncoding.EncodeToString([]byte(key(&l.Data[n-1])))
+	slices.SortFunc(order, func(a, b place) int { return cmp.Compare(a.key, b.key) })
+	l := list[T]{Data: make([]T, min(n, len(order)))}
+	for i := range l.Data {
+		l.Data[i] = items[order[i].at]
+	}
+	if n < len(order) {
+		next := base64.RawURLEncoding.EncodeToString([]byte(order[n-1].key))
 		l.Next = &next
 	}
 	return l, nil
-}
-
-func compare(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 func errNotFound(format string, args ...any) *schema.Error {

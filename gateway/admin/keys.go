@@ -154,18 +154,22 @@ func (a *api) listKeys(q *request) error {
 	if err := q.mayAsk(team); err != nil {
 		return err
 	}
-	keys := []keyOut{}
+	var keys []*billing.Key
 	view := a.View()
 	for i := range view.Keys {
 		if k := &view.Keys[i]; q.id.ownsKey(k) && (team == "" || team == k.Team) {
-			keys = append(keys, showKeyOf(k, ""))
+			keys = append(keys, k)
 		}
 	}
-	l, err := page(values, keys, func(k *keyOut) string { return k.Team + "/" + k.Name + "/" + k.ID })
+	l, err := page(values, keys, func(k **billing.Key) string { return (*k).Team + "/" + (*k).Name + "/" + (*k).ID })
 	if err != nil {
 		return err
 	}
-	return q.answer(http.StatusOK, l)
+	out := list[keyOut]{Data: make([]keyOut, len(l.Data)), Next: l.Next}
+	for i, k := range l.Data {
+		out.Data[i] = showKeyOf(k, "")
+	}
+	return q.answer(http.StatusOK, out)
 }
 
 func (a *api) showKey(q *request) error {

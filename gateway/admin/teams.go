@@ -24,6 +24,7 @@ type teamOut struct {
 	Tags    billing.People         `json:"tags,omitempty"`
 	Budgets []billing.BudgetStatus `json:"budgets"` // its own and those above it
 	Spent   spent                  `json:"spent"`
+	Keys    int                    `json:"keys"` // in force
 	Created time.Time              `json:"created,omitzero"`
 	Source  string                 `json:"source"`
 }
@@ -50,6 +51,7 @@ type teamIn struct {
 
 	Budgets json.RawMessage `json:"budgets"`
 	Spent   json.RawMessage `json:"spent"`
+	Keys    json.RawMessage `json:"keys"`
 	Created json.RawMessage `json:"created"`
 	Source  json.RawMessage `json:"source"`
 }
@@ -115,9 +117,11 @@ func (a *api) listTeams(q *request) error {
 	if err != nil {
 		return err
 	}
+	keys := a.keysByTeam(&view)
 	out := list[teamOut]{Data: make([]teamOut, len(l.Data)), Next: l.Next}
 	for i := range l.Data {
 		out.Data[i] = a.showTeamOf(&view, &l.Data[i], month)
+		out.Data[i].Keys = keys[l.Data[i].Name]
 	}
 	return q.answer(http.StatusOK, out)
 }
@@ -147,7 +151,20 @@ func (a *api) answerTeam(q *request, status int, view *View, t *billing.Team) er
 	if err != nil {
 		return err
 	}
-	return q.answer(status, a.showTeamOf(view, t, month))
+	out := a.showTeamOf(view, t, month)
+	out.Keys = a.keysByTeam(view)[t.Name]
+	return q.answer(status, out)
+}
+
+// keysByTeam is how many keys in force each team has.
+func (a *api) keysByTeam(view *View) map[string]int {
+	n, now := map[string]int{}, a.Now()
+	for i := range view.Keys {
+		if k := &view.Keys[i]; k.InForce(now) {
+			n[k.Team]++
+		}
+	}
+	return n
 }
 
 // monthByTeam is what each team spent this month, from the ledger.

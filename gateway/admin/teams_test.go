@@ -66,6 +66,30 @@ func TestTeamShowsItsMoney(t *testing.T) {
 	}
 }
 
+func TestTeamTellsHowManyKeysAreInForce(t *testing.T) {
+	w := newWorld()
+	c := newClient(t, w, "admin")
+	keys := func() any {
+		t.Helper()
+		one := c.object(200, "GET", "/admin/v1/teams/research", "")["keys"]
+		for _, team := range c.object(200, "GET", "/admin/v1/teams", "")["data"].([]any) {
+			if team := team.(map[string]any); team["name"] == "research" && team["keys"] != one {
+				t.Errorf("%v keys in the list, %v alone", team["keys"], one)
+			}
+		}
+		return one
+	}
+	before := keys().(float64)
+	made := c.object(201, "POST", "/admin/v1/keys", `{"team":"research","name":"short"}`)
+	if got := keys(); got != before+1 {
+		t.Errorf("%v keys after one was made, %v before", got, before)
+	}
+	c.object(204, "DELETE", "/admin/v1/keys/"+made["id"].(string), "")
+	if got := keys(); got != before {
+		t.Errorf("%v keys after it was revoked, want %v", got, before)
+	}
+}
+
 func TestTeamFaults(t *testing.T) {
 	c := newClient(t, newWorld(), "admin")
 	for _, f := range []struct {

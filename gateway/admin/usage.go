@@ -13,6 +13,15 @@ import (
 	"sluice/providers/schema"
 )
 
+type reportKey struct{}
+
+// Into is the context of a question for usage that is asked within the process:
+// out is the report then, and nothing is answered. To write a long report as
+// JSON and to read it again takes longer than to sum it up.
+func Into(ctx context.Context, out *billing.Report) context.Context {
+	return context.WithValue(ctx, reportKey{}, out)
+}
+
 // usage sums what was used.
 func (a *api) usage(q *request) error {
 	values, err := q.query("from", "to", "time_zone", "group_by", "format", "team", "key", "model", "provider", "target", "prompt", "user", "tag")
@@ -43,6 +52,10 @@ func (a *api) usage(q *request) error {
 	report, err := a.Ledger.Usage(q.Context(), query)
 	if err != nil {
 		return err
+	}
+	if out, ok := q.Context().Value(reportKey{}).(*billing.Report); ok && format == "" {
+		*out = *report
+		return q.done()
 	}
 	q.w.Header().Set("Content-Type", types[format])
 	if format == "" || format == "json" {

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -47,6 +48,34 @@ func TestUsage(t *testing.T) {
 	c.problem("GET", "/admin/v1/usage?format=xml", "", 400, "invalid_request", "xml")
 	c.problem("GET", "/admin/v1/usage?from=yesterday", "", 400, "invalid_request", "yesterday")
 	c.problem("GET", "/admin/v1/usage?groupby=team", "", 400, "invalid_request", `did you mean "group_by"?`)
+}
+
+// Who asks within the process has the report as it is, under the same rules.
+func TestUsageWithinTheProcess(t *testing.T) {
+	w := newWorld()
+	ask := func(who Identity, query string) (*billing.Report, *httptest.ResponseRecorder) {
+		out := &billing.Report{}
+		r := httptest.NewRequest("GET", "/admin/v1/usage?"+query, nil)
+		rec := httptest.NewRecorder()
+		New(w.options()).ServeHTTP(rec, r.WithContext(Into(As(r.Context(), who), out)))
+		return out, rec
+	}
+	viewer := Identity{Role: RoleViewer, Name: "v"}
+	if r, rec := ask(viewer, "group_by=team,model"); rec.Code != 204 || rec.Body.Len() > 0 || r.Total.USD != billing.Dollar/4 || r.Rows[0].Values[0] != "research" || len(r.GroupBy) != 2 {
+		t.Errorf("%d %s %+v", rec.Code, rec.Body, r)
+	}
+	if r, rec := ask(viewer, "group_by=team&format=csv"); !strings.HasPrefix(rec.Body.String(), "team,calls,") || len(r.Rows) > 0 {
+		t.Errorf("CSV is written as ever: %d %s", rec.Code, rec.Body)
+	}
+	if r, rec := ask(viewer, "group_by=colour"); rec.Code != 400 || len(r.Rows) > 0 {
+		t.Errorf("%d %s", rec.Code, rec.Body)
+	}
+	if _, rec := ask(Identity{Role: RoleTeamOwner, Team: "sales"}, "team=research"); rec.Code < 400 {
+		t.Errorf("another team's: %d", rec.Code)
+	}
+	if _, rec := ask(Identity{Role: RoleTeamOwner, Team: "sales"}, ""); rec.Code != 204 || w.asked.Team != "sales" {
+		t.Errorf("its own: %d, asked of %q", rec.Code, w.asked.Team)
+	}
 }
 
 func TestVerify(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 
+	"sluice/billing"
 	"sluice/gateway/admin"
 )
 
@@ -103,6 +104,14 @@ func (v *asker) sendBody(method, path string, query url.Values, body io.Reader, 
 // get asks the API and decodes its answer.
 func (v *asker) get(path string, query url.Values, out any) error {
 	return v.do(http.MethodGet, path, query, nil, out)
+}
+
+// report asks the API for sums of usage.
+func (v *asker) report(query url.Values) (*billing.Report, error) {
+	r := &billing.Report{}
+	direct := *v
+	direct.ctx = admin.Into(v.ctx, r)
+	return r, direct.get("usage", query, nil)
 }
 
 // do makes a request and decodes its answer; out may be nil.

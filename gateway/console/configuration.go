@@ -13,7 +13,7 @@ import (
 // configPage is the configuration, its history, and what a text would change.
 type configPage struct {
 	Text      string // as it was written, references and no secrets
-	Effective string // with defaults and what the environment sets
+	Effective string // with defaults and what the environment sets; empty: it was not asked for
 	Digest    string
 	Lead      string
 	Revisions []admin.Revision
@@ -31,8 +31,10 @@ func (v *visit) showConfiguration(status int, f form, p configPage) error {
 	if err != nil {
 		return err
 	}
-	p.Effective, p.Lead = a.body.String(), a.header.Get("X-Sluice-Lead")
-	p.Digest = a.header.Get("ETag")
+	p.Lead, p.Digest = a.header.Get("X-Sluice-Lead"), a.header.Get("ETag")
+	if v.URL.Query().Get("view") == "effective" {
+		p.Effective = a.body.String()
+	}
 	if p.Revisions, err = all[admin.Revision](v, "config/revisions", nil); err != nil {
 		return err
 	}

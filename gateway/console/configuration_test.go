@@ -49,8 +49,11 @@ func (w *world) configuration() admin.Configuration {
 func TestConfigurationPage(t *testing.T) {
 	w := newWorld()
 	b := signedIn(t, w.console(), "secret")
-	b.want("/config", 200, "${NAME}", "everything", "slower", "runs", "Go back to it", "Put it in force", "Show what would change")
+	b.want("/config", 200, "${NAME}", "slower", "runs", "Go back to it", "Put it in force", "Show what would change")
 	b.want("/config?revision=1", 200, "text: of-one")
+	if page := b.want("/config?view=effective", 200, "everything", "slower"); strings.Contains(page, "Show what would change") {
+		t.Error("both texts stand on one page")
+	}
 	rec := b.do("POST", "/config", b.form(url.Values{"text": {"a: 1"}, "do": {"compare"}}))
 	if body := rec.Body.String(); rec.Code != 200 || !strings.Contains(body, "limits.rpm") || !strings.Contains(body, "teams/t") || len(w.applied) > 0 {
 		t.Errorf("compare: %d %s", rec.Code, body)

@@ -148,8 +148,7 @@ func (v *visit) usage(from, to time.Time, by string) (*billing.Report, error) {
 	if by != "" {
 		query.Set("group_by", by)
 	}
-	r := &billing.Report{}
-	return r, v.get("usage", query, r)
+	return v.report(query)
 }
 
 // charts draws the figures of the span, with those of the one before as a line.
@@ -292,6 +291,9 @@ func (g *glance) budgets(v *visit) error {
 	return nil
 }
 
+// mostUsed bounds the list of prompts.
+const mostUsed = 20
+
 // operators fills in what a team-owner does not see: providers and prompts.
 func (g *glance) operators(v *visit, from time.Time) error {
 	list, err := all[admin.Provider](v, "providers", nil)
@@ -314,6 +316,7 @@ func (g *glance) operators(v *visit, from time.Time) error {
 		g.Providers = append(g.Providers, one)
 	}
 	g.Prompts, err = v.promptUses(from)
+	g.Prompts = g.Prompts[:min(len(g.Prompts), mostUsed)]
 	return err
 }
 

@@ -95,6 +95,17 @@ var portalRoutes = []portalRoute{
 	{"POST /portal/sign-out", "", false, (*portalVisit).signOut},
 }
 
+// PortalPages are the patterns of all pages of the portal, as net/http has them.
+func PortalPages() []string {
+	out := []string{"GET /portal/sign-in"}
+	for _, r := range portalRoutes {
+		if strings.HasPrefix(r.pattern, "GET ") {
+			out = append(out, r.pattern)
+		}
+	}
+	return out
+}
+
 // portalDone is what a page says after a form that went well sent the browser
 // there.
 var portalDone = map[string]string{

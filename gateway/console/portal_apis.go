@@ -213,8 +213,8 @@ func (v *portalVisit) promptPage(a *apiPage, o Offer) error {
 		return err
 	}
 	k := v.member.Key
-	report := &billing.Report{}
-	if err := v.get("usage", url.Values{"team": {k.Team}, "key": {k.Team + "/" + k.Name}, "prompt": {l.Name}, "from": {v.daysAgo(29).Format(time.DateOnly)}}, report); err != nil {
+	report, err := v.report(url.Values{"team": {k.Team}, "key": {k.Team + "/" + k.Name}, "prompt": {l.Name}, "from": {v.daysAgo(29).Format(time.DateOnly)}})
+	if err != nil {
 		return err
 	}
 	if a.Calls = report.Total.Calls; a.Calls > 0 {

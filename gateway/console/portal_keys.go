@@ -15,7 +15,8 @@ import (
 type keyring struct {
 	Own  string // id of the key that is signed in with
 	Keys []key
-	Made *key // nil: none was made just now
+	More string // where more keys are; empty: there are none
+	Made *key   // nil: none was made just now
 	Team string
 	Mine *billing.Key
 }
@@ -33,6 +34,7 @@ func (v *portalVisit) showKeys(status int, f form, made *key) error {
 			r.Keys = append(r.Keys, list[i])
 		}
 	}
+	r.Keys, r.More = part("/portal/keys", v.URL.Query(), "keys", r.Keys, mostKeys)
 	return v.show(status, "portal-keys.html", page{Title: "Keys", Form: f, Data: r})
 }
 
@@ -121,13 +123,14 @@ func (v *portalVisit) usage() error {
 	if !u.Whole {
 		q.Set("key", u.Key)
 	}
-	days, by := &billing.Report{}, &billing.Report{}
 	q.Set("group_by", "day")
-	if err := v.get("usage", q, days); err != nil {
+	days, err := v.report(q)
+	if err != nil {
 		return err
 	}
 	q.Set("group_by", "prompt,model")
-	if err := v.get("usage", q, by); err != nil {
+	by, err := v.report(q)
+	if err != nil {
 		return err
 	}
 	u.Total, u.Days = days.Total, days.Rows

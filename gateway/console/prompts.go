@@ -23,7 +23,18 @@ func (v *visit) prompts() error {
 	if err != nil {
 		return err
 	}
-	return v.show(http.StatusOK, "prompts.html", page{Title: "Prompts", Data: list})
+	l := promptList{}
+	l.List, l.More = part("/prompts", v.URL.Query(), "from", list, mostPrompts)
+	return v.show(http.StatusOK, "prompts.html", page{Title: "Prompts", Data: l})
+}
+
+// mostPrompts bounds the list of prompts.
+const mostPrompts = 200
+
+// promptList is the page of prompts.
+type promptList struct {
+	List []promptUse
+	More string // where more are; empty: there are none
 }
 
 // promptPage is the page of one prompt; one that is not there yet has a name
@@ -153,9 +164,9 @@ func (v *visit) showPrompt(status int, f form, t *tests) error {
 
 // use puts to the versions what they were used for in thirty days.
 func (p *promptPage) use(v *visit) error {
-	r := &billing.Report{}
 	q := url.Values{"prompt": {p.Name}, "group_by": {"version"}, "from": {v.c.Now().AddDate(0, 0, -30).Format(time.RFC3339)}}
-	if err := v.get("usage", q, r); err != nil {
+	r, err := v.report(q)
+	if err != nil {
 		return err
 	}
 	for i := range r.Rows {

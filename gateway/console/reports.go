@@ -39,18 +39,24 @@ type pivot struct {
 	Rows    []pivotRow
 	Totals  []string
 	Total   string
+	Cut     int // rows that are not shown
 }
 
 type pivotRow struct {
 	Values []string
 	Cells  []string
 	Total  string
+
+	sums  []int64
+	total int64
 }
 
-// Bounds of what a page shows; exports have everything.
+// Bounds of what a page shows, so that it stays below 200 KiB; exports have
+// everything.
 const (
-	mostRows    = 250
+	mostRows    = 200
 	mostColumns = 40
+	mostCells   = 4000
 )
 
 // narrowed are the fields of the report's form that the API takes as they are.
@@ -136,62 +142,91 @@ func (v *visit) period(name string) (from, to time.Time) {
 // reports sums what was used. The total is the ledger's own, over all rows.
 func (v *visit) reports() error {
 	q := v.question()
-	p := reportPage{Asked: q.Encode(), Report: &billing.Report{}, Dimensions: append([]string{""}, billing.Dimensions...),
+	p := reportPage{Asked: q.Encode(), Dimensions: append([]string{""}, billing.Dimensions...),
 		Month: time.Date(v.c.Now().In(v.c.Location()).Year(), v.c.Now().In(v.c.Location()).Month()-1, 1, 0, 0, 0, 0, time.UTC).Format("2006-01")}
 	for _, f := range pivoted {
 		p.Figures = append(p.Figures, f.name)
 	}
 	status, f := http.StatusOK, form{Values: v.URL.Query(), Which: "report"}
-	if err := v.get("usage", q, p.Report); err != nil {
+	report, err := v.report(q)
+	if err != nil {
 		if f, err = refused("report", v.URL.Query(), err, append(narrowed, "from", "to")...); err != nil {
 			return err
 		}
 		status = f.Status
 	}
+	p.Report = report
 	if v.URL.Query().Has("verify") {
 		p.Verified = &verified{}
 		if err := v.get("usage/verify", nil, p.Verified); err != nil {
 			return err
 		}
 	}
-	if by := p.Report.GroupBy; len(by) > 0 && !slices.Contains([]string{"hour", "day", "month"}, by[0]) {
-		slices.SortStableFunc(p.Report.Rows, func(a, b billing.Row) int { return cmp.Compare(b.USD, a.USD) })
-	}
-	if across := v.URL.Query().Get("across"); across != "" && len(p.Report.GroupBy) > 0 {
+	if across := v.URL.Query().Get("across"); across != "" && len(report.GroupBy) > 0 {
 		p.pivot(v.URL.Query().Get("figure"))
+		p.Cut = p.Pivot.Cut
+	} else {
+		p.bound()
 	}
-	p.bound()
 	return v.show(status, "reports.html", page{Title: "Reports", Form: f, Data: &p})
 }
 
-// bound cuts the rows to what a page can show, and scales their bars.
+// inTime tells whether the rows of a report stand in the order of time; all
+// others do in that of their sums.
+func inTime(by []string) bool {
+	return len(by) > 0 && slices.Contains([]string{"hour", "day", "month"}, by[0])
+}
+
+// bound puts the dearest rows first, cuts them to what a page can show, and
+// scales their bars.
 func (p *reportPage) bound() {
-	if p.Pivot != nil {
-		if n := len(p.Pivot.Rows); n > mostRows {
-			p.Cut, p.Pivot.Rows = n-mostRows, p.Pivot.Rows[:mostRows]
-		}
-		return
+	all := p.Report.Rows
+	order := make([]*billing.Row, len(all))
+	for i := range all {
+		order[i] = &all[i]
 	}
-	rows := p.Report.Rows
-	if n := len(rows); n > mostRows {
-		p.Cut, rows = n-mostRows, rows[:mostRows]
+	if !inTime(p.Report.GroupBy) {
+		slices.SortStableFunc(order, func(a, b *billing.Row) int { return cmp.Compare(b.USD, a.USD) })
 	}
-	p.Report.Rows = rows
+	n := min(len(all), mostRows)
+	p.Cut = len(all) - n
+	p.Report.Rows = make([]billing.Row, n)
 	var most billing.Nano
-	for i := range rows {
-		most = max(most, rows[i].USD)
+	for i, row := range order[:n] {
+		p.Report.Rows[i] = *row
+		most = max(most, row.USD)
 	}
-	for i := range rows {
+	for i := range p.Report.Rows {
 		var share int64
 		if most > 0 {
-			share = thousandths(rows[i].USD, most)
+			share = thousandths(p.Report.Rows[i].USD, most)
 		}
 		p.Shares = append(p.Shares, share)
 	}
 }
 
-// pivot turns the last dimension into columns. More than mostColumns of them are
-// summed up in one.
+// columns are the values of the last dimension, and which column each is in.
+// More than mostColumns of them are summed up in one.
+func columns(rows []billing.Row, last int) (names []string, at map[string]int) {
+	at = map[string]int{}
+	for i := range rows {
+		if c := rows[i].Values[last]; at[c] == 0 {
+			at[c] = 1
+			names = append(names, c)
+		}
+	}
+	slices.Sort(names)
+	for i, c := range names {
+		at[c] = min(i, mostColumns)
+	}
+	if n := len(names); n > mostColumns {
+		names = append(names[:mostColumns:mostColumns], count(int64(n-mostColumns))+" more")
+	}
+	return names, at
+}
+
+// pivot turns the last dimension into columns. The rows of a report are in the
+// order of their dimensions, so those of one row of the table follow each other.
 func (p *reportPage) pivot(figure string) {
 	f := pivoted[0]
 	for _, one := range pivoted {
@@ -200,44 +235,31 @@ func (p *reportPage) pivot(figure string) {
 		}
 	}
 	last := len(p.Report.GroupBy) - 1
-	seen := map[string]bool{}
-	var columns []string
-	for i := range p.Report.Rows {
-		if c := p.Report.Rows[i].Values[last]; !seen[c] {
-			seen[c] = true
-			columns = append(columns, c)
-		}
-	}
-	slices.Sort(columns)
-	at := map[string]int{}
-	for i, c := range columns {
-		at[c] = min(i, mostColumns)
-	}
-	if len(columns) > mostColumns {
-		columns = append(columns[:mostColumns:mostColumns], count(int64(len(columns)-mostColumns))+" more")
-	}
-	totals := make([]int64, len(columns))
-	sums, order := map[string][]int64{}, []string{}
-	out := &pivot{By: p.Report.GroupBy[:last], Columns: columns}
+	names, at := columns(p.Report.Rows, last)
+	out := &pivot{By: p.Report.GroupBy[:last], Columns: names}
+	totals := make([]int64, len(names))
 	for i := range p.Report.Rows {
 		row := &p.Report.Rows[i]
-		name := strings.Join(row.Values[:last], "\x00")
-		if sums[name] == nil {
-			sums[name] = make([]int64, len(columns))
-			order = append(order, name)
-			out.Rows = append(out.Rows, pivotRow{Values: row.Values[:last]})
+		by := row.Values[:last]
+		if n := len(out.Rows); n == 0 || !slices.Equal(out.Rows[n-1].Values, by) {
+			out.Rows = append(out.Rows, pivotRow{Values: by, sums: make([]int64, len(names))})
 		}
-		n := f.of(&row.Sums)
-		sums[name][at[row.Values[last]]] += n
+		r, n := &out.Rows[len(out.Rows)-1], f.of(&row.Sums)
+		r.sums[at[row.Values[last]]] += n
+		r.total += n
 		totals[at[row.Values[last]]] += n
 	}
-	for i, name := range order {
-		var total int64
-		for _, n := range sums[name] {
-			total += n
-			out.Rows[i].Cells = append(out.Rows[i].Cells, cell(n, f.text))
+	if !inTime(out.By) {
+		slices.SortStableFunc(out.Rows, func(a, b pivotRow) int { return cmp.Compare(b.total, a.total) })
+	}
+	n := min(len(out.Rows), mostRows, mostCells/max(len(names), 1))
+	out.Cut, out.Rows = len(out.Rows)-n, out.Rows[:n]
+	for i := range out.Rows {
+		r := &out.Rows[i]
+		for _, n := range r.sums {
+			r.Cells = append(r.Cells, cell(n, f.text))
 		}
-		out.Rows[i].Total = f.text(total)
+		r.Total = f.text(r.total)
 	}
 	for _, n := range totals {
 		out.Totals = append(out.Totals, f.text(n))

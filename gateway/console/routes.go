@@ -67,6 +67,17 @@ var routes = []route{
 	{"POST /sign-out", "GET /admin/v1/health", "", (*visit).signOut},
 }
 
+// Pages are the patterns of all pages of the console, as net/http has them.
+func Pages() []string {
+	out := []string{"GET /sign-in"}
+	for _, r := range routes {
+		if strings.HasPrefix(r.pattern, "GET ") {
+			out = append(out, r.pattern)
+		}
+	}
+	return out
+}
+
 // visit is one request of somebody who is signed in.
 type visit struct {
 	*http.Request

@@ -108,6 +108,7 @@ type team struct {
 		USD   billing.Nano `json:"usd"`
 		Since time.Time    `json:"since"`
 	} `json:"spent"`
+	Keys   int    `json:"keys"` // in force
 	Source string `json:"source"`
 }
 
@@ -137,6 +138,16 @@ type key struct {
 
 // Declared tells that the configuration file has it.
 func (k *key) Declared() bool { return k.Source == "file" }
+
+// ended is when the key was revoked, or else when it expires.
+func (k *key) ended() time.Time {
+	for _, at := range []*time.Time{k.Revoked, k.Expires} {
+		if at != nil {
+			return *at
+		}
+	}
+	return time.Time{}
+}
 
 // Label is the key as figures name it.
 func (k *key) Label() string { return k.Team + "/" + k.Name }

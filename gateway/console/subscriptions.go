@@ -43,8 +43,16 @@ func (s subscription) Last() prompts.SubscriptionStep {
 // approvals are the subscriptions by what they wait for.
 type approvals struct {
 	Pending, Others []subscription
+	Waiting         int    // all that are pending
+	More, Earlier   string // where more of each are; empty: there are none
 	Plans           string // that other subscriptions have, for the hint
 }
+
+// Bounds of the page's lists.
+const (
+	mostPending = 40
+	mostDecided = 60
+)
 
 // subscriptions lists those that wait for a decision, then all others, the
 // newest first.
@@ -74,6 +82,9 @@ func (v *visit) showSubscriptions(status int, f form) error {
 	byTime := func(a, b time.Time) int { return a.Compare(b) }
 	slices.SortStableFunc(a.Pending, func(x, y subscription) int { return byTime(x.Asked().At, y.Asked().At) })
 	slices.SortStableFunc(a.Others, func(x, y subscription) int { return byTime(y.Last().At, x.Last().At) })
+	a.Waiting = len(a.Pending)
+	a.Pending, a.More = part("/subscriptions", v.URL.Query(), "pending", a.Pending, mostPending)
+	a.Others, a.Earlier = part("/subscriptions", v.URL.Query(), "decided", a.Others, mostDecided)
 	return v.show(status, "subscriptions.html", page{Title: "Subscriptions", Form: f, Data: a})
 }
 

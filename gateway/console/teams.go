@@ -14,15 +14,18 @@ import (
 type branch struct {
 	team
 	Depth int
-	Keys  int // in force
 	Own   []budget
 }
 
 // forest is the page of teams.
 type forest struct {
 	Teams []branch
+	More  string // where more are; empty: there are none
 	Names []string
 }
+
+// mostTeams bounds the page of teams.
+const mostTeams = 150
 
 // teams shows the tree of teams: what they spent, of what, and how many keys
 // they have.
@@ -33,24 +36,11 @@ func (v *visit) showTeams(status int, f form) error {
 	if err != nil {
 		return err
 	}
-	keys, err := all[key](v, "keys", nil)
-	if err != nil {
-		return err
-	}
-	inForce := map[string]int{}
-	for i := range keys {
-		if v.c.inForce(&keys[i]) {
-			inForce[keys[i].Team]++
-		}
-	}
 	t := forest{Names: []string{""}}
 	for _, one := range list {
 		t.Names = append(t.Names, one.Name)
 	}
-	t.Teams = tree(list)
-	for i := range t.Teams {
-		t.Teams[i].Keys = inForce[t.Teams[i].Name]
-	}
+	t.Teams, t.More = part("/teams", v.URL.Query(), "from", tree(list), mostTeams)
 	return v.show(status, "teams.html", page{Title: "Teams", Form: f, Data: t})
 }
 
@@ -130,10 +120,16 @@ type teamPage struct {
 	Own, Above []budget
 	Below      []string
 	Keys, Gone []key
-	Made       *key // just now, with its secret
-	Month      *billing.Report
+	More, Late string // where more of these keys are; empty: there are none
+	Made       *key   // just now, with its secret
 	Charts     []chart
 }
+
+// Bounds of a page's lists of keys: one in force comes with two forms.
+const (
+	mostKeys = 50
+	mostGone = 100
+)
 
 // teamPage shows one team.
 func (v *visit) team() error { return v.showTeam(http.StatusOK, form{}, nil) }
@@ -170,6 +166,10 @@ func (v *visit) showTeam(status int, f form, made *key) error {
 			t.Gone = append(t.Gone, keys[i])
 		}
 	}
+	slices.SortStableFunc(t.Gone, func(a, b key) int { return b.ended().Compare(a.ended()) })
+	path := "/teams/" + url.PathEscape(name)
+	t.Keys, t.More = part(path, v.URL.Query(), "keys", t.Keys, mostKeys)
+	t.Gone, t.Late = part(path, v.URL.Query(), "gone", t.Gone, mostGone)
 	if err := t.use(v); err != nil {
 		return err
 	}
@@ -180,12 +180,10 @@ func (v *visit) showTeam(status int, f form, made *key) error {
 func (t *teamPage) use(v *visit) error {
 	s := spans[2]
 	starts := s.starts(v.c.Now(), v.c.Location())
-	r := &billing.Report{}
-	err := v.get("usage", url.Values{"from": {starts[s.parts].Format("2006-01-02")}, "group_by": {"day"}, "team": {t.Name}}, r)
+	r, err := v.report(url.Values{"from": {starts[s.parts].Format("2006-01-02")}, "group_by": {"day"}, "team": {t.Name}})
 	if err != nil {
 		return err
 	}
-	t.Month = r
 	sums := map[string]*billing.Sums{}
 	for i := range r.Rows {
 		sums[r.Rows[i].Values[0]] = &r.Rows[i].Sums

@@ -96,15 +96,26 @@ func requestQuestions(w *world, add func(kind, format string, args ...any)) {
 	add("requests", "requests/%s", callID(77))
 }
 
-// askAll starts the gateway on the full database and asks each question some
-// times. It tells how many were slower than they may be.
+// askAll starts the gateway on the full database and asks each question and for
+// each page some times. It tells how many missed a bound.
 func askAll(ctx context.Context, o *options, w *world) (slow int, err error) {
-	g, err := start(ctx, o, o.dir)
+	g, err := start(ctx, o, o.dir, company())
 	if err != nil {
 		return 0, err
 	}
 	defer g.stop()
 	fmt.Printf("start on it: %v\n", g.started.Round(time.Millisecond))
+	if o.api {
+		if slow, err = o.askAPI(ctx, g, w); err != nil {
+			return slow, err
+		}
+	}
+	missed, err := o.seePages(ctx, g, w)
+	return slow + missed, err
+}
+
+// askAPI asks the admin API each question, and for the proof of every sum.
+func (o *options) askAPI(ctx context.Context, g *gateway, w *world) (slow int, err error) {
 	kinds := map[string][]answer{}
 	var order []string
 	for _, q := range questions(w) {

@@ -41,8 +41,9 @@ teams:
     keys: [{name: b, value: "KEY", budget: {usd: 500000, per: month, hard: true}, limits: {rpm: 100000000}}]
 `
 
-// start runs the gateway on the database in dir.
-func start(ctx context.Context, o *options, dir string) (*gateway, error) {
+// start runs the gateway on the database in dir; more stands at the end of its
+// configuration.
+func start(ctx context.Context, o *options, dir, more string) (*gateway, error) {
 	g := &gateway{}
 	for _, addr := range []*string{&g.data, &g.admin} {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -60,7 +61,7 @@ func start(ctx context.Context, o *options, dir string) (*gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	conf := strings.NewReplacer("LISTEN", g.data, "ADMIN", g.admin, "DIR", dir, "KEY", callKey).Replace(configText)
+	conf := strings.NewReplacer("LISTEN", g.data, "ADMIN", g.admin, "DIR", dir, "KEY", callKey).Replace(configText) + more
 	file := filepath.Join(dir, "sluice.yaml")
 	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
 		return nil, err
@@ -124,7 +125,7 @@ func compareCalls(ctx context.Context, o *options) error {
 
 // costOfCalls is what a call costs the process, to the last record written.
 func costOfCalls(ctx context.Context, o *options, dir string) (time.Duration, error) {
-	g, err := start(ctx, o, dir)
+	g, err := start(ctx, o, dir, "")
 	if err != nil {
 		return 0, err
 	}

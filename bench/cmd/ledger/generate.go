@@ -47,6 +47,8 @@ const (
 	users    = 20_000
 )
 
+var providers = [5]string{"openai", "anthropic", "gemini", "bedrock", "lab"}
+
 // newWorld makes the same world every time.
 func newWorld(start time.Time, days int) *world {
 	rng := rand.New(rand.NewPCG(7, 11))
@@ -62,7 +64,7 @@ func newWorld(start time.Time, days int) *world {
 			weight: 1 / math.Pow(float64(i+1), 0.8), tagged: rng.IntN(5) < 2}
 		for range 1 + rng.IntN(4) {
 			n := rng.IntN(models)
-			provider := []string{"openai", "anthropic", "gemini", "bedrock", "lab"}[n%5]
+			provider := providers[n%5]
 			c.models = append(c.models, model{fmt.Sprintf("model-%02d", n), provider, fmt.Sprintf("%s/upstream-%02d", provider, n)})
 		}
 		if rng.IntN(10) < 3 {

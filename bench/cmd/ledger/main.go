@@ -1,7 +1,8 @@
 // Command ledger measures what a large ledger costs: it writes records through
 // the store's own writer and tells how fast that is, starts the gateway on that
-// database, asks for every report and list of the admin API, and compares what
-// a call costs with an empty table and with the full one.
+// database, asks for every report and list of the admin API and for every page
+// of the console and of the portal, and compares what a call costs with an empty
+// table and with the full one.
 //
 //	ledger -n 10000000 [-dir DIR] [-binary bin/sluice]
 //
@@ -44,6 +45,7 @@ type options struct {
 	limit   time.Duration
 	check   bool
 	calls   bool
+	api     bool
 	ask     bool
 }
 
@@ -54,10 +56,11 @@ func readOptions(args []string) (o options, err error) {
 	fs.StringVar(&o.dir, "dir", "", "where to keep the database (default: a temporary directory that is removed)")
 	fs.StringVar(&o.binary, "binary", "bin/sluice", "the gateway's binary")
 	fs.IntVar(&o.rounds, "rounds", 3, "how often each question is asked; the slowest counts")
-	fs.DurationVar(&o.limit, "limit", 300*time.Millisecond, "what a report or list may take")
-	fs.BoolVar(&o.check, "check", false, "fail if a report or list takes longer")
+	fs.DurationVar(&o.limit, "limit", 300*time.Millisecond, "what a report, list or page may take")
+	fs.BoolVar(&o.check, "check", false, "fail if one takes longer, or a page weighs too much")
 	fs.BoolVar(&o.calls, "calls", true, "compare the cost of calls too")
-	fs.BoolVar(&o.ask, "ask", true, "ask for reports and lists; without, the database is written and that is all")
+	fs.BoolVar(&o.api, "api", true, "ask the admin API for reports and lists")
+	fs.BoolVar(&o.ask, "ask", true, "measure; without, the database is written and that is all")
 	if err = fs.Parse(args); err == nil && !o.ask && o.dir == "" {
 		return o, errors.New("-ask=false wants -dir: nothing would be left")
 	}
@@ -92,6 +95,9 @@ func run(ctx context.Context, args []string) error {
 	if !o.ask {
 		return nil
 	}
+	if err := furnish(ctx, path, w, o.records); err != nil {
+		return err
+	}
 	slow, err := askAll(ctx, &o, w)
 	if err != nil {
 		return err
@@ -102,7 +108,7 @@ func run(ctx context.Context, args []string) error {
 		}
 	}
 	if o.check && slow > 0 {
-		return fmt.Errorf("%d questions took longer than %v", slow, o.limit)
+		return fmt.Errorf("%d questions and pages took longer than %v or weigh more than %d KiB", slow, o.limit, heaviest>>10)
 	}
 	return nil
 }

@@ -51,6 +51,7 @@ const pages = [
   "/first-run",
   "/config",
   "/config?revision=1",
+  "/config?view=effective",
   "/settings",
 ];
 
