@@ -45,6 +45,7 @@ type pivotRow struct {
 	Values []string
 	Cells  []string
 	Total  string
+	sum    int64
 }
 
 // Bounds of what a page shows; exports have everything.
@@ -154,7 +155,7 @@ func (v *visit) reports() error {
 			return err
 		}
 	}
-	if by := p.Report.GroupBy; len(by) > 0 && !slices.Contains([]string{"hour", "day", "month"}, by[0]) {
+	if by := p.Report.GroupBy; len(by) > 0 && !timely(by[0]) {
 		slices.SortStableFunc(p.Report.Rows, func(a, b billing.Row) int { return cmp.Compare(b.USD, a.USD) })
 	}
 	if across := v.URL.Query().Get("across"); across != "" && len(p.Report.GroupBy) > 0 {
@@ -237,13 +238,21 @@ func (p *reportPage) pivot(figure string) {
 			total += n
 			out.Rows[i].Cells = append(out.Rows[i].Cells, cell(n, f.text))
 		}
-		out.Rows[i].Total = f.text(total)
+		out.Rows[i].Total, out.Rows[i].sum = f.text(total), total
+	}
+	if last > 0 && !timely(p.Report.GroupBy[0]) {
+		slices.SortStableFunc(out.Rows, func(a, b pivotRow) int { return cmp.Compare(b.sum, a.sum) })
 	}
 	for _, n := range totals {
 		out.Totals = append(out.Totals, f.text(n))
 	}
 	out.Total = f.text(f.of(&p.Report.Total)) // a call with two tags stands in two rows
 	p.Pivot = out
+}
+
+// timely tells whether the rows of a dimension stand in its own order.
+func timely(dimension string) bool {
+	return slices.Contains([]string{"hour", "day", "month"}, dimension)
 }
 
 // cell leaves zeros out, so that the eye finds what is there.
