@@ -108,7 +108,7 @@ teams:
 // inBrowser runs files of tests in a browser.
 func (g *gateway) inBrowser(chromium string, files ...string) {
 	g.t.Helper()
-	cmd := exec.Command("node", append([]string{"--test", "--test-timeout=600000"}, files...)...)
+	cmd := exec.Command("node", append([]string{"--test", "--test-timeout=1200000"}, files...)...)
 	cmd.Dir = "browser"
 	cmd.Env = append(os.Environ(), "SLUICE_BROWSER_ADMIN=http://"+g.admin, "SLUICE_BROWSER_DATA=http://"+g.listen, "SLUICE_BROWSER_TOKEN="+adminToken,
 		"SLUICE_BROWSER_KEY="+teamKey, "SLUICE_CHROMIUM="+chromium)

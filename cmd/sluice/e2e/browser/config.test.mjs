@@ -52,7 +52,7 @@ test("change the configuration, look back, go back", async () => {
   await page.getByText("Saved, and in force.").waitFor();
   assert.equal(await call(), 200);
   assert.equal(await text.inputValue(), was);
-  assert.ok(await page.getByText("back to revision 1").isVisible());
+  assert.ok(await page.getByRole("cell", { name: "back to revision 1", exact: true }).isVisible());
   assert.deepEqual((await api("audit?action=config")).data.map((a) => a.action).filter((a) => a !== "config.reload"), ["config.rollback", "config.put"]);
   await s.end();
 });
