@@ -72,6 +72,15 @@ func short(n int64) string {
 	return fmt.Sprintf("%d.%02d%s", whole, part/10, unit)
 }
 
+// size is a number of bytes.
+func size(n int64) string {
+	if n < 1000 {
+		return strconv.FormatInt(n, 10) + " B"
+	}
+	text := short(n)
+	return text[:len(text)-1] + " " + text[len(text)-1:] + "B"
+}
+
 // ago is how long it is since, or until, a time in the roughest fitting unit.
 func ago(d time.Duration) string {
 	if d < 0 {

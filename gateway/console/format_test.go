@@ -1,6 +1,7 @@
 package console
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -27,6 +28,21 @@ func TestNumbers(t *testing.T) {
 	} {
 		if got := [2]string{count(n), short(n)}; got != want {
 			t.Errorf("%d: %v, want %v", n, got, want)
+		}
+	}
+	for n, want := range map[int64]string{0: "0 B", 999: "999 B", 1000: "1.00 kB", 268_435_456: "268 MB"} {
+		if got := size(n); got != want {
+			t.Errorf("%d: %s, want %s", n, got, want)
+		}
+	}
+	for text, want := range map[string][]piece{"a": {{"a", false}}, "a `b` c": {{"a ", false}, {"b", true}, {" c", false}}, "a ` b": {{"a ` b", false}}, "`a` b`": {{"", false}, {"a", true}, {" b`", false}}} {
+		if got := prose(text); !slices.Equal(got, want) {
+			t.Errorf("%s: %+v, want %+v", text, got, want)
+		}
+	}
+	for per, want := range map[string]string{"day": "per day", "30d": "per 30 days", "month": "per month"} {
+		if got := perText(per); got != want {
+			t.Errorf("%s: %s, want %s", per, got, want)
 		}
 	}
 	for d, want := range map[time.Duration]string{59 * time.Second: "59 s", -time.Hour: "1 h", 47 * time.Hour: "47 h", 49 * time.Hour: "2 days", 90 * time.Second: "1 min"} {

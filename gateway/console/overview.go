@@ -174,6 +174,9 @@ func (g *glance) charts(v *visit, starts []time.Time, now time.Time) error {
 	g.New = a.Calls+a.Refused+b.Calls+b.Refused == 0
 	for _, f := range figures {
 		c := chart{Name: f.name, Value: f.text(f.of(a)), Change: change(f.of(a), f.of(b)), Note: f.note(a), Bad: f.bad && f.of(a) > 0}
+		if f.name == latency && a.Calls == 0 {
+			c.Value, c.Note = "—", "of no calls"
+		}
 		points, earlier := make([]point, 0, n), make([]int64, 0, n)
 		for i, at := range starts {
 			var value int64
@@ -191,6 +194,8 @@ func (g *glance) charts(v *visit, starts []time.Time, now time.Time) error {
 	}
 	return nil
 }
+
+const latency = "Latency p95"
 
 // figures are what the overview draws.
 var figures = []struct {
@@ -215,7 +220,7 @@ var figures = []struct {
 			}
 			return strconv.FormatFloat(float64(s.Errors)*100/float64(s.Calls), 'f', 1, 64) + " % of the calls"
 		}, true},
-	{"Latency p95", func(s *billing.Sums) int64 { return s.LatencyP95MS }, milliseconds,
+	{latency, func(s *billing.Sums) int64 { return s.LatencyP95MS }, milliseconds,
 		func(s *billing.Sums) string { return "half are answered within " + milliseconds(s.LatencyP50MS) }, false},
 }
 

@@ -127,6 +127,7 @@ type apiPage struct {
 	State, Status             string
 	Plans                     []string
 	SignedIn                  bool
+	Example                   string // a path that the route matches
 	TryPath                   string // empty: it cannot be tried out
 	Fields                    []tryField
 	Samples                   []sample
@@ -234,6 +235,7 @@ func (v *portalVisit) routePage(a *apiPage, o RouteOffer) {
 		method = o.Match.Methods[0]
 	}
 	path := strings.NewReplacer("/**", "/", "*", "x").Replace(o.Match.Path)
+	a.Example = path
 	curl := `curl -X ` + method + ` "$SLUICE_URL` + path + `"`
 	if len(o.Auth) > 0 {
 		curl += ` -H "Authorization: Bearer $SLUICE_KEY"`

@@ -168,7 +168,7 @@ func (v *portalVisit) usageCharts(r *billing.Report) []chart {
 	}{
 		{chart{Name: "Calls", Note: short(r.Total.InputTokens) + " tokens in, " + short(r.Total.OutputTokens) + " out"}, func(s *billing.Sums) int64 { return s.Calls }, count},
 		{chart{Name: "Cost", Note: "as the ledger has it"}, func(s *billing.Sums) int64 { return int64(s.USD) }, dollars},
-		{chart{Name: "Errors", Note: plural(r.Total.Refused, "call") + " refused beside"}, func(s *billing.Sums) int64 { return s.Errors }, count},
+		{chart{Name: "Errors", Note: plural(r.Total.Refused, "call") + " refused besides"}, func(s *billing.Sums) int64 { return s.Errors }, count},
 	}
 	var out []chart
 	for _, f := range figures {

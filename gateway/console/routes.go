@@ -168,6 +168,7 @@ var done = map[string]string{
 	"team":         "The team is made. Give it a key.",
 	"team-deleted": "The team is deleted.",
 	"saved":        "Saved, and in force.",
+	"restart":      "Saved. Some of it, such as listeners and the store, is in force once the process starts anew.",
 	"reloaded":     "The configuration is read again, and in force.",
 	"breaker":      "The breaker is set.",
 	"published":    "Published.",

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"sluice/billing"
@@ -77,8 +78,9 @@ func (g *glance) failures(v *visit, from time.Time) error {
 // statusText is a status with what HTTP calls it.
 func statusText(text string) string {
 	n, _ := strconv.Atoi(text)
-	if name := http.StatusText(n); name != "" {
-		return text + " " + name
+	name := http.StatusText(n)
+	if n == 499 { // nginx's number, of no standard
+		name = "the caller left"
 	}
-	return text
+	return strings.TrimSpace(text + " " + name)
 }

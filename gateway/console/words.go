@@ -15,7 +15,7 @@ import (
 // the script.
 func (c *Console) words() template.FuncMap {
 	return template.FuncMap{
-		"usd": usd, "count": count, "short": short, "plural": func(n int, thing string) string { return plural(int64(n), thing) }, "ms": milliseconds,
+		"usd": usd, "count": count, "short": short, "bytes": size, "per": perText, "plural": func(n int, thing string) string { return plural(int64(n), thing) }, "ms": milliseconds,
 		"since":  func(t any) string { return ago(c.Now().Sub(moment(t))) },
 		"when":   func(t any) string { return c.when(moment(t)) },
 		"local":  func(t time.Time) string { return t.In(c.Location()).Format("2006-01-02 15:04:05 MST") },
@@ -32,6 +32,7 @@ func (c *Console) words() template.FuncMap {
 		"lines":  diffLines,
 		"parts":  partText,
 		"value":  value,
+		"prose":  prose,
 		"add":    func(a, b int64) int64 { return a + b },
 	}
 }
@@ -78,6 +79,25 @@ func diffLines(text string) []diffLine {
 	return out
 }
 
+// piece is a part of a text: code, or words.
+type piece struct {
+	Text string
+	Code bool
+}
+
+// prose is a text in which what stands between backticks is code.
+func prose(text string) []piece {
+	parts := strings.Split(text, "`")
+	if n := len(parts); n%2 == 0 { // one without its other stands for itself
+		parts = append(parts[:n-2], parts[n-2]+"`"+parts[n-1])
+	}
+	out := make([]piece, len(parts))
+	for i, part := range parts {
+		out[i] = piece{part, i%2 == 1}
+	}
+	return out
+}
+
 // partText is a part of a message: its text, or else its JSON.
 func partText(raw json.RawMessage) string {
 	var part struct {
@@ -92,6 +112,8 @@ func partText(raw json.RawMessage) string {
 // milliseconds is a time for people.
 func milliseconds(ms int64) string {
 	switch d := time.Duration(ms) * time.Millisecond; {
+	case ms == 0:
+		return "<1 ms"
 	case ms < 10_000:
 		return count(ms) + " ms"
 	case d < 2*time.Minute:
@@ -128,11 +150,19 @@ func budgetsText(l billing.Budgets) string {
 		if l[i].Per == "total" {
 			text += " in total"
 		} else {
-			text += " per " + string(l[i].Per)
+			text += " " + perText(string(l[i].Per))
 		}
 		parts = append(parts, text)
 	}
 	return strings.Join(parts, ", ")
+}
+
+// perText is the time that a budget is for.
+func perText(per string) string {
+	if n, ok := strings.CutSuffix(per, "d"); ok {
+		per = n + " days"
+	}
+	return "per " + per
 }
 
 func budgetAmount(b *billing.Budget) string {

@@ -44,7 +44,8 @@ type world struct {
 	entries         []billing.Entry
 	listed          billing.RequestQuery
 	applied         []admin.ConfigEdit
-	lead            string // of the configuration; empty: store
+	late            []string // keys that only a start takes in
+	lead            string   // of the configuration; empty: store
 	trail           trailStore
 	subs            subscriptions
 	next            string // cursor of lists; empty: as there are entries

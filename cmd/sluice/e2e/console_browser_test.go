@@ -80,10 +80,35 @@ func TestFirstStepsInABrowser(t *testing.T) {
 	g.inBrowser(chromium, "first.test.mjs")
 }
 
+const viewerToken = "viewer-token-of-the-tests"
+
+// The configuration that the store leads.
+func TestConfigurationInABrowser(t *testing.T) {
+	if os.Getenv("SLUICE_E2E_BROWSER") == "" {
+		t.Skip("SLUICE_E2E_BROWSER is not set")
+	}
+	chromium := chromiumPath(t)
+	npmIn(t, "browser", "playwright-core", "axe-core")
+	g := newGateway(t, "")
+	g.configure(`server: {listen: "LISTEN", admin: "ADMIN", drain: 10s}
+admin: {token: "` + adminToken + `", tokens: [{value: "` + viewerToken + `", role: viewer}]}
+store: "sqlite:DIR/sluice.db"
+` + led + `models:
+  answering: mock/echo
+teams:
+  t:
+    budget: {usd: 20, per: month}
+    keys: [{name: k, value: "` + teamKey + `"}]
+`)
+	g.start()
+	t.Setenv("SLUICE_BROWSER_VIEWER", viewerToken)
+	g.inBrowser(chromium, "config.test.mjs")
+}
+
 // inBrowser runs files of tests in a browser.
 func (g *gateway) inBrowser(chromium string, files ...string) {
 	g.t.Helper()
-	cmd := exec.Command("node", append([]string{"--test", "--test-timeout=240000"}, files...)...)
+	cmd := exec.Command("node", append([]string{"--test", "--test-timeout=1200000"}, files...)...)
 	cmd.Dir = "browser"
 	cmd.Env = append(os.Environ(), "SLUICE_BROWSER_ADMIN=http://"+g.admin, "SLUICE_BROWSER_DATA=http://"+g.listen, "SLUICE_BROWSER_TOKEN="+adminToken,
 		"SLUICE_BROWSER_KEY="+teamKey, "SLUICE_CHROMIUM="+chromium)

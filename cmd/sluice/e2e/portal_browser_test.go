@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"os"
-	"os/exec"
 	"strconv"
 	"testing"
 )
@@ -59,10 +58,5 @@ func TestPortalInABrowser(t *testing.T) {
 			t.Fatalf("publish %s: %d %s", name, a.status, a.body)
 		}
 	}
-	cmd := exec.Command("node", "--test", "--test-timeout=240000", "portal.test.mjs")
-	cmd.Dir = "browser"
-	cmd.Env = append(os.Environ(), "SLUICE_BROWSER_ADMIN=http://"+g.admin, "SLUICE_BROWSER_DATA=http://"+g.listen, "SLUICE_BROWSER_TOKEN="+adminToken, "SLUICE_CHROMIUM="+chromium)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("%v\n%s", err, tail(string(out), 8000))
-	}
+	g.inBrowser(chromium, "portal.test.mjs")
 }

@@ -18,10 +18,10 @@ export async function close() {
 }
 
 // signedIn is a page of a new session of the console.
-export async function signedIn(options = {}) {
+export async function signedIn(options = {}, as = token) {
   const s = await opened(admin, options);
   await s.page.goto(admin + "/sign-in");
-  await s.page.getByLabel("Admin token").fill(token);
+  await s.page.getByLabel("Admin token").fill(as);
   await s.page.getByRole("button", { name: "Sign in" }).click();
   await s.page.waitForURL(admin + "/");
   return s;
@@ -66,12 +66,40 @@ const shots = process.env.SLUICE_BROWSER_SHOTS;
 export async function shoot(page, name) {
   if (!shots) return;
   const was = page.viewportSize();
-  for (const colorScheme of ["light", "dark"]) {
-    for (const width of [1440, 390]) {
-      await page.emulateMedia({ colorScheme });
-      await page.setViewportSize({ width, height: 900 });
-      await page.screenshot({ path: `${shots}/${name}.${colorScheme}.${width}.png`, fullPage: true });
-    }
+  for (const { colorScheme, width } of themes) {
+    await page.emulateMedia({ colorScheme });
+    await page.setViewportSize({ width, height: 900 });
+    await page.screenshot({ path: `${shots}/${name}.${colorScheme}.${width}.png`, fullPage: true });
+  }
+  await page.setViewportSize(was);
+}
+
+// themes are what every page is looked at in.
+export const themes = ["light", "dark"].flatMap((colorScheme) => [1440, 390].map((width) => ({ colorScheme, width })));
+
+// examine looks at a page as it is for what no page may have: more than one
+// heading, more width than the window, a serious fault of accessibility. The
+// page's policy must be bypassed: what examines it comes into it.
+export async function examine(page, name) {
+  assert.equal(await page.locator("h1").count(), 1, `${name}: one heading`);
+  const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  assert.ok(over <= 0, `${name} is ${over} pixels too wide`);
+  await page.evaluate(() => document.querySelectorAll("details, #answer").forEach((d) => ((d.open = true), (d.hidden = false))));
+  if (!(await page.evaluate(() => "axe" in window))) await page.addScriptTag({ path: "node_modules/axe-core/axe.min.js" });
+  const found = await page.evaluate(async () =>
+    (await axe.run({ resultTypes: ["violations"] })).violations.filter((v) => ["serious", "critical"].includes(v.impact)).map((v) => `${v.id}: ${v.nodes[0].html}`));
+  assert.deepEqual(found, [], name);
+}
+
+// examineStates is examine in every theme, with pictures: for what a page
+// becomes once something was done on it.
+export async function examineStates(page, name) {
+  await shoot(page, name);
+  const was = page.viewportSize();
+  for (const { colorScheme, width } of themes) {
+    await page.emulateMedia({ colorScheme });
+    await page.setViewportSize({ width, height: 900 });
+    await examine(page, `${name} ${colorScheme} ${width}`);
   }
   await page.setViewportSize(was);
 }

@@ -1,7 +1,7 @@
 // What an operator comes for, from the first click to the figure.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { admin, api, chat, close, open, signedIn } from "./browser.mjs";
+import { admin, api, chat, close, data, open, signedIn } from "./browser.mjs";
 
 before(open);
 after(close);
@@ -111,7 +111,14 @@ test("a report whose sum is the ledger's", async () => {
   await s.end();
 });
 
-test("write, test, publish and roll back a prompt", async () => {
+// served is the version of a prompt that answers.
+async function served(name) {
+  const res = await fetch(`${data}/prompts/${name}`, { method: "POST", headers: { authorization: `Bearer ${process.env.SLUICE_BROWSER_KEY}` }, body: '{"text": "Ada"}' });
+  assert.equal(res.status, 200);
+  return res.headers.get("x-sluice-prompt");
+}
+
+test("write, test, publish, roll back and split a prompt", async () => {
   const s = await signedIn();
   const { page } = s;
   await page.getByRole("link", { name: "Prompts", exact: true }).click();
@@ -133,9 +140,13 @@ test("write, test, publish and roll back a prompt", async () => {
   await page.getByRole("button", { name: "Set the label" }).click();
   await page.getByText("Saved, and in force.").waitFor();
   assert.equal((await api("prompts/fresh")).version, 1);
-  await page.getByLabel("Share the calls").fill("1: 50, 2: 50");
-  await page.getByRole("button", { name: "Set the split" }).click();
-  await page.getByText("share 50").first().waitFor();
+  assert.equal(await served("fresh"), "fresh@1");
+  for (const [split, shown] of [["2: 100", "share 100"], ["1: 50, 2: 50", "share 50"]]) {
+    await page.getByLabel("Share the calls").fill(split);
+    await page.getByRole("button", { name: "Set the split" }).click();
+    await page.getByText(shown).first().waitFor();
+    assert.match(await served("fresh"), split === "2: 100" ? /^fresh@2$/ : /^fresh@[12]$/);
+  }
   await page.getByLabel("Input, JSON").fill('{"text": "Ada"}');
   await page.getByRole("button", { name: "Render" }).click();
   await page.getByText("You answer in one sentence.").first().waitFor();
