@@ -389,7 +389,6 @@ func (s *server) gauges() telemetry.Gauges {
 			n, of := s.build.kept.Size()
 			return entries + n, bytes + of
 		},
-		Shared: s.build.shared,
 		Breakers: func(yield func(string, float64)) {
 			breakerStates(s.build.view().registry.Targets(time.Now()), yield)
 		},

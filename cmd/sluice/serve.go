@@ -118,11 +118,11 @@ func (s *server) read(ctx context.Context) (err error) {
 // open makes everything else that outlives a reload.
 func (s *server) open() (err error) {
 	s.build.kept = httpcache.New(keptBytes)
+	s.counter = billing.NewCounter()
+	s.metrics = telemetry.New()
 	if err := s.openShared(); err != nil {
 		return err
 	}
-	s.counter = billing.NewCounter()
-	s.metrics = telemetry.New()
 	s.book = billing.NewBook(s.started.Billing.TimeZone, time.Now)
 	s.warnings = billing.NewWarnings(s.log)
 	s.book.OnWarn(s.warnings.Tell)

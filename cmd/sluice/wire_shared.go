@@ -11,6 +11,7 @@ import (
 	"sluice/gateway/cache"
 	"sluice/gateway/httpcache"
 	"sluice/gateway/shared"
+	"sluice/gateway/telemetry"
 )
 
 // openShared makes the level of caches that replicas share, if there is one. It
@@ -25,6 +26,7 @@ func (s *server) openShared() error {
 	}
 	s.build.shared = shared.New(shared.Options{Redis: redis, Purge: s.forget, Log: s.log})
 	s.build.kept.Share(s.build.shared)
+	s.metrics.Add(telemetry.Shared(s.build.shared))
 	return nil
 }
 

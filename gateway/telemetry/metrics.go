@@ -18,7 +18,6 @@ import (
 
 	"sluice/billing"
 	"sluice/gateway/guard"
-	"sluice/gateway/shared"
 	"sluice/router"
 	"sluice/router/discovery"
 )
@@ -71,7 +70,6 @@ type Gauges struct {
 	OpenHolds     func() (n int64, usd billing.Nano)
 	LogDropped    func(yield func(sink string, n int64))
 	CacheSize     func() (entries, bytes int64)
-	Shared        *shared.Level // nil: replicas share no answers
 	// Breakers calls yield for each target with 0 closed, 1 half open, 2 open.
 	Breakers func(yield func(target string, state float64))
 	// Health calls yield for each provider that is checked, with whether it is
@@ -162,9 +160,6 @@ func (m *Metrics) AddGauges(g Gauges) {
 		gauge("sluice_cache_bytes", "Their size in memory.", func() int64 { _, b := g.CacheSize(); return b }),
 		breakers{g.Breakers}, places{healthDesc, g.Health}, places{targetHealthDesc, g.TargetHealth}, registries{g.Discovery}, keys{keyBreakerDesc, g.KeyBreakers}, keys{keyCoolingDesc, g.KeysCooling}, guards{g.Guards},
 		queues(g.Queues), losses(g.LogDropped))
-	if g.Shared != nil {
-		m.registry.MustRegister(level{g.Shared})
-	}
 }
 
 // Add registers metrics that another part has.

@@ -13,6 +13,9 @@ var (
 	sharedPurgesDesc = prometheus.NewDesc("sluice_cache_shared_purges_total", "Purges that this replica heard of, by result: done, or refused as not understood.", []string{"result"}, nil)
 )
 
+// Shared collects how a level stands that replicas share.
+func Shared(l *shared.Level) prometheus.Collector { return level{l} }
+
 // level collects how the level stands that replicas share, when it is scraped.
 type level struct{ of *shared.Level }
 
