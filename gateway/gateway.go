@@ -14,9 +14,14 @@ import (
 
 	"sluice/billing"
 	"sluice/gateway/cache"
+	"sluice/gateway/shared"
 	"sluice/gateway/telemetry"
 	"sluice/gateway/telemetry/otlp"
 	"sluice/prompts"
+	"sluice/providers/anthropic"
+	"sluice/providers/gemini"
+	"sluice/providers/openai"
+	"sluice/providers/responses"
 )
 
 // Options are what a Gateway is made of.
@@ -27,6 +32,7 @@ type Options struct {
 	Counter   *billing.Counter
 	Responses Conversations // answers of the Responses API; nil: none are kept
 	Replays   Replays       // answers that are given again, and jobs; nil: they end with the process
+	Shared    *shared.Level // of kept answers, with other replicas; nil: none
 	Metrics   *telemetry.Metrics
 	Log       *slog.Logger
 	AccessLog io.Writer      // a line a call; nil: none
@@ -76,6 +82,9 @@ func New(o Options, first *Snapshot) *Gateway {
 	g := &Gateway{
 		prompts: o.Prompts, spool: o.Spool, ledger: o.Ledger, counter: o.Counter,
 		metrics: o.Metrics, log: o.Log, ids: newIDSource(), used: usedKeys{at: map[string]time.Time{}}, cache: cache.New(cacheBytes), bodyPause: o.ReadTimeout,
+	}
+	if o.Shared != nil {
+		g.cache.Share(o.Shared, &openai.Dialect, &openai.Completions, &anthropic.Dialect, &gemini.Dialect, &responses.Dialect)
 	}
 	g.Swap(first)
 	if o.Responses != nil {

@@ -6,6 +6,7 @@ import (
 
 	"sluice/billing"
 	"sluice/gateway/cache"
+	"sluice/gateway/shared"
 	"sluice/providers/dialect"
 	"sluice/providers/openai"
 	"sluice/providers/responses"
@@ -39,7 +40,9 @@ const (
 type reuse struct {
 	policy *Caching
 	key    cache.Key
-	purges int64         // when it began to ask
+	whose  string // what replicas must have in common to share it, beside the key
+	purges int64  // when it began to ask
+	mark   shared.Mark
 	flight *cache.Flight // that it leads; nil: nobody waits for it
 	point  *cache.Point
 	body   []byte // of a whole answer
@@ -101,7 +104,7 @@ func (c *Call) lookUp(policy *Caching, lead bool) (*cache.Answer, error) {
 	if !ok {
 		return nil, nil
 	}
-	c.done.reuse = &reuse{policy: policy, key: key, purges: c.g.cache.Purges()}
+	c.done.reuse = &reuse{policy: policy, key: key, whose: c.whose(policy.Scope), purges: c.g.cache.Purges(), mark: c.g.cache.Mark()}
 	c.entry.Cache = cache.Miss
 	if wish == "refresh" {
 		return nil, c.locate(&ask)
@@ -122,13 +125,19 @@ func (c *Call) findKept(lead bool) (*cache.Answer, error) {
 	store, r := c.g.cache, c.done.reuse
 	ttl := r.policy.TTL
 	for {
-		if a := store.Get(r.key.Name, ttl, c.now); a != nil || !lead {
+		if a := store.Get(r.key.Name, ttl, c.now); a != nil {
 			return a, nil
+		}
+		if !lead {
+			return store.Further(r.key, r.whose, ttl, c.now, r.purges), nil
 		}
 		flight, leads := store.Join(r.key.Name)
 		if leads {
 			r.flight = flight
-			return store.Get(r.key.Name, ttl, c.now), nil // the flight before may have ended just now
+			if a := store.Get(r.key.Name, ttl, c.now); a != nil { // the flight before may have ended just now
+				return a, nil
+			}
+			return store.Further(r.key, r.whose, ttl, c.now, r.purges), nil
 		}
 		select {
 		case <-flight.Done():
@@ -162,6 +171,16 @@ func (c *Call) asks(scope cache.Scope) cache.Ask {
 		a.Context = append(a.Context, f.Name, f.Value)
 	}
 	return a
+}
+
+// whose stands for what replicas must have in common to share an answer: all of
+// the configuration that it came by, and the key, if it belongs to one, for those
+// of two stores may have the same name.
+func (c *Call) whose(scope cache.Scope) string {
+	if scope == cache.ScopeKey {
+		return c.snap.Settings.Answers + c.entry.KeyID
+	}
+	return c.snap.Settings.Answers
 }
 
 // reuseKey is what the call's answer is kept under; ok is false where it must

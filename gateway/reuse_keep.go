@@ -65,7 +65,9 @@ func (c *Call) endReuse() {
 	if r.output != nil {
 		a.Dialect = &openai.Dialect
 	}
-	store.Put(a, r.purges)
+	if store.Put(a, r.purges) {
+		store.PutFurther(a, r.whose, r.mark)
+	}
 }
 
 // gaveUp tells whether the call ended for a reason of its own, which says

@@ -58,6 +58,7 @@ type Settings struct {
 	PeerConnections, BodyRate int64
 	Guesses                   *limit.Guesses // nil: wrong credentials are not counted
 	Capture                   *Capture       // nil: nothing is told of bodies
+	Answers                   string         // stands for all of the configuration that the answers of models depend on
 }
 
 // Leaving is what happens to a call whose caller has left: it is cut, or goes

@@ -120,6 +120,9 @@ func (s *server) open() (err error) {
 	s.build.kept = httpcache.New(keptBytes)
 	s.counter = billing.NewCounter()
 	s.metrics = telemetry.New()
+	if err := s.openShared(); err != nil {
+		return err
+	}
 	s.book = billing.NewBook(s.started.Billing.TimeZone, time.Now)
 	s.warnings = billing.NewWarnings(s.log)
 	s.book.OnWarn(s.warnings.Tell)
@@ -159,7 +162,7 @@ func (s *server) run(ctx context.Context) error {
 	}
 	s.gateway = gateway.New(gateway.Options{
 		Prompts: s.prompts, Spool: s.spool, Ledger: s.store.Ledger(), Counter: s.counter, Metrics: s.metrics,
-		Responses: s.store.Responses(), Replays: s.store.Replays(),
+		Responses: s.store.Responses(), Replays: s.store.Replays(), Shared: s.build.shared,
 		Log: s.log, AccessLog: os.Stdout, TextLog: s.started.Log.Format == "text",
 		LogSinks: s.logSinks(), Exporter: s.exporter(),
 		ReadTimeout: s.started.Server.HeaderTimeout, IdleTimeout: s.started.Server.IdleTimeout,
@@ -193,6 +196,9 @@ func (s *server) background(ctx context.Context, hup <-chan os.Signal) (stop fun
 	go s.watch(ctx, hup)
 	go s.warnings.Run(ctx)
 	go s.encryption.obtain(ctx, s.log)
+	if s.build.shared != nil {
+		go s.build.shared.Run(ctx)
+	}
 	var stored sync.WaitGroup
 	stored.Go(func() { s.retain(ctx) })
 	stored.Go(func() { s.alerts.Run(ctx, s.alertsEvery, alert.NewSender()) })

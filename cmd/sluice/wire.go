@@ -18,6 +18,7 @@ import (
 	"sluice/gateway/guard"
 	"sluice/gateway/httpcache"
 	"sluice/gateway/proxy"
+	"sluice/gateway/shared"
 	"sluice/prompts"
 	"sluice/router"
 )
@@ -32,6 +33,7 @@ type builder struct {
 	figures  map[string]*guard.Figures // of guards, by name
 	standing standingRoutes
 	kept     *httpcache.Store // answers of routes
+	shared   *shared.Level    // of all kept answers; nil: replicas share none
 	current  atomic.Pointer[view]
 }
 
@@ -115,7 +117,7 @@ func (b *builder) snapshot(ctx context.Context, s *server, cfg *config.Config) (
 			HoldTokens: cfg.Billing.HoldTokens, Unpriced: billing.UnpricedPolicy(cfg.Billing.Unpriced),
 			Leaving: *leavingOf(cfg.Billing.OnDisconnect), WhenSpent: *whenSpentOf(cfg.Billing.WhenSpent), Location: s.started.Billing.TimeZone, // the budgets' too
 			Defaults: cfg.Defaults.ByName(), PeerConnections: cfg.Server.Connections, BodyRate: int64(cfg.Server.BodyRate),
-			Guesses: keep.guesses[guessesKey("", cfg.Server.Failures)], Capture: captureOf(cfg),
+			Guesses: keep.guesses[guessesKey("", cfg.Server.Failures)], Capture: captureOf(cfg), Answers: answersOf(cfg),
 		},
 		Owners: v.owners, Callers: callers, Models: v.models, Providers: v.providers,
 		Bare: bareNames(v.providers), List: listModels(v.models, v.providers), Registry: v.registry, Routes: v.routes,

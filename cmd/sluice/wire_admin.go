@@ -46,7 +46,7 @@ func (s *server) adminPlane(addr string) (*http.Server, string, error) {
 		Changed: s.changed, Reload: s.reload, Flush: s.flush, Correct: s.correct, Erase: s.erase,
 		SetBreaker: s.setBreaker, Explain: admin.Explain{Model: s.explain, Path: s.explainRoute}, Health: s.health,
 		Alerts: s.alerts, Configuration: s.configuration(),
-		Cache: admin.Cache{Figures: func() cache.Figures { return s.gateway.CacheFigures() }, Purge: func(q cache.Selection) int64 { return s.gateway.PurgeCache(q) }, Routes: s.build.kept},
+		Cache: admin.Cache{Figures: func() cache.Figures { return s.gateway.CacheFigures() }, Purge: s.purge, Routes: s.build.kept, Shared: s.build.shared},
 		Console: func(api http.Handler) http.Handler {
 			s.openPortal(api)
 			pages = console.New(console.Options{API: api, Tokens: tokens, OIDC: s.signOn, Location: s.location, DataURL: s.dataURL(s.started.Server.Listen), DataTLS: s.encryption.trust(),

@@ -189,7 +189,7 @@ func (m *routeBuilder) rate(c *config.Route) proxy.Step {
 // cache is the step of what a route keeps of its answers.
 func (m *routeBuilder) cache(c *config.Route) proxy.Step {
 	k := c.Cache
-	return proxy.Cache(proxy.CacheOptions{Route: c.Name, Store: m.kept, Tags: k.Tags, Own: c.Auth != nil,
+	return proxy.Cache(proxy.CacheOptions{Route: c.Name, Store: m.kept, Tags: k.Tags, Own: c.Auth != nil, Config: digestOf(c),
 		Policy: httpcache.Policy{TTL: k.TTL, Vary: k.Vary, Revalid: k.StaleWhileRevalidate, IfError: k.StaleIfError, RFC9111: k.RFC9111},
 		Recovered: func(what any) {
 			m.log.Error("a request that a cache has made went wrong", "route", c.Name, "panic", what, "stack", string(debug.Stack()))

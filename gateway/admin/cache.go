@@ -5,18 +5,23 @@ import (
 
 	"sluice/gateway/cache"
 	"sluice/gateway/httpcache"
+	"sluice/gateway/shared"
 	"sluice/providers/schema"
 )
 
-// purgedOut is how many answers a purge took out.
-type purgedOut struct {
-	Purged int64 `json:"purged"`
+// Purged is what a purge has done.
+type Purged struct {
+	Purged int64 `json:"purged"` // answers that were in the memory of this replica
+	// Replicas is how many were told, this one included; 0: none could be, and all
+	// will be when Redis is back; absent: they share nothing.
+	Replicas *int64 `json:"replicas,omitempty"`
 }
 
 // cacheOut is how the caches stand: that of models, and that of routes.
 type cacheOut struct {
 	cache.Figures
 	Routes *httpcache.Figures `json:"routes,omitempty"`
+	Shared *shared.Figures    `json:"shared,omitempty"` // absent: replicas share nothing
 }
 
 // showCache tells how the cache of answers stands.
@@ -28,6 +33,10 @@ func (a *api) showCache(q *request) error {
 	if a.Cache.Routes != nil {
 		f := a.Cache.Routes.Figures()
 		out.Routes = &f
+	}
+	if a.Cache.Shared != nil {
+		f := a.Cache.Shared.Figures()
+		out.Shared = &f
 	}
 	return q.answer(http.StatusOK, out)
 }
@@ -46,10 +55,7 @@ func (a *api) purgeCache(q *request) error {
 	if len(values) == 0 {
 		return schema.Invalid("prefix", "say what to purge by tag, key, prefix or model; an empty prefix purges every answer")
 	}
-	n := a.Cache.Purge(cache.Selection{Key: values.Get("key"), Prefix: values.Get("prefix"), Model: values.Get("model"), Tag: values.Get("tag")})
-	if a.Cache.Routes != nil && !values.Has("model") {
-		n += a.Cache.Routes.Purge(httpcache.Selection{URI: values.Get("key"), Prefix: values.Get("prefix"), Tag: values.Get("tag")})
-	}
-	a.Log.Info("cached answers are purged", "purged", n, "query", q.URL.RawQuery)
-	return q.answer(http.StatusOK, purgedOut{n})
+	out := a.Cache.Purge(q.Context(), shared.Purge{Key: values.Get("key"), Prefix: values.Get("prefix"), Model: values.Get("model"), Tag: values.Get("tag")})
+	a.Log.Info("cached answers are purged", "purged", out.Purged, "query", q.URL.RawQuery)
+	return q.answer(http.StatusOK, out)
 }

@@ -18,6 +18,7 @@ import (
 	"sluice/billing"
 	"sluice/gateway/audit"
 	"sluice/gateway/cache"
+	"sluice/gateway/shared"
 	"sluice/prompts"
 	"sluice/router"
 )
@@ -46,7 +47,7 @@ type world struct {
 	erased    billing.Erasure
 	published Publication
 	trail     trailStore
-	purged    []cache.Selection
+	purged    []shared.Purge
 	publErr   error
 	edit      ConfigEdit
 	text      string
@@ -266,7 +267,10 @@ func (w *world) options() Options {
 		},
 		Cache: Cache{Figures: func() cache.Figures {
 			return cache.Figures{Entries: 1, Models: []cache.ModelFigures{{Model: "fast", Entries: 1}}}
-		}, Purge: func(q cache.Selection) int64 { w.purged = append(w.purged, q); return 2 }},
+		}, Purge: func(_ context.Context, p shared.Purge) Purged {
+			w.purged = append(w.purged, p)
+			return Purged{Purged: 2}
+		}},
 		Explain: Explain{Model: func(model string) (router.Explanation, error) {
 			return router.Explanation{Chosen: "mock/" + model}, nil
 		}, Path: func(q RouteQuery) (RouteExplanation, error) {

@@ -154,7 +154,7 @@ var descriptions = map[string]described{
 	"DELETE /admin/v1/routes/{name}":      {summary: "Refused with 409: the configuration file declares routes"},
 	"GET /admin/v1/explain":               {summary: "Tell which targets a call would be weighed between, and why: for a model, or for a path which route it goes to, and by which rule its caller may use it", query: []string{"model", "path", "host", "method", "team", "user", "roles", "scopes", "ip", "at"}, out: jsonSchema{"type": "object"}},
 	"GET /admin/v1/cache":                 {summary: "Tell how the cache of answers stands", out: cacheOut{}},
-	"DELETE /admin/v1/cache":              {summary: "Purge answers that fit all that is given; an empty prefix fits every answer", query: []string{"tag", "key", "prefix", "model"}, out: purgedOut{}},
+	"DELETE /admin/v1/cache":              {summary: "Purge answers that fit all that is given; an empty prefix fits every answer", query: []string{"tag", "key", "prefix", "model"}, out: Purged{}},
 	"GET /admin/v1/config": {summary: "Show the configuration as it was written (view=written), or with defaults and what the environment sets (view=effective): references, no secrets. The first may be put back as it is", query: []string{"view"},
 		out: jsonSchema{"type": "object"}, forms: []string{yamlType}},
 	"PUT /admin/v1/config":               {summary: "Put a configuration in force, whole or not at all; If-Match is the ETag that it was read with. 409 where a file leads", query: []string{"message"}, in: jsonSchema{"type": "object"}, out: ConfigApplied{}},

@@ -11,6 +11,7 @@ import (
 	"sluice/gateway/audit"
 	"sluice/gateway/cache"
 	"sluice/gateway/httpcache"
+	"sluice/gateway/shared"
 	"sluice/prompts"
 	"sluice/router"
 )
@@ -100,9 +101,10 @@ type Explain struct {
 
 // Cache is the cache of answers.
 type Cache struct {
-	Figures func() cache.Figures               // how it stands
-	Purge   func(cache.Selection) (gone int64) // takes answers out
-	Routes  *httpcache.Store                   // that of routes; nil: there is none
+	Figures func() cache.Figures                       // how it stands
+	Purge   func(context.Context, shared.Purge) Purged // takes answers out, those of routes too
+	Routes  *httpcache.Store                           // that of routes; nil: there is none
+	Shared  *shared.Level                              // of both, with other replicas; nil: none
 }
 
 // View is the configuration in force: what the file declares and what the

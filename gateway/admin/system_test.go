@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"sluice/gateway/cache"
+	"sluice/gateway/shared"
 	"sluice/prompts"
 	"sluice/providers/schema"
 	"sluice/router"
@@ -154,7 +154,7 @@ func TestCache(t *testing.T) {
 	if f := c.object(200, "GET", "/admin/v1/cache", ""); f["entries"] != 1.0 || f["saved_usd"] != "0" || f["models"].([]any)[0].(map[string]any)["semantic_hits"] != 0.0 {
 		t.Errorf("figures %v", f)
 	}
-	for query, want := range map[string]cache.Selection{"tag=a": {Tag: "a"}, "key=fast/t/0": {Key: "fast/t/0"}, "prefix=fast/": {Prefix: "fast/"},
+	for query, want := range map[string]shared.Purge{"tag=a": {Tag: "a"}, "key=fast/t/0": {Key: "fast/t/0"}, "prefix=fast/": {Prefix: "fast/"},
 		"model=fast&tag=a": {Model: "fast", Tag: "a"}, "prefix=": {}} {
 		w.purged = nil
 		if a := c.object(200, "DELETE", "/admin/v1/cache?"+query, ""); a["purged"] != 2.0 || len(w.purged) != 1 || w.purged[0] != want {

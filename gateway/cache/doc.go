@@ -7,5 +7,5 @@
 // bound a number of items (hashicorp/golang-lru), or bytes at some later time
 // (otter, ristretto), and none is purged by tag or prefix. A Flight makes one
 // call of identical ones that come at once; the Index finds an answer to a
-// question that means nearly the same.
+// question that means nearly the same. Replicas may share a second level, gateway/shared.
 package cache

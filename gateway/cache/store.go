@@ -7,6 +7,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"sluice/gateway/shared"
+	"sluice/providers/dialect"
 )
 
 // shards is how many locks the answers are spread over.
@@ -17,6 +20,9 @@ const shards = 16
 type Store struct {
 	Index  Index
 	Counts Counts
+
+	level    *shared.Level // the second; nil: there is none
+	dialects []*dialect.Dialect
 
 	most   int64 // bytes of a shard
 	seed   maphash.Seed

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"sluice/billing"
-	"sluice/gateway/cache"
+	"sluice/gateway/shared"
 )
 
 func TestModelsPage(t *testing.T) {
@@ -139,10 +139,10 @@ func TestGuardsAndCache(t *testing.T) {
 	for _, c := range []struct {
 		form   url.Values
 		status int
-		want   []cache.Selection
+		want   []shared.Purge
 	}{
-		{url.Values{"model": {"fast"}, "tag": {" x "}}, 200, []cache.Selection{{Model: "fast", Tag: "x"}}},
-		{url.Values{"all": {"yes"}}, 200, []cache.Selection{{}}},
+		{url.Values{"model": {"fast"}, "tag": {" x "}}, 200, []shared.Purge{{Model: "fast", Tag: "x"}}},
+		{url.Values{"all": {"yes"}}, 200, []shared.Purge{{}}},
 		{url.Values{}, 400, nil},
 	} {
 		w.purged = nil

@@ -17,6 +17,7 @@ import (
 	"sluice/gateway/alert"
 	"sluice/gateway/audit"
 	"sluice/gateway/cache"
+	"sluice/gateway/shared"
 	"sluice/prompts"
 	"sluice/router"
 )
@@ -26,7 +27,7 @@ type world struct {
 	billing.Ledger  // what is not written here is not asked
 	billing.Tenants // likewise
 	prices          []billing.SetPrice
-	purged          []cache.Selection
+	purged          []shared.Purge
 	breaker         string
 	labels          map[string]int
 	split           map[int]int
@@ -185,7 +186,10 @@ func (w *world) console() *Console {
 		Changed: func(context.Context) error { return nil }, Explain: admin.Explain{Model: w.explain}, Prices: priceStore{w}, PromptOptions: admin.PromptOptions{Prompts: promptStore{w}, Subscriptions: &w.subs, Splits: promptStore{w}, Live: w.live, Publish: w.publish, Test: w.test}, SetBreaker: func(target string, m router.Mode) error { w.breaker = target + " " + fmt.Sprint(m); return nil },
 		Cache: admin.Cache{Figures: func() cache.Figures {
 			return cache.Figures{Entries: 3, Results: cache.Results{Hits: 1, Misses: 2, SavedUSD: billing.Dollar}, Models: []cache.ModelFigures{{Model: "fast", Entries: 3}}}
-		}, Purge: func(q cache.Selection) int64 { w.purged = append(w.purged, q); return 2 }},
+		}, Purge: func(_ context.Context, p shared.Purge) admin.Purged {
+			w.purged = append(w.purged, p)
+			return admin.Purged{Purged: 2}
+		}},
 		Reload: func(context.Context) error { return w.reloadErr },
 		Flush:  func(context.Context) error { return nil }, Now: func() time.Time { return w.now }, Log: quiet,
 		Health: func() admin.Health { return w.health },

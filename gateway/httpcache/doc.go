@@ -6,6 +6,9 @@
 // headers that the answer varies by. An Entry is one answer. It is not changed:
 // one that was found to hold still is put anew.
 //
+// Replicas may share a second level, gateway/shared: a flight asks it before it
+// asks the backend, and hands on what it brings.
+//
 // gateway/cache has the same bound and the same purges, and shares nothing with
 // this but that: what is found there is a question to a model by its meaning or
 // its digest, one answer each; what is found here has variants, ages, is given

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 
 	"github.com/valyala/fasthttp"
+
+	"sluice/gateway/shared"
 )
 
 // shards is how many locks the entries are spread over.
@@ -19,7 +21,8 @@ const shards = 16
 // Store keeps entries in memory, those used last, within a bound of bytes. It is
 // safe for concurrent use.
 type Store struct {
-	most   int64 // bytes of a shard
+	most   int64         // bytes of a shard
+	level  *shared.Level // the second; nil: there is none
 	seed   maphash.Seed
 	purges atomic.Int64
 	counts counts
@@ -77,6 +80,16 @@ func (s *Store) Find(p *Place, h *fasthttp.RequestHeader) *Entry {
 // It tells whether it did: not what is too large, nor what may be older than a
 // purge.
 func (s *Store) Put(e *Entry, f *Flight) bool {
+	if !s.put(e, f) {
+		return false
+	}
+	if f.further.mark != (shared.Mark{}) {
+		s.pass(e, f)
+	}
+	return true
+}
+
+func (s *Store) put(e *Entry, f *Flight) bool {
 	at, size := e.at(), e.Size()
 	if size > s.most {
 		return false
@@ -226,6 +239,7 @@ type Flight struct {
 	at, key string
 	purges  int64 // when it began
 	spoilt  bool  // what it brings may be old; under the shard's lock
+	further further
 
 	done  chan struct{}
 	entry *Entry

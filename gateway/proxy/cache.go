@@ -26,6 +26,7 @@ type CacheOptions struct {
 	Own bool
 	// Recovered is told of a panic in a request that is made for the cache alone.
 	Recovered func(what any)
+	Config    string // stands for all that the route is made of
 }
 
 // maxKept bounds the body of an answer that is kept, in bytes: all of it is read
@@ -49,7 +50,7 @@ type cacher struct {
 // request for the backend.
 func Cache(o CacheOptions) Step {
 	o.Policy.Vary = httpcache.Names(o.Policy.Vary)
-	space := fmt.Sprint(o.Route, "\x00", o.Policy, o.Own, "\x00")
+	space := fmt.Sprint(o.Route, "\x00", o.Config, o.Policy, o.Own, "\x00")
 	return func(next Handler) Handler {
 		c := &cacher{o, next, space, o.Store.Of(o.Route)}
 		return c.serve
@@ -64,6 +65,7 @@ type visit struct {
 	place httpcache.Place // of answers that are the caller's own, or anybody's
 	all   httpcache.Place // of those that are for all
 	found *httpcache.Entry
+	asked bool // the level that replicas share was
 
 	noneMatch, modifiedSince []byte // the caller's own
 }
@@ -94,7 +96,7 @@ func (c *cacher) serve(x *Exchange) error {
 func (c *cacher) change(x *Exchange) error {
 	err := c.next(x)
 	if status := x.RC.Response.StatusCode(); err == nil && status >= 200 && status < 400 && x.Method != http.MethodOptions && x.Method != http.MethodTrace {
-		c.Store.Forget(&httpcache.Place{Host: strings.ToLower(string(x.RC.Host())), URI: uri(x)})
+		c.Store.Changed(&httpcache.Place{Host: strings.ToLower(string(x.RC.Host())), URI: uri(x)})
 	}
 	return err
 }
@@ -161,6 +163,14 @@ func (v *visit) serve() error {
 				return v.give(v.found, httpcache.Stale, now)
 			}
 		}
+		fetches := !v.ask.OnlyCached() && v.x.Method != http.MethodHead
+		if !fetches && v.Store.Shared() && !v.asked {
+			if flight, leads := v.Store.Join(&v.place, v.vary(), h); leads {
+				v.further(flight)
+				v.Store.End(flight, nil, true)
+				continue
+			}
+		}
 		switch {
 		case v.ask.OnlyCached():
 			return &schema.Error{Code: schema.CodeUpstreamTimeout, Status: http.StatusGatewayTimeout, Origin: schema.OriginGateway, Class: schema.ClassInvalidRequest,
@@ -170,8 +180,8 @@ func (v *visit) serve() error {
 		}
 		flight, leads := v.Store.Join(&v.place, v.vary(), h)
 		if leads {
-			if v.find() != seen { // another request has brought it meanwhile
-				v.Store.End(flight, nil, true)
+			if v.here(flight, seen) {
+				v.Store.End(flight, nil, true) // and for all who wait
 				continue
 			}
 			return v.fetch(flight)
@@ -190,6 +200,33 @@ func (v *visit) serve() error {
 			return v.pass()
 		}
 	}
+}
+
+// here tells whether an answer has come meanwhile, by another request or from
+// another replica.
+func (v *visit) here(flight *httpcache.Flight, seen *httpcache.Entry) bool {
+	if v.find() != seen {
+		return true
+	}
+	e := v.further(flight)
+	return e != nil && v.ask.May(e, time.Now()) != httpcache.Revalidate
+}
+
+// further asks the level that replicas share, once; nil: it has nothing.
+func (v *visit) further(flight *httpcache.Flight) *httpcache.Entry {
+	if v.asked || !v.Store.Shared() {
+		return nil
+	}
+	v.asked = true
+	places := []*httpcache.Place{&v.place}
+	if v.Policy.RFC9111 && v.ask.Own {
+		places = []*httpcache.Place{&v.all, &v.place}
+	}
+	e := v.Store.Further(flight, v.Policy.Vary, &v.x.RC.Request.Header, places...)
+	if e != nil {
+		v.found = e
+	}
+	return e
 }
 
 // vary is what the requests that wait for one another must have in common.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"sluice/gateway/httpcache"
 	"sluice/providers/schema"
 	"sluice/router"
 )
@@ -83,6 +84,9 @@ func (v *visit) refresh() {
 		}()
 		defer v.Store.End(flight, nil, true)
 		x.Edge = alone{ctx}
+		if e := own.further(flight); e != nil && own.ask.May(e, time.Now()) == httpcache.Give {
+			return // another replica has asked
+		}
 		own.condition(&rc.Request.Header)
 		if err := own.next(x); err == nil {
 			own.keep(x, flight, time.Now())

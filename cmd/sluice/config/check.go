@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"sluice/billing"
+	"sluice/gateway/shared"
 	"sluice/providers/fetch"
 )
 
@@ -72,6 +73,11 @@ func (k *checker) server() {
 	k.onDisconnect([]string{"billing", "on_disconnect"}, k.config.Billing.OnDisconnect)
 	k.whenSpent([]string{"billing", "when_spent"}, k.config.Billing.WhenSpent)
 	k.webhook([]string{"billing", "webhook"}, k.config.Billing.Webhook)
+	if text := k.config.Shared.Reveal(); text != "" {
+		if _, err := shared.ParseURL(text); err != nil {
+			k.fault([]string{"shared"}, "%v", err)
+		}
+	}
 	file, ok := strings.CutPrefix(k.config.Store, "sqlite:")
 	if !ok || file == "" || strings.HasPrefix(file, "//") {
 		k.fault([]string{"store"}, "want sqlite:PATH, such as sqlite:./data/sluice.db")

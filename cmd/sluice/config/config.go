@@ -13,7 +13,8 @@ type Config struct {
 	Server    Server              `json:"server"`
 	Lead      Lead                `json:"config"`
 	Admin     Admin               `json:"admin"`
-	Store     string              `json:"store"` // sqlite:PATH
+	Store     string              `json:"store"`  // sqlite:PATH
+	Shared    Secret              `json:"shared"` // redis://…, which may hold a password; empty: replicas share nothing
 	Log       Log                 `json:"log"`
 	Telemetry Telemetry           `json:"telemetry"`
 	Billing   Billing             `json:"billing"`

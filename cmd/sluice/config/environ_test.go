@@ -59,7 +59,6 @@ func TestEnvironFaults(t *testing.T) {
 		"SLUICE_BILLING={fsync: [}",
 		"SLUICE_BILLING__FSYNC={fsync: [}",
 		"SLUICE_PROVIDERS__OPENAI__KEYS=[a, \"${NONE}\"]",
-		"SLUICE_SHARED=redis://x",
 		"SLUICE_TEAMS__A=1",
 		"SLUICE_TEAMS__A__PARENT=b",
 	})
@@ -76,7 +75,6 @@ func TestEnvironFaults(t *testing.T) {
 		{File: "SLUICE_LOG__LEVEL", Message: `log.level: the environment has no NONE`},
 		{File: "SLUICE_BILLING__FSYNC", Message: `cannot read YAML: did not find expected node content`},
 		{File: "SLUICE_PROVIDERS__OPENAI__KEYS", Message: `providers.openai.keys[1]: the environment has no NONE`},
-		{File: "SLUICE_SHARED", Message: `shared is not supported by this version`},
 		{File: "SLUICE_TEAMS__A", Message: `teams.a: want a mapping of models, budget, limits, weight, users, tags, parent, retention, keys, on_disconnect, when_spent, prices`},
 		{File: "SLUICE_TEAMS__A__PARENT", Message: `teams.a.parent: another variable sets a key above it`},
 	})

@@ -14,7 +14,6 @@ import (
 // word's beginning with a star, or {} for a mapping; without one the whole key
 // is unsupported.
 var unsupported = []struct{ key, value string }{
-	{key: "shared"},
 	{key: "store", value: "postgres*"},
 }
 

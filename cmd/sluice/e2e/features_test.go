@@ -55,6 +55,7 @@ var features = []struct{ what, tests string }{
 	{"cache: keys, variants, callers", "TestRouteCache TestRouteCacheConditions TestRouteCacheCallers TestRouteCachePasses"},
 	{"cache: stale answers, one call per miss", "TestRouteCacheStale"},
 	{"cache: purge by key, tag and prefix", "TestRouteCachePurge gateway/httpcache:TestPurge gateway/httpcache:TestPutAfterPurge"},
+	{"cache: shared by replicas, purged in all of them", "TestSharedRouteCache TestSharedWithoutRedis TestSharedNever gateway/httpcache:TestRedisFurther gateway/httpcache:TestRedisPurgeOfMany gateway/shared:TestRedisAway"},
 	{"versions by path, header, query and media type; sunset", "TestRouteVersions gateway/proxy:TestAcceptedVersions"},
 	{"other origins", "TestRouteCORS gateway/proxy:TestCORSOrigins"},
 	{"retries and timeouts", "TestRouteRetries"},

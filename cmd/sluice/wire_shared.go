@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+
+	"sluice/cmd/sluice/config"
+	"sluice/gateway/admin"
+	"sluice/gateway/cache"
+	"sluice/gateway/httpcache"
+	"sluice/gateway/shared"
+	"sluice/gateway/telemetry"
+)
+
+// openShared makes the level of caches that replicas share, if there is one. It
+// is down until it runs.
+func (s *server) openShared() error {
+	if s.started.Shared == "" {
+		return nil
+	}
+	redis, err := shared.ParseURL(s.started.Shared.Reveal())
+	if err != nil {
+		return err
+	}
+	s.build.shared = shared.New(shared.Options{Redis: redis, Purge: s.forget, Log: s.log})
+	s.build.kept.Share(s.build.shared)
+	s.metrics.Add(telemetry.Shared(s.build.shared))
+	return nil
+}
+
+// forget takes out of memory what a purge fits, and tells how many answers that
+// were.
+func (s *server) forget(p shared.Purge) (n int64) {
+	if p.Host != "" {
+		s.build.kept.Forget(&httpcache.Place{Host: p.Host, URI: p.Key})
+		return 0
+	}
+	if q, ok := cache.SelectionOf(p); ok {
+		n += s.gateway.PurgeCache(q)
+	}
+	if q, ok := httpcache.SelectionOf(p); ok {
+		n += s.build.kept.Purge(q)
+	}
+	return n
+}
+
+// purge takes out what a purge fits, in every replica.
+func (s *server) purge(ctx context.Context, p shared.Purge) admin.Purged {
+	if s.build.shared == nil {
+		return admin.Purged{Purged: s.forget(p)}
+	}
+	told := s.build.shared.Purge(ctx, p)
+	return admin.Purged{Purged: told.Purged, Replicas: &told.Replicas}
+}
+
+// answersOf stands for all of a configuration that the answers of models depend
+// on: replicas in which that differs share none.
+func answersOf(cfg *config.Config) string {
+	if cfg.Shared == "" {
+		return ""
+	}
+	return digestOf(cfg.Models, cfg.Providers, cfg.Guards)
+}
+
+// digestOf stands for parts of a configuration, but for what is secret in them.
+func digestOf(parts ...any) string {
+	h := sha256.New()
+	_ = json.NewEncoder(h).Encode(parts) // as String does
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}

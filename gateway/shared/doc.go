@@ -1,0 +1,16 @@
+// Package shared is what replicas share of answers that are kept: a second level
+// behind the memory of each, in Redis, and purges that reach all of them.
+//
+// A Level is used while it hears of purges, and at no other time: it subscribes,
+// reads the log of purges, and is up from then until the connection breaks or
+// Redis is slow. While it is down, nothing is asked and nothing is waited for.
+//
+// A purge takes nothing out of Redis. It is a record in a log, a stream that all
+// replicas follow, and an answer says how much of the log was known when it was
+// asked for: one that a later purge fits is not given. So a purge takes the same
+// time whatever is kept, an answer under way does not come back after it, and
+// what is purged leaves Redis when its time is over.
+//
+// What values hold and which of them a purge fits is known to those who keep
+// them, gateway/httpcache and gateway/cache.
+package shared
