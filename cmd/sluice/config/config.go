@@ -13,6 +13,7 @@ type Config struct {
 	Server    Server              `json:"server"`
 	Lead      Lead                `json:"config"`
 	Admin     Admin               `json:"admin"`
+	Portal    Portal              `json:"portal"`
 	Store     string              `json:"store"` // sqlite:PATH
 	Log       Log                 `json:"log"`
 	Telemetry Telemetry           `json:"telemetry"`

@@ -13,6 +13,7 @@ plans:
   gold: {limits: {rpm: 100}, prices: {"*": {input: 100, output: 100}}}
 teams:
   t: {budget: {usd: 20, per: month}, keys: [{name: k, value: "` + teamKey + `"}]}
+  u: {}
 routes:
   - {name: echo, match: {path: "/echo/**"}, backend: {static: {status: 200, body: "hello"}}, auth: {require: [key]}}
   - {name: orders, match: {path: "/orders/{id}"}, backend: {static: {status: 200, body: "{}"}}, auth: {require: [key], subscribed: true}}
@@ -52,7 +53,10 @@ func TestPortalInABrowser(t *testing.T) {
 	chromium := chromiumPath(t)
 	npmIn(t, "browser", "playwright-core", "axe-core")
 	g := newGateway(t, "")
-	g.configure("server: {listen: LISTEN, admin: ADMIN}\nstore: \"sqlite:" + g.dir + "/sluice.db\"\n" + portalConfig)
+	i := startIssuer(t)
+	i.says(map[string]any{"email": "ann@example.com", "team": []string{"t", "u"}})
+	g.configure("server: {listen: LISTEN, admin: ADMIN}\nstore: \"sqlite:" + g.dir + "/sluice.db\"\n" +
+		`portal: {oidc: {issuer: "` + i.URL + `", client_id: portal, client_secret: pw}}` + "\n" + portalConfig)
 	g.start()
 	for name, source := range portalPrompts {
 		if a := g.api("POST", "prompts/"+name+"/publish", `{"force":true,"message":"first","source":`+strconv.Quote(source)+`}`); a.status != 201 {
@@ -61,7 +65,7 @@ func TestPortalInABrowser(t *testing.T) {
 	}
 	cmd := exec.Command("node", "--test", "--test-timeout=240000", "portal.test.mjs")
 	cmd.Dir = "browser"
-	cmd.Env = append(os.Environ(), "SLUICE_BROWSER_ADMIN=http://"+g.admin, "SLUICE_BROWSER_DATA=http://"+g.listen, "SLUICE_BROWSER_TOKEN="+adminToken, "SLUICE_CHROMIUM="+chromium)
+	cmd.Env = append(os.Environ(), "SLUICE_BROWSER_ADMIN=http://"+g.admin, "SLUICE_BROWSER_DATA=http://"+g.listen, "SLUICE_BROWSER_TOKEN="+adminToken, "SLUICE_BROWSER_ISSUER="+i.URL, "SLUICE_CHROMIUM="+chromium)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, tail(string(out), 8000))
 	}
