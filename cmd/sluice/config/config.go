@@ -14,6 +14,7 @@ type Config struct {
 	Lead      Lead                `json:"config"`
 	Admin     Admin               `json:"admin"`
 	Portal    Portal              `json:"portal"`
+	Audit     Audit               `json:"audit"`
 	Store     string              `json:"store"` // sqlite:PATH
 	Log       Log                 `json:"log"`
 	Telemetry Telemetry           `json:"telemetry"`
@@ -68,6 +69,11 @@ type Admin struct {
 	Tokens []AdminToken `json:"tokens"`
 	OIDC   *AdminOIDC   `json:"oidc"` // nil: people sign in with tokens alone
 	TLS    *TLS         `json:"tls"`  // nil: its connections are not encrypted
+}
+
+// Audit is the trail of changes and sign-ins.
+type Audit struct {
+	Retention Days `json:"retention"` // of its records; 0: for ever
 }
 
 // AdminToken is one more bearer token of the admin plane.
