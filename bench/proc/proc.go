@@ -33,22 +33,33 @@ func CPU(pid int) (time.Duration, error) {
 	return sum, nil
 }
 
-// Memory of pid and its descendants, in bytes: resident now, and the sum of
-// each one's peak.
-func Memory(pid int) (resident, peak int64, err error) {
+// Mem is memory in bytes.
+type Mem struct {
+	Resident int64 // now
+	// Own is what of it is no page of a file. How much of a binary is resident
+	// is the kernel's choice: a page that is used brings its neighbours, 2 MiB of
+	// them where the page cache has them in one piece.
+	Own  int64
+	Peak int64 // the sum of each process' own
+}
+
+// Memory of pid and its descendants.
+func Memory(pid int) (Mem, error) {
+	var sum Mem
 	tree, err := tree(pid)
 	if err != nil {
-		return 0, 0, err
+		return sum, err
 	}
 	for _, s := range tree {
-		r, p, err := memory(s.pid)
+		m, err := memory(s.pid)
 		if err != nil {
-			return 0, 0, err
+			return Mem{}, err
 		}
-		resident += r
-		peak += p
+		sum.Resident += m.Resident
+		sum.Own += m.Own
+		sum.Peak += m.Peak
 	}
-	return resident, peak, nil
+	return sum, nil
 }
 
 // ResetPeak starts the peaks anew, at what is resident now.
@@ -117,23 +128,23 @@ func parseStat(line string) (s stat, err error) {
 	return stat{pid: n[0], parent: n[1], cpu: time.Duration(n[2]+n[3]+n[4]+n[5]) * tick}, nil
 }
 
-// memory reads VmRSS and VmHWM of /proc/PID/status.
-func memory(pid int) (resident, peak int64, err error) {
+// memory reads /proc/PID/status.
+func memory(pid int) (m Mem, err error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
-		return 0, 0, fmt.Errorf("cannot read memory: %w", err)
+		return m, fmt.Errorf("cannot read memory: %w", err)
 	}
 	for line := range strings.Lines(string(b)) {
 		name, value, _ := strings.Cut(line, ":")
-		into := map[string]*int64{"VmRSS": &resident, "VmHWM": &peak}[name]
+		into := map[string]*int64{"VmRSS": &m.Resident, "RssAnon": &m.Own, "VmHWM": &m.Peak}[name]
 		if into == nil {
 			continue
 		}
 		kb, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64)
 		if err != nil {
-			return 0, 0, fmt.Errorf("cannot read %s of process %d: %w", name, pid, err)
+			return Mem{}, fmt.Errorf("cannot read %s of process %d: %w", name, pid, err)
 		}
 		*into = kb << 10
 	}
-	return resident, peak, nil
+	return m, nil
 }

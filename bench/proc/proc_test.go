@@ -40,13 +40,16 @@ func TestTree(t *testing.T) {
 	if err != nil || cpu < 20*time.Millisecond {
 		t.Fatalf("%v, %v", cpu, err)
 	}
-	all, peak, err := Memory(os.Getpid())
+	all, err := Memory(os.Getpid())
 	if err != nil {
 		t.Fatal(err)
 	}
-	child, _, err := Memory(cmd.Process.Pid)
-	if err != nil || child <= 0 || all <= child || peak < all-child {
-		t.Fatalf("child %d, all %d, peak %d, %v", child, all, peak, err)
+	child, err := Memory(cmd.Process.Pid)
+	if err != nil || child.Resident <= 0 || all.Resident <= child.Resident || all.Peak < all.Resident-child.Resident {
+		t.Fatalf("child %+v, all %+v, %v", child, all, err)
+	}
+	if child.Own <= 0 || child.Own >= child.Resident { // it has a binary, too
+		t.Fatalf("child %+v", child)
 	}
 	if _, err := CPU(1 << 30); err == nil {
 		t.Fatal("a process that does not exist was found")

@@ -23,7 +23,7 @@ type api struct {
 	Options
 	// changes are made one at a time, so that the check of one sees the other.
 	changes  sync.Mutex
-	document []byte // OpenAPI
+	document func() []byte // OpenAPI; a field, for routes refer to what calls it
 }
 
 func (o Options) withDefaults() Options {

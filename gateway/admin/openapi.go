@@ -25,12 +25,12 @@ func (a *api) openAPI(q *request) error {
 		return err
 	}
 	q.w.Header().Set("Content-Type", "application/json")
-	_, _ = q.w.Write(a.document) // the client may have left
+	_, _ = q.w.Write(a.document()) // the client may have left
 	return nil
 }
 
-// document is OpenAPI 3.1 of every route. One without a description is told by
-// its path, method and roles alone.
+// document is OpenAPI 3.1 of every route, made when it is first asked for. One
+// without a description is told by its path, method and roles alone.
 var document = sync.OnceValue(func() []byte {
 	paths := map[string]map[string]any{}
 	for _, r := range routes {

@@ -116,7 +116,7 @@ func May(role Role, line string) bool {
 
 // New is the handler of the admin listener. It is safe for concurrent use.
 func New(o Options) http.Handler {
-	a := &api{Options: o.withDefaults(), document: document()}
+	a := &api{Options: o.withDefaults(), document: document}
 	mux := http.NewServeMux()
 	byPath := map[string][]route{}
 	for _, r := range routes {

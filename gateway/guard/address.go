@@ -7,19 +7,15 @@ import (
 	"unicode/utf8"
 )
 
-// inLocal tells whether a byte may stand in the local part of an email. Of what
-// RFC 5322 allows it leaves out what rather separates an address from its
+// inLocal are the bytes that may stand in the local part of an email. Of what RFC
+// 5322 allows they leave out what rather separates an address from its
 // surroundings.
-func inLocal(c byte) bool {
-	if isAlnum(c) {
-		return true
+var inLocal = func() (is [256]bool) {
+	for c := range is {
+		is[c] = isAlnum(byte(c)) || strings.IndexByte("._%+-'&~", byte(c)) >= 0
 	}
-	switch c {
-	case '.', '_', '%', '+', '-', '\'', '&', '~':
-		return true
-	}
-	return false
-}
+	return is
+}()
 
 // latin tells whether a rune is a letter of Latin script beyond ASCII: addresses
 // may have them (RFC 6531), and other scripts write words without spaces.
@@ -29,7 +25,7 @@ func latin(r rune) bool { return r >= 0xC0 && r < 0x250 && unicode.IsLetter(r) }
 func email(text string, i, floor int, final bool) (Match, verdict) {
 	from := i
 	for from > floor && i-from < longestWord {
-		if inLocal(text[from-1]) {
+		if inLocal[text[from-1]] {
 			from--
 			continue
 		}

@@ -3,11 +3,6 @@ package guard
 // iban looks at a letter at i: two letters, two check digits, and up to 30
 // letters and digits, in groups or not (ISO 13616-1).
 func iban(text string, i int, final bool) (Match, verdict) {
-	for n := range min(4, len(text)-i) { // most words are none at once
-		if c := text[i+n]; n < 2 && !isLetter(c) || n >= 2 && !isDigit(c) {
-			return Match{}, none
-		}
-	}
 	if !begins(text, i) {
 		return Match{}, none
 	}
@@ -36,6 +31,12 @@ func iban(text string, i int, final bool) (Match, verdict) {
 		}
 	}
 	return Match{}, none
+}
+
+// mayBeIBAN tells whether what comes behind a letter may be the rest of an IBAN's
+// first four: of most words it is not.
+func mayBeIBAN(rest string) bool {
+	return (len(rest) < 1 || letter[rest[0]]) && (len(rest) < 2 || isDigit(rest[1])) && (len(rest) < 3 || isDigit(rest[2]))
 }
 
 // mod97 checks the digits by ISO 7064, with the first four at the end.

@@ -88,16 +88,23 @@ var anchors = func() (a [256]Kinds) {
 	return a
 }()
 
-// scan finds the kinds in text from an offset on. safe is the offset up to which
-// the text is decided: len(text) if it is final. What stands before from is
-// looked at only to tell where words begin.
-func (k Kinds) scan(text string, from int, final bool, out []Match) (matches []Match, safe int) {
+// scan finds the kinds in text, of which what stands before from is looked at
+// only to tell where words begin, and what stands before seen was scanned. safe
+// is the offset up to which the text is decided: len(text) if it is final. next
+// is what seen will be when there is more of it.
+func (k Kinds) scan(text string, from, seen int, final bool, out []Match) (matches []Match, safe, next int) {
 	floor := from
 	var dead deadRuns
-	for i := from; i < len(text); {
+	i := seen
+	for i < len(text) {
 		f := anchors[text[i]] & k
-		if f == 0 || f&^(IBAN|Secret) == 0 && i > 1 && alnum[text[i-1]] && text[i-2] != '\\' { // within a word
+		if f == 0 {
 			i++
+			continue
+		}
+		if f&^(IBAN|Secret) == 0 && i > 1 && alnum[text[i-1]] && text[i-2] != '\\' { // within a word
+			for i++; i < len(text) && letter[text[i]]; i++ {
+			}
 			continue
 		}
 		m, v, skip := f.at(text, i, floor, final, &dead)
@@ -106,15 +113,15 @@ func (k Kinds) scan(text string, from int, final bool, out []Match) (matches []M
 			out = append(out, m)
 			i, floor = m.To, m.To
 		case open:
-			return out, k.before(text[:m.From], floor)
+			return out, k.before(text[:m.From], floor), i
 		default:
 			i += max(skip, 1)
 		}
 	}
 	if final {
-		return out, len(text)
+		return out, len(text), i
 	}
-	return out, k.before(text, floor)
+	return out, k.before(text, floor), i
 }
 
 // before is where the word at the end of text begins, if it may belong to an
@@ -143,7 +150,7 @@ func (k Kinds) at(text string, i, floor int, final bool, dead *deadRuns) (m Matc
 			return m, v, 1
 		}
 	}
-	if k&IBAN != 0 {
+	if k&IBAN != 0 && mayBeIBAN(text[i+1:]) {
 		m, v = iban(text, i, final)
 	}
 	return m, v, 1
@@ -158,9 +165,13 @@ const longestWord = 64
 func wordStart(text string, floor int) int {
 	i := len(text)
 	for i > floor && len(text)-i < longestWord {
-		if inLocal(text[i-1]) || text[i-1] == ':' {
+		c := text[i-1]
+		if inLocal[c] || c == ':' {
 			i--
 			continue
+		}
+		if c < utf8.RuneSelf {
+			break
 		}
 		r, size := utf8.DecodeLastRuneInString(text[floor:i])
 		if !latin(r) {
@@ -180,6 +191,13 @@ func isAlnum(c byte) bool { return alnum[c] }
 var alnum = func() (is [256]bool) {
 	for c := range is {
 		is[c] = isDigit(byte(c)) || isLetter(byte(c))
+	}
+	return is
+}()
+
+var letter = func() (is [256]bool) {
+	for c := range is {
+		is[c] = isLetter(byte(c))
 	}
 	return is
 }()

@@ -29,6 +29,7 @@ type masker struct {
 	text    string
 	block   []byte
 	from    int  // what stands before was given away
+	seen    int  // what stands before was scanned
 	swallow bool // the rest of a match that was too long to be held
 	quotes  quotes
 	list    []Match
@@ -47,13 +48,15 @@ func (k *masker) write(s string, final bool) (out string, hits int, kinds Kinds)
 	if k.list == nil {
 		k.list = make([]Match, 0, 8)
 	}
-	list, safe := k.matcher.Find(k.text, k.from, final, k.list[:0])
+	list, safe, seen := k.matcher.find(k.text, k.from, max(k.from, k.seen), final, k.list[:0])
 	if !final && len(k.text)-safe > mostHeld {
-		list, safe = k.matcher.Find(k.text, k.from, true, k.list[:0])
+		list, safe, seen = k.matcher.find(k.text, k.from, k.from, true, k.list[:0])
 		n := len(list)
 		k.swallow = n > 0 && list[n-1].To == len(k.text) && list[n-1].Kind == Secret
 	}
-	k.list = list
+	if len(list) > 0 {
+		k.list = list
+	}
 	for i := range list {
 		kinds |= list[i].Kind
 	}
@@ -63,15 +66,15 @@ func (k *masker) write(s string, final bool) (out string, hits int, kinds Kinds)
 	} else {
 		out = k.replaced(list, safe)
 	}
-	k.from = safe
+	k.from, k.seen = safe, seen
 	if cut := safe - behind; cut > 0 {
 		for cut > 0 && !utf8.RuneStart(k.text[cut]) {
 			cut--
 		}
-		k.text, k.from = k.text[cut:], k.from-cut
+		k.text, k.from, k.seen = k.text[cut:], k.from-cut, k.seen-cut
 	}
 	if final {
-		k.text, k.block, k.from, k.quotes = "", nil, 0, quotes{}
+		k.text, k.block, k.from, k.seen, k.quotes = "", nil, 0, 0, quotes{}
 	}
 	return out, len(list), kinds
 }

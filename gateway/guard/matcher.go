@@ -15,7 +15,13 @@ type Matcher struct {
 // overlaps. In a text that is not final it tells up to where all is decided:
 // matches end there at the latest.
 func (m *Matcher) Find(text string, from int, final bool, out []Match) (matches []Match, safe int) {
-	out, safe = m.Kinds.scan(text, from, final, out)
+	out, safe, _ = m.find(text, from, from, final, out)
+	return out, safe
+}
+
+// find is Find for a text that grows: see Kinds.scan.
+func (m *Matcher) find(text string, from, seen int, final bool, out []Match) (matches []Match, safe, next int) {
+	out, safe, next = m.Kinds.scan(text, from, seen, final, out)
 	if m.Kinds&Injection != 0 {
 		var upTo int
 		out, upTo = injection(text, from, final, out)
@@ -31,12 +37,12 @@ func (m *Matcher) Find(text string, from int, final bool, out []Match) (matches 
 	}
 	for i := range out {
 		if out[i].To > safe {
-			safe = min(safe, out[i].From)
+			safe, next = min(safe, out[i].From), min(next, out[i].From)
 			out = out[:i]
 			break
 		}
 	}
-	return out, max(safe, from)
+	return out, max(safe, from), next
 }
 
 // sorted puts matches in order; of those that overlap it makes one.

@@ -66,6 +66,13 @@ func (t *Stream) Chunk(c *schema.Chunk, out []schema.Chunk) ([]schema.Chunk, err
 		t.last.ID, t.last.Model, t.last.Created = strings.Clone(c.ID), strings.Clone(c.Model), c.Created
 	}
 	choices := c.Choices
+	if len(choices) == 1 {
+		if goesOn, err := t.goOn(&choices[0]); err != nil || goesOn && choices[0].Text == "" && c.Usage == nil && c.Billed == nil {
+			return out, err
+		} else if goesOn {
+			return append(out, *c), nil
+		}
+	}
 	c.Choices = choices[:0] // in place: it is there for this once
 	for i := range choices {
 		d, given := &choices[i], len(out)
@@ -89,6 +96,21 @@ func (t *Stream) Chunk(c *schema.Chunk, out []schema.Chunk) ([]schema.Chunk, err
 		out = append(out, *c)
 	}
 	return out, nil
+}
+
+// goOn takes a delta that only adds to the text that its choice runs in, as most
+// do; false: it is another.
+func (t *Stream) goOn(d *schema.ChoiceDelta) (bool, error) {
+	if d.Text == "" || uint(d.Index) >= uint(len(t.choices)) || t.choices[d.Index].lane != said ||
+		d.Role != "" || d.Thinking != "" || d.Signature != "" || d.Redacted != "" || d.Refusal != "" || len(d.ToolCalls) > 0 ||
+		d.FinishReason != "" || d.Logprobs != nil || d.Citations != nil || d.Audio != nil || d.Raw != nil || d.NewPart {
+		return false, nil
+	}
+	c := t.choices[d.Index]
+	c.last = nil
+	var err error
+	d.Text, err = c.write(t.s, d.Text, false)
+	return true, err
 }
 
 // says tells whether a delta has anything in it.

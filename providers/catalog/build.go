@@ -119,6 +119,7 @@ func fromCatwalk(p *catwalk.Provider) *Provider {
 	if key, ok := strings.CutPrefix(p.APIKey, "$"); ok {
 		out.KeyEnv = []string{key}
 	}
+	out.Models = make([]Model, 0, len(p.Models))
 	for i := range p.Models {
 		m := &p.Models[i]
 		out.Models = append(out.Models, Model{

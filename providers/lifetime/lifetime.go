@@ -16,11 +16,36 @@ type Context struct {
 	mu    sync.Mutex
 	cause error         // why it is over; nil: it is not
 	done  chan struct{} // made when first asked for
-	after []*func()
+	after []waiting
+	room  [2]waiting // of after, for as many as most have
+	told  uint64     // ids
 
 	above  context.Context // that it ends with; nil: none
 	fall   func()          // how
-	unhook func() bool     // from what is above; nil: nobody waits for it
+	hooked bool            // to what is above: somebody waits for it
+	hook   Wait
+}
+
+// waiting is what is called at the end.
+type waiting struct {
+	id uint64
+	f  func()
+}
+
+// Wait is a function's wait for the end of a context.
+type Wait struct {
+	on   *Context
+	id   uint64
+	stop func() bool // where the context is none of ours
+}
+
+// Stop keeps the function from being called. It tells false if it was, or was
+// stopped already, or the wait is the zero Wait.
+func (w Wait) Stop() bool {
+	if w.stop != nil {
+		return w.stop()
+	}
+	return w.on != nil && w.on.forget(w.id)
 }
 
 // Begin has it end with a context, at the latest.
@@ -38,10 +63,10 @@ func (l *Context) Rest() bool {
 	if len(l.after) > 0 || l.done != nil && l.cause == nil {
 		return false
 	}
-	if l.unhook != nil && !l.unhook() {
+	if l.hooked && !l.hook.Stop() {
 		return false
 	}
-	l.cause, l.done, l.above, l.unhook = nil, nil, nil, nil
+	l.cause, l.done, l.above, l.hooked, l.hook = nil, nil, nil, false, Wait{}
 	return true
 }
 
@@ -70,26 +95,25 @@ func (l *Context) Done() <-chan struct{} {
 		if l.cause != nil {
 			close(l.done)
 		}
-		l.hook()
+		l.hang()
 	}
 	return l.done
 }
 
-// hook sees to it that the end above is the end of this one too, once somebody
+// hang sees to it that the end above is the end of this one too, once somebody
 // waits for that. The lock is held.
-func (l *Context) hook() {
-	if l.above != nil && l.unhook == nil && l.cause == nil {
-		l.unhook = AfterFunc(l.above, l.fall)
+func (l *Context) hang() {
+	if l.above != nil && !l.hooked && l.cause == nil {
+		l.hook, l.hooked = AfterFunc(l.above, l.fall), true
 	}
 }
 
-// AfterFunc is context.AfterFunc, but asks a context that can do it itself
-// directly: through the standard library it costs a context more.
-func AfterFunc(ctx context.Context, f func()) (stop func() bool) {
-	if own, ok := ctx.(interface{ AfterFunc(f func()) func() bool }); ok {
-		return own.AfterFunc(f)
+// AfterFunc is context.AfterFunc, but costs a context of ours no memory.
+func AfterFunc(ctx context.Context, f func()) Wait {
+	if own, ok := ctx.(*Context); ok {
+		return own.wait(f)
 	}
-	return context.AfterFunc(ctx, f)
+	return Wait{stop: context.AfterFunc(ctx, f)}
 }
 
 // Err is context.Canceled after the end, or what the context above says.
@@ -113,24 +137,31 @@ func (l *Context) Over() error {
 }
 
 // AfterFunc calls f in a goroutine of its own at the end, unless stop comes
-// first: what context.AfterFunc, and a context below this one, ask for.
-func (l *Context) AfterFunc(f func()) (stop func() bool) {
+// first: what context.AfterFunc, and a context of the standard library below
+// this one, ask for.
+func (l *Context) AfterFunc(f func()) (stop func() bool) { return l.wait(f).Stop }
+
+func (l *Context) wait(f func()) Wait {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.cause != nil {
 		go f()
-		return func() bool { return false }
+		return Wait{}
 	}
-	l.after = append(l.after, &f)
-	l.hook()
-	return func() bool { return l.forget(&f) }
+	if l.after == nil {
+		l.after = l.room[:0]
+	}
+	l.told++
+	l.after = append(l.after, waiting{l.told, f})
+	l.hang()
+	return Wait{on: l, id: l.told}
 }
 
-// forget tells whether f was still waiting.
-func (l *Context) forget(f *func()) bool {
+// forget tells whether a function was still waiting.
+func (l *Context) forget(id uint64) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	i := slices.Index(l.after, f)
+	i := slices.IndexFunc(l.after, func(w waiting) bool { return w.id == id })
 	if i < 0 {
 		return false
 	}
@@ -152,8 +183,8 @@ func (l *Context) End(cause error) {
 	if l.done != nil {
 		close(l.done)
 	}
-	for _, f := range l.after {
-		go (*f)()
+	for _, w := range l.after {
+		go w.f()
 	}
 	clear(l.after)
 	l.after = l.after[:0]

@@ -152,7 +152,7 @@ func (c *Client) Do(ctx context.Context, q *Request) (*Response, error) {
 	if ctx.Err() != nil {
 		return nil, cancelled(ctx.Err())
 	}
-	r.ctx, r.stop = ctx, lifetime.AfterFunc(ctx, r.Abort)
+	r.ctx, r.wait = ctx, lifetime.AfterFunc(ctx, r.Abort)
 	err := r.exchange(ctx, q, q.Stream == nil)
 	if err == errStale {
 		err = r.exchange(ctx, q, false)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"sluice/providers/lifetime"
 	"sluice/providers/schema"
 	"sluice/providers/wire"
 )
@@ -25,7 +26,7 @@ type Response struct {
 	first  time.Time // when the first event must have come; zero: it has, or none is awaited
 	stalls time.Time // when an answer that goes on saying nothing has stalled; zero: it does not
 	ctx    context.Context
-	stop   func() bool
+	wait   lifetime.Wait // for the end of ctx
 
 	upgrade bool // a switch to another protocol is asked for
 	bare    bool // it has no body, whatever its head says
@@ -211,10 +212,8 @@ func (r *Response) Abort() {
 // costs the connection. It must not run together with a Read.
 func (r *Response) Close() {
 	r.drop()
-	if r.stop != nil {
-		r.stop()
-		r.stop = nil
-	}
+	r.wait.Stop()
+	r.wait = lifetime.Wait{}
 	if r.err == nil {
 		r.err = cancelled(nil)
 	}
@@ -239,10 +238,8 @@ func (r *Response) drop() {
 // finish is the body's proper end: the connection goes back to the pool.
 func (r *Response) finish() {
 	r.err = io.EOF
-	if r.stop != nil {
-		r.stop()
-		r.stop = nil
-	}
+	r.wait.Stop()
+	r.wait = lifetime.Wait{}
 	r.mu.Lock()
 	ours, k := r.open, r.conn
 	r.open = false

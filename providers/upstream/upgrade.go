@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sluice/providers/dialect"
+	"sluice/providers/lifetime"
 )
 
 // Tunnel is a connection whose server has switched to WebSocket frames (RFC
@@ -102,7 +103,7 @@ func (c *Client) ask(ctx context.Context, q *Request) (*Response, error) {
 	if ctx.Err() != nil {
 		return nil, cancelled(ctx.Err())
 	}
-	r.ctx, r.stop = ctx, context.AfterFunc(ctx, r.Abort)
+	r.ctx, r.wait = ctx, lifetime.AfterFunc(ctx, r.Abort)
 	if err := r.exchange(ctx, q, false); err != nil {
 		r.Close()
 		return nil, err

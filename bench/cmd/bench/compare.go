@@ -112,11 +112,11 @@ func startAll(servers []target, e *env, rep *report) (running []*target, err err
 		if t.cmd == nil {
 			continue
 		}
-		idle, _, err := proc.Memory(t.cmd.Process.Pid)
+		idle, err := proc.Memory(t.cmd.Process.Pid)
 		if err != nil {
 			return running, err
 		}
-		rep.Start = append(rep.Start, startFigure{t.name, t.started.Seconds() * 1e3, mib(idle)})
+		rep.Start = append(rep.Start, startFigure{t.name, t.started.Seconds() * 1e3, mib(idle.Resident), mib(idle.Own)})
 	}
 	return running, nil
 }
@@ -198,9 +198,9 @@ func memoryAtMany(ctx context.Context, o *options, running []*target, rep *repor
 				rep.note("peak memory of %s is that since its start: %v", t.name, err)
 			}
 			r := load.Do(ctx, load.Run{Work: workNamed(name).request(t), Addr: t.addr, Conns: o.manyConns, Length: o.length()})
-			_, peak, err := proc.Memory(t.cmd.Process.Pid)
+			m, err := proc.Memory(t.cmd.Process.Pid)
 			rep.fault(t.name, name, errors.Join(r.Err, err))
-			rep.Memory = append(rep.Memory, memoryFigure{t.name, name, mib(peak)})
+			rep.Memory = append(rep.Memory, memoryFigure{t.name, name, mib(m.Peak)})
 		}
 	}
 }

@@ -52,6 +52,7 @@ type startFigure struct {
 	Target  string  `json:"target"`
 	FirstMS float64 `json:"first_answer_ms"`
 	IdleMiB float64 `json:"idle_mib"`
+	OwnMiB  float64 `json:"idle_own_mib"` // without pages of files, such as the binary
 }
 
 type memoryFigure struct {
@@ -156,9 +157,9 @@ func (r *report) print(out io.Writer) {
 			say("%s\t%.0f\t%.0f\n", f.Target, f.P50, f.P99)
 		}
 	}
-	say("\nstart to first answer, ms\tidle memory, MiB\n")
+	say("\nstart to first answer, ms\tidle memory, MiB\tof it no page of a file\n")
 	for _, f := range r.Start {
-		say("%s  %.0f\t%.1f\n", f.Target, f.FirstMS, f.IdleMiB)
+		say("%s  %.0f\t%.1f\t%.1f\n", f.Target, f.FirstMS, f.IdleMiB, f.OwnMiB)
 	}
 	if len(r.Memory) > 0 {
 		say("\npeak memory at %d connections, MiB\n", r.manyConns)
