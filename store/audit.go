@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -65,30 +64,35 @@ func (a Audit) Opened(ctx context.Context) (map[int64]audit.Record, error) {
 // Append seals a record as the last of the chain.
 func (a Audit) Append(ctx context.Context, open int64, r audit.Record) (audit.Record, error) {
 	err := a.inTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		var seq int64
-		var prev string
-		if err := tx.QueryRowContext(ctx, "SELECT seq, hash FROM audit_head").Scan(&seq, &prev); err != nil {
+		if err := chain(ctx, tx, &r); err != nil {
 			return err
 		}
-		body, err := r.Seal(seq+1, prev)
-		if err != nil {
-			return err
-		}
-		_, err = tx.ExecContext(ctx, "INSERT INTO audit (seq, time, actor, action, resource, record, hash) VALUES (?, ?, ?, ?, ?, ?, ?)",
-			r.Seq, unix(r.Time), r.Actor, r.Action, r.Resource, string(body), r.Hash)
-		if err != nil {
-			return err
-		}
-		if _, err = tx.ExecContext(ctx, "UPDATE audit_head SET seq = ?, hash = ?", r.Seq, r.Hash); err != nil {
-			return err
-		}
-		_, err = tx.ExecContext(ctx, "DELETE FROM audit_open WHERE id = ?", open)
+		_, err := tx.ExecContext(ctx, "DELETE FROM audit_open WHERE id = ?", open)
 		return err
 	})
 	if err != nil {
 		return r, fmt.Errorf("cannot write an audit record: %w", inWords(err))
 	}
 	return r, nil
+}
+
+// chain seals a record as the last one.
+func chain(ctx context.Context, tx *sql.Tx, r *audit.Record) error {
+	var head audit.Anchor
+	if err := tx.QueryRowContext(ctx, "SELECT seq, hash FROM audit_head").Scan(&head.Seq, &head.Hash); err != nil {
+		return err
+	}
+	body, err := r.Seal(head.Seq+1, head.Hash)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, "INSERT INTO audit (seq, time, actor, action, resource, record, hash) VALUES (?, ?, ?, ?, ?, ?, ?)",
+		r.Seq, unix(r.Time), r.Actor, r.Action, r.Resource, string(body), r.Hash)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, "UPDATE audit_head SET seq = ?, hash = ?", r.Seq, r.Hash)
+	return err
 }
 
 // Records are those that a query selects, newest first.
@@ -137,85 +141,4 @@ func (a Audit) Records(ctx context.Context, q audit.Query) ([]audit.Record, erro
 		out = append(out, r)
 	}
 	return out, rows.Err()
-}
-
-// errStop ends a walk over the chain.
-var errStop = errors.New("stop")
-
-// Verify looks at every record of the chain, oldest first.
-func (a Audit) Verify(ctx context.Context) (audit.Verdict, error) {
-	tx, err := a.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true}) // the head as it was with the records
-	if err != nil {
-		return audit.Verdict{}, fmt.Errorf("cannot verify the audit records: %w", err)
-	}
-	defer func() { _ = tx.Rollback() }()
-	var head audit.Record
-	if err := tx.QueryRowContext(ctx, "SELECT seq, hash FROM audit_head").Scan(&head.Seq, &head.Hash); err != nil {
-		return audit.Verdict{}, fmt.Errorf("cannot verify the audit records: %w", err)
-	}
-	v := audit.Verdict{OK: true}
-	broken := func(seq int64, format string, args ...any) error {
-		v.OK, v.Broken, v.Why = false, &seq, fmt.Sprintf(format, args...)
-		return errStop
-	}
-	err = eachRecord(ctx, tx, func(r *stored) error {
-		if want := v.Count + 1; r.seq != want {
-			return broken(want, "record %d is not there", want)
-		}
-		if why := r.fault(v.Head); why != "" {
-			return broken(r.seq, "%s", why)
-		}
-		v.Count, v.Head = r.seq, r.hash
-		return nil
-	})
-	switch {
-	case errors.Is(err, errStop):
-	case err != nil:
-		return v, fmt.Errorf("cannot verify the audit records: %w", err)
-	case head.Seq > v.Count:
-		_ = broken(v.Count+1, "records %d to %d are not there", v.Count+1, head.Seq)
-	case head.Hash != v.Head || head.Seq != v.Count:
-		_ = broken(v.Count, "record %d is not the one that was written last", v.Count)
-	}
-	return v, nil
-}
-
-// stored is a record as it lies in the database.
-type stored struct {
-	seq, time                             int64
-	actor, action, resource, record, hash string
-}
-
-// fault says what is wrong with a record that follows one of this hash.
-func (s *stored) fault(prev string) string {
-	var r audit.Record
-	switch {
-	case audit.HashOf([]byte(s.record)) != s.hash:
-		return "its hash is not that of its content"
-	case json.Unmarshal([]byte(s.record), &r) != nil:
-		return "it cannot be read"
-	case r.Prev != prev:
-		return "it does not follow the record before it"
-	case r.Seq != s.seq, unix(r.Time) != s.time, r.Actor != s.actor, r.Action != s.action, r.Resource != s.resource:
-		return "it is listed as what it is not"
-	}
-	return ""
-}
-
-func eachRecord(ctx context.Context, tx *sql.Tx, f func(*stored) error) error {
-	rows, err := tx.QueryContext(ctx, "SELECT seq, time, actor, action, resource, record, hash FROM audit ORDER BY seq")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		var s stored
-		if err := rows.Scan(&s.seq, &s.time, &s.actor, &s.action, &s.resource, &s.record, &s.hash); err != nil {
-			return err
-		}
-		if err := f(&s); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
 }

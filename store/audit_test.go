@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"testing"
 	"time"
@@ -85,6 +86,131 @@ func TestAuditShowsTampering(t *testing.T) {
 		{"INSERT INTO audit SELECT 6, time, actor, action, resource, record, hash FROM audit WHERE seq = 5", 6},
 	} {
 		s, a := chained(t, 5)
+		if _, err := s.write.Exec(c.sql); err != nil {
+			t.Fatal(err)
+		}
+		v, err := a.Verify(t.Context())
+		if err != nil || v.OK || v.Broken == nil || *v.Broken != c.broken || v.Why == "" {
+			t.Errorf("%s: %+v %v", c.sql, v, err)
+		}
+	}
+}
+
+// removal removes, at a time, what is older than another.
+func removal(t *testing.T, a Audit, now, before time.Time) error {
+	t.Helper()
+	trail := &audit.Trail{Store: a, Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler)}
+	return trail.Retain(t.Context(), a, before)
+}
+
+// Old records go from the beginning of the chain, and what is left is proven from
+// there on.
+func TestAuditRemovesOldRecords(t *testing.T) {
+	_, a := chained(t, 5)
+	all, err := a.Records(t.Context(), audit.Query{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := removal(t, a, noon.Add(time.Hour), noon); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := a.Verify(t.Context()); err != nil || !v.OK || v.From != 1 || v.Count != 5 || v.Anchor != (audit.Anchor{}) {
+		t.Errorf("nothing was too old: %+v %v", v, err)
+	}
+	if err := removal(t, a, noon.Add(time.Hour), noon.Add(3*time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	v, err := a.Verify(t.Context())
+	if err != nil || !v.OK || v.From != 4 || v.Count != 3 || v.Anchor != (audit.Anchor{Seq: 3, Hash: all[2].Hash}) {
+		t.Errorf("%+v %v", v, err)
+	}
+	left, err := a.Records(t.Context(), audit.Query{})
+	if err != nil || len(left) != 3 || left[2].Seq != 4 || left[2].Prev != all[2].Hash {
+		t.Fatalf("%+v %v", left, err)
+	}
+	if r := left[0]; r.Seq != 6 || r.Actor != "sluice" || r.Action != audit.Removal || string(r.After) != fmt.Sprintf(`{"seq":3,"hash":%q}`, all[2].Hash) {
+		t.Errorf("the record of the removal is %+v", r)
+	}
+	// All of them, the record of the removal before too.
+	if err := removal(t, a, noon.Add(2*time.Hour), noon.Add(2*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := a.Verify(t.Context()); err != nil || !v.OK || v.Count != 1 || v.Anchor.Seq != v.From-1 {
+		t.Errorf("%+v %v", v, err)
+	}
+	if _, err := a.Append(t.Context(), 0, audit.Record{Time: noon, Action: "sign-in"}); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := a.Verify(t.Context()); err != nil || !v.OK || v.Count != 2 {
+		t.Errorf("%+v %v", v, err)
+	}
+}
+
+// Many records go a part at a time; one that is out of its time keeps those
+// after it.
+func TestAuditRemovesInParts(t *testing.T) {
+	_, a := chained(t, mostRemoved+10)
+	if _, err := a.Append(t.Context(), 0, audit.Record{Time: noon.AddDate(1, 0, 0), Action: "sign-in"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Append(t.Context(), 0, audit.Record{Time: noon, Action: "sign-in"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := removal(t, a, noon.AddDate(0, 6, 0), noon.AddDate(0, 7, 0)); err != nil { // the clock has not come so far
+		t.Fatal(err)
+	}
+	removed, err := a.Records(t.Context(), audit.Query{Action: audit.Removal})
+	if err != nil || len(removed) != 2 {
+		t.Fatalf("%+v %v", removed, err)
+	}
+	if v, err := a.Verify(t.Context()); err != nil || !v.OK || v.From != mostRemoved+11 || v.Count != 4 {
+		t.Errorf("%+v %v", v, err)
+	}
+}
+
+// What was changed before a removal is not removed with its proof, and what is
+// changed after one is found, whoever says that it was a removal.
+func TestAuditTamperingAndRemoval(t *testing.T) {
+	for _, sql := range []string{
+		"UPDATE audit SET record = replace(record, 'k1', 'k9') WHERE seq = 2",
+		"DELETE FROM audit WHERE seq = 2",
+		"DELETE FROM audit WHERE seq = 1",
+		"UPDATE audit SET hash = 'x' WHERE seq = 3",
+		"UPDATE audit_anchor SET seq = 1, hash = 'x'",
+	} {
+		s, a := chained(t, 5)
+		if _, err := s.write.Exec(sql); err != nil {
+			t.Fatal(err)
+		}
+		was, err := a.Verify(t.Context())
+		if err != nil || was.OK {
+			t.Fatalf("%s: %+v %v", sql, was, err)
+		}
+		if err := removal(t, a, noon.Add(time.Hour), noon.Add(3*time.Minute)); err == nil {
+			t.Errorf("%s: it was removed", sql)
+		}
+		if is, err := a.Verify(t.Context()); err != nil || is.Why != was.Why || *is.Broken != *was.Broken {
+			t.Errorf("%s: %+v %v, was %+v", sql, is, err, was)
+		}
+	}
+	for _, c := range []struct {
+		sql    string
+		broken int64
+	}{
+		{"UPDATE audit SET record = replace(record, 'k3', 'k9') WHERE seq = 4", 4},
+		{"DELETE FROM audit WHERE seq = 4", 4},
+		{"DELETE FROM audit WHERE seq = 6", 6}, // of the removal
+		{"DELETE FROM audit WHERE seq = 4; UPDATE audit_anchor SET seq = 4, hash = (SELECT json_extract(record, '$.prev') FROM audit WHERE seq = 5)", 5},
+		{"UPDATE audit_anchor SET hash = 'x'", 4},
+		{"UPDATE audit_anchor SET seq = 0, hash = ''", 1},
+		{"UPDATE audit_anchor SET seq = 2", 3},
+		{"INSERT INTO audit SELECT 3, time, actor, action, resource, record, hash FROM audit WHERE seq = 4", 3},
+		{"UPDATE audit SET action = 'sign-in' WHERE seq = 6", 6},
+	} {
+		s, a := chained(t, 5)
+		if err := removal(t, a, noon.Add(time.Hour), noon.Add(3*time.Minute)); err != nil {
+			t.Fatal(err)
+		}
 		if _, err := s.write.Exec(c.sql); err != nil {
 			t.Fatal(err)
 		}

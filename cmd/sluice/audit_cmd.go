@@ -63,7 +63,11 @@ func (c *adminClient) verifyAudit(cmd *cobra.Command) error {
 			return err
 		}
 	} else if v.Get("ok").Bool() {
-		fmt.Fprintf(cmd.OutOrStdout(), "ok: %d records, the last has the hash %s\n", v.Get("count").Int(), v.Get("head").String())
+		from := ""
+		if v.Get("anchor").Exists() {
+			from = fmt.Sprintf(" from record %d on, which follows the hash %s", v.Get("from").Int(), v.Get("anchor.hash").String())
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "ok: %d records%s, the last has the hash %s\n", v.Get("count").Int(), from, v.Get("head").String())
 	}
 	if !v.Get("ok").Bool() {
 		return errors.New("the chain is broken at record " + v.Get("broken").Raw + ": " + v.Get("why").String())

@@ -270,53 +270,6 @@ func fileKey(team string, k config.Key) billing.Key {
 		User: k.User, Roles: k.Roles, IPs: ips, Limits: k.Limits, Budgets: k.Budget, Expires: k.Expires, Source: "file"}
 }
 
-func callersOf(cfg *config.Config, v *view) ([]*gateway.Caller, error) {
-	callers := make([]*gateway.Caller, 0, len(v.keys))
-	rates, err := ratesOf(cfg)
-	if err != nil {
-		return nil, err
-	}
-	subscriptions, err := subscriptionsOf(cfg, v)
-	if err != nil {
-		return nil, err
-	}
-	for i := range v.keys {
-		k := &v.keys[i]
-		owner := v.owners.Key(k.ID)
-		c := &gateway.Caller{Key: k, Label: owner.Name, Owner: owner, Subscriptions: subscriptions[k.Team]}
-		for t := v.owners.Team(k.Team); t != nil; t = t.Parent() {
-			team := cfg.Teams[t.Name]
-			if c.Leaving == nil {
-				c.Leaving = leavingOf(team.OnDisconnect)
-			}
-			if c.WhenSpent == nil {
-				c.WhenSpent = whenSpentOf(team.WhenSpent)
-			}
-			if c.Rates == nil {
-				c.Rates = rates[t.Name]
-			}
-		}
-		callers = append(callers, c)
-	}
-	return callers, nil
-}
-
-// leavingOf is the gateway's form of on_disconnect; nil stays nil.
-func leavingOf(o *config.OnDisconnect) *gateway.Leaving {
-	if o == nil {
-		return nil
-	}
-	return &gateway.Leaving{Drain: o.Policy != "abort", Tokens: o.Tokens, Time: o.Time}
-}
-
-// whenSpentOf is the gateway's form of when_spent; nil stays nil.
-func whenSpentOf(w *config.WhenSpent) *gateway.WhenSpent {
-	if w == nil {
-		return nil
-	}
-	return &gateway.WhenSpent{Cut: w.Policy == "cut", Model: w.Model}
-}
-
 // buildModels makes the models under models:, their targets and fallbacks.
 func buildModels(cfg *config.Config, list []*gateway.Provider, reg *router.Registry) ([]*gateway.Model, error) {
 	m := modelBuilder{cfg: cfg, reg: reg, made: map[string]*gateway.Model{}, providers: map[string]*gateway.Provider{}}

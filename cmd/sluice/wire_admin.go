@@ -49,8 +49,8 @@ func (s *server) adminPlane(addr string) (*http.Server, string, error) {
 		Cache: admin.Cache{Figures: func() cache.Figures { return s.gateway.CacheFigures() }, Purge: s.purge, Routes: s.build.kept, Shared: s.build.shared},
 		Console: func(api http.Handler) http.Handler {
 			s.openPortal(api)
-			pages = console.New(console.Options{API: api, Tokens: tokens, OIDC: s.signOn, Location: s.location, DataURL: s.dataURL(s.started.Server.Listen), DataTLS: s.encryption.trust(),
-				Version: version, Trail: s.trail, ClientIP: s.adminClient, Log: s.log})
+			pages = console.New(console.Options{Tokens: tokens, DataURL: s.dataURL(s.started.Server.Listen), DataTLS: s.encryption.trust(),
+				Face: console.Face{API: api, OIDC: s.signOn, Version: version, Trail: s.trail, ClientIP: s.adminClient, Location: s.location, Log: s.log}})
 			return pages
 		},
 		Trail: s.trail, ClientIP: s.adminClient, Location: s.location, Log: s.log,
@@ -73,8 +73,8 @@ func (s *server) signOn() *console.OIDC {
 	if c == nil || c.Issuer == "" {
 		return nil
 	}
-	o := &console.OIDC{Issuer: c.Issuer, ClientID: c.ClientID, ClientSecret: c.ClientSecret.Reveal(), URL: c.URL,
-		RolesClaim: c.RolesClaim, TeamClaim: c.TeamClaim, Roles: map[admin.Role][]string{}}
+	o := signOnOf(&c.OIDC)
+	o.GroupsClaim, o.Roles = c.RolesClaim, map[admin.Role][]string{}
 	for role, groups := range c.Roles {
 		o.Roles[admin.Role(role)] = groups
 	}

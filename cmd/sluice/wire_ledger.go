@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sluice/billing"
+	"sluice/cmd/sluice/config"
 )
 
 // correct brings a correction into the spool, the budgets and the ledger. One is
@@ -54,11 +55,18 @@ func (s *server) erase(ctx context.Context, e billing.Erasure) (billing.Erased, 
 const retainEvery = time.Hour
 
 // retain erases, every hour, the entries that are older than a team's retention
-// or billing's. It goes by whole days of UTC.
+// or billing's, and the audit records that are older than theirs. It goes by
+// whole days of UTC.
 func (s *server) retain(ctx context.Context) {
 	for {
-		if err := s.retainOnce(ctx, time.Now()); err != nil && ctx.Err() == nil {
+		now := time.Now()
+		if err := s.retainOnce(ctx, now); err != nil && ctx.Err() == nil {
 			s.log.Error("old ledger entries are still kept", "error", err)
+		}
+		if days := s.build.view().cfg.Audit.Retention; days > 0 {
+			if err := s.trail.Retain(ctx, s.store.Audit(), daysBefore(now, days)); err != nil && ctx.Err() == nil {
+				s.log.Error("old audit records are still kept", "error", err)
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -86,10 +94,13 @@ func (s *server) retainOnce(ctx context.Context, now time.Time) error {
 		if days <= 0 {
 			continue
 		}
-		before := now.UTC().Truncate(24*time.Hour).AddDate(0, 0, -int(days))
-		if _, err := s.erase(ctx, billing.Erasure{Team: team, Before: before}); err != nil {
+		if _, err := s.erase(ctx, billing.Erasure{Team: team, Before: daysBefore(now, days)}); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func daysBefore(now time.Time, days config.Days) time.Time {
+	return now.UTC().Truncate(24*time.Hour).AddDate(0, 0, -int(days))
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"sluice/billing"
+	"sluice/cmd/sluice/config"
 	"sluice/gateway"
 	"sluice/gateway/admin"
 	"sluice/gateway/console"
@@ -13,10 +15,26 @@ import (
 
 // openPortal gives the data plane its pages, over the admin API.
 func (s *server) openPortal(api http.Handler) {
-	p := console.NewPortal(console.PortalOptions{API: api, Cookie: gateway.PortalCookie, Member: s.member, Wrong: s.gateway.WrongKey,
-		Versions: s.store.Prompts().Versions, Location: s.location, Version: version, Log: s.log,
-		Public: func() []console.Offer { return offersShown(s.gateway.Offers(nil)) }})
+	p := console.NewPortal(console.PortalOptions{Cookie: gateway.PortalCookie, Member: s.member, Person: s.person, Wrong: s.gateway.WrongKey,
+		Face:     console.Face{API: api, OIDC: s.portalSignOn, Version: version, Trail: s.trail, Location: s.location, Log: s.log},
+		Versions: s.store.Prompts().Versions,
+		Public:   func() []console.Offer { return offersShown(s.gateway.Offers(nil)) }})
 	s.gateway.SetPortal(gateway.Portal{Pages: p, Key: p.Key})
+}
+
+// portalSignOn is whom people sign in to the portal with; nil: nobody.
+func (s *server) portalSignOn() *console.OIDC {
+	c := s.build.view().cfg.Portal.OIDC
+	if c == nil || c.Issuer == "" {
+		return nil
+	}
+	o := signOnOf(&c.OIDC)
+	o.GroupsClaim, o.UserClaim, o.Teams = c.GroupsClaim, c.UserClaim, c.Teams
+	return o
+}
+
+func signOnOf(c *config.OIDC) *console.OIDC {
+	return &console.OIDC{Issuer: c.Issuer, ClientID: c.ClientID, ClientSecret: c.ClientSecret.Reveal(), URL: c.URL, TeamClaim: c.TeamClaim}
 }
 
 // member is who has a key, for the portal; nil: nobody.
@@ -25,6 +43,25 @@ func (s *server) member(hash [32]byte, ip string) *console.Member {
 	if caller == nil {
 		return nil
 	}
+	return s.memberOf(caller)
+}
+
+// person is a user of a team, for the portal; nil: there is no such team.
+func (s *server) person(team, user string) *console.Member {
+	v := s.build.view()
+	i := slices.IndexFunc(v.teams, func(t billing.Team) bool { return t.Name == team && t.Source != sourceBuiltIn })
+	if i < 0 {
+		return nil
+	}
+	m, err := newCallerMaker(v.cfg, v)
+	if err != nil {
+		s.log.Error("a person cannot be shown the portal", "team", team, "error", err)
+		return nil
+	}
+	return s.memberOf(m.caller(&billing.Key{Team: team, User: user}, v.owners.Team(team)))
+}
+
+func (s *server) memberOf(caller *gateway.Caller) *console.Member {
 	v := s.build.view()
 	return &console.Member{Key: caller.Key, Plans: sortedKeys(v.cfg.Plans),
 		Offers: func() []console.Offer { return offersShown(s.gateway.Offers(caller)) },

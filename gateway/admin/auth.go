@@ -43,9 +43,14 @@ type Identity struct {
 	Team string // of a team-owner
 	Name string // for the audit trail: of the token, or of who signed in
 	// Key is what a team-owner is known by who may do no more than it may, as
-	// in the portal; nil: it is known by a token.
+	// in the portal; nil: it is known by a token. One without an id is no key:
+	// its team and user are those of a person, who may do what a key of theirs
+	// may.
 	Key *billing.Key
 }
+
+// IsPerson tells whether it is a user of a team, without a key.
+func (id Identity) IsPerson() bool { return id.Key != nil && id.Key.ID == "" }
 
 // Owns tells whether the identity may see what belongs to a team.
 func (id Identity) Owns(team string) bool { return id.Role != RoleTeamOwner || id.Team == team }

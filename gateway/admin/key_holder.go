@@ -19,12 +19,16 @@ var holders = []string{
 
 // ownsKey tells whether an identity may see, rotate and revoke a key. Who is
 // known by a key may do so with that key and those of its family (what was made
-// with it, or it was made with) that may do no more than it.
+// with it, or it was made with) that may do no more than it; a person with those
+// of the same user.
 func (id Identity) ownsKey(k *billing.Key) bool {
 	if !id.Owns(k.Team) {
 		return false
 	}
 	h := id.Key
+	if id.IsPerson() {
+		return k.User == h.User
+	}
 	return h == nil || h.ID == k.ID || family(h) == family(k) && exceeds(h, k) == ""
 }
 
@@ -32,7 +36,8 @@ func (id Identity) ownsKey(k *billing.Key) bool {
 func family(k *billing.Key) string { return cmp.Or(k.Account, k.ID) }
 
 // inherit has a key that another one makes count in that one's budget and
-// limits, and gives it the terms of the maker where it has none of its own.
+// limits, and gives it the terms of the maker where it has none of its own. One
+// that a person makes counts for itself, and is that person's.
 func (id Identity) inherit(k *billing.Key) error {
 	h := id.Key
 	if h == nil {

@@ -14,9 +14,9 @@ import (
 // holding is the API as the holder of a key asks it.
 func holding(t *testing.T, w *world, id string) func(status int, method, path, body string) map[string]any {
 	handler := New(w.options())
+	k := w.keys[id]
 	return func(status int, method, path, body string) map[string]any {
 		t.Helper()
-		k := w.keys[id]
 		r := httptest.NewRequest(method, path, strings.NewReader(body))
 		rec := httptest.NewRecorder()
 		handler.ServeHTTP(rec, r.WithContext(As(r.Context(), Identity{Role: RoleTeamOwner, Team: k.Team, Key: &k})))
@@ -92,4 +92,38 @@ func TestKeyHolderIsNoOwner(t *testing.T) {
 	ask(204, "DELETE", "/admin/v1/subscriptions/"+id, "")
 	w.subs.list = append(w.subs.list, prompts.Subscription{ID: "sub_ok", Prompt: "mood", Team: "sales", Status: prompts.SubscriptionApproved})
 	ask(403, "DELETE", "/admin/v1/subscriptions/sub_ok", "")
+}
+
+// A person has the keys of its user in its team, and no more than a key's holder
+// may ask.
+func TestPersonHasItsKeys(t *testing.T) {
+	w := newWorld()
+	w.keys["ann"] = billing.Key{Team: "sales", User: "ann"} // no key: it has no id
+	w.keys["key_a"] = billing.Key{ID: "key_a", Team: "sales", Name: "a", User: "ann", Hash: billing.HashKey("a"), Source: "store"}
+	w.keys["key_b"] = billing.Key{ID: "key_b", Team: "research", Name: "b", User: "ann", Hash: billing.HashKey("b"), Source: "store"}
+	ask := holding(t, w, "ann")
+	delete(w.keys, "ann")
+	made := w.keys[ask(201, "POST", "/admin/v1/keys", `{"team":"sales","name":"mine","limits":{"rpm":5}}`)["id"].(string)]
+	if made.User != "ann" || made.Account != "" || made.Limits.RPM != 5 {
+		t.Errorf("made %+v", made)
+	}
+	if got := ask(403, "POST", "/admin/v1/keys", `{"team":"sales","name":"x","user":"bob"}`)["param"]; got != "user" {
+		t.Errorf("a key of another user: the refusal names %v", got)
+	}
+	ask(403, "POST", "/admin/v1/keys", `{"team":"research","name":"x"}`)
+	if got := ask(200, "GET", "/admin/v1/keys", "")["data"].([]any); len(got) != 2 {
+		t.Errorf("it sees %d keys", len(got))
+	}
+	ask(404, "POST", "/admin/v1/keys/key_s/rotate", "") // of the team
+	ask(404, "DELETE", "/admin/v1/keys/key_b", "")      // of the same user in another team
+	ask(201, "POST", "/admin/v1/keys/key_a/rotate", "")
+	ask(204, "DELETE", "/admin/v1/keys/"+made.ID, "")
+	for _, line := range []string{"PUT /admin/v1/teams/sales", "GET /admin/v1/requests", "PUT /admin/v1/keys/key_a", "GET /admin/v1/entries"} {
+		method, path, _ := strings.Cut(line, " ")
+		ask(403, method, path, "{}")
+	}
+	ask(201, "POST", "/admin/v1/subscriptions", `{"prompt":"mood","team":"sales"}`)
+	if by := w.subs.list[0].History[0].By; by != "a user of sales" {
+		t.Errorf("it was %q", by)
+	}
 }

@@ -31,7 +31,10 @@ type decisionIn struct {
 
 // by is who makes a request, for histories.
 func (id Identity) by() string {
-	if id.Key != nil {
+	switch {
+	case id.IsPerson(): // whose name the audit records must not have
+		return "a user of " + id.Team
+	case id.Key != nil:
 		return "key " + id.Key.Team + "/" + id.Key.Name
 	}
 	return strings.TrimSpace(string(id.Role) + " " + id.Team)

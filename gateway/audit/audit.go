@@ -10,7 +10,9 @@
 // The hash of a record is the SHA-256 of its JSON without "hash", in the order of
 // the fields of Record and without white space; "prev" is the hash of the record
 // before it, so that none can be changed, added or taken out in the middle
-// unnoticed. Who may write to the store can make a whole new chain, though: every
+// unnoticed. Records that are too old are removed from its beginning (Trail.Retain):
+// the last of them is the anchor, whose number and hash a record of the removal
+// holds, so that nobody else can move it. Who may write to the store can make a whole new chain, though: every
 // hash is logged too, so that one kept elsewhere shows that.
 package audit
 
@@ -80,11 +82,24 @@ type Query struct {
 // Verdict is what a look at the whole chain found.
 type Verdict struct {
 	OK     bool   `json:"ok"`
+	From   int64  `json:"from"`             // seq of the first record that is kept
+	Anchor Anchor `json:"anchor,omitzero"`  // the last that was removed; none: none was
 	Count  int64  `json:"count"`            // records that are good, up to the first that is not
 	Head   string `json:"head"`             // hash of the last of them
 	Broken *int64 `json:"broken,omitempty"` // seq of the first that is not
 	Why    string `json:"why,omitempty"`
 }
+
+// Anchor is a record that the chain goes on from: the last one that was removed
+// as too old. Zero: none was.
+type Anchor struct {
+	Seq  int64  `json:"seq"`
+	Hash string `json:"hash"`
+}
+
+// Removal is the action of the records of removals; their state after it is the
+// Anchor.
+const Removal = "audit.remove"
 
 // Store keeps the chain.
 type Store interface {
@@ -98,6 +113,15 @@ type Store interface {
 	// Records are those that a query selects, newest first.
 	Records(ctx context.Context, q Query) ([]Record, error)
 	Verify(ctx context.Context) (Verdict, error)
+}
+
+// Remover is a Store that forgets what is too old.
+type Remover interface {
+	// Remove takes records from the beginning of the chain, up to the first one
+	// that is of before or later, but not more than some at a time, and appends
+	// a record of that; zero: there was nothing to remove. Where those records
+	// are not as they were written it removes none.
+	Remove(ctx context.Context, before time.Time, r Record) (Record, error)
 }
 
 // ClientIP is where a request comes from: the peer, or where the last proxy that

@@ -82,8 +82,13 @@ func (t *Trail) append(ctx context.Context, open int64, r Record) error {
 	if err != nil {
 		return fmt.Errorf("cannot record a change: %w", err)
 	}
-	t.log().Info("audit", "seq", r.Seq, "actor", r.Actor, "action", r.Action, "resource", r.Resource, "status", r.Status, "hash", r.Hash)
+	t.tell(&r)
 	return nil
+}
+
+// tell logs a record, so that its hash is elsewhere too.
+func (t *Trail) tell(r *Record) {
+	t.log().Info("audit", "seq", r.Seq, "actor", r.Actor, "action", r.Action, "resource", r.Resource, "status", r.Status, "hash", r.Hash)
 }
 
 // settle chains the records that had to wait.
@@ -140,4 +145,20 @@ func (t *Trail) Failed(ctx context.Context, r Record) {
 	if err := t.Note(ctx, r); err != nil {
 		t.log().Error("a failed sign-in has no record", "ip", r.IP, "error", err)
 	}
+}
+
+// Retain removes the records that are older than before, each removal with a
+// record of its own.
+func (t *Trail) Retain(ctx context.Context, s Remover, before time.Time) error {
+	if now := t.now(); before.After(now) {
+		before = now // the records of the removals must stay
+	}
+	for ctx.Err() == nil {
+		r, err := s.Remove(ctx, before, Record{Time: t.now(), Actor: "sluice", Action: Removal, Resource: "audit", Status: http.StatusOK})
+		if err != nil || r.Seq == 0 {
+			return err
+		}
+		t.tell(&r)
+	}
+	return ctx.Err()
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"sluice/gateway/audit"
@@ -14,7 +15,7 @@ import (
 type auditPage struct {
 	Records []auditRecord
 	Verdict *audit.Verdict // nil: the chain was not looked at
-	Count   int64          // records in all
+	Newest  int64          // number of the newest record
 	Older   string         // where the next page is; empty: there is none
 	First   bool           // the newest are shown
 	Asked   bool           // the list is narrowed
@@ -91,10 +92,13 @@ func (a *auditPage) verify(v *visit, asked bool) error {
 		return err
 	}
 	if len(newest.Data) > 0 {
-		a.Count = newest.Data[0].Seq
+		a.Newest = newest.Data[0].Seq
 	}
-	if !asked && a.Count > verifiedAtOnce {
-		return nil
+	if !asked && a.Newest > verifiedAtOnce { // unless most of them were removed
+		var older list[auditRecord]
+		if err := v.get("audit", url.Values{"limit": {"1"}, "after": {strconv.FormatInt(a.Newest-verifiedAtOnce+1, 10)}}, &older); err != nil || len(older.Data) > 0 {
+			return err
+		}
 	}
 	a.Verdict = &audit.Verdict{}
 	return v.get("audit/verify", nil, a.Verdict)

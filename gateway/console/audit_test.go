@@ -30,7 +30,7 @@ func TestAuditPage(t *testing.T) {
 	b.want("/audit", 200, "The chain is broken", "at record 7: its hash is not that of its content", "The 6 before it")
 	w.trail.bad = 0
 	w.trail.records[len(w.trail.records)-1].Seq = 2_000_000
-	page = b.want("/audit", 200, "The chain has 2,000,000 records.", `href="/audit?verify=1"`)
+	page = b.want("/audit", 200, "The newest record is number 2,000,000.", `href="/audit?verify=1"`)
 	if strings.Contains(page, "Verified:") {
 		t.Error("a long chain is verified without being asked")
 	}

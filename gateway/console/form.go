@@ -119,9 +119,9 @@ func budgetOf(values url.Values) map[string]any {
 
 // moment is a time of a form, such as browsers send it (2026-11-30T13:45), for
 // the API. What it is not is left for the API to refuse.
-func (c *Console) moment(text string) string {
+func (f *face) moment(text string) string {
 	for _, layout := range []string{"2006-01-02T15:04", "2006-01-02T15:04:05"} {
-		if t, err := time.ParseInLocation(layout, text, c.Location()); err == nil {
+		if t, err := time.ParseInLocation(layout, text, f.Location()); err == nil {
 			return t.Format(time.RFC3339)
 		}
 	}

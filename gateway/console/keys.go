@@ -7,8 +7,8 @@ import (
 )
 
 // inForce tells whether a key may be used, or may be for a while yet.
-func (c *Console) inForce(k *key) bool {
-	now := c.Now()
+func (f *face) inForce(k *key) bool {
+	now := f.Now()
 	return (k.Revoked == nil || k.Revoked.After(now)) && (k.Expires == nil || k.Expires.After(now))
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
@@ -21,35 +22,39 @@ import (
 // PKCE).
 type OIDC struct {
 	Issuer, ClientID, ClientSecret string
-	URL                            string // of the console, as browsers reach it; empty: as they have asked for it
-	RolesClaim                     string // with the groups of a person
-	TeamClaim                      string // with the team of a team-owner
+	URL                            string // of the face, as browsers reach it; empty: as they have asked for it
+	GroupsClaim                    string // with the groups of a person
+	TeamClaim                      string // with the team of a person, or several
+	UserClaim                      string // whose usage a person's calls are; empty: nobody's
 	Roles                          map[admin.Role][]string
+	Teams                          map[string][]string // the groups of each
 }
 
-// identity is what the groups of a person come to: the most that one of them
-// may. False: nothing.
-func (o *OIDC) identity(p *person) (admin.Identity, bool) {
+// identity is what the groups of a person come to in the console: the most that
+// one of them may.
+func identity(o *OIDC, p *person) (who admin.Identity, refusal string) {
+	who.Name = p.called()
 	for _, role := range []admin.Role{admin.RoleAdmin, admin.RoleOperator, admin.RoleViewer, admin.RoleTeamOwner} {
-		for _, group := range o.Roles[role] {
-			if !slices.Contains(p.groups, group) {
-				continue
-			}
-			id := admin.Identity{Role: role, Name: p.called()}
-			if role == admin.RoleTeamOwner {
-				id.Team = p.team
-			}
-			return id, role != admin.RoleTeamOwner || p.team != ""
+		if !slices.ContainsFunc(o.Roles[role], func(group string) bool { return slices.Contains(p.groups, group) }) {
+			continue
+		}
+		who.Role = role
+		if role != admin.RoleTeamOwner {
+			return who, ""
+		}
+		if len(p.teams) == 1 {
+			who.Team = p.teams[0]
+			return who, ""
 		}
 	}
-	return admin.Identity{}, false
+	return admin.Identity{Name: who.Name}, "None of your groups has a role here."
 }
 
 // person is someone whom an issuer knows.
 type person struct {
 	issuer, subject, session string
-	groups                   []string
-	team                     string
+	groups, teams            []string
+	user                     string // whose usage its calls are
 	name                     string // as the issuer calls it; empty: it does not
 }
 
@@ -65,7 +70,7 @@ func (p *person) called() string {
 const (
 	stateCookie = "sluice_oidc"
 	stateLife   = 10 * time.Minute
-	mostStates  = 1000
+	mostStates  = 10_000
 	issuerTime  = 10 * time.Second
 )
 
@@ -74,6 +79,7 @@ var issuerClient = &http.Client{Timeout: issuerTime}
 // attempt is a sign-in that has begun.
 type attempt struct {
 	nonce, verifier, redirect string
+	next                      string // the page that it was for
 	until                     time.Time
 }
 
@@ -156,11 +162,11 @@ func (a *attempts) of(issuer string) (*oidc.Provider, error) {
 }
 
 // signOn is the OIDC in force; nil: there is none.
-func (c *Console) signOn() *OIDC {
-	if c.OIDC == nil {
+func (f *face) signOn() *OIDC {
+	if f.OIDC == nil {
 		return nil
 	}
-	return c.OIDC()
+	return f.OIDC()
 }
 
 func (o *OIDC) client(p *oidc.Provider, redirect string) *oauth2.Config {
@@ -175,86 +181,86 @@ func (o *OIDC) client(p *oidc.Provider, redirect string) *oauth2.Config {
 	return made
 }
 
-func (o *OIDC) callback(r *http.Request) string {
-	base := o.URL
-	if base == "" {
-		base = "http://" + r.Host
+// callback is where the issuer sends browsers back to.
+func (f *face) callback(o *OIDC, r *http.Request) string {
+	at := o.URL
+	if at == "" {
+		at = "http://" + r.Host
 		if r.TLS != nil {
-			base = "https://" + r.Host
+			at = "https://" + r.Host
 		}
 	}
-	return strings.TrimRight(base, "/") + "/sign-in/callback"
+	return strings.TrimRight(at, "/") + f.base + "/sign-in/callback"
 }
 
 // beginOIDC sends a browser to the issuer.
-func (c *Console) beginOIDC(w http.ResponseWriter, r *http.Request) {
-	o := c.signOn()
+func (f *face) beginOIDC(w http.ResponseWriter, r *http.Request) {
+	o := f.signOn()
 	if o == nil {
-		c.fail(w, http.StatusNotFound, "Nobody signs in with OpenID Connect here.")
+		f.fail(w, http.StatusNotFound, "Nobody signs in with OpenID Connect here.")
 		return
 	}
-	provider, err := c.attempts.of(o.Issuer)
+	provider, err := f.attempts.of(o.Issuer)
 	if err != nil {
-		c.unanswered(w, err)
+		f.unanswered(w, err)
 		return
 	}
-	one := attempt{nonce: rand.Text(), verifier: oauth2.GenerateVerifier(), redirect: o.callback(r), until: c.Now().Add(stateLife)}
-	state := c.attempts.begin(one, c.Now())
+	one := attempt{nonce: rand.Text(), verifier: oauth2.GenerateVerifier(), redirect: f.callback(o, r), next: f.onward(r.URL.Query().Get("next")), until: f.Now().Add(stateLife)}
+	state := f.attempts.begin(one, f.Now())
 	// It comes back along a link from another site, which Strict would not let it.
-	http.SetCookie(w, &http.Cookie{Name: stateCookie, Value: state, Path: "/sign-in", HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	http.SetCookie(w, &http.Cookie{Name: stateCookie, Value: state, Path: f.base + "/sign-in", HttpOnly: true, SameSite: http.SameSiteLaxMode,
 		Secure: strings.HasPrefix(one.redirect, "https:"), MaxAge: int(stateLife.Seconds())})
 	http.Redirect(w, r, o.client(provider, one.redirect).AuthCodeURL(state, oidc.Nonce(one.nonce), oauth2.S256ChallengeOption(one.verifier)), http.StatusSeeOther)
 }
 
 // unanswered tells that the issuer does not answer: nobody's credentials are bad.
-func (c *Console) unanswered(w http.ResponseWriter, err error) {
-	c.Log.Warn("the OpenID Connect issuer does not answer", "error", err)
+func (f *face) unanswered(w http.ResponseWriter, err error) {
+	f.Log.Warn("the OpenID Connect issuer does not answer", "error", err)
 	w.Header().Set("Retry-After", "5")
-	c.fail(w, http.StatusServiceUnavailable, "The identity provider does not answer. Try again in a moment, or sign in with a token.")
+	f.fail(w, http.StatusServiceUnavailable, "The identity provider does not answer. Try again in a moment, or sign in with a "+f.secret+".")
 }
 
 // endOIDC takes what a browser brings back from the issuer.
-func (c *Console) endOIDC(w http.ResponseWriter, r *http.Request) {
-	o, q := c.signOn(), r.URL.Query()
+func (f *face) endOIDC(w http.ResponseWriter, r *http.Request) {
+	o, q := f.signOn(), r.URL.Query()
 	cookie, err := r.Cookie(stateCookie)
 	if o == nil || err != nil || subtle.ConstantTimeCompare([]byte(cookie.Value), []byte(q.Get("state"))) != 1 {
-		c.refuse(w, r, "This sign-in was not begun in this browser.", err)
+		f.refuse(w, r, http.StatusUnauthorized, "This sign-in was not begun in this browser.", err)
 		return
 	}
-	http.SetCookie(w, &http.Cookie{Name: stateCookie, Path: "/sign-in", HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: -1})
-	one, ok := c.attempts.end(q.Get("state"), c.Now())
+	http.SetCookie(w, &http.Cookie{Name: stateCookie, Path: f.base + "/sign-in", HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: -1})
+	one, ok := f.attempts.end(q.Get("state"), f.Now())
 	if !ok || q.Get("code") == "" {
-		c.refuse(w, r, "This sign-in was used already, is too old, or was refused by the identity provider.", errors.New(q.Get("error")))
+		f.refuse(w, r, http.StatusUnauthorized, "This sign-in was used already, is too old, or was refused by the identity provider.", errors.New(q.Get("error")))
 		return
 	}
-	provider, err := c.attempts.of(o.Issuer)
+	provider, err := f.attempts.of(o.Issuer)
 	if err != nil {
-		c.unanswered(w, err)
+		f.unanswered(w, err)
 		return
 	}
 	p, err := o.exchange(r.Context(), provider, &one, q.Get("code"))
 	var told *oauth2.RetrieveError
 	switch {
 	case errors.Is(err, errToken) || errors.As(err, &told) && told.Response.StatusCode < 500:
-		c.refuse(w, r, "The identity provider's answer is not good.", err)
+		f.refuse(w, r, http.StatusUnauthorized, "The identity provider's answer is not good.", err)
 		return
 	case err != nil:
-		c.unanswered(w, err)
+		f.unanswered(w, err)
 		return
 	}
-	who, may := o.identity(p)
-	if !may {
-		c.failed(r, "oidc")
-		c.render(w, http.StatusForbidden, "sign-in.html", page{Title: "Sign in", OIDC: true, Error: "None of your groups has a role here."})
+	who, refusal := f.identify(o, p)
+	if refusal != "" {
+		f.refuse(w, r, http.StatusForbidden, refusal, nil)
 		return
 	}
-	c.welcome(w, r, session{person: p}, who)
+	f.welcome(w, r, arrival{session: session{person: p}, who: who, next: one.next})
 }
 
-func (c *Console) refuse(w http.ResponseWriter, r *http.Request, message string, err error) {
-	c.failed(r, "oidc")
-	c.Log.Warn("a sign-in with OpenID Connect was refused", "why", message, "error", err)
-	c.render(w, http.StatusUnauthorized, "sign-in.html", page{Title: "Sign in", OIDC: true, Error: message})
+func (f *face) refuse(w http.ResponseWriter, r *http.Request, status int, message string, err error) {
+	f.failed(r, "oidc")
+	f.Log.Warn("a sign-in with OpenID Connect was refused", "why", message, "error", err)
+	f.askToSignIn(w, status, message, f.onward(""))
 }
 
 var errToken = errors.New("the ID token is not good")
@@ -281,59 +287,88 @@ func (o *OIDC) exchange(ctx context.Context, provider *oidc.Provider, one *attem
 	if err := id.Claims(&claims); err != nil {
 		return nil, errors.Join(errToken, err)
 	}
-	p := &person{issuer: id.Issuer, subject: id.Subject}
+	if azp, has := claims["azp"]; has && azp != o.ClientID {
+		return nil, errors.Join(errToken, errors.New("it is for another client"))
+	}
+	return o.person(id, claims)
+}
+
+// person is whom the claims of an ID token are of.
+func (o *OIDC) person(id *oidc.IDToken, claims map[string]any) (*person, error) {
+	p := &person{issuer: id.Issuer, subject: id.Subject, groups: texts(claims[o.GroupsClaim]), teams: texts(claims[o.TeamClaim])}
 	p.session, _ = claims["sid"].(string)
-	p.team, _ = claims[o.TeamClaim].(string)
+	if p.user, _ = claims[o.UserClaim].(string); len(p.user) > mostUser || strings.ContainsFunc(p.user, unicode.IsControl) {
+		return nil, errors.Join(errToken, errors.New("its user is no name"))
+	}
+	if verified, told := claims["email_verified"].(bool); o.UserClaim == "email" && told && !verified {
+		p.user = "" // anybody may say that an address is theirs
+	}
 	for _, claim := range []string{"email", "preferred_username"} { // the last that is there, for people to read
 		if name, _ := claims[claim].(string); name != "" {
 			p.name = name
 		}
 	}
-	switch groups := claims[o.RolesClaim].(type) {
+	return p, nil
+}
+
+// mostUser bounds the name of a user, as the admin API does.
+const mostUser = 200
+
+// texts is a text, or a list of them.
+func texts(claim any) (list []string) {
+	switch claim := claim.(type) {
 	case string:
-		p.groups = []string{groups}
+		if claim != "" {
+			list = []string{claim}
+		}
 	case []any:
-		for _, g := range groups {
-			if text, ok := g.(string); ok {
-				p.groups = append(p.groups, text)
+		for _, one := range claim {
+			if text, ok := one.(string); ok && text != "" {
+				list = append(list, text)
 			}
 		}
 	}
-	return p, nil
+	return list
 }
 
 // logOut ends the sessions that the issuer says are over (OpenID Connect
 // Back-Channel Logout 1.0).
-func (c *Console) logOut(w http.ResponseWriter, r *http.Request) {
-	o := c.signOn()
+func (f *face) logOut(w http.ResponseWriter, r *http.Request) {
+	o := f.signOn()
 	if o == nil {
-		c.fail(w, http.StatusNotFound, "Nobody signs in with OpenID Connect here.")
+		f.fail(w, http.StatusNotFound, "Nobody signs in with OpenID Connect here.")
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
-	provider, err := c.attempts.of(o.Issuer)
+	provider, err := f.attempts.of(o.Issuer)
 	if err != nil {
-		c.unanswered(w, err)
+		f.unanswered(w, err)
 		return
 	}
 	token, err := provider.Verifier(&oidc.Config{ClientID: o.ClientID}).VerifyLogout(oidc.ClientContext(r.Context(), issuerClient), r.PostFormValue("logout_token"))
-	if err != nil || !c.attempts.fresh(token.TokenID, token.Expiry, c.Now()) {
-		c.Log.Warn("a logout token was refused", "error", err)
-		c.fail(w, http.StatusBadRequest, "The logout token is not good, or was used before.")
+	if err != nil || !f.attempts.fresh(token.TokenID, token.Expiry, f.Now()) {
+		f.Log.Warn("a logout token was refused", "error", err)
+		f.fail(w, http.StatusBadRequest, "The logout token is not good, or was used before.")
 		return
 	}
-	c.sessions.endOf(token.Issuer, token.Subject, token.SessionID)
+	for _, p := range f.sessions.endOf(token.Issuer, token.Subject, token.SessionID) {
+		who, _ := f.identify(o, p)
+		f.signedOut(r, who)
+	}
 	w.WriteHeader(http.StatusOK)
 }
 
-// endOf ends the sessions of a person, or one of these.
-func (s *sessions) endOf(issuer, subject, sid string) {
+// endOf ends the sessions of a person, or one of these, and tells whose they
+// were.
+func (s *sessions) endOf(issuer, subject, sid string) (ended []*person) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for hash, one := range s.open {
 		p := one.person
 		if p != nil && p.issuer == issuer && (sid != "" && p.session == sid || sid == "" && p.subject == subject) {
 			delete(s.open, hash)
+			ended = append(ended, p)
 		}
 	}
+	return ended
 }

@@ -1,11 +1,9 @@
 package console
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"html/template"
-	"log/slog"
 	"net/http"
 	"net/url"
 	urlpath "path"
@@ -20,28 +18,28 @@ import (
 // PortalOptions are what the portal is made of. All functions may be called at
 // once.
 type PortalOptions struct {
-	API    http.Handler // the admin API, asked as the holder of a key
-	Cookie string       // name of the session's
+	Face   Face   // its API is asked as the holder of a key, or as a person of a team
+	Cookie string // name of the session's
 	// Member is who has a key of this hash, if it may be used from an address;
 	// nil: nobody.
 	Member func(hash [32]byte, ip string) *Member
+	// Person is a user of a team; nil: there is no such team.
+	Person func(team, user string) *Member
 	// Wrong is told of a wrong key, and says how long its address must wait.
 	Wrong    func(ip string) time.Duration
 	Versions func(ctx context.Context, prompt string) ([]prompts.Version, error)
-	Location func() *time.Location // nil: UTC
-	Version  string
-	Now      func() time.Time // nil: time.Now
-	Log      *slog.Logger     // nil: slog.Default
 	// Public are the prompts that who has no key may see.
 	Public func() []Offer
 }
 
-// Member is who signed in to the portal: whoever has the key.
+// Member is who signed in to the portal: whoever has the key, or a person.
 type Member struct {
-	Key    *billing.Key
+	Key    *billing.Key // of a person: none, but its team and user
 	Plans  []string
 	Offers func() []Offer
 	Routes func() []RouteOffer
+	teams  []string // of a person, the one that is chosen first
+	called string
 }
 
 // Offer is a prompt that somebody may call or subscribe to.
@@ -63,11 +61,9 @@ type RouteOffer struct {
 // Portal serves the pages. It is safe for concurrent use.
 type Portal struct {
 	PortalOptions
-	sessions sessions
-	shared   *Console // what both faces have: clock, calendar, words
-	pages    *template.Template
-	routes   []portalRoute
-	handler  http.Handler
+	face
+	routes  []portalRoute
+	handler http.Handler
 }
 
 // portalRoute is a page of the portal, or what a form of one is sent to.
@@ -92,6 +88,7 @@ var portalRoutes = []portalRoute{
 	{"GET /portal/changes", "Changes", true, (*portalVisit).changes},
 	{"GET /portal/openapi.json", "", true, (*portalVisit).openAPI},
 	{"GET /docs", "Reference", true, (*portalVisit).docs},
+	{"POST /portal/team", "", false, (*portalVisit).chooseTeam},
 	{"POST /portal/sign-out", "", false, (*portalVisit).signOut},
 }
 
@@ -116,29 +113,16 @@ var portalDone = map[string]string{
 
 // NewPortal makes a portal in which nobody is signed in.
 func NewPortal(o PortalOptions) *Portal {
-	if o.Location == nil {
-		o.Location = func() *time.Location { return time.UTC }
-	}
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	if o.Log == nil {
-		o.Log = slog.Default()
-	}
-	p := &Portal{PortalOptions: o, routes: portalRoutes, shared: &Console{Options: Options{Now: o.Now, Location: o.Location}}}
-	p.pages = template.Must(template.New("").Funcs(p.shared.words()).ParseFS(assets, "assets/frame.html", "assets/portal/*.html"))
+	p := &Portal{PortalOptions: o, routes: portalRoutes}
+	p.face = face{Face: o.Face.withDefaults(), base: "/portal", cookie: o.Cookie, paths: portalPaths, secret: "key", identify: p.identify}
+	p.pages = template.Must(template.New("").Funcs(p.words()).ParseFS(assets, "assets/frame.html", "assets/error.html", "assets/welcome.html", "assets/portal/*.html"))
 	mux := http.NewServeMux()
 	for _, r := range portalRoutes {
 		mux.HandleFunc(r.pattern, func(w http.ResponseWriter, req *http.Request) { p.visit(w, req, r) })
 	}
 	mux.HandleFunc("GET /portal/sign-in", p.signInPage)
 	mux.HandleFunc("POST /portal/sign-in", p.signIn)
-	for name, file := range map[string]string{"console.css": "assets/console.css", "icon.svg": "assets/icon.svg", "try.js": "assets/portal/try.js"} {
-		mux.HandleFunc("GET /portal/assets/"+name, func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, assets, file) })
-	}
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		p.fail(w, http.StatusNotFound, "There is no page at "+r.URL.Path+".")
-	})
+	p.handle(mux, map[string]string{"console.css": "console.css", "icon.svg": "icon.svg", "try.js": "portal/try.js"})
 	p.handler = http.NewCrossOriginProtection().Handler(mux)
 	return p
 }
@@ -147,24 +131,6 @@ func NewPortal(o PortalOptions) *Portal {
 func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	protect(w.Header())
 	p.handler.ServeHTTP(w, r)
-}
-
-// render writes a page.
-func (p *Portal) render(w http.ResponseWriter, status int, name string, pg page) {
-	pg.Version, pg.Base = p.Version, "/portal"
-	var body bytes.Buffer // a page is there whole, or not at all
-	if err := p.pages.ExecuteTemplate(&body, name, pg); err != nil {
-		p.Log.Error("portal page cannot be made", "page", name, "error", err)
-		http.Error(w, "The page could not be made. The log tells why.", http.StatusInternalServerError)
-		return
-	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.WriteHeader(status)
-	_, _ = w.Write(body.Bytes()) // the reader may have left
-}
-
-func (p *Portal) fail(w http.ResponseWriter, status int, message string) {
-	p.render(w, status, "portal-lone-error", page{Title: http.StatusText(status), Error: message})
 }
 
 // portalVisit is one request to the portal.
@@ -190,8 +156,7 @@ func (p *Portal) visit(w http.ResponseWriter, r *http.Request, at portalRoute) {
 	}
 	if v.member != nil {
 		v.csrf = csrfOf(r, p.Cookie)
-		k := v.member.Key
-		v.asker = asker{p.API, r.Context(), admin.Identity{Role: admin.RoleTeamOwner, Team: k.Team, Key: k, Name: "key " + k.Team + "/" + k.Name}, r.RemoteAddr}
+		v.asker = asker{p.API, r.Context(), memberOf(v.member.Key), r.RemoteAddr}
 	}
 	err := v.genuine()
 	if err == nil {
@@ -224,6 +189,9 @@ func (v *portalVisit) genuine() error {
 // show writes a page with what every page has.
 func (v *portalVisit) show(status int, name string, pg page) error {
 	pg.Who, pg.CSRF = v.who, v.csrf
+	if v.member != nil {
+		pg.Called, pg.Teams = v.member.called, v.member.teams
+	}
 	if pg.Done == "" {
 		pg.Done = portalDone[v.URL.Query().Get("done")]
 	}
@@ -249,7 +217,7 @@ func (v *portalVisit) fail(err error) {
 		v.p.Log.Error("portal page failed", "path", v.URL.Path, "error", err)
 		p = &problem{Status: http.StatusInternalServerError, Detail: "The page could not be made. The log tells why."}
 	}
-	_ = v.show(p.Status, "portal-error.html", page{Title: http.StatusText(p.Status), Error: p.Error()})
+	_ = v.show(p.Status, "error.html", page{Title: http.StatusText(p.Status), Error: p.Error()})
 }
 
 // local is a page of the portal that an address names, and the catalogue where

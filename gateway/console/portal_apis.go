@@ -126,8 +126,8 @@ type apiPage struct {
 	Op                        operation
 	State, Status             string
 	Plans                     []string
-	SignedIn                  bool
 	Example                   string // a path that the route matches
+	SignedIn, Person, HasKey  bool
 	TryPath                   string // empty: it cannot be tried out
 	Fields                    []tryField
 	Samples                   []sample
@@ -152,7 +152,7 @@ func (v *portalVisit) showAPI(status int, f form) error {
 	if v.Method == http.MethodPost { // a subscription that was refused
 		name, wantsRoute = v.PostForm.Get("name"), v.PostForm.Get("kind") == "API"
 	}
-	a := &apiPage{Name: name, SignedIn: v.member != nil}
+	a := &apiPage{Name: name, SignedIn: v.member != nil, Person: v.who.IsPerson(), HasKey: v.key() != ""}
 	if v.member != nil {
 		a.Plans, a.Team = append([]string{""}, v.member.Plans...), v.member.Key.Team
 		a.KeyLimits = limitsText(v.member.Key.Limits)
@@ -171,7 +171,7 @@ func (v *portalVisit) showAPI(status int, f form) error {
 		v.toSignIn(v.URL.RequestURI()) // where it may be seen
 		return nil
 	default:
-		return &problem{Status: http.StatusNotFound, Detail: "There is nothing of this name that your key may see."}
+		return &problem{Status: http.StatusNotFound, Detail: "There is nothing of this name that you may see."}
 	}
 	return v.show(status, "portal-api.html", page{Title: name, Form: f, Data: a})
 }
@@ -184,13 +184,13 @@ func (v *portalVisit) address() string {
 	return "http://" + v.Host
 }
 
-// key is that of the session; empty: nobody is signed in.
+// key is that of the session; empty: it has none that may be used.
 func (v *portalVisit) key() string {
-	cookie, err := v.Cookie(v.p.Cookie)
-	if err != nil || v.member == nil {
+	_, secret, ok := v.p.current(v.Request)
+	if !ok || v.ownKey() == "" {
 		return ""
 	}
-	return v.p.Key(cookie.Value, v.csrf)
+	return v.p.Key(secret, v.csrf)
 }
 
 func (v *portalVisit) promptPage(a *apiPage, o Offer) error {
@@ -203,18 +203,21 @@ func (v *portalVisit) promptPage(a *apiPage, o Offer) error {
 	a.State, a.Status = state(o.Refused, o.Subscription), o.Subscription
 	a.Samples = filled(a.Op.Samples, v.address(), v.key())
 	a.Limits = limitsText(billing.Limits(l.Template.Sluice.Limits))
-	if o.Refused == "" {
+	switch {
+	case o.Refused != "":
+	case a.HasKey:
+		a.TryPath = "/portal/try" + l.Path
+	case l.Template.Sluice.Access == prompts.AccessPublic:
 		a.TryPath = l.Path
-		if v.member != nil {
-			a.TryPath = "/portal/try" + l.Path
-		}
 	}
 	a.Fields = tryFields(l.Template)
 	if a.Versions, err = v.releases(l); err != nil || v.member == nil {
 		return err
 	}
-	k := v.member.Key
-	report, err := v.report(url.Values{"team": {k.Team}, "key": {k.Team + "/" + k.Name}, "prompt": {l.Name}, "from": {v.daysAgo(29).Format(time.DateOnly)}})
+	q := v.ownUsage()
+	q.Set("prompt", l.Name)
+	q.Set("from", v.daysAgo(usageDays-1).Format(time.DateOnly))
+	report, err := v.report(q)
 	if err != nil {
 		return err
 	}
@@ -227,7 +230,7 @@ func (v *portalVisit) promptPage(a *apiPage, o Offer) error {
 func (v *portalVisit) routePage(a *apiPage, o RouteOffer) {
 	a.Route, a.Kind, a.Path = &o, "API", o.Match.Path
 	a.State, a.Status = state(o.Refused, o.Subscription), o.Subscription
-	if o.Refused == "" && o.Match.Host == "" {
+	if o.Refused == "" && o.Match.Host == "" && a.HasKey {
 		a.TryPath = "/portal/try"
 	}
 	method := "GET"

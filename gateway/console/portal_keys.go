@@ -13,12 +13,13 @@ import (
 
 // keyring is the page of keys.
 type keyring struct {
-	Own  string // id of the key that is signed in with
-	Keys []key
-	More string // where more keys are; empty: there are none
-	Made *key   // nil: none was made just now
-	Team string
-	Mine *billing.Key
+	Own    string // id of the session's key; empty: it has none
+	Keys   []key
+	Made   *key // nil: none was made just now
+	Team   string
+	Mine   *billing.Key
+	Person bool   // and not a key is signed in
+	More   string // where more keys are; empty: there are none
 }
 
 func (v *portalVisit) keys() error { return v.showKeys(http.StatusOK, form{}, nil) }
@@ -28,9 +29,9 @@ func (v *portalVisit) showKeys(status int, f form, made *key) error {
 	if err != nil {
 		return err
 	}
-	r := keyring{Own: v.member.Key.ID, Made: made, Team: v.member.Key.Team, Mine: v.member.Key}
+	r := keyring{Own: v.ownKey(), Made: made, Team: v.member.Key.Team, Mine: v.member.Key, Person: v.who.IsPerson()}
 	for i := range list {
-		if v.p.shared.inForce(&list[i]) {
+		if v.p.inForce(&list[i]) {
 			r.Keys = append(r.Keys, list[i])
 		}
 	}
@@ -50,7 +51,9 @@ func (v *portalVisit) createKey() error {
 		if b := budgetOf(v.PostForm); b != nil {
 			in["budget"] = b
 		}
-		err = v.do(http.MethodPost, "keys", nil, in, made)
+		if err = v.do(http.MethodPost, "keys", nil, in, made); err == nil && v.who.IsPerson() {
+			v.changeKey(made.Secret)
+		}
 	}
 	return v.keyMade("key", made, err)
 }
@@ -72,21 +75,31 @@ func (v *portalVisit) keyPath() string { return "keys/" + url.PathEscape(v.PathV
 // rotateKey puts a new key in the place of one. Who rotates the key of the
 // session goes on with the new one.
 func (v *portalVisit) rotateKey() error {
-	made := &key{}
+	made, own := &key{}, v.PathValue("id") == v.ownKey()
 	err := v.do(http.MethodPost, v.keyPath()+"/rotate", nil, map[string]string{"grace": v.PostForm.Get("grace")}, made)
-	if err == nil && v.PathValue("id") == v.member.Key.ID {
-		if m := v.p.Member(billing.HashKey(made.Secret), v.RemoteAddr); m != nil {
-			v.changeKey(made.Secret)
+	if err == nil && own {
+		v.changeKey(made.Secret)
+		if m := v.p.who(v.Request); m != nil {
 			v.member, v.who.Key = m, m.Key
 		}
 	}
 	return v.keyMade("rotate-"+v.PathValue("id"), made, err)
 }
 
+// ownKey is the id of the key that the session has; empty: it has none. That of
+// a person is the one made last.
+func (v *portalVisit) ownKey() string {
+	one, _, _ := v.p.current(v.Request)
+	if m := v.p.Member(one.token, v.RemoteAddr); m != nil {
+		return m.Key.ID
+	}
+	return ""
+}
+
 // changeKey puts another key into the session.
 func (v *portalVisit) changeKey(secret string) {
-	if cookie, err := v.Cookie(v.p.Cookie); err == nil {
-		v.p.sessions.rekey(cookie.Value, secret)
+	if _, session, ok := v.p.current(v.Request); ok {
+		v.p.sessions.rekey(session, secret)
 	}
 }
 
@@ -104,8 +117,9 @@ func (v *portalVisit) revokeKey() error {
 
 // usagePage is what was used, of the key or of the team.
 type usagePage struct {
-	Key, Team string // label of the key, name of the team
+	Own, Team string // label of the key or name of the user, and name of the team
 	Whole     bool   // of the team
+	Person    bool   // and not a key is signed in
 	Charts    []chart
 	Total     billing.Sums
 	By        []billing.Row // by prompt and model
@@ -118,11 +132,12 @@ const usageDays = 30
 
 func (v *portalVisit) usage() error {
 	k := v.member.Key
-	u := usagePage{Key: k.Team + "/" + k.Name, Team: k.Team, Whole: v.URL.Query().Get("of") == "team", Limits: limitsText(k.Limits)}
-	q := url.Values{"team": {k.Team}, "from": {v.daysAgo(usageDays - 1).Format(time.DateOnly)}}
-	if !u.Whole {
-		q.Set("key", u.Key)
+	u := usagePage{Own: v.member.called, Team: k.Team, Whole: v.URL.Query().Get("of") == "team", Person: v.who.IsPerson(), Limits: limitsText(k.Limits)}
+	q := v.ownUsage()
+	if u.Whole {
+		q = url.Values{"team": {k.Team}}
 	}
+	q.Set("from", v.daysAgo(usageDays-1).Format(time.DateOnly))
 	q.Set("group_by", "day")
 	days, err := v.report(q)
 	if err != nil {
@@ -145,11 +160,32 @@ func (v *portalVisit) usage() error {
 		return err
 	}
 	for i := range list {
-		if o := list[i].Owner; o.Key == u.Key || o.Key == "" && o.User == "" && o.Tag == "" || strings.HasPrefix(o.Tag, "subscription:") {
+		if v.concerned(list[i].Owner) {
 			u.Budgets = append(u.Budgets, list[i])
 		}
 	}
 	return v.show(http.StatusOK, "portal-usage.html", page{Title: "Usage", Data: u})
+}
+
+// ownUsage asks for what the key was used for, or the person did.
+func (v *portalVisit) ownUsage() url.Values {
+	k := v.member.Key
+	if v.who.IsPerson() {
+		return url.Values{"team": {k.Team}, "user": {k.User}}
+	}
+	return url.Values{"team": {k.Team}, "key": {k.Team + "/" + k.Name}}
+}
+
+// concerned tells whether calls of who is signed in count in an owner's budget.
+func (v *portalVisit) concerned(o billing.OwnerName) bool {
+	k := v.member.Key
+	switch {
+	case o.Key != "":
+		return !v.who.IsPerson() && o.Key == k.Team+"/"+k.Name
+	case o.Tag != "":
+		return strings.HasPrefix(o.Tag, "subscription:")
+	}
+	return o.User == "" || o.User == k.User
 }
 
 // usageCharts are calls, cost and errors by day.

@@ -1,35 +1,123 @@
 package console
 
 import (
+	"cmp"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	"sluice/billing"
+	"sluice/gateway/admin"
 )
 
 // portalPaths are where browsers send the session's cookie: to the portal, and
 // to no prompt and no backend.
 var portalPaths = []string{"/portal", "/docs"}
 
-// who is signed in; nil: nobody. A session is worth no more than its key, which
-// may have been revoked since or may not be used from here.
-func (p *Portal) who(r *http.Request) *Member {
-	cookie, err := r.Cookie(p.Cookie)
-	if err != nil {
-		return nil
+// memberOf is who a member is to the admin API. What people are called is in no
+// audit record.
+func memberOf(k *billing.Key) admin.Identity {
+	who := admin.Identity{Role: admin.RoleTeamOwner, Team: k.Team, Key: k, Name: "key " + k.Team + "/" + k.Name}
+	if who.IsPerson() {
+		who.Name = "(user)"
 	}
-	s, ok := p.sessions.find(cookie.Value, p.Now())
+	return who
+}
+
+// who is signed in; nil: nobody. A session is worth no more than its key, which
+// may have been revoked since or may not be used from here, or than the team of
+// a person.
+func (p *Portal) who(r *http.Request) *Member {
+	s, _, ok := p.current(r)
 	if !ok {
 		return nil
 	}
-	return p.Member(s.token, r.RemoteAddr)
+	if s.person == nil {
+		m := p.Member(s.token, r.RemoteAddr)
+		if m != nil {
+			m.called = m.Key.Team + "/" + m.Key.Name
+		}
+		return m
+	}
+	m := p.memberIn(p.signOn(), s.person, s.team)
+	if m != nil {
+		m.called = cmp.Or(s.person.name, s.person.user)
+	}
+	return m
+}
+
+// memberIn is a person in the team that they chose, or else the first that they
+// are in; nil: they are in none that there is.
+func (p *Portal) memberIn(o *OIDC, of *person, chosen string) *Member {
+	if of.user == "" {
+		return nil
+	}
+	var found *Member
+	var teams []string
+	for _, team := range o.teams(of) {
+		m := p.Person(team, of.user)
+		switch {
+		case m == nil:
+			continue
+		case found == nil || team == chosen:
+			found, teams = m, append([]string{team}, teams...)
+		default:
+			teams = append(teams, team)
+		}
+	}
+	if found != nil {
+		found.teams = teams
+	}
+	return found
+}
+
+// teams are those that a person is in: those of the claim, then those of groups,
+// by name.
+func (o *OIDC) teams(p *person) []string {
+	list := slices.Clone(p.teams)
+	for _, team := range slices.Sorted(maps.Keys(o.Teams)) {
+		if !slices.Contains(list, team) && slices.ContainsFunc(o.Teams[team], func(group string) bool { return slices.Contains(p.groups, group) }) {
+			list = append(list, team)
+		}
+	}
+	return list
+}
+
+// identify is who a person is in the portal.
+func (p *Portal) identify(o *OIDC, of *person) (who admin.Identity, refusal string) {
+	if m := p.memberIn(o, of, ""); m != nil {
+		return memberOf(m.Key), ""
+	}
+	who = admin.Identity{Name: "(user)"}
+	switch teams := o.teams(of); {
+	case of.user == "":
+		return who, "The identity provider does not say, or has not verified, who you are: it is to tell by the claim " + o.UserClaim + ". Ask who runs the gateway."
+	case len(teams) == 0:
+		return who, "You are in no team here: neither your groups nor the identity provider name one. Ask who runs the gateway, or sign in with a key of your team."
+	default:
+		return who, "There is no team " + strings.Join(teams, ", ") + " here. Ask who runs the gateway, or sign in with a key of your team."
+	}
+}
+
+// chooseTeam goes on in another team that a person is in. The key that the
+// session has is one of the team before.
+func (v *portalVisit) chooseTeam() error {
+	team := v.PostForm.Get("team")
+	if !slices.Contains(v.member.teams, team) {
+		return &problem{Status: http.StatusForbidden, Detail: "You are not in this team."}
+	}
+	_, secret, _ := v.p.current(v.Request)
+	v.p.sessions.alter(secret, func(s *session) { s.team, s.token, s.sealed = team, [32]byte{}, nil })
+	http.Redirect(v.w, v.Request, "/portal", http.StatusSeeOther)
+	return nil
 }
 
 // Key is the key of a session, for a call that one of its pages makes: word is
@@ -52,7 +140,7 @@ func (p *Portal) signInPage(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, next, http.StatusSeeOther)
 		return
 	}
-	p.render(w, http.StatusOK, "portal-sign-in.html", page{Title: "Sign in", Data: next})
+	p.askToSignIn(w, http.StatusOK, "", next)
 }
 
 // signIn takes the form.
@@ -63,57 +151,30 @@ func (p *Portal) signIn(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	key, next := strings.TrimSpace(r.PostForm.Get("key")), local(r.PostForm.Get("next")) // never from the URL, which is logged
-	if key == "" || p.Member(billing.HashKey(key), r.RemoteAddr) == nil {
-		p.refuse(w, r.RemoteAddr, next)
-		return
+	if key != "" {
+		if m := p.Member(billing.HashKey(key), r.RemoteAddr); m != nil {
+			p.welcome(w, r, arrival{who: memberOf(m.Key), key: key, next: next})
+			return
+		}
 	}
-	if cookie, err := r.Cookie(p.Cookie); err == nil {
-		p.sessions.end(cookie.Value)
-	}
-	secret := p.sessions.beginWith(key, p.Now())
-	for _, path := range portalPaths {
-		http.SetCookie(w, &http.Cookie{Name: p.Cookie, Value: secret, Path: path, HttpOnly: true, SameSite: http.SameSiteStrictMode,
-			Secure: r.TLS != nil, MaxAge: int(sessionLife.Seconds())})
-	}
-	// As in the console, a page goes on: a redirect that began on another site
-	// would be without the cookie.
-	p.render(w, http.StatusOK, "portal-welcome.html", page{Title: "Signed in", Next: next})
+	p.wrongKey(w, r, next)
 }
 
-// refuse answers a wrong key.
-func (p *Portal) refuse(w http.ResponseWriter, ip, next string) {
+// wrongKey answers a key that opens nothing.
+func (p *Portal) wrongKey(w http.ResponseWriter, r *http.Request, next string) {
+	p.failed(r, "key")
 	status, message := http.StatusUnauthorized, "This key is unknown, expired or revoked, or may not be used from here."
-	if wait := p.Wrong(ip); wait > 0 {
+	if wait := p.Wrong(r.RemoteAddr); wait > 0 {
 		status = http.StatusTooManyRequests
 		w.Header().Set("Retry-After", fmt.Sprint(int64((wait+time.Second-1)/time.Second)))
 		message = "Too many wrong keys came from your address. Wait " + ago(wait) + ", then try again."
 	}
-	p.render(w, status, "portal-sign-in.html", page{Title: "Sign in", Error: message, Data: next})
+	p.askToSignIn(w, status, message, next)
 }
 
 func (v *portalVisit) signOut() error {
-	if cookie, err := v.Cookie(v.p.Cookie); err == nil {
-		v.p.sessions.end(cookie.Value)
-	}
-	for _, path := range portalPaths {
-		http.SetCookie(v.w, &http.Cookie{Name: v.p.Cookie, Path: path, HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: -1})
-	}
-	http.Redirect(v.w, v.Request, "/portal/sign-in", http.StatusSeeOther)
+	v.p.signOut(v.w, v.Request, v.who)
 	return nil
-}
-
-// beginWith opens a session of who gave a key, and gives its secret. The key is
-// kept so that this secret alone opens it: pages fill it in, and their calls
-// are made with it.
-func (s *sessions) beginWith(key string, now time.Time) string {
-	secret := s.begin(session{token: billing.HashKey(key)}, now)
-	hash := sha256.Sum256([]byte(secret))
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	one := s.open[hash]
-	one.sealed = seal(secret, key)
-	s.open[hash] = one
-	return secret
 }
 
 // sealer follows from the secret of a session, which nothing else is told.
@@ -148,13 +209,19 @@ func unseal(secret string, sealed []byte) string {
 	return string(text)
 }
 
-// rekey puts another key into a session that is open.
-func (s *sessions) rekey(secret, key string) {
+// alter changes a session that is open.
+func (s *sessions) alter(secret string, change func(*session)) {
 	hash := sha256.Sum256([]byte(secret))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if one, ok := s.open[hash]; ok {
-		one.token, one.sealed = billing.HashKey(key), seal(secret, key)
+		change(&one)
 		s.open[hash] = one
 	}
+}
+
+// rekey puts a key into a session that is open. It is kept so that the session's
+// secret alone opens it: pages fill it in, and their calls are made with it.
+func (s *sessions) rekey(secret, key string) {
+	s.alter(secret, func(one *session) { one.token, one.sealed = billing.HashKey(key), seal(secret, key) })
 }

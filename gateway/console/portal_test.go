@@ -24,6 +24,7 @@ type wares struct {
 	wait   time.Duration
 	wrong  int
 	ip     string // the only address that keys may be used from; empty: any
+	oidc   func() *OIDC
 }
 
 func newWares(t *testing.T, sources map[string]string) *wares {
@@ -44,12 +45,13 @@ func newWares(t *testing.T, sources map[string]string) *wares {
 
 func (w *wares) portal() *Portal {
 	var api http.Handler
-	admin.New(admin.Options{View: func() admin.View { return w.view }, Tenants: w.world, Ledger: w.world, Now: func() time.Time { return w.now },
-		Trail:   &audit.Trail{Store: &w.trail, Now: func() time.Time { return w.now }, Log: slog.New(slog.DiscardHandler)},
+	quiet := slog.New(slog.DiscardHandler)
+	trail := &audit.Trail{Store: &w.trail, Now: func() time.Time { return w.now }, Log: quiet}
+	admin.New(admin.Options{View: func() admin.View { return w.view }, Tenants: w.world, Ledger: w.world, Now: func() time.Time { return w.now }, Trail: trail,
 		Changed: func(context.Context) error { return nil }, Flush: func(context.Context) error { return nil },
 		PromptOptions: admin.PromptOptions{Subscriptions: noSubscriptions{}},
 		Console:       func(h http.Handler) http.Handler { api = h; return h }})
-	return NewPortal(PortalOptions{API: api, Cookie: "sluice_portal", Version: "1.2.3", Now: func() time.Time { return w.now },
+	return NewPortal(PortalOptions{Cookie: "sluice_portal", Face: Face{API: api, Trail: trail, OIDC: w.oidc, Version: "1.2.3", Now: func() time.Time { return w.now }, Log: quiet},
 		Member: func(hash [32]byte, ip string) *Member {
 			k := w.keys[hash]
 			if k == nil || w.ip != "" && ip != w.ip {

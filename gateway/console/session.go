@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -24,6 +25,7 @@ const (
 type session struct {
 	token   [32]byte // hash of the admin token that was given; zero: a one-time link, or
 	person  *person  // who signed in with OpenID Connect
+	team    string   // that a person has chosen in the portal; empty: the first
 	sealed  []byte   // the key that was given, for who has the session's secret; nil: none was
 	expires time.Time
 }
@@ -117,25 +119,31 @@ func (c *Console) OneTimeLink() string {
 // linked is who came by a one-time link.
 var linked = admin.Identity{Role: admin.RoleAdmin, Name: "one-time link"}
 
+// current is the session of a request, and its secret. That of a person ends
+// when people no longer sign in with whom they did.
+func (f *face) current(r *http.Request) (one session, secret string, ok bool) {
+	cookie, err := r.Cookie(f.cookie)
+	if err != nil {
+		return session{}, "", false
+	}
+	if one, ok = f.sessions.find(cookie.Value, f.Now()); ok && one.person != nil {
+		o := f.signOn()
+		ok = o != nil && o.Issuer == one.person.issuer
+	}
+	return one, cookie.Value, ok
+}
+
 // who is signed in; false: nobody. A session is worth no more than its token,
 // which may have left the configuration since or changed its role.
 func (c *Console) who(r *http.Request) (admin.Identity, bool) {
-	cookie, err := r.Cookie(cookieName)
-	if err != nil {
+	s, _, ok := c.current(r)
+	switch {
+	case !ok:
 		return admin.Identity{}, false
-	}
-	s, ok := c.sessions.find(cookie.Value, c.Now())
-	if !ok {
-		return admin.Identity{}, false
-	}
-	if s.person != nil {
-		o := c.signOn()
-		if o == nil || o.Issuer != s.person.issuer {
-			return admin.Identity{}, false
-		}
-		return o.identity(s.person)
-	}
-	if s.token == [32]byte{} {
+	case s.person != nil:
+		who, refusal := identity(c.signOn(), s.person)
+		return who, refusal == ""
+	case s.token == [32]byte{}:
 		return linked, true
 	}
 	for _, t := range c.Tokens() {
@@ -154,16 +162,15 @@ func (c *Console) signInPage(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "/", http.StatusSeeOther)
 			return
 		}
-		c.render(w, http.StatusOK, "sign-in.html", page{Title: "Sign in", OIDC: c.signOn() != nil})
+		c.askToSignIn(w, http.StatusOK, "", "")
 		return
 	}
 	if !c.sessions.use(secret, c.Now()) {
 		c.failed(r, "link")
-		c.render(w, http.StatusUnauthorized, "sign-in.html", page{Title: "Sign in",
-			Error: "This link was used already or is too old. Sign in with the admin token."})
+		c.askToSignIn(w, http.StatusUnauthorized, "This link was used already or is too old. Sign in with the admin token.", "")
 		return
 	}
-	c.welcome(w, r, session{}, linked)
+	c.welcome(w, r, arrival{who: linked, next: "/"})
 }
 
 // signIn takes the form.
@@ -177,46 +184,97 @@ func (c *Console) signIn(w http.ResponseWriter, r *http.Request) {
 	who, ok := admin.Authenticate(c.Tokens(), secret)
 	if !ok {
 		c.failed(r, "token")
-		c.render(w, http.StatusUnauthorized, "sign-in.html", page{Title: "Sign in", Error: "This token is not known."})
+		c.askToSignIn(w, http.StatusUnauthorized, "This token is not known.", "")
 		return
 	}
-	c.welcome(w, r, session{token: sha256.Sum256([]byte(secret))}, who)
+	c.welcome(w, r, arrival{session: session{token: sha256.Sum256([]byte(secret))}, who: who, next: "/"})
 }
 
-// welcome opens a session. It answers with a page that goes on to the overview
-// rather than with a redirect: browsers do not send a SameSite=Strict cookie
-// along a redirect that began on another site, as a link in a chat does.
-func (c *Console) welcome(w http.ResponseWriter, r *http.Request, one session, who admin.Identity) {
-	if err := c.Trail.Note(r.Context(), c.entry(r, "sign-in", who, http.StatusOK)); err != nil {
-		c.Log.Error("a sign-in was refused", "error", err)
-		c.fail(w, http.StatusServiceUnavailable, "Nobody can sign in while the audit record of it cannot be written. The log tells why.")
+// askToSignIn shows the form, and what was wrong if something was.
+func (f *face) askToSignIn(w http.ResponseWriter, status int, wrong, next string) {
+	f.render(w, status, "sign-in.html", page{Title: "Sign in", OIDC: f.signOn() != nil, Error: wrong, Data: next})
+}
+
+// onward is the page to go on to after a sign-in that was for another one: of
+// this face, whatever is asked for.
+func (f *face) onward(next string) string {
+	if f.base == "" {
+		return "/"
+	}
+	return local(next)
+}
+
+// arrival is somebody who signs in.
+type arrival struct {
+	session
+	who  admin.Identity
+	key  string // that was given, for the session to keep
+	next string // the page to go on to
+}
+
+// welcome opens a session in place of the one that the browser has. It answers
+// with a page that goes on rather than with a redirect: browsers do not send a
+// SameSite=Strict cookie along a redirect that began on another site, as a link
+// in a chat does.
+func (f *face) welcome(w http.ResponseWriter, r *http.Request, a arrival) {
+	if err := f.Trail.Note(r.Context(), f.entry(r, "sign-in", a.who, http.StatusOK)); err != nil {
+		f.Log.Error("a sign-in was refused", "error", err)
+		f.fail(w, http.StatusServiceUnavailable, "Nobody can sign in while the audit record of it cannot be written. The log tells why.")
 		return
 	}
-	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: c.sessions.begin(one, c.Now()), Path: "/",
-		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil, MaxAge: int(sessionLife.Seconds())})
-	c.render(w, http.StatusOK, "welcome.html", page{Title: "Signed in", Next: "/"})
+	if cookie, err := r.Cookie(f.cookie); err == nil {
+		f.sessions.end(cookie.Value)
+	}
+	secret := f.sessions.begin(a.session, f.Now())
+	if a.key != "" {
+		f.sessions.rekey(secret, a.key)
+	}
+	f.setCookie(w, secret, int(sessionLife.Seconds()), r.TLS != nil)
+	f.render(w, http.StatusOK, "welcome.html", page{Title: "Signed in", Next: a.next})
+}
+
+// setCookie has the browser keep the secret of a session; maxAge -1: forget it.
+func (f *face) setCookie(w http.ResponseWriter, secret string, maxAge int, secure bool) {
+	for _, path := range f.paths {
+		http.SetCookie(w, &http.Cookie{Name: f.cookie, Value: secret, Path: path, HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: secure, MaxAge: maxAge})
+	}
 }
 
 // entry is the audit record of a sign-in, or of its end.
-func (c *Console) entry(r *http.Request, action string, who admin.Identity, status int) audit.Record {
-	return audit.Record{Actor: cmp.Or(who.Name, string(who.Role)), Role: string(who.Role), IP: c.ClientIP(r), Action: action, Resource: "console", Status: status}
+func (f *face) entry(r *http.Request, action string, who admin.Identity, status int) audit.Record {
+	e := audit.Record{Actor: cmp.Or(who.Name, string(who.Role)), Role: string(who.Role), IP: f.ClientIP(r), Action: action,
+		Resource: cmp.Or(strings.TrimPrefix(f.base, "/"), "console"), Status: status}
+	if who.IsPerson() {
+		e.After = audit.State(map[string]string{"team": who.Team, "user": who.Key.User})
+	}
+	return e
 }
 
 // failed records a sign-in that failed, and with what.
-func (c *Console) failed(r *http.Request, with string) {
-	e := c.entry(r, "sign-in", admin.Identity{}, http.StatusUnauthorized)
+func (f *face) failed(r *http.Request, with string) {
+	e := f.entry(r, "sign-in", admin.Identity{}, http.StatusUnauthorized)
 	e.Resource += "/" + with
-	c.Trail.Failed(r.Context(), e)
+	f.Trail.Failed(r.Context(), e)
+}
+
+// signedOut records the end of a session.
+func (f *face) signedOut(r *http.Request, who admin.Identity) {
+	if err := f.Trail.Note(r.Context(), f.entry(r, "sign-out", who, http.StatusOK)); err != nil {
+		f.Log.Error("a sign-out has no record", "error", err)
+	}
+}
+
+// signOut ends the session of who asks for it.
+func (f *face) signOut(w http.ResponseWriter, r *http.Request, who admin.Identity) {
+	if _, secret, ok := f.current(r); ok {
+		f.sessions.end(secret)
+		f.signedOut(r, who)
+	}
+	f.setCookie(w, "", -1, false)
+	http.Redirect(w, r, f.base+"/sign-in", http.StatusSeeOther)
 }
 
 func (v *visit) signOut() error {
-	if cookie, err := v.Cookie(cookieName); err == nil {
-		v.c.sessions.end(cookie.Value)
-		if err := v.c.Trail.Note(v.Context(), v.c.entry(v.Request, "sign-out", v.who, http.StatusOK)); err != nil {
-			v.c.Log.Error("a sign-out has no record", "error", err)
-		}
-	}
-	http.SetCookie(v.w, &http.Cookie{Name: cookieName, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: -1})
-	http.Redirect(v.w, v.Request, "/sign-in", http.StatusSeeOther)
+	v.c.signOut(v.w, v.Request, v.who)
 	return nil
 }

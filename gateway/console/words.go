@@ -13,12 +13,12 @@ import (
 // words are the functions of the templates. English stands in the templates and
 // in the texts of the Go files of the pages; there is none in the style sheet or
 // the script.
-func (c *Console) words() template.FuncMap {
+func (f *face) words() template.FuncMap {
 	return template.FuncMap{
 		"usd": usd, "count": count, "short": short, "bytes": size, "per": perText, "plural": func(n int, thing string) string { return plural(int64(n), thing) }, "ms": milliseconds,
-		"since":  func(t any) string { return ago(c.Now().Sub(moment(t))) },
-		"when":   func(t any) string { return c.when(moment(t)) },
-		"local":  func(t time.Time) string { return t.In(c.Location()).Format("2006-01-02 15:04:05 MST") },
+		"since":  func(t any) string { return ago(f.Now().Sub(moment(t))) },
+		"when":   func(t any) string { return f.when(moment(t)) },
+		"local":  func(t time.Time) string { return t.In(f.Location()).Format("2006-01-02 15:04:05 MST") },
 		"day":    func(t time.Time) string { return t.Format("2 Jan 2006") },
 		"join":   func(list []string) string { return strings.Join(list, ", ") },
 		"limits": limitsText, "budgets": budgetsText,
@@ -38,12 +38,12 @@ func (c *Console) words() template.FuncMap {
 }
 
 // when is a time of today by its clock, another with its day.
-func (c *Console) when(t time.Time) string {
+func (f *face) when(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	now := c.Now().In(c.Location())
-	t = t.In(c.Location())
+	now := f.Now().In(f.Location())
+	t = t.In(f.Location())
 	switch {
 	case t.Format(time.DateOnly) == now.Format(time.DateOnly):
 		return t.Format("15:04:05")

@@ -194,8 +194,8 @@ func (w *world) console() *Console {
 		Flush:  func(context.Context) error { return nil }, Now: func() time.Time { return w.now }, Log: quiet,
 		Health: func() admin.Health { return w.health },
 		Console: func(api http.Handler) http.Handler {
-			c = New(Options{API: api, Trail: trail, Tokens: func() []admin.Token { return w.tokens }, DataURL: cmp.Or(w.dataURL, "http://127.0.0.1:8080"), Version: "1.2.3",
-				Now: func() time.Time { return w.now }, Log: quiet})
+			c = New(Options{Face: Face{API: api, Trail: trail, Version: "1.2.3", Now: func() time.Time { return w.now }, Log: quiet},
+				Tokens: func() []admin.Token { return w.tokens }, DataURL: cmp.Or(w.dataURL, "http://127.0.0.1:8080")})
 			return c
 		}})
 	return c

@@ -135,7 +135,8 @@ func (k *checker) address(path []string, address string) {
 }
 
 func (k *checker) admin() {
-	k.oidc([]string{"admin", "oidc"}, k.config.Admin.OIDC)
+	k.adminOIDC([]string{"admin", "oidc"}, k.config.Admin.OIDC)
+	k.portalOIDC([]string{"portal", "oidc"}, k.config.Portal.OIDC)
 	seen := map[Secret]string{}
 	if t := k.config.Admin.Token; t != "" {
 		seen[t] = "admin.token"

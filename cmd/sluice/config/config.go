@@ -13,6 +13,8 @@ type Config struct {
 	Server    Server              `json:"server"`
 	Lead      Lead                `json:"config"`
 	Admin     Admin               `json:"admin"`
+	Portal    Portal              `json:"portal"`
+	Audit     Audit               `json:"audit"`
 	Store     string              `json:"store"`  // sqlite:PATH
 	Shared    Secret              `json:"shared"` // redis://…, which may hold a password; empty: replicas share nothing
 	Log       Log                 `json:"log"`
@@ -68,6 +70,11 @@ type Admin struct {
 	Tokens []AdminToken `json:"tokens"`
 	OIDC   *AdminOIDC   `json:"oidc"` // nil: people sign in with tokens alone
 	TLS    *TLS         `json:"tls"`  // nil: its connections are not encrypted
+}
+
+// Audit is the trail of changes and sign-ins.
+type Audit struct {
+	Retention Days `json:"retention"` // of its records; 0: for ever
 }
 
 // AdminToken is one more bearer token of the admin plane.

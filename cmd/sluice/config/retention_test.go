@@ -34,3 +34,11 @@ teams:
 		}
 	}
 }
+
+func TestAuditRetention(t *testing.T) {
+	for text, want := range map[string]Days{"audit: {retention: 400d}": 400, "audit: {retention: forever}": Forever, "audit: {retention: 0}": 0, "{}": 0} {
+		if got := load(t, text).Audit.Retention; got != want {
+			t.Errorf("%s: %d, want %d", text, got, want)
+		}
+	}
+}

@@ -122,7 +122,7 @@ func TestAudit(t *testing.T) {
 	}
 	g.auditCommand()
 	seq := g.audited("action=team.create")[0].Seq
-	g.tamper()
+	g.tamperWith(`"resource":"teams/victim"`, `"resource":"teams/culpri"`)
 	if ok, n, broken := g.verdict(); ok || broken == nil || *broken != seq || n != seq-1 {
 		t.Errorf("what was changed in the database is not found: ok %v, %d good, %v, want %d", ok, n, broken, seq)
 	}
@@ -139,9 +139,9 @@ func (g *gateway) auditCommand() {
 	}
 }
 
-// tamper gives the team of a record another name, as somebody who may write the
-// database's file.
-func (g *gateway) tamper() {
+// tamperWith puts other words of the same length into a record, as somebody who
+// may write the database's file.
+func (g *gateway) tamperWith(was, is string) {
 	g.t.Helper()
 	if code := g.stop(); code != 0 {
 		g.t.Fatalf("exit code %d", code)
@@ -151,11 +151,10 @@ func (g *gateway) tamper() {
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	was, is := []byte(`"resource":"teams/victim"`), []byte(`"resource":"teams/culpri"`)
-	if n := bytes.Count(b, was); n != 1 {
+	if n := bytes.Count(b, []byte(was)); n != 1 {
 		g.t.Fatalf("the record is %d times in the database", n)
 	}
-	if err := os.WriteFile(path, bytes.Replace(b, was, is, 1), 0o600); err != nil {
+	if err := os.WriteFile(path, bytes.Replace(b, []byte(was), []byte(is), 1), 0o600); err != nil {
 		g.t.Fatal(err)
 	}
 	g.start()

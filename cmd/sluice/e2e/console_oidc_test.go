@@ -1,10 +1,14 @@
 package e2e
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -25,7 +29,7 @@ func (i *issuer) openID(w http.ResponseWriter, r *http.Request) bool {
 	case "/authorize":
 		q := r.URL.Query()
 		code := fmt.Sprint("code-", len(i.codes))
-		i.codes[code] = map[string]string{"nonce": q.Get("nonce"), "challenge": q.Get("code_challenge"), "method": q.Get("code_challenge_method"), "redirect": q.Get("redirect_uri")}
+		i.codes[code] = map[string]string{"client": q.Get("client_id"), "nonce": q.Get("nonce"), "challenge": q.Get("code_challenge"), "method": q.Get("code_challenge_method"), "redirect": q.Get("redirect_uri")}
 		http.Redirect(w, r, q.Get("redirect_uri")+"?code="+code+"&state="+url.QueryEscape(q.Get("state")), http.StatusFound)
 	case "/token":
 		asked := i.codes[r.FormValue("code")]
@@ -33,15 +37,17 @@ func (i *issuer) openID(w http.ResponseWriter, r *http.Request) bool {
 		sum := sha256.Sum256([]byte(r.FormValue("code_verifier")))
 		id, secret, _ := r.BasicAuth()
 		if asked == nil || asked["method"] != "S256" || asked["challenge"] != base64.RawURLEncoding.EncodeToString(sum[:]) ||
-			asked["redirect"] != r.FormValue("redirect_uri") || id != "console" || secret != "pw" {
+			asked["redirect"] != r.FormValue("redirect_uri") || id != asked["client"] || secret != "pw" {
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(400)
 			fmt.Fprint(w, `{"error":"invalid_grant"}`)
 			return true
 		}
-		claims := jwt.MapClaims{"iss": i.URL, "sub": "ann", "aud": "console", "exp": time.Now().Add(time.Hour).Unix(), "iat": time.Now().Unix(), "nonce": asked["nonce"], "sid": "s1"}
+		claims := jwt.MapClaims{"iss": i.URL, "sub": "ann", "aud": asked["client"], "exp": time.Now().Add(time.Hour).Unix(), "iat": time.Now().Unix(), "nonce": asked["nonce"], "sid": "s1"}
 		for name, value := range i.claims {
-			claims[name] = value
+			if claims[name] = value; value == nil {
+				delete(claims, name)
+			}
 		}
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(map[string]any{"access_token": "a", "token_type": "Bearer", "id_token": i.sign(claims)})
@@ -53,13 +59,33 @@ func (i *issuer) openID(w http.ResponseWriter, r *http.Request) bool {
 
 // sign makes a token of claims. The lock is held.
 func (i *issuer) sign(claims jwt.MapClaims) string {
-	made := jwt.NewWithClaims(jwt.SigningMethodES256, claims)
+	method, key := jwt.SigningMethod(jwt.SigningMethodES256), any(i.key)
+	switch i.forged {
+	case "none":
+		method, key = jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType
+	case "secret": // the client's, which it has itself
+		method, key = jwt.SigningMethodHS256, []byte("pw")
+	case "key":
+		other, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			return err.Error()
+		}
+		key = other
+	}
+	made := jwt.NewWithClaims(method, claims)
 	made.Header["kid"] = i.kid
-	text, err := made.SignedString(i.key)
+	text, err := made.SignedString(key)
 	if err != nil {
 		return err.Error()
 	}
 	return text
+}
+
+// forges has tokens signed with what is not the issuer's key; empty: with it.
+func (i *issuer) forges(how string) {
+	i.mu.Lock()
+	i.forged = how
+	i.mu.Unlock()
 }
 
 // says sets what is in ID tokens from now on.
@@ -81,13 +107,41 @@ func (g *gateway) browse() *gateway {
 	return &one
 }
 
-func (g *gateway) page(method, path, body string, header ...string) answer {
-	g.t.Helper()
-	r, err := g.send(method, "http://"+g.admin+path, body, header...)
+// desk is where people sign in: of the console, or of the portal.
+type desk struct {
+	*gateway
+	i      *issuer
+	root   string         // http://host, and the path of the portal
+	home   string         // the page that who is signed in gets
+	client string         // at the issuer
+	good   map[string]any // claims of somebody who may sign in
+}
+
+// page asks for a page below the root.
+func (d *desk) page(b *gateway, method, path, body string, header ...string) answer {
+	d.t.Helper()
+	r, err := b.send(method, d.root+path, body, header...)
 	if err != nil {
-		g.t.Fatal(err)
+		d.t.Fatal(err)
 	}
 	return r
+}
+
+// in tells whether a browser is signed in.
+func (d *desk) in(b *gateway) bool {
+	d.t.Helper()
+	return strings.Contains(d.page(b, "GET", d.home, "").body, "/sign-out")
+}
+
+// signedIn is a browser of somebody who may sign in.
+func (d *desk) signedIn() *gateway {
+	d.t.Helper()
+	d.i.says(d.good)
+	b := d.browse()
+	if r := d.page(b, "GET", "/sign-in/oidc", ""); r.status != 200 || !d.in(b) {
+		d.t.Fatalf("sign-in: %d %s", r.status, r.body)
+	}
+	return b
 }
 
 // TestConsoleOIDC: code and PKCE, groups to roles, a
@@ -97,10 +151,10 @@ func TestConsoleOIDC(t *testing.T) {
 	g := newGateway(t, "")
 	g.configure(strings.Replace(head, "admin: {token:", `admin: {oidc: {issuer: "`+i.URL+`", client_id: console, client_secret: pw, roles: {admin: [ops], viewer: [dev], team-owner: [leads]}}, token:`, 1) + team)
 	g.start()
-	if r := g.browse().page("GET", "/sign-in", ""); !strings.Contains(r.body, "/sign-in/oidc") {
+	d := &desk{gateway: g, i: i, root: "http://" + g.admin, home: "/", client: "console", good: map[string]any{"groups": "ops"}}
+	if r := d.page(g.browse(), "GET", "/sign-in", ""); !strings.Contains(r.body, "/sign-in/oidc") {
 		t.Errorf("the page does not offer it: %s", r.body)
 	}
-	past := time.Now().Add(-time.Hour).Unix()
 	for name, c := range map[string]struct {
 		claims map[string]any
 		status int
@@ -110,97 +164,165 @@ func TestConsoleOIDC(t *testing.T) {
 		"viewer":           {map[string]any{"groups": "dev"}, 200, "viewer"},
 		"team-owner":       {map[string]any{"groups": []string{"leads"}, "team": "t"}, 200, "team-owner"},
 		"owner of no team": {map[string]any{"groups": []string{"leads"}}, 403, ""},
+		"owner of two":     {map[string]any{"groups": []string{"leads"}, "team": []string{"t", "u"}}, 403, ""},
 		"no group":         {map[string]any{"groups": []string{"x"}}, 403, ""},
 		"none":             {nil, 403, ""},
-		"nonce":            {map[string]any{"groups": "ops", "nonce": "another"}, 401, ""},
-		"audience":         {map[string]any{"groups": "ops", "aud": "another"}, 401, ""},
-		"issuer":           {map[string]any{"groups": "ops", "iss": "https://evil"}, 401, ""},
-		"expired":          {map[string]any{"groups": "ops", "exp": past}, 401, ""},
 	} {
 		i.says(c.claims)
 		b := g.browse()
-		if r := b.page("GET", "/sign-in/oidc", ""); r.status != c.status {
+		if r := d.page(b, "GET", "/sign-in/oidc", ""); r.status != c.status {
 			t.Errorf("%s: %d %s; want %d", name, r.status, r.body, c.status)
 		}
-		body := b.page("GET", "/", "").body
+		body := d.page(b, "GET", "/", "").body
 		if signed := strings.Contains(body, "/sign-out"); signed != (c.status == 200) || !strings.Contains(body, c.role) {
 			t.Errorf("%s: signed in: %v, as %s", name, signed, body)
 		}
 	}
-	oidcAbuse(t, g, i)
-	oidcLogout(t, g, i)
-	i.fail(true)
-	if r := g.browse().page("GET", "/sign-in/callback?code=a&state=b", ""); r.status != 401 {
-		t.Errorf("%d", r.status)
-	}
+	d.badTokens()
+	d.abuse()
+	d.logout()
+	d.dead()
 }
 
-// oidcAbuse: what was begun in one browser ends there, once.
-func oidcAbuse(t *testing.T, g *gateway, i *issuer) {
+// badTokens: an ID token that is not good opens nothing.
+func (d *desk) badTokens() {
+	d.t.Helper()
+	refused := func(name string, claims map[string]any) {
+		d.t.Helper()
+		all := maps.Clone(d.good)
+		maps.Copy(all, claims)
+		d.i.says(all)
+		b := d.browse()
+		if r := d.page(b, "GET", "/sign-in/oidc", ""); r.status != 401 || !strings.Contains(r.body, "is not good") || d.in(b) {
+			d.t.Errorf("%s: %d %s", name, r.status, r.body)
+		}
+	}
+	past := time.Now().Add(-time.Hour).Unix()
+	for name, claims := range map[string]map[string]any{
+		"another nonce": {"nonce": "another"}, "no nonce": {"nonce": nil}, "another audience": {"aud": "another"}, "no audience": {"aud": nil},
+		"for another client": {"aud": []string{d.client, "another"}, "azp": "another"}, "another issuer": {"iss": "https://evil"}, "no issuer": {"iss": nil},
+		"expired": {"exp": past}, "without an end": {"exp": nil}, "not yet": {"nbf": time.Now().Add(time.Hour).Unix()},
+	} {
+		refused(name, claims)
+	}
+	for _, how := range []string{"none", "secret", "key"} {
+		d.i.forges(how)
+		refused("signed with "+how, nil)
+	}
+	d.i.forges("")
+}
+
+// abuse: what was begun in one browser ends there, once.
+func (d *desk) abuse() {
+	t := d.t
 	t.Helper()
-	i.says(map[string]any{"groups": "ops"})
-	begun := g.browse()
+	d.i.says(d.good)
+	host := strings.TrimPrefix(d.root, "http://")
+	host, _, _ = strings.Cut(host, "/")
+	begun := d.browse()
 	begun.client.CheckRedirect = func(r *http.Request, _ []*http.Request) error {
-		if r.URL.Host == g.admin {
+		if r.URL.Host == host {
 			return http.ErrUseLastResponse // what the issuer sends back is kept
 		}
 		return nil
 	}
-	r := begun.page("GET", "/sign-in/oidc", "")
+	r := d.page(begun, "GET", "/sign-in/oidc", "")
 	back, err := url.Parse(r.header.Get("Location"))
 	if err != nil || back.Query().Get("code") == "" {
 		t.Fatalf("%d %v %v", r.status, r.header, err)
 	}
-	if r := g.browse().page("GET", back.RequestURI(), ""); r.status != 401 {
-		t.Errorf("in another browser: %d", r.status)
+	end := func(b *gateway, query string) int { return d.page(b, "GET", "/sign-in/callback?"+query, "").status }
+	if status := end(d.browse(), back.RawQuery); status != 401 {
+		t.Errorf("in another browser: %d", status)
 	}
-	if r := begun.page("GET", "/sign-in/callback?code=x&state="+back.Query().Get("state")+"x", ""); r.status != 401 {
-		t.Errorf("with another state: %d", r.status)
+	if status := end(begun, "code=x&state="+back.Query().Get("state")+"x"); status != 401 {
+		t.Errorf("with another state: %d", status)
 	}
-	if r := begun.page("GET", back.RequestURI(), ""); r.status != 200 {
-		t.Errorf("where it was begun: %d %s", r.status, r.body)
+	if status := end(begun, back.RawQuery); status != 200 {
+		t.Errorf("where it was begun: %d", status)
 	}
-	if r := begun.page("GET", back.RequestURI(), ""); r.status != 401 {
-		t.Errorf("again: %d", r.status)
+	if status := end(begun, back.RawQuery); status != 401 {
+		t.Errorf("again: %d", status)
+	}
+	// A session's secret that somebody planted is not the one that is opened.
+	old := cookiesOf(begun, d.root+d.home)
+	d.page(begun, "GET", "/sign-in/callback", "")
+	begun.client.CheckRedirect = nil
+	if r := d.page(begun, "GET", "/sign-in/oidc", ""); r.status != 200 {
+		t.Errorf("a second sign-in: %d", r.status)
+	}
+	if now := cookiesOf(begun, d.root+d.home); now == "" || now == old {
+		t.Errorf("the session goes on as %s after a sign-in", now)
+	}
+	planted, err := d.send("GET", d.root+d.home, "", "Cookie", old)
+	if err != nil || strings.Contains(planted.body, "/sign-out") {
+		t.Errorf("the session before is still open: %v", err)
 	}
 }
 
-// oidcLogout: the issuer ends sessions, with a token that is good once.
-func oidcLogout(t *testing.T, g *gateway, i *issuer) {
+// cookiesOf are those that a browser sends to an address.
+func cookiesOf(b *gateway, address string) string {
+	u, _ := url.Parse(address)
+	var list []string
+	for _, c := range b.client.Jar.Cookies(u) {
+		list = append(list, c.String())
+	}
+	return strings.Join(list, "; ")
+}
+
+// logout: the issuer ends sessions, with a token that is good once.
+func (d *desk) logout() {
+	t := d.t
 	t.Helper()
 	token := func(id string, changes map[string]any) string {
-		claims := jwt.MapClaims{"iss": i.URL, "aud": "console", "iat": time.Now().Unix(), "exp": time.Now().Add(time.Minute).Unix(), "jti": id, "sub": "ann",
+		claims := jwt.MapClaims{"iss": d.i.URL, "aud": d.client, "iat": time.Now().Unix(), "exp": time.Now().Add(time.Minute).Unix(), "jti": id, "sub": "ann",
 			"events": map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}}}
-		for name, value := range changes {
-			claims[name] = value
-		}
-		i.mu.Lock()
-		defer i.mu.Unlock()
-		return "logout_token=" + i.sign(claims)
+		maps.Copy(claims, changes)
+		d.i.mu.Lock()
+		defer d.i.mu.Unlock()
+		return "logout_token=" + d.i.sign(claims)
 	}
 	post := func(body string) int {
-		return g.browse().page("POST", "/sign-in/logout", body, "Content-Type", "application/x-www-form-urlencoded").status
+		return d.page(d.browse(), "POST", "/sign-in/logout", body, "Content-Type", "application/x-www-form-urlencoded").status
 	}
-	b := g.browse()
-	b.page("GET", "/sign-in/oidc", "")
-	in := func() bool { return strings.Contains(b.page("GET", "/", "").body, "/sign-out") }
-	if !in() {
-		t.Fatal("not signed in")
-	}
+	b := d.signedIn()
 	for name, body := range map[string]string{"nothing": "", "no token": "logout_token=x", "another audience": token("1", map[string]any{"aud": "x"}),
 		"a nonce": token("2", map[string]any{"nonce": "n"}), "no event": token("3", map[string]any{"events": map[string]any{}})} {
-		if status := post(body); status != 400 || !in() {
+		if status := post(body); status != 400 || !d.in(b) {
 			t.Errorf("%s: %d", name, status)
 		}
 	}
-	if status := post(token("4", map[string]any{"sid": "another"})); status != 200 || !in() {
+	if status := post(token("4", map[string]any{"sid": "another"})); status != 200 || !d.in(b) {
 		t.Errorf("another session: %d", status)
 	}
 	good := token("5", map[string]any{"sid": "s1"})
-	if status := post(good); status != 200 || in() {
+	if status := post(good); status != 200 || d.in(b) {
 		t.Errorf("its session: %d", status)
 	}
 	if status := post(good); status != 400 {
 		t.Errorf("again: %d", status)
+	}
+	ended := d.audited("action=sign-out")
+	if len(ended) == 0 || ended[0].Status != 200 || !strings.HasPrefix(ended[0].Resource, d.client) {
+		t.Errorf("the end of the session has no record: %+v", ended)
+	}
+}
+
+// dead: an issuer that does not answer is nobody's fault, and a page says so.
+func (d *desk) dead() {
+	t := d.t
+	t.Helper()
+	d.i.fail(true)
+	defer d.i.fail(false)
+	if r := d.page(d.browse(), "GET", "/sign-in/callback?code=a&state=b", ""); r.status != 401 {
+		t.Errorf("what was not begun here: %d", r.status)
+	}
+	if code := d.stop(); code != 0 {
+		t.Fatalf("exit code %d", code)
+	}
+	d.start() // knows nothing of the issuer
+	r := d.page(d.browse(), "GET", "/sign-in/oidc", "")
+	if r.status != 503 || r.header.Get("Retry-After") == "" || !strings.Contains(r.body, "The identity provider does not answer") {
+		t.Errorf("%d %v %s", r.status, r.header, r.body)
 	}
 }

@@ -12,6 +12,7 @@ plans:
   gold: {limits: {rpm: 100}, prices: {"*": {input: 100, output: 100}}}
 teams:
   t: {budget: {usd: 20, per: month}, keys: [{name: k, value: "` + teamKey + `"}]}
+  u: {}
 routes:
   - {name: echo, match: {path: "/echo/**"}, backend: {static: {status: 200, body: "hello"}}, auth: {require: [key]}}
   - {name: orders, match: {path: "/orders/{id}"}, backend: {static: {status: 200, body: "{}"}}, auth: {require: [key], subscribed: true}}
@@ -51,12 +52,16 @@ func TestPortalInABrowser(t *testing.T) {
 	chromium := chromiumPath(t)
 	npmIn(t, "browser", "playwright-core", "axe-core")
 	g := newGateway(t, "")
-	g.configure("server: {listen: LISTEN, admin: ADMIN}\nstore: \"sqlite:" + g.dir + "/sluice.db\"\n" + portalConfig)
+	i := startIssuer(t)
+	i.says(map[string]any{"email": "ann@example.com", "team": []string{"t", "u"}})
+	g.configure("server: {listen: LISTEN, admin: ADMIN}\nstore: \"sqlite:" + g.dir + "/sluice.db\"\n" +
+		`portal: {oidc: {issuer: "` + i.URL + `", client_id: portal, client_secret: pw}}` + "\n" + portalConfig)
 	g.start()
 	for name, source := range portalPrompts {
 		if a := g.api("POST", "prompts/"+name+"/publish", `{"force":true,"message":"first","source":`+strconv.Quote(source)+`}`); a.status != 201 {
 			t.Fatalf("publish %s: %d %s", name, a.status, a.body)
 		}
 	}
+	t.Setenv("SLUICE_BROWSER_ISSUER", i.URL)
 	g.inBrowser(chromium, "portal.test.mjs")
 }

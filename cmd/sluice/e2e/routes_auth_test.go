@@ -31,7 +31,8 @@ type issuer struct {
 	asked map[string]int // tokens
 
 	codes  map[string]map[string]string // what was asked for with each code
-	claims map[string]any               // of the ID tokens, beside the usual
+	claims map[string]any               // of the ID tokens, beside the usual; nil takes one out
+	forged string                       // what signs them in place of the key; empty: the key does
 }
 
 func startIssuer(t *testing.T) *issuer {

@@ -27,9 +27,9 @@ export async function signedIn(options = {}, as = token) {
   return s;
 }
 
-// opened is a page that may ask one origin alone; faults are what it must not
-// have done.
-export async function opened(origin, options = {}) {
+// opened is a page that may ask one origin alone, and another one that people
+// sign in with; faults are what it must not have done.
+export async function opened(origin, { issuer = origin, ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
   const page = await context.newPage();
   const faults = [];
@@ -39,7 +39,7 @@ export async function opened(origin, options = {}) {
   });
   page.on("pageerror", (e) => faults.push(`script: ${e}`));
   page.on("request", (r) => {
-    if (!r.url().startsWith(origin + "/")) faults.push(`request to ${r.url()}`);
+    if (!r.url().startsWith(origin + "/") && !r.url().startsWith(issuer + "/")) faults.push(`request to ${r.url()}`);
   });
   return {
     page,

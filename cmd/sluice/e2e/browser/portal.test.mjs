@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import * as console from "./browser.mjs";
-import { close, data, examine, opened, themes } from "./browser.mjs";
+import { close, data, examine, opened, shoot, themes } from "./browser.mjs";
 import { call, open, signedIn } from "./portal.mjs";
 
 const shots = process.env.SLUICE_BROWSER_SHOTS;
@@ -91,6 +91,43 @@ test("make a key, use it, rotate both", async () => {
   await page.getByRole("button", { name: "Revoke child" }).click();
   await page.getByText("The key is revoked.").waitFor();
   assert.equal(await chat(fresh), 401);
+  await s.end();
+});
+
+test("sign in with OpenID Connect, make a key, try a prompt with it, go on in another team", async () => {
+  const s = await opened(data, { issuer: process.env.SLUICE_BROWSER_ISSUER });
+  const { page } = s;
+  await page.goto(data + "/portal/keys");
+  await shoot(page, "sign-in-oidc");
+  await page.getByRole("link", { name: "Sign in with OpenID Connect" }).click();
+  await page.waitForURL(data + "/portal/keys"); // where it was for
+  assert.ok(await page.getByText("ann@example.com of").isVisible());
+  assert.ok(await page.getByText("You have no key yet.").isVisible());
+  await page.goto(data + "/portal/apis/sentiment");
+  await page.locator("#main").getByRole("link", { name: "Make a key" }).click();
+  await page.getByLabel("Name").fill("mine");
+  await page.getByRole("button", { name: "Make the key" }).click();
+  await page.locator("#secret").waitFor();
+  await shoot(page, "person-keys");
+  await page.goto(data + "/portal/apis/sentiment");
+  await page.getByRole("button", { name: "Send" }).click();
+  await page.getByText(/cost \$0\.\d+/).waitFor();
+  await page.getByRole("link", { name: "Usage" }).first().click();
+  await page.locator("tr", { hasText: "sentiment" }).first().waitFor();
+  await shoot(page, "person-usage");
+  for (const width of [1440, 390]) {
+    await page.setViewportSize({ width, height: 900 });
+    const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    assert.ok(over <= 0, `${width}: ${over} pixels too wide`);
+  }
+  await page.getByLabel("Team").selectOption("u");
+  await page.getByRole("button", { name: "Change team" }).click();
+  await page.waitForURL(data + "/portal");
+  await page.goto(data + "/portal/usage?of=team");
+  assert.ok(await page.getByText("team u").first().isVisible());
+  assert.equal(await page.locator("tr", { hasText: "sentiment" }).count(), 0);
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.waitForURL(data + "/portal/sign-in");
   await s.end();
 });
 
