@@ -239,7 +239,7 @@ func (x *Exchange) Serve() error { return x.Route.handle(x) }
 // the answer has, before it is packed. What a connection that was handed over
 // carries is not among them.
 func (x *Exchange) Sizes() (in, out int64) {
-	in = x.From.Here + x.body.read
+	in = x.From.Here + x.body.read + int64(len(x.body.ahead))
 	switch { // of a stream RC is gone
 	case x.streams:
 		out = x.sent

@@ -48,6 +48,7 @@ routes:
   - {name: faulty, match: {path: "/faulty"}, backend: {http: {targets: ["BACKEND"]}}, faults: {status: 503, when: 'request.headers["x-fault"] == "1"'}}
   - {name: shop, match: {path: "/shop"}, backend: {http: {targets: ["BACKEND"], canary: {targets: ["BACKEND/canary"], share: 0, match: {headers: {x-canary: "1"}}}}}}
   - {name: bounded, match: {path: "/bounded/**"}, backend: {http: {targets: ["BACKEND"]}}, limits: {adaptive: {min: 2, max: 2}}}
+  - {name: drifted, match: {path: "/drifted"}, backend: {static: {body: x}}, validate: {request: "DIR/request.json", report: [request]}}
   - {name: found, match: {path: "/found"}, backend: {http: {discover: {file: "DIR/targets.yaml"}}}}
 teams:
   t: {budget: {usd: 10, per: total}, keys: [{name: k, value: "` + teamKey + `"}]}
@@ -81,6 +82,9 @@ func observe(g *gateway, collector string) *observed {
 	tell := httptest.NewServer(http.HandlerFunc(tellUsage))
 	t.Cleanup(tell.Close)
 	if err := os.WriteFile(filepath.Join(g.dir, "targets.yaml"), []byte(`[{url: "`+o.back.URL+`"}]`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(g.dir, "request.json"), []byte(`{"type": "object", "required": ["id"]}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	config := strings.Replace(head, "drain: 10s", "drain: 10s, connections_per_ip: 20, allow_faults: true", 1) + observedConfig
@@ -230,6 +234,8 @@ func (o *observed) routed() {
 	o.asked(0, 200, "/shop", "")
 	o.asked(0, 200, "/shop", "", "X-Canary", "1")
 	o.asked(0, 200, "/found", "")
+	o.asked(0, 200, "/drifted", `{"id":1}`)
+	o.asked(0, 200, "/drifted", `{}`)
 	var under sync.WaitGroup
 	for range 2 {
 		under.Go(func() { o.asked(0, 200, "/bounded/hold", "") })

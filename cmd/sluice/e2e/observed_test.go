@@ -30,7 +30,7 @@ func TestObserved(t *testing.T) {
 	o.routed()
 	if !eventually(30*time.Second, func() bool {
 		return o.metric("sluice_spool_records") == "0" && o.metric(`sluice_alert_deliveries_total{receiver="ops",result="delivered"}`) == "1" &&
-			o.metric(`sluice_route_mirrored_total{result="answered",route="copied"}`) == "1"
+			o.metric(`sluice_route_mirrored_total{mirror="`+o.back.URL+`/copy",result="answered",route="copied"}`) == "1"
 	}) {
 		t.Fatal("what is done beside calls has not ended")
 	}
@@ -190,7 +190,7 @@ func (p points) are(t *testing.T, where string, want map[string]string) {
 		switch {
 		case strings.HasSuffix(family, "_total"):
 			kind = "counter"
-		case strings.HasSuffix(family, "_seconds") || strings.HasPrefix(family, "gen_ai."):
+		case strings.HasSuffix(family, "_seconds") || family == "sluice_route_request_bytes" || family == "sluice_route_response_bytes" || strings.HasPrefix(family, "gen_ai."):
 			kind = "histogram"
 		}
 		if !ok || is.kind != kind || !is.says(text) {
