@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"bytes"
 	"time"
 
 	"sluice/billing"
@@ -101,7 +102,7 @@ func (s *Store) decode(value []byte, whose string) (a *Answer, at shared.ID) {
 	if at, ok = shared.ParseID(h.Mark); !ok {
 		return nil, at
 	}
-	a = &Answer{Key: Key{Name: string(h.Name), Model: string(h.Model)}, Body: body, Target: string(h.Target), Cost: billing.Nano(h.Cost), Made: h.Made, Until: h.Until}
+	a = &Answer{Key: Key{Name: string(h.Name), Model: string(h.Model)}, Body: bytes.Clone(body), Target: string(h.Target), Cost: billing.Nano(h.Cost), Made: h.Made, Until: h.Until}
 	for _, tag := range h.Tags {
 		a.Tags = append(a.Tags, string(tag))
 	}

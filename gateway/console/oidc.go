@@ -300,7 +300,7 @@ func (o *OIDC) person(id *oidc.IDToken, claims map[string]any) (*person, error) 
 	if p.user, _ = claims[o.UserClaim].(string); len(p.user) > mostUser || strings.ContainsFunc(p.user, unicode.IsControl) {
 		return nil, errors.Join(errToken, errors.New("its user is no name"))
 	}
-	if verified, told := claims["email_verified"].(bool); o.UserClaim == "email" && told && !verified {
+	if verified := claims["email_verified"]; o.UserClaim == "email" && verified != true && verified != "true" {
 		p.user = "" // anybody may say that an address is theirs
 	}
 	for _, claim := range []string{"email", "preferred_username"} { // the last that is there, for people to read

@@ -123,7 +123,7 @@ func (v *portalVisit) chooseTeam() error {
 // Key is the key of a session, for a call that one of its pages makes: word is
 // the one that its forms carry. Empty: there is no such session.
 func (p *Portal) Key(session, word string) string {
-	s, ok := p.sessions.find(session, p.Now())
+	s, ok := p.session(session)
 	if !ok || !sameWord(word, csrfWord(session)) {
 		return ""
 	}

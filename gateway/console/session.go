@@ -126,11 +126,17 @@ func (f *face) current(r *http.Request) (one session, secret string, ok bool) {
 	if err != nil {
 		return session{}, "", false
 	}
-	if one, ok = f.sessions.find(cookie.Value, f.Now()); ok && one.person != nil {
+	one, ok = f.session(cookie.Value)
+	return one, cookie.Value, ok
+}
+
+// session is that of a secret, unless its person's issuer is no longer believed.
+func (f *face) session(secret string) (one session, ok bool) {
+	if one, ok = f.sessions.find(secret, f.Now()); ok && one.person != nil {
 		o := f.signOn()
 		ok = o != nil && o.Issuer == one.person.issuer
 	}
-	return one, cookie.Value, ok
+	return one, ok
 }
 
 // who is signed in; false: nobody. A session is worth no more than its token,
@@ -229,8 +235,15 @@ func (f *face) welcome(w http.ResponseWriter, r *http.Request, a arrival) {
 	if a.key != "" {
 		f.sessions.rekey(secret, a.key)
 	}
-	f.setCookie(w, secret, int(sessionLife.Seconds()), r.TLS != nil)
+	f.setCookie(w, secret, int(sessionLife.Seconds()), r.TLS != nil || f.byTLS(a.session))
 	f.render(w, http.StatusOK, "welcome.html", page{Title: "Signed in", Next: a.next})
+}
+
+// byTLS tells whether a session was begun at an address that is https, wherever
+// TLS ends: the issuer sent the browser there.
+func (f *face) byTLS(s session) bool {
+	o := f.signOn()
+	return s.person != nil && o != nil && strings.HasPrefix(o.URL, "https://")
 }
 
 // setCookie has the browser keep the secret of a session; maxAge -1: forget it.

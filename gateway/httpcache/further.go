@@ -175,7 +175,7 @@ func decode(value []byte) (e *Entry, at shared.ID, turn []byte) {
 	if at, ok = shared.ParseID(h.Mark); !ok {
 		return nil, at, nil
 	}
-	e = &Entry{Place: Place{Space: string(h.Space), Host: string(h.Host), URI: string(h.URI)}, Vary: h.Vary, Values: string(h.Values), Status: h.Status, Body: body, Made: h.Made,
+	e = &Entry{Place: Place{Space: string(h.Space), Host: string(h.Host), URI: string(h.URI)}, Vary: h.Vary, Values: string(h.Values), Status: h.Status, Body: bytes.Clone(body), Made: h.Made,
 		Terms: Terms{Fresh: h.Fresh, Age: h.Age, Revalid: h.Revalid, IfError: h.IfError, Must: h.Must, Public: h.Public}}
 	for _, tag := range h.Tags {
 		e.Tags = append(e.Tags, string(tag))

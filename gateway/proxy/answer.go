@@ -106,10 +106,12 @@ func (a *answer) Read(p []byte) (n int, err error) {
 	if len(a.read) > 0 {
 		n = copy(p, a.read)
 		a.read = a.read[n:]
-	} else if n, err = a.res.Read(p); err != nil && err != io.EOF {
-		a.err = err
+	} else {
+		if n, err = a.res.Read(p); err != nil && err != io.EOF {
+			a.err = err
+		}
+		a.sent += int64(n) // what stands in read was counted when it came
 	}
-	a.sent += int64(n)
 	a.heard.take(p[:n])
 	return n, err
 }

@@ -156,11 +156,11 @@ func (x *Exchange) lookInto() (body []byte, ok bool, err error) {
 	if coding := h.Peek("Content-Encoding"); len(coding) > 0 && string(coding) != "identity" {
 		return nil, false, nil
 	}
-	n := int64(drifting)
-	if size := int64(h.ContentLength()); size >= 0 {
-		n = min(n, size)
+	size := int64(h.ContentLength())
+	if size < 0 { // its sender may wait for an answer before there is more of it
+		return nil, false, nil
 	}
-	body, cut, err := x.peekBody(n)
+	body, cut, err := x.peekBody(min(size, drifting))
 	return body, !cut, err
 }
 

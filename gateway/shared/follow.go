@@ -105,29 +105,33 @@ func (l *Level) begin(ctx context.Context, s *session) error {
 		return fmt.Errorf("cannot read the log of purges: %w", err)
 	}
 	l.applying.Lock()
-	missed, all := l.history.load(list)
-	if all {
-		missed = []record{{}}
-	}
-	for _, r := range missed {
-		l.o.Purge(r.purge)
-	}
+	l.history.load(list)
+	l.o.Purge(Purge{}) // changes are in no log: what memory has may have been missed by one
 	l.applying.Unlock()
-	l.counts.purges.Add(int64(len(missed)))
+	if err := l.tellPending(ctx, s); err != nil {
+		return err
+	}
+	l.slow.Store(0)
+	l.session.Store(s)
+	if err := l.tellPending(ctx, s); err != nil { // what was postponed just before
+		return err
+	}
+	l.o.Log.Info("replicas share what they keep", "redis", l.o.Redis.InitAddress[0], "database", l.o.Redis.SelectDB)
+	return nil
+}
+
+// tellPending tells Redis what it has not been told.
+func (l *Level) tellPending(ctx context.Context, s *session) error {
 	for {
 		p, ok := l.takePending()
 		if !ok {
-			break
+			return nil
 		}
 		if _, err := l.tell(ctx, s, p); err != nil {
 			l.postpone(p)
 			return fmt.Errorf("cannot tell of a purge: %w", err)
 		}
 	}
-	l.slow.Store(0)
-	l.session.Store(s)
-	l.o.Log.Info("replicas share what they keep", "redis", l.o.Redis.InitAddress[0], "database", l.o.Redis.SelectDB)
-	return nil
 }
 
 // readLog reads the log, which it begins where there is none.

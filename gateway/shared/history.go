@@ -75,21 +75,12 @@ func (h *history) add(r record) bool {
 	return true
 }
 
-// load takes in the whole log, in the place of what was known, and gives what
-// was not. all: there was more of that than the log still holds.
-func (h *history) load(list []record) (missed []record, all bool) {
+// load takes in the whole log, in the place of what was known.
+func (h *history) load(list []record) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, r := range list {
-		if _, found := h.find(r.id); !found && r.id.compare(h.floor) > 0 && !r.beginning {
-			missed = append(missed, r)
-		}
-	}
-	first := list[0]
-	all = !first.beginning && first.id.compare(h.last) > 0
 	h.list = slices.Clone(list)
-	h.floor, h.last = first.id, list[len(list)-1].id
-	return missed, all
+	h.floor, h.last = list[0].id, list[len(list)-1].id
 }
 
 // purged tells whether an answer that was asked for when mark was the last

@@ -30,6 +30,13 @@ func (r *replica) heard(p Purge) func() bool {
 	}
 }
 
+// forget forgets what was heard so far.
+func (r *replica) forget() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.purged = nil
+}
+
 // testRedis is the Redis that SLUICE_TEST_REDIS names. What tests write there has
 // a name of its own, and a time.
 func testRedis(t *testing.T) rueidis.ClientOption {
@@ -168,11 +175,12 @@ func TestRedisAway(t *testing.T) {
 	if b.Purged(before.ID, ofTag(x)) {
 		t.Error("known before it was told")
 	}
+	a.forget()
 	p.mend()
 	soon(t, "up again", a.up)
 	soon(t, "the purge is told", b.heard(Purge{Tag: x}))
 	soon(t, "the change is told", b.heard(Purge{Host: host, Key: "/path"}))
-	if !a.heard(Purge{Tag: y})() || a.Figures().Pending != 0 {
+	if !a.heard(Purge{})() || !a.Purged(before.ID, ofTag(y)) || a.Figures().Pending != 0 {
 		t.Errorf("what was missed: %v, %+v", a.purged, a.Figures())
 	}
 

@@ -128,40 +128,6 @@ func TestHistory(t *testing.T) {
 	}
 }
 
-// A connection begins with what was missed of the log; with all, where the log
-// does not say any more what that was.
-func TestHistoryMissed(t *testing.T) {
-	begin := record{id: at(10), beginning: true}
-	for _, c := range []struct {
-		name   string
-		known  []record
-		log    []record
-		missed string
-		all    bool
-	}{
-		{"the first connection", nil, []record{begin, tagged(20, "a")}, "a", false},
-		{"nothing new", []record{begin, tagged(20, "a")}, []record{begin, tagged(20, "a")}, "", false},
-		{"one more, and one in between", []record{begin, tagged(30, "b")}, []record{begin, tagged(20, "a"), tagged(30, "b"), tagged(40, "c")}, "ac", false},
-		{"a log that was cut before", []record{begin, tagged(20, "a"), tagged(30, "b")}, []record{tagged(30, "b"), tagged(40, "c")}, "c", false},
-		{"a log that was cut since", []record{begin, tagged(20, "a")}, []record{tagged(30, "b"), tagged(40, "c")}, "bc", true},
-		{"a log that was lost", []record{begin, tagged(20, "a")}, []record{{id: at(50), beginning: true}, tagged(60, "d")}, "d", false},
-		{"a cut one at the first connection", nil, []record{tagged(30, "b")}, "b", true},
-	} {
-		var h history
-		if c.known != nil {
-			h.load(c.known)
-		}
-		missed, all := h.load(c.log)
-		tags := ""
-		for _, r := range missed {
-			tags += r.purge.Tag
-		}
-		if tags != c.missed || all != c.all {
-			t.Errorf("%s: %q, %v", c.name, tags, all)
-		}
-	}
-}
-
 func TestParseID(t *testing.T) {
 	if id, ok := ParseID("1700000000000-3"); !ok || id != (ID{1700000000000, 3}) || id.String() != "1700000000000-3" {
 		t.Errorf("%v %v", id, ok)

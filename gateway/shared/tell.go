@@ -32,7 +32,6 @@ func (l *Level) Purge(ctx context.Context, p Purge) Told {
 	if err != nil {
 		l.o.Log.Warn("a purge has reached this replica alone until Redis can be told", "error", err)
 		l.postpone(p)
-		s.end() // the next connection begins with it
 	}
 	return Told{Purged: n, Replicas: replicas}
 }
@@ -81,15 +80,19 @@ func (l *Level) logPurge(ctx context.Context, s *session, p Purge) (ID, error) {
 // mostPending bounds what Redis is told late: more of it is one purge of all.
 const mostPending = 1000
 
-// postpone keeps a purge until Redis can be told.
+// postpone keeps a purge until Redis can be told: the next connection begins with
+// it.
 func (l *Level) postpone(p Purge) {
 	l.pendingMu.Lock()
-	defer l.pendingMu.Unlock()
 	if len(l.pending) >= mostPending {
-		l.pending = append(l.pending[:0], Purge{})
-		return
+		l.pending = l.pending[:0]
+		p = Purge{}
 	}
 	l.pending = append(l.pending, p)
+	l.pendingMu.Unlock()
+	if s := l.session.Load(); s != nil {
+		s.end()
+	}
 }
 
 // takePending takes the oldest purge that Redis has not been told.

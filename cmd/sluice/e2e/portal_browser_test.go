@@ -53,7 +53,7 @@ func TestPortalInABrowser(t *testing.T) {
 	npmIn(t, "browser", "playwright-core", "axe-core")
 	g := newGateway(t, "")
 	i := startIssuer(t)
-	i.says(map[string]any{"email": "ann@example.com", "team": []string{"t", "u"}})
+	i.says(map[string]any{"email": "ann@example.com", "email_verified": true, "team": []string{"t", "u"}})
 	g.configure("server: {listen: LISTEN, admin: ADMIN}\nstore: \"sqlite:" + g.dir + "/sluice.db\"\n" +
 		`portal: {oidc: {issuer: "` + i.URL + `", client_id: portal, client_secret: pw}}` + "\n" + portalConfig)
 	g.start()

@@ -28,7 +28,7 @@ func startPortalOIDC(t *testing.T) *desk {
 	g.configure(portalOIDC(i))
 	g.start()
 	return &desk{gateway: g, i: i, root: "http://" + g.listen + "/portal", home: "/keys", client: "portal",
-		good: map[string]any{"email": "ann@example.com", "groups": []string{"researchers"}}}
+		good: map[string]any{"email": "ann@example.com", "email_verified": true, "groups": []string{"researchers"}}}
 }
 
 // TestPortalOIDC: who may sign in, as whom, and what is refused.
@@ -47,15 +47,17 @@ func TestPortalOIDC(t *testing.T) {
 		status int
 		says   string
 	}{
-		"by a group":     {map[string]any{"email": "ann@example.com", "groups": "researchers"}, 200, "ann@example.com of"},
+		"by a group":     {map[string]any{"email": "ann@example.com", "email_verified": true, "groups": "researchers"}, 200, "ann@example.com of"},
 		"by a claim":     {map[string]any{"email": "bob@example.com", "email_verified": true, "team": "t", "name": "Bob"}, 200, "bob@example.com of"},
-		"of no team":     {map[string]any{"email": "ann@example.com", "groups": []string{"visitors"}}, 403, "You are in no team here"},
-		"of none at all": {map[string]any{"email": "ann@example.com"}, 403, "You are in no team here"},
-		"of one gone":    {map[string]any{"email": "ann@example.com", "groups": "leavers"}, 403, "There is no team gone here"},
-		"of one of ours": {map[string]any{"email": "ann@example.com", "team": "prompt mood"}, 403, "There is no team"},
-		"public":         {map[string]any{"email": "ann@example.com", "team": "public"}, 403, "There is no team public"},
+		"of no team":     {map[string]any{"email": "ann@example.com", "email_verified": true, "groups": []string{"visitors"}}, 403, "You are in no team here"},
+		"of none at all": {map[string]any{"email": "ann@example.com", "email_verified": true}, 403, "You are in no team here"},
+		"of one gone":    {map[string]any{"email": "ann@example.com", "email_verified": true, "groups": "leavers"}, 403, "There is no team gone here"},
+		"of one of ours": {map[string]any{"email": "ann@example.com", "email_verified": true, "team": "prompt mood"}, 403, "There is no team"},
+		"public":         {map[string]any{"email": "ann@example.com", "email_verified": true, "team": "public"}, 403, "There is no team public"},
 		"nobody":         {map[string]any{"groups": "researchers"}, 403, "by the claim email"},
 		"unverified":     {map[string]any{"email": "ann@example.com", "email_verified": false, "groups": "researchers"}, 403, "has not verified"},
+		"in words":       {map[string]any{"email": "ann@example.com", "email_verified": "false", "groups": "researchers"}, 403, "has not verified"},
+		"not said":       {map[string]any{"email": "ann@example.com", "groups": "researchers"}, 403, "has not verified"},
 		"too long":       {map[string]any{"email": strings.Repeat("x", 201), "groups": "researchers"}, 401, "is not good"},
 	} {
 		d.i.says(c.claims)
@@ -148,7 +150,7 @@ func TestPortalOfAPerson(t *testing.T) {
 		t.Fatalf("%d %s", a.status, a.body)
 	}
 	ann := d.signedIn()
-	d.i.says(map[string]any{"email": "bob@example.com", "sub": "bob", "groups": []string{"researchers", "everybody"}})
+	d.i.says(map[string]any{"email": "bob@example.com", "email_verified": true, "sub": "bob", "groups": []string{"researchers", "everybody"}})
 	bob := d.browse()
 	d.page(bob, "GET", "/sign-in/oidc", "")
 	for _, page := range []string{"", "/keys", "/usage", "/usage?of=team", "/subscriptions", "/changes", "/apis/mood", "/apis/members"} {

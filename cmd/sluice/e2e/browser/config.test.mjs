@@ -16,6 +16,7 @@ test("change the configuration, look back, go back", async () => {
   assert.deepEqual(Object.keys(effective.models), ["answering"]);
   assert.equal(effective.config.keep, 50);
   assert.ok(!(await page.content()).includes(process.env.SLUICE_BROWSER_TOKEN), "a secret is shown");
+  await page.goBack();
   const text = page.getByLabel("Configuration, YAML or JSON");
   const was = await text.inputValue();
 
