@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -18,11 +19,10 @@ type Trail struct {
 	Now func() time.Time // nil: time.Now
 	Log *slog.Logger     // nil: slog.Default
 
-	mu      sync.Mutex
-	late    map[int64]Record // that could not be chained when their changes were over
-	minute  time.Time        // of failed sign-ins
-	failed  int              // in it
-	leftOut int              // since the last one that has a record
+	mu     sync.Mutex
+	late   map[int64]Record // that could not be chained when their changes were over
+	inside failures         // sign-ins
+	portal failures         // those that anybody who reaches the data listener may try
 }
 
 func (t *Trail) now() time.Time {
@@ -120,26 +120,40 @@ func (t *Trail) Recover(ctx context.Context) error {
 	return nil
 }
 
-// mostFailed is how many failed sign-ins of a minute have a record each: they
-// are the one thing that anybody may do, and must not fill the disk.
-const mostFailed = 60
+// How many failed sign-ins of a minute have a record each: they are the one thing
+// that anybody may do, and must not fill the disk. Those at the portal leave the
+// others theirs.
+const (
+	mostFailed         = 60
+	mostFailedAtPortal = 10
+)
+
+// failures are the failed sign-ins of a minute.
+type failures struct {
+	minute  time.Time
+	n       int
+	leftOut int // since the last one that has a record
+}
 
 // Failed records a sign-in that failed. Those beyond what a minute may have are
 // counted, and the next record tells how many.
 func (t *Trail) Failed(ctx context.Context, r Record) {
-	now := t.now()
-	t.mu.Lock()
-	if now.Sub(t.minute) >= time.Minute || now.Before(t.minute) {
-		t.minute, t.failed = now, 0
+	now, f, most := t.now(), &t.inside, mostFailed
+	if strings.HasPrefix(r.Resource, "portal") {
+		f, most = &t.portal, mostFailedAtPortal
 	}
-	if t.failed++; t.failed > mostFailed {
-		t.leftOut++
+	t.mu.Lock()
+	if now.Sub(f.minute) >= time.Minute || now.Before(f.minute) {
+		f.minute, f.n = now, 0
+	}
+	if f.n++; f.n > most {
+		f.leftOut++
 		t.mu.Unlock()
 		return
 	}
-	if t.leftOut > 0 {
-		r.After = json.RawMessage(`{"left_out":` + strconv.Itoa(t.leftOut) + `}`)
-		t.leftOut = 0
+	if f.leftOut > 0 {
+		r.After = json.RawMessage(`{"left_out":` + strconv.Itoa(f.leftOut) + `}`)
+		f.leftOut = 0
 	}
 	t.mu.Unlock()
 	if err := t.Note(ctx, r); err != nil {

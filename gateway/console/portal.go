@@ -183,6 +183,9 @@ func (v *portalVisit) genuine() error {
 	if !sameWord(v.PostForm.Get("csrf"), v.csrf) {
 		return &problem{Status: http.StatusForbidden, Detail: "This form is of another session. Load the page again, then send it once more."}
 	}
+	if team := v.PostForm.Get("within"); team != "" && v.member != nil && team != v.member.Key.Team {
+		return &problem{Status: http.StatusConflict, Detail: "This form is of the team " + team + ", and you have gone over to " + v.member.Key.Team + " since. Load the page again, then send it once more."}
+	}
 	return nil
 }
 

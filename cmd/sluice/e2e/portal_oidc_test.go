@@ -238,7 +238,10 @@ func (d *desk) movesTeam(bob *gateway) {
 			d.t.Errorf("team %s: %d %s", team, r.status, r.body)
 		}
 	}
-	if r := d.submit(bob, "/keys", url.Values{"name": {"bobs"}}); r.status != 201 {
+	if r := d.submit(bob, "/keys", url.Values{"name": {"stale"}, "within": {"lab"}}); r.status != 409 || !strings.Contains(r.body, "of the team lab") {
+		d.t.Errorf("a form of the team before: %d %s", r.status, r.body)
+	}
+	if r := d.submit(bob, "/keys", url.Values{"name": {"bobs"}, "within": {"t"}}); r.status != 201 {
 		d.t.Errorf("%d %s", r.status, r.body)
 	}
 	if k := gjson.Get(d.api("GET", "keys?team=t", "").body, `data.#(name=="bobs")`); k.Get("user").String() != "bob@example.com" {
