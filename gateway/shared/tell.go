@@ -49,7 +49,7 @@ func (l *Level) tell(ctx context.Context, s *session, p Purge) (replicas int64, 
 		return 0, err
 	}
 	if len(reply) != 2 {
-		return 0, errors.New("Redis has answered with something else")
+		return 0, errors.New("the answer to a purge is none")
 	}
 	text, err := reply[0].ToString()
 	if err != nil {
