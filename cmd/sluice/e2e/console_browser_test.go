@@ -31,11 +31,7 @@ teams:
 // The console in a real browser: every page with thirty days of traffic, and
 // what operators do there.
 func TestConsoleInABrowser(t *testing.T) {
-	if os.Getenv("SLUICE_E2E_BROWSER") == "" {
-		t.Skip("SLUICE_E2E_BROWSER is not set")
-	}
-	chromium := chromiumPath(t)
-	npmIn(t, "browser", "playwright-core", "axe-core")
+	chromium := browser(t)
 	g := newGateway(t, consoleConfig)
 	history(t, g)
 	g.start()
@@ -71,11 +67,7 @@ func TestConsoleInABrowser(t *testing.T) {
 
 // The first steps, on a gateway that nobody has called.
 func TestFirstStepsInABrowser(t *testing.T) {
-	if os.Getenv("SLUICE_E2E_BROWSER") == "" {
-		t.Skip("SLUICE_E2E_BROWSER is not set")
-	}
-	chromium := chromiumPath(t)
-	npmIn(t, "browser", "playwright-core", "axe-core")
+	chromium := browser(t)
 	g := start(t, "")
 	g.inBrowser(chromium, "first.test.mjs")
 }
@@ -84,11 +76,7 @@ const viewerToken = "viewer-token-of-the-tests"
 
 // The configuration that the store leads.
 func TestConfigurationInABrowser(t *testing.T) {
-	if os.Getenv("SLUICE_E2E_BROWSER") == "" {
-		t.Skip("SLUICE_E2E_BROWSER is not set")
-	}
-	chromium := chromiumPath(t)
-	npmIn(t, "browser", "playwright-core", "axe-core")
+	chromium := browser(t)
 	g := newGateway(t, "")
 	g.configure(`server: {listen: "LISTEN", admin: "ADMIN", drain: 10s}
 admin: {token: "` + adminToken + `", tokens: [{value: "` + viewerToken + `", role: viewer}]}
@@ -115,6 +103,17 @@ func (g *gateway) inBrowser(chromium string, files ...string) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		g.t.Errorf("%v\n%s", err, tail(string(out), 8000))
 	}
+}
+
+// browser is where the browser of a test is that needs one, readied to be driven.
+func browser(t *testing.T) (chromium string) {
+	t.Helper()
+	if os.Getenv("SLUICE_E2E_BROWSER") == "" {
+		t.Skip("SLUICE_E2E_BROWSER is not set")
+	}
+	chromium = chromiumPath(t)
+	npmIn(t, "browser", "playwright-core", "axe-core")
+	return chromium
 }
 
 // chromiumPath finds the browser; where it is not, the test fails: it was asked

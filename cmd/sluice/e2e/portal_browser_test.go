@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"os"
 	"strconv"
 	"testing"
 )
@@ -46,11 +45,7 @@ sluice.versions: {"1": {deprecated: 2026-06-01, sunset: 2099-06-01, link: "https
 
 // The portal in a real browser: every page, and what callers do there.
 func TestPortalInABrowser(t *testing.T) {
-	if os.Getenv("SLUICE_E2E_BROWSER") == "" {
-		t.Skip("SLUICE_E2E_BROWSER is not set")
-	}
-	chromium := chromiumPath(t)
-	npmIn(t, "browser", "playwright-core", "axe-core")
+	chromium := browser(t)
 	g := newGateway(t, "")
 	i := startIssuer(t)
 	i.says(map[string]any{"email": "ann@example.com", "email_verified": true, "team": []string{"t", "u"}})
