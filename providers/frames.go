@@ -15,7 +15,7 @@ import (
 // passFrames looks into the whole frames of a raw stream and makes them
 // pending, all but those that the caller must not see.
 func (s *Stream) passFrames() {
-	from := s.rest - len(s.pending)
+	from, kept := s.rest-len(s.pending), s.rest
 	for !s.ended {
 		n, err := s.cut(s.in.b[s.rest:])
 		if err != nil {
@@ -33,15 +33,17 @@ func (s *Stream) passFrames() {
 			break
 		}
 		s.begun = s.begun || hasData(frame)
-		if s.said != nil {
-			s.said.follow(frame)
-		}
+		s.ended = s.tally.Done
 		if keep {
 			s.rest += n
-		} else {
-			s.in.b = append(s.in.b[:s.rest], s.in.b[s.rest+n:]...)
+			continue
 		}
-		s.ended = s.tally.Done
+		s.said.follow(s.in.b[kept : s.rest+n])
+		kept = s.rest
+		s.in.b = append(s.in.b[:s.rest], s.in.b[s.rest+n:]...)
+	}
+	if !s.ended { // what has its end cannot break
+		s.said.follow(s.in.b[kept:s.rest])
 	}
 	s.pending = s.in.b[from:s.rest]
 }

@@ -50,15 +50,15 @@ func follows(c *Call, d *dialect.Dialect) *said {
 // Most streams end before, and need not be read at all.
 const mostPassed = 32 << 10
 
-// follow takes in a frame that passes.
-func (k *said) follow(frame []byte) {
-	if k.unread {
+// follow takes in whole frames that pass.
+func (k *said) follow(frames []byte) {
+	if k == nil || k.unread || len(frames) == 0 {
 		return
 	}
 	if k.passed == nil {
 		k.passed = newBuffer()
 	}
-	if k.passed.b = append(k.passed.b, frame...); len(k.passed.b) >= mostPassed {
+	if k.passed.b = append(k.passed.b, frames...); len(k.passed.b) >= mostPassed {
 		k.read()
 	}
 }

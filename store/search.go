@@ -13,11 +13,12 @@ import (
 )
 
 // A list of requests is found by walking back in time, window by window, each
-// three times as long as the one after it, until the page is full, the oldest
-// entry is reached, or searchTime is over: then the cursor goes on from there.
-// In a window, the index that selects most is followed.
+// three times as long as the one after it, or as long as will fit into what is
+// left of searchTime, until the page is full, the oldest entry is reached, or
+// no time is left: then the cursor goes on from there. In a window, the index
+// that selects most is followed.
 const (
-	searchTime = 70 * time.Millisecond
+	searchTime = 100 * time.Millisecond
 	wider      = 3
 )
 
@@ -50,8 +51,8 @@ func (l *Ledger) requests(ctx context.Context, q billing.RequestQuery) ([]billin
 // walk gathers a page, and one entry more, which tells that there is a next one.
 func (s *search) walk(ctx context.Context, window int64) (out []billing.Entry, next string, err error) {
 	var cursors []string
-	for begun := time.Now(); ; window *= wider {
-		from := s.lo
+	for end := time.Now().Add(searchTime); ; {
+		from, begun := s.lo, time.Now()
 		if window < s.hi-s.lo {
 			from = s.hi - window
 		}
@@ -60,16 +61,27 @@ func (s *search) walk(ctx context.Context, window int64) (out []billing.Entry, n
 			return nil, "", err
 		}
 		out, cursors = append(out, found...), append(cursors, after...)
-		switch {
-		case len(out) > s.Limit:
+		if len(out) > s.Limit {
 			return out[:s.Limit], cursors[s.Limit-1], nil
-		case from == s.lo:
+		}
+		if from == s.lo {
 			return out, "", nil
-		case time.Since(begun) > searchTime:
+		}
+		now := time.Now()
+		if window = nextWindow(window, now.Sub(begun), end.Sub(now)); window == 0 {
 			return out, fmt.Sprintf("%d.0", from), nil
 		}
 		s.hi = from
 	}
+}
+
+// nextWindow is how far to look after a window that took so long, where so much
+// time is left; 0: not any more.
+func nextWindow(window int64, took, left time.Duration) int64 {
+	if left < searchTime/4 {
+		return 0
+	}
+	return int64(float64(window) * min(wider, float64(left)/float64(max(took, 1))))
 }
 
 // within lists the newest entries of the window that ends at hi.
