@@ -98,8 +98,8 @@ func (s *Stream) openRaw(ctx context.Context, c *Call, d *dialect.Dialect) error
 	chat.Splice(&a.patch, c.Request.Raw, &c.Request.Head, c.Model, c.MaxTokens)
 	a.req.Body = a.patch.Pieces(c.Request.Raw)
 	s.scan = chat.Scan(c.Request.Head.WantsUsage)
-	if c.Resumes {
-		s.said = follows(c, d)
+	if c.Resumes && chat.Stream != nil && chat.Framing == dialect.FramingSSE {
+		s.said = &said{call: c, speaks: d}
 	}
 	return s.start(ctx, c, a, &dialect.Upstream{Path: chat.Path(c.Model, true), Header: rawHeader(d, c)})
 }

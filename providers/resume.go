@@ -24,26 +24,15 @@ type said struct {
 	head    schema.Chunk // what all chunks of an answer say: id, model and time
 	before  schema.Usage // of the parts before, which broke off
 
-	// Of a stream whose bytes pass as they are: those that nobody has read yet,
-	// what decodes them, and what will write the rest.
+	// Of a stream whose bytes pass as they are: the call and what its provider
+	// speaks, the bytes that nobody has read yet, and, once they are read, what
+	// decodes them and what will write the rest.
+	call   *Call
+	speaks *dialect.Dialect
 	passed *buffer
 	decode dialect.StreamDecoder
 	encode dialect.StreamEncoder
 	chunks []schema.Chunk
-}
-
-// follows keeps what a stream says that passes as bytes; nil where what the
-// caller has of it cannot be told: in dialects of which the provider keeps a
-// state of its own (Responses), or that say no chat (text completions).
-func follows(c *Call, d *dialect.Dialect) *said {
-	if d.Chat.Stream == nil || d.Chat.Framing != dialect.FramingSSE {
-		return nil
-	}
-	encode := c.encoder(nil)
-	if _, ok := encode.(dialect.Follower); !ok {
-		return nil
-	}
-	return &said{decode: d.Chat.Stream(), encode: encode}
 }
 
 // mostPassed bounds, in bytes, the frames that are kept before they are read.
@@ -63,9 +52,18 @@ func (k *said) follow(frames []byte) {
 	}
 }
 
-// read decodes the frames that have passed.
+// read decodes the frames that have passed. What the caller has of a stream
+// cannot be told in dialects of which the provider keeps a state of its own
+// (Responses), or that say no chat (text completions).
 func (k *said) read() {
-	if k.passed == nil || len(k.passed.b) == 0 {
+	if k.unread || k.speaks == nil {
+		return
+	}
+	if k.decode == nil {
+		k.decode, k.encode = k.speaks.Chat.Stream(), k.call.encoder(nil)
+	}
+	follower, ok := k.encode.(dialect.Follower)
+	if k.unread = !ok; k.unread || k.passed == nil {
 		return
 	}
 	err := sse.Events(k.passed.b, func(f dialect.Frame) (err error) {
@@ -76,7 +74,7 @@ func (k *said) read() {
 		for i := range k.chunks {
 			k.note(&k.chunks[i])
 		}
-		k.encode.(dialect.Follower).Follow(f, k.chunks)
+		follower.Follow(f, k.chunks)
 		return err
 	})
 	k.passed.b, k.unread = k.passed.b[:0], err != nil
