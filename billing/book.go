@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"sluice/billing/lease"
 )
 
 // Book keeps what every team and key has spent, holds, and used of its limits.
@@ -27,7 +29,8 @@ type Book struct {
 	nextID   uint64
 	latest   *Owners
 
-	holds openHolds
+	holds  openHolds
+	leases *lease.Broker // nil: replicas share no limits
 }
 
 // NewBook is an empty book whose calendar is that of loc; nil: UTC. now is the
@@ -175,6 +178,9 @@ func (b *Book) join(o *Owner, a *account, t terms) {
 		} else {
 			limits := t.limits
 			own = &limits
+		}
+		if b.leases != nil {
+			a.limiter.share(b.leases, o, own)
 		}
 		o.limits = []limitLink{{a.limiter, o, own}}
 	}

@@ -12,8 +12,30 @@ type limiter struct {
 	mu       sync.Mutex
 	second   int64 // the newest that the windows have
 	parallel int64
-	minute   window     // without a span: there never was a limit of that length
-	day      *dayWindow // nil: nor of that
+	minute   window // without a span: there never was a limit of that length
+	rare     *rare  // nil: nothing
+}
+
+// rare is what few limiters have.
+type rare struct {
+	day   dayWindow // without a span: there never was a limit of that length
+	pools pools     // what replicas share
+}
+
+// day is the window of a day; nil: there never was a limit of that length.
+func (l *limiter) day() *dayWindow {
+	if l.rare == nil || l.rare.day.span == nil {
+		return nil
+	}
+	return &l.rare.day
+}
+
+// needRare makes what few limiters have.
+func (l *limiter) needRare() *rare {
+	if l.rare == nil {
+		l.rare = &rare{}
+	}
+	return l.rare
 }
 
 func (l *limiter) idle() bool {
@@ -29,8 +51,8 @@ func (l *limiter) ready(limits Limits) {
 	if l.minute.span == nil && (limits.RPM > 0 || limits.TPM > 0 || limits.InputTPM > 0 || limits.OutputTPM > 0) {
 		l.minute.span = &minuteSpan
 	}
-	if l.day == nil && (limits.RPD > 0 || limits.TPD > 0) {
-		l.day = &dayWindow{window: window{span: &daySpan}}
+	if limits.RPD > 0 || limits.TPD > 0 {
+		l.needRare().day.span = &daySpan
 	}
 }
 
@@ -40,8 +62,8 @@ func (l *limiter) advance(second int64) {
 	if l.minute.n > 0 {
 		l.minute.advance(l.second)
 	}
-	if l.day != nil {
-		l.day.advance(l.second)
+	if day := l.day(); day != nil {
+		day.advance(l.second)
 	}
 }
 
@@ -71,13 +93,13 @@ func (l *Limits) bounds() [6]bound {
 }
 
 func (l *limiter) window(b *bound) *window {
-	switch {
-	case !b.day:
+	if !b.day {
 		return &l.minute
-	case l.day == nil:
-		return nil
 	}
-	return &l.day.window
+	if day := l.day(); day != nil {
+		return &day.window
+	}
+	return nil
 }
 
 // Ask is the tokens that a call needs, or has used.
@@ -101,13 +123,24 @@ type Ticket struct {
 	second  int64
 	ask     Ask
 	done    bool
+	leased  []leased // of all replicas' limits
 }
 
 // Admit counts a call that asks for so many tokens against the limits of the
 // owner and of all above it, together or not at all. Otherwise the error is rate_limit_exceeded, of Type requests, tokens
 // or parallel, with the whole seconds after which there is room; a call that
-// is larger than a limit has none, for it never fits.
+// is larger than a limit has none, for it never fits. Where replicas share
+// limits, it may wait for what they know.
 func (o *Owner) Admit(now time.Time, ask Ask) (Ticket, *schema.Error) {
+	t, err := o.admit(now, ask)
+	if err == nil {
+		err = t.lease(now)
+	}
+	return t, err
+}
+
+// admit is Admit by what this replica has counted.
+func (o *Owner) admit(now time.Time, ask Ask) (Ticket, *schema.Error) {
 	if len(o.limits) == 0 {
 		return Ticket{}, nil
 	}
@@ -147,8 +180,8 @@ func (l *limiter) add(second int64, u use) {
 	if l.minute.span != nil {
 		l.minute.add(second, u)
 	}
-	if l.day != nil {
-		l.day.add(second, u)
+	if day := l.day(); day != nil {
+		day.add(second, u)
 	}
 }
 
@@ -184,13 +217,16 @@ func (t *Ticket) end(more use) {
 		}
 		l.mu.Unlock()
 	}
+	for i := range t.leased {
+		t.leased[i].settle(more)
+	}
 }
 
 // settle changes what was counted at a second, for a call that has ended.
 func (l *limiter) settle(second int64, more use) {
 	l.parallel--
 	l.minute.settle(second, more)
-	if l.day != nil {
-		l.day.settle(second, more)
+	if day := l.day(); day != nil {
+		day.settle(second, more)
 	}
 }

@@ -71,7 +71,7 @@ func (o *Owner) unfilled() bool {
 	l := o.ownLimiter()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return !l.day.filled
+	return !l.day().filled
 }
 
 // ownLimiter is that of an owner with limits of its own.
@@ -132,20 +132,21 @@ func (d *dayUse) of(hours map[string][]usedIn) []usedIn {
 func (l *limiter) fill(hours []usedIn, now time.Time, at int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.day.filled {
+	day := l.day()
+	if day.filled {
 		return
 	}
-	counted := l.day.window
-	l.day.window = window{span: &daySpan}
+	counted := day.window
+	day.window = window{span: &daySpan}
 	var last int64
 	for _, h := range hours {
 		last = (at - int64(max(now.Sub(h.from.Add(time.Hour)), 0))) / 1e9
-		l.day.add(last, h.use)
+		day.add(last, h.use)
 	}
 	for i := range counted.n {
 		s := counted.nth(i)
 		last = max(last, s.at*daySpan.width)
-		l.day.add(last, s.use)
+		day.add(last, s.use)
 	}
-	l.day.filled = true
+	day.filled = true
 }

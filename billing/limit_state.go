@@ -36,7 +36,7 @@ func (o *Owner) LimitState(now time.Time) (requests, tokens LimitState, okReques
 			if b.what == "requests" {
 				least, ok = &requests, &okRequests
 			}
-			if s := l.limiter.window(b).state(b, at); !*ok || s.Remaining < least.Remaining {
+			if s := l.limiter.shared(j, l.limiter.window(b).state(b, at)); !*ok || s.Remaining < least.Remaining {
 				*least, *ok = s, true
 			}
 		}

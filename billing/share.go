@@ -103,7 +103,8 @@ func (o *Owner) AdmitFor(caller *Owner, now time.Time, ask Ask) (Ticket, *schema
 	if no.by != nil {
 		return Ticket{}, no.error(at)
 	}
-	return ticket, nil
+	err := ticket.lease(now)
+	return ticket, err
 }
 
 // admitShared is AdmitFor at a second of the Book's steady clock.
@@ -210,7 +211,8 @@ func (s *share) advance(second int64, asks *portion) {
 }
 
 func (l *limiter) empty() bool {
-	return l.parallel == 0 && l.minute.n == 0 && (l.day == nil || l.day.n == 0)
+	day := l.day()
+	return l.parallel == 0 && l.minute.n == 0 && (day == nil || day.n == 0)
 }
 
 // below tells whether a team that has used so much of a limit has had less than

@@ -120,10 +120,10 @@ func (s *server) open() (err error) {
 	s.build.kept = httpcache.New(keptBytes)
 	s.counter = billing.NewCounter()
 	s.metrics = telemetry.New()
+	s.book = billing.NewBook(s.started.Billing.TimeZone, time.Now)
 	if err := s.openShared(); err != nil {
 		return err
 	}
-	s.book = billing.NewBook(s.started.Billing.TimeZone, time.Now)
 	s.warnings = billing.NewWarnings(s.log)
 	s.book.OnWarn(s.warnings.Tell)
 	s.prompts = prompts.NewRegistry(s.store.Prompts(), time.Now)
@@ -177,7 +177,7 @@ func (s *server) run(ctx context.Context) error {
 	failed := make(chan error, 2)
 	go func() { failed <- s.gateway.Serve(data) }()
 	go func() { failed <- plane.Serve(adminListener) }()
-	stopBackground := s.background(ctx, hup)
+	stopBackground, stopSharing := s.background(ctx, hup), s.share()
 	s.greet(data.Addr().String(), link, first)
 	go settleHeap()
 	select {
@@ -186,7 +186,9 @@ func (s *server) run(ctx context.Context) error {
 	case err = <-failed:
 	}
 	stopBackground()
-	return errors.Join(err, s.shutdown(plane))
+	err = errors.Join(err, s.shutdown(plane))
+	stopSharing()
+	return err
 }
 
 // background begins what goes on beside the calls; stop ends it, and waits for
@@ -196,9 +198,6 @@ func (s *server) background(ctx context.Context, hup <-chan os.Signal) (stop fun
 	go s.watch(ctx, hup)
 	go s.warnings.Run(ctx)
 	go s.encryption.obtain(ctx, s.log)
-	if s.build.shared != nil {
-		go s.build.shared.Run(ctx)
-	}
 	var stored sync.WaitGroup
 	stored.Go(func() { s.retain(ctx) })
 	stored.Go(func() { s.alerts.Run(ctx, s.alertsEvery, alert.NewSender()) })

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sluice/billing"
+	"sluice/billing/lease"
 	"sluice/cmd/sluice/config"
 	"sluice/gateway"
 	"sluice/gateway/cache"
@@ -34,6 +35,7 @@ type builder struct {
 	standing standingRoutes
 	kept     *httpcache.Store // answers of routes
 	shared   *shared.Level    // of all kept answers; nil: replicas share none
+	leases   *lease.Broker    // of limits; nil: replicas share none
 	current  atomic.Pointer[view]
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"sluice/billing/lease"
 	"sluice/cmd/sluice/config"
 	"sluice/gateway"
 	"sluice/gateway/admin"
@@ -47,7 +48,7 @@ func newStandingRoutes() standingRoutes {
 // routes builds the routes of a configuration, and what they keep. Nothing that
 // is in force changes.
 func (b *builder) routes(s *server, cfg *config.Config, reg *router.Registry) (*proxy.Tree, standingRoutes, error) {
-	m := routeBuilder{reg: reg, old: b.standing, keep: newStandingRoutes(), kept: b.kept, log: s.log}
+	m := routeBuilder{reg: reg, old: b.standing, keep: newStandingRoutes(), kept: b.kept, leases: b.leases, log: s.log}
 	m.signIns = m.guesses("", cfg.Server.Failures)
 	if len(cfg.Routes) == 0 {
 		return nil, m.keep, nil
@@ -96,6 +97,7 @@ type routeBuilder struct {
 	old, keep standingRoutes
 	signIns   *limit.Guesses // at all routes, and everywhere else; nil: they are not counted
 	kept      *httpcache.Store
+	leases    *lease.Broker // nil: replicas share no limits
 	signIn    *signIn
 	series    *telemetry.Route // of the route that is made
 }
@@ -181,6 +183,9 @@ func (m *routeBuilder) rate(c *config.Route) proxy.Step {
 	limiter := m.old.limiters[made]
 	if limiter == nil {
 		limiter = limit.New(l)
+		if m.leases != nil {
+			limiter.Share(m.leases, made)
+		}
 	}
 	m.keep.limiters[made] = limiter
 	return proxy.Rate(proxy.RateOptions{Route: c.Name, Limiter: limiter, Per: per})

@@ -5,7 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"sync"
 
+	"sluice/billing/lease"
 	"sluice/cmd/sluice/config"
 	"sluice/gateway/admin"
 	"sluice/gateway/cache"
@@ -14,8 +16,8 @@ import (
 	"sluice/gateway/telemetry"
 )
 
-// openShared makes the level of caches that replicas share, if there is one. It
-// is down until it runs.
+// openShared makes the level of caches that replicas share, and what shares
+// limits, if there is one. Both are down until they run.
 func (s *server) openShared() error {
 	if s.started.Shared == "" {
 		return nil
@@ -27,7 +29,27 @@ func (s *server) openShared() error {
 	s.build.shared = shared.New(shared.Options{Redis: redis, Purge: s.forget, Log: s.log})
 	s.build.kept.Share(s.build.shared)
 	s.metrics.Add(telemetry.Shared(s.build.shared))
+	s.build.leases = lease.New(lease.Options{Exchange: s.build.shared.Lease, Up: s.build.shared.Up})
+	s.book.Share(s.build.leases)
+	s.metrics.Add(telemetry.Leases(s.build.leases))
 	return nil
+}
+
+// share has replicas share what they do, until stop, which gives back what this
+// one has of limits. Calls that end may still need it.
+func (s *server) share() (stop func()) {
+	if s.build.shared == nil {
+		return func() {}
+	}
+	run := func(f func(context.Context)) (stop func()) {
+		ctx, cancel := context.WithCancel(context.Background())
+		var ended sync.WaitGroup
+		ended.Go(func() { f(ctx) })
+		return func() { cancel(); ended.Wait() }
+	}
+	stopLevel := run(s.build.shared.Run)
+	stopLeases := run(s.build.leases.Run)
+	return func() { stopLeases(); stopLevel() }
 }
 
 // forget takes out of memory what a purge fits, and tells how many answers that

@@ -4,6 +4,8 @@ import (
 	"hash/maphash"
 	"sync"
 	"time"
+
+	"sluice/billing/lease"
 )
 
 // Limit is how many requests may come.
@@ -27,8 +29,10 @@ const (
 type Limiter struct {
 	Limit
 	seed   maphash.Seed
-	width  int64 // of a slot, in nanoseconds
-	most   int   // subjects of a shard
+	width  int64         // of a slot, in nanoseconds
+	most   int           // subjects of a shard
+	leases *lease.Broker // nil: what it counts is the replica's own
+	name   string        // that replicas know the limiter by
 	shards [shards]shard
 }
 
@@ -49,6 +53,7 @@ type Subject struct {
 	last     int64   // when it was looked at, in nanoseconds
 	head     int64   // the newest slot
 	counts   [slots + 1]int32
+	pool     *lease.Pool // nil: replicas share none
 }
 
 // New makes a limiter.
@@ -68,6 +73,8 @@ type Verdict struct {
 	Wait      time.Duration // of one that is refused: until one may come; 0: when another ends
 	Delay     time.Duration // of one that may come: how long it has to wait before
 	Subject   *Subject      // to be told of the end, and of the end of the delay; nil: nothing runs or waits
+
+	shared *Subject // that is to be asked for what all replicas have counted
 }
 
 // shard is where the subject that name tells is, and what it is called there.
@@ -76,8 +83,19 @@ func (l *Limiter) shard(name []byte) (*shard, uint64) {
 	return &l.shards[key%shards], key
 }
 
-// Take counts a request of the subject that name tells, or refuses it.
+// Take counts a request of the subject that name tells, or refuses it. Where
+// replicas share the limit, it may wait for what they know; one with a delay is
+// asked for by Ask when that is over.
 func (l *Limiter) Take(name []byte, now time.Time) Verdict {
+	v := l.count(name, now)
+	if v.Delay == 0 {
+		l.ask(&v)
+	}
+	return v
+}
+
+// count is Take by what this replica has counted.
+func (l *Limiter) count(name []byte, now time.Time) Verdict {
 	sh, key := l.shard(name)
 	at := now.UnixNano()
 	sh.mu.Lock()
@@ -90,7 +108,12 @@ func (l *Limiter) Take(name []byte, now time.Time) Verdict {
 		s = &Subject{shard: sh, saved: float64(l.Burst), last: at, head: at / l.width}
 		sh.subjects[key] = s
 	}
-	return l.take(s, at)
+	v := l.take(s, at)
+	if v.OK && l.leases != nil {
+		l.pool(s, name)
+		v.shared = s
+	}
+	return v
 }
 
 func (l *Limiter) take(s *Subject, at int64) Verdict {

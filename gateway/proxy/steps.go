@@ -86,6 +86,9 @@ func Rate(o RateOptions) Step {
 				if err := x.wait(v); err != nil {
 					return err
 				}
+				if v = l.Ask(v); !v.OK {
+					return refusal(what, l, v)
+				}
 			}
 			return next(x)
 		}

@@ -3,6 +3,7 @@ package telemetry
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
+	"sluice/billing/lease"
 	"sluice/gateway/shared"
 )
 
@@ -11,6 +12,8 @@ var (
 	sharedAskedDesc  = prometheus.NewDesc("sluice_cache_shared_lookups_total", "Answers that were looked for in Redis, by result: hit, miss or error.", []string{"result"}, nil)
 	sharedWritesDesc = prometheus.NewDesc("sluice_cache_shared_writes_total", "Answers that were for Redis, by result: stored or lost.", []string{"result"}, nil)
 	sharedPurgesDesc = prometheus.NewDesc("sluice_cache_shared_purges_total", "Purges that this replica heard of, by result: done, or refused as not understood.", []string{"result"}, nil)
+	leaseAskedDesc   = prometheus.NewDesc("sluice_limits_shared_exchanges_total", "Commands to Redis that took or gave back permits of limits, by result: done or failed.", []string{"result"}, nil)
+	leaseAloneDesc   = prometheus.NewDesc("sluice_limits_shared_alone_total", "Permits that calls went on without, by this replica's own limits, because Redis could not be asked in time.", nil, nil)
 )
 
 // Shared collects how a level stands that replicas share.
@@ -44,4 +47,27 @@ func (l level) Collect(ch chan<- prometheus.Metric) {
 	count(sharedWritesDesc, f.Lost, "lost")
 	count(sharedPurgesDesc, f.Purges, "done")
 	count(sharedPurgesDesc, f.Refused, "refused")
+}
+
+// Leases collects how the limits fare that replicas share.
+func Leases(b *lease.Broker) prometheus.Collector { return leases{b} }
+
+// leases collects that when it is scraped.
+type leases struct{ of *lease.Broker }
+
+// Describe is part of prometheus.Collector.
+func (l leases) Describe(ch chan<- *prometheus.Desc) {
+	ch <- leaseAskedDesc
+	ch <- leaseAloneDesc
+}
+
+// Collect is part of prometheus.Collector.
+func (l leases) Collect(ch chan<- prometheus.Metric) {
+	f := l.of.Figures()
+	count := func(d *prometheus.Desc, n int64, result ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), result...)
+	}
+	count(leaseAskedDesc, f.Answered, "done")
+	count(leaseAskedDesc, f.Failed, "failed")
+	count(leaseAloneDesc, f.Alone)
 }
