@@ -16,6 +16,8 @@
 //     and limits of the user and the tags of a call (person.go). Owner.Admit does the same for requests, tokens and
 //     calls at once; Owner.AdmitFor besides shares what a provider allows
 //     between the teams that ask for it (share.go).
+//     Where replicas share limits, a call that its own has let pass wants permits
+//     of all of them together (limit_lease.go, package lease).
 //   - Entry is a line of the ledger. Spool.Append puts it on disk before the
 //     answer ends; the spool's writer moves entries to the Ledger, which every
 //     figure (Report) is derived from, and every Invoice.

@@ -8,8 +8,9 @@ import (
 )
 
 const (
-	// patience is how long a call waits for a permit.
-	patience = 50 * time.Millisecond
+	// patience is how long a call waits for a permit at most. Exchanges that fail
+	// have it go on sooner.
+	patience = 250 * time.Millisecond
 	// sweepTime is how often what lies unused is looked for, and idleTime how long
 	// it may lie.
 	sweepTime = 200 * time.Millisecond
@@ -78,8 +79,8 @@ func (b *Broker) Run(ctx context.Context) {
 	}
 }
 
-// there tells whether a call may wait for an exchange.
-func (b *Broker) there() bool { return b.running.Load() && b.o.Up() }
+// Up tells whether calls wait for exchanges.
+func (b *Broker) Up() bool { return b.running.Load() && b.o.Up() }
 
 // queue has the next exchange be for a pool too, whose lock is held.
 func (b *Broker) queue(p *Pool) {

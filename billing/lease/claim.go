@@ -5,7 +5,7 @@ import "time"
 // Want is a claim on a pool.
 type Want struct {
 	Pool  *Pool
-	N     int64 // permits, at least one
+	N     int64 // permits: at least one, at most Limit
 	Limit int64 // of the pool, as the replica's configuration has it
 }
 
@@ -46,11 +46,11 @@ type Permit struct {
 }
 
 // Take takes what is wanted of several pools, all of it or nothing. Where one
-// refuses, which is its place in wants, wait is until it has room: 0, if never.
+// refuses, which is its place in wants, wait is until it has room;
 // which is negative where none did. Permits may be of no pool, where the place
 // that replicas share could not be asked.
 func (b *Broker) Take(wants []Want) (permits []Permit, which int, wait time.Duration) {
-	if !b.there() {
+	if !b.Up() {
 		b.counts.alone.Add(int64(len(wants)))
 		return nil, -1, 0
 	}

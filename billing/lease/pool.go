@@ -97,8 +97,6 @@ func (p *Pool) take(c *Claim, now time.Time) {
 	p.used += c.n
 	p.last = now
 	switch {
-	case c.n > c.limit: // which never fits, and is not asked for
-		c.end(refused, 0)
 	case p.left >= c.n && now.Before(p.until):
 		p.left -= c.n
 		c.end(granted, p.slot)

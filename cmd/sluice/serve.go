@@ -174,10 +174,11 @@ func (s *server) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	stopSharing := s.share()
 	failed := make(chan error, 2)
 	go func() { failed <- s.gateway.Serve(data) }()
 	go func() { failed <- plane.Serve(adminListener) }()
-	stopBackground, stopSharing := s.background(ctx, hup), s.share()
+	stopBackground := s.background(ctx, hup)
 	s.greet(data.Addr().String(), link, first)
 	go settleHeap()
 	select {

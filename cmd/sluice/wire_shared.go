@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"sync"
+	"time"
 
 	"sluice/billing/lease"
 	"sluice/cmd/sluice/config"
@@ -36,7 +37,7 @@ func (s *server) openShared() error {
 }
 
 // share has replicas share what they do, until stop, which gives back what this
-// one has of limits. Calls that end may still need it.
+// one has of limits: calls that end may still need it. It waits a while for Redis.
 func (s *server) share() (stop func()) {
 	if s.build.shared == nil {
 		return func() {}
@@ -49,6 +50,12 @@ func (s *server) share() (stop func()) {
 	}
 	stopLevel := run(s.build.shared.Run)
 	stopLeases := run(s.build.leases.Run)
+	for range 100 { // calls that come before would know nothing of others'
+		if s.build.leases.Up() {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
 	return func() { stopLeases(); stopLevel() }
 }
 

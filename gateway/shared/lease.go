@@ -20,6 +20,10 @@ var leaseScript = rueidis.NewLuaScript(leaseText)
 
 var errDown = errors.New("Redis is not in use")
 
+// leaseTime bounds a question for permits: where it is not answered, more calls
+// may come than should.
+const leaseTime = 2 * askTime
+
 // leaseName is what the names of limits begin with.
 const leaseName = "sluice:limit:"
 
@@ -45,7 +49,7 @@ func (l *Level) Lease(ctx context.Context, asks []lease.Ask) ([]lease.Answer, er
 			add(c.By)
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, askTime)
+	ctx, cancel := context.WithTimeout(ctx, leaseTime)
 	defer cancel()
 	list, err := leaseScript.Exec(ctx, s.client, keys, args).AsIntSlice()
 	if l.note(s, err); err != nil {

@@ -1,0 +1,157 @@
+package e2e
+
+import (
+	"io"
+	"net"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// info is what Redis tells of a section.
+func (r *redis) info(section string) string {
+	r.t.Helper()
+	conn, err := net.Dial("tcp", r.addr)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+	if _, err := conn.Write([]byte("INFO " + section + "\r\nQUIT\r\n")); err != nil {
+		r.t.Fatal(err)
+	}
+	b, _ := io.ReadAll(conn)
+	return string(b)
+}
+
+var (
+	processed = regexp.MustCompile(`total_commands_processed:(\d+)`)
+	evalCalls = regexp.MustCompile(`cmdstat_eval(?:sha)?:calls=(\d+)`)
+)
+
+// scripts is how many scripts were run.
+func (r *redis) scripts() (n int) {
+	for _, m := range evalCalls.FindAllStringSubmatch(r.info("commandstats"), -1) {
+		calls, _ := strconv.Atoi(m[1])
+		n += calls
+	}
+	return n
+}
+
+// commands is how many commands were carried out, those inside of scripts too.
+func (r *redis) commands() int {
+	n, _ := strconv.Atoi(processed.FindStringSubmatch(r.info("stats"))[1])
+	return n
+}
+
+const sharedLimits = providers + `teams:
+  t:
+    keys:
+      - {name: k, value: "` + teamKey + `"}
+      - {name: requests, value: sk-e2e-requests-0123456789, limits: {rpm: 100}}
+      - {name: tokens, value: sk-e2e-tokens-0123456789, limits: {tpm: 20000}}
+      - {name: wide, value: sk-e2e-wide-0123456789, limits: {rpm: 1000000, tpm: 1000000000}}
+routes:
+  - {name: limited, match: {path: "/limited/**"}, limits: {rate: 100/1m, per: route}, backend: {static: {body: ok}}}
+`
+
+// storm makes calls at all replicas at once, and tells how many there were of each
+// status, and the answers.
+func storm(replicas []*gateway, each int, call func(*gateway) (answer, error)) (by map[int]int, all []answer) {
+	var mu sync.Mutex
+	var calls sync.WaitGroup
+	by = map[int]int{}
+	for _, g := range replicas {
+		for range each {
+			calls.Go(func() {
+				a, err := call(g)
+				mu.Lock()
+				defer mu.Unlock()
+				if err != nil {
+					a.status = -1
+				}
+				by[a.status]++
+				all = append(all, a)
+			})
+		}
+	}
+	calls.Wait()
+	return by, all
+}
+
+// Three replicas let pass what one may: requests of a route, and requests and
+// tokens of a key. Each asks Redis less often than there are requests.
+func TestSharedLimits(t *testing.T) {
+	r := startRedis(t)
+	rest := "shared: redis://" + r.addr + "/2\n" + sharedLimits
+	all := []*gateway{start(t, rest), start(t, rest), start(t, rest)}
+	sharing(t, all...)
+	began := time.Now()
+	before := r.scripts()
+	by, answers := storm(all, 334, func(g *gateway) (answer, error) { return g.send("GET", "http://"+g.listen+"/limited/x", "") })
+	if by[200] < 98 || by[200] > 100 || by[200]+by[429] != 3*334 {
+		t.Errorf("a route of 100 a minute: %v", by)
+	}
+	for _, a := range answers {
+		left, ok := strings.CutPrefix(a.header.Get("RateLimit"), `"route";r=`)
+		digits, _, _ := strings.Cut(left, ";")
+		n, err := strconv.Atoi(digits)
+		if !ok || err != nil || a.header.Get("RateLimit-Policy") != `"route";q=100;w=60` || n < 0 || n > 99 || a.status == 429 && n != 0 {
+			t.Fatalf("%d %v", a.status, a.header)
+		}
+		wait, err := strconv.Atoi(a.header.Get("Retry-After"))
+		if a.status == 429 && (err != nil || wait < 1 || wait > 62) {
+			t.Fatalf("%d %v", a.status, a.header)
+		}
+	}
+	as := func(key string) func(*gateway) (answer, error) {
+		return func(g *gateway) (answer, error) {
+			return g.send("POST", "http://"+g.listen+"/v1/chat/completions", chatBody("up/small", "hi", ""), "Authorization", "Bearer sk-e2e-"+key+"-0123456789", "Content-Type", "application/json")
+		}
+	}
+	by, answers = storm(all, 334, as("requests"))
+	if by[200] < 98 || by[200] > 100 || by[200]+by[429] != 3*334 {
+		t.Errorf("a key of 100 requests a minute: %v", by)
+	}
+	for _, a := range answers {
+		if n, err := strconv.Atoi(a.header.Get("X-Ratelimit-Remaining-Requests")); err != nil || n < 0 || n > 99 || a.status == 429 && a.header.Get("Retry-After") == "" {
+			t.Fatalf("%d %v", a.status, a.header)
+		}
+	}
+	if spent := r.scripts() - before; spent > 2*3*334 {
+		t.Errorf("%d scripts for %d requests", spent, 2*3*334)
+	}
+
+	// As long as the first have not left the window, nothing more passes: even
+	// where a replica comes that knows nothing of them.
+	late := start(t, rest)
+	sharing(t, late)
+	if by, _ := storm([]*gateway{late}, 50, as("requests")); by[429] != 50 && time.Since(began) < 50*time.Second {
+		t.Errorf("a replica that comes later: %v", by)
+	}
+
+	by, answers = storm(all, 100, as("tokens"))
+	used := int64(0)
+	for _, a := range answers {
+		used += a.get("usage.total_tokens").Int()
+	}
+	if by[200] == 0 || by[429] == 0 || used > 20000 || by[200]+by[429] != 300 {
+		t.Errorf("a key of 20,000 tokens a minute: %v, %d tokens", by, used)
+	}
+
+	before, commands := r.scripts(), r.commands()
+	by, _ = storm(all, 1000, as("wide"))
+	scripts, inside := r.scripts()-before, r.commands()-commands
+	t.Logf("3,000 requests with two limits: %d scripts, of %d commands", scripts, inside)
+	if by[200] != 3000 || scripts > 3000 {
+		t.Errorf("%d scripts for %v", scripts, by)
+	}
+	for _, g := range all {
+		if n := g.count("sluice_limits_shared_alone_total"); n > 0 {
+			t.Logf("%d permits were not to be had in time", n)
+		}
+	}
+}

@@ -1,0 +1,190 @@
+package shared
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"sluice/billing"
+	"sluice/billing/lease"
+	"sluice/gateway/limit"
+)
+
+// lend makes a broker of a replica, which is up.
+func lend(t *testing.T, r *replica) *lease.Broker {
+	t.Helper()
+	soon(t, "up", r.up)
+	b := lease.New(lease.Options{Exchange: r.Lease, Up: r.Up})
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() { b.Run(ctx); close(ended) }()
+	t.Cleanup(func() { cancel(); <-ended })
+	soon(t, "running", b.Up)
+	return b
+}
+
+// passed is a request that was let pass, some time in between.
+type passed struct{ after, before time.Time }
+
+// Three replicas, for several windows: no stretch of a window's time has more
+// than the limit, and none is far from it.
+func TestRedisWindow(t *testing.T) {
+	o, name := testRedis(t), rand.Text()
+	const most, per = 60, time.Second
+	var mu sync.Mutex
+	var all []passed
+	var calls sync.WaitGroup
+	end := time.Now().Add(3 * per)
+	for range 3 {
+		l := limit.New(limit.Limit{Requests: most, Per: per})
+		l.Share(lend(t, startReplica(t, o)), name)
+		for range 4 {
+			calls.Go(func() {
+				for time.Now().Before(end) {
+					began := time.Now()
+					if l.Take(nil, began).OK {
+						mu.Lock()
+						all = append(all, passed{began, time.Now()})
+						mu.Unlock()
+					}
+					time.Sleep(time.Millisecond)
+				}
+			})
+		}
+	}
+	calls.Wait()
+	slices.SortFunc(all, func(a, b passed) int { return a.before.Compare(b.before) })
+	for i := most; i < len(all); i++ {
+		first := slices.MinFunc(all[i-most:i+1], func(a, b passed) int { return a.after.Compare(b.after) })
+		if all[i].before.Sub(first.after) < per*59/60 {
+			t.Fatalf("%d in %v", most+1, all[i].before.Sub(first.after))
+		}
+	}
+	if len(all) < 2*most*9/10 {
+		t.Errorf("only %d in three windows of %d", len(all), most)
+	}
+}
+
+// What was saved up of a burst comes once, at whichever replica.
+func TestRedisBurst(t *testing.T) {
+	o, name := testRedis(t), rand.Text()
+	n := 0
+	for range 3 {
+		l := limit.New(limit.Limit{Requests: 20, Per: time.Minute, Burst: 10, Parallel: 100})
+		l.Share(lend(t, startReplica(t, o)), name)
+		for range 60 {
+			v := l.Take([]byte("k"), time.Now())
+			if v.OK {
+				n++
+				v.Subject.Done()
+			} else if v.Wait <= 0 || v.Wait > 62*time.Second {
+				t.Fatalf("%+v", v)
+			}
+		}
+		if v := l.Take([]byte("other"), time.Now()); !v.OK {
+			t.Error("another's requests count")
+		}
+	}
+	if n != 30 {
+		t.Errorf("%d passed, want 30", n)
+	}
+}
+
+// What waits in a queue counts for all when its turn comes.
+func TestRedisThrottle(t *testing.T) {
+	o, name := testRedis(t), rand.Text()
+	n := 0
+	for range 2 {
+		l := limit.New(limit.Limit{Requests: 10, Per: time.Minute, Throttle: &limit.Throttle{After: 6, Delay: time.Millisecond, Queue: 10}})
+		l.Share(lend(t, startReplica(t, o)), name)
+		for range 10 {
+			v := l.Take(nil, time.Now())
+			if v.Delay > 0 {
+				time.Sleep(v.Delay)
+				v.Subject.Waited()
+				v = l.Ask(v)
+			}
+			if v.OK {
+				n++
+			}
+		}
+	}
+	if n != 10 {
+		t.Errorf("%d passed, want 10", n)
+	}
+}
+
+// Keys and teams have their limits at all replicas together: what one call did
+// not use another has, what was cancelled counts in nothing, and what a refusal
+// tells is so.
+func TestRedisOwners(t *testing.T) {
+	o, team := testRedis(t), rand.Text()
+	var owners []*billing.Owner
+	for range 2 {
+		b := billing.NewBook(nil, nil)
+		b.Share(lend(t, startReplica(t, o)))
+		v, err := b.Rebuild([]billing.Team{{Name: team, Limits: billing.Limits{RPM: 5, RPD: 100}}},
+			[]billing.Key{{ID: team + "1", Team: team, Name: "ci", Limits: billing.Limits{TPM: 1000}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		owners = append(owners, v.Key(team+"1"))
+	}
+	a, b := owners[0], owners[1]
+	first, err := a.Admit(time.Now(), billing.Ask{Input: 600, Output: 300})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Admit(time.Now(), billing.Ask{Input: 200}); err == nil || err.Type != "tokens" || err.RetryAfter <= 0 || err.RetryAfter > 62*time.Second {
+		t.Errorf("1,100 of 1,000 tokens: %v", err)
+	}
+	first.Done(billing.Ask{Input: 100, Output: 50})
+	var tickets []billing.Ticket
+	for i := range 4 {
+		soon(t, "what was not used may be used", func() bool {
+			ticket, err := b.Admit(time.Now(), billing.Ask{Input: 200})
+			tickets = append(tickets, ticket)
+			return err == nil
+		})
+		requests, _, _, _ := b.LimitState(time.Now())
+		if requests.Limit != 5 || requests.Remaining != int64(3-i) || requests.Reset <= 0 {
+			t.Errorf("after %d: %+v", i+2, requests)
+		}
+	}
+	if _, err := a.Admit(time.Now(), billing.Ask{}); err == nil || cmp.Or(err.Type, "none") != "requests" {
+		t.Errorf("the sixth request: %v", err)
+	}
+	tickets[len(tickets)-1].Cancel()
+	soon(t, "a request more may come", func() bool {
+		_, err := a.Admit(time.Now(), billing.Ask{})
+		return err == nil
+	})
+}
+
+// While Redis is not there, each replica has its own limits.
+func TestRedisLimitsAlone(t *testing.T) {
+	o := testRedis(t)
+	p := startPipe(t, o.InitAddress[0])
+	o.InitAddress = []string{p.addr}
+	r := startReplica(t, o)
+	leases := lend(t, r)
+	l := limit.New(limit.Limit{Requests: 3, Per: time.Minute})
+	l.Share(leases, rand.Text())
+	if !l.Take(nil, time.Now()).OK {
+		t.Error("refused with room")
+	}
+	p.cut()
+	soon(t, "down", func() bool { return !r.up() })
+	for i := range 3 {
+		if v := l.Take(nil, time.Now()); v.OK != (i < 2) {
+			t.Errorf("request %d without Redis: %+v", i+2, v)
+		}
+	}
+	if leases.Figures().Alone != 2 {
+		t.Errorf("%+v", leases.Figures())
+	}
+}
