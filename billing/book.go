@@ -30,7 +30,7 @@ type Book struct {
 	latest   *Owners
 
 	holds  openHolds
-	leases *lease.Broker // nil: replicas share no limits
+	leases *lease.Broker // nil: replicas share neither limits nor hard budgets
 }
 
 // NewBook is an empty book whose calendar is that of loc; nil: UTC. now is the
@@ -161,7 +161,11 @@ func (b *Book) join(o *Owner, a *account, t terms) {
 	o.book = b
 	own := link{account: a, owner: o}
 	for _, budget := range t.budgets {
-		own.budgets = append(own.budgets, budgetLink{o, &budget, a.meterOf(&budget, b)})
+		m := a.meterOf(&budget, b)
+		if b.leases != nil && budget.Hard {
+			a.shareBudget(m, o, &budget)
+		}
+		own.budgets = append(own.budgets, budgetLink{o, &budget, m})
 	}
 	o.links = []link{own}
 	if len(t.models) > 0 {

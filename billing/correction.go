@@ -140,6 +140,7 @@ func (b *Book) Correct(e *Entry) {
 		for _, m := range a.meters {
 			if m.unit == UnitUSD && m.counts(calledAs(e.Model, e.Target)) {
 				m.charge(int64(e.Cost), e.Time)
+				m.changed()
 			}
 		}
 		a.mu.Unlock()

@@ -106,12 +106,17 @@ func (o *Owner) Hold(n Need) (Hold, *schema.Error) {
 		return h, nil
 	}
 	now := o.book.now()
+	var lent loans
+	if h.bound.Hard {
+		lent = o.borrow(n, now)
+	}
 	o.lock()
 	if h.bound.Hard {
-		if short := h.grant(n, now); short != nil {
+		if short := h.grant(n, now, &lent); short != nil {
 			status := short.status(now)
+			lent.giveBack()
 			o.unlock()
-			return Hold{}, outOfBudget(status)
+			return Hold{}, lent.refusal(status)
 		}
 	}
 	h.held = true
@@ -123,6 +128,7 @@ func (o *Owner) Hold(n Need) (Hold, *schema.Error) {
 			}
 		}
 	}
+	lent.giveBack()
 	o.unlock()
 	o.book.holds.add(1, h.usd)
 	return h, nil
@@ -130,7 +136,7 @@ func (o *Owner) Hold(n Need) (Hold, *schema.Error) {
 
 // grant lowers what is held to what the hard budgets have; the one that has
 // less than the minimum is returned.
-func (h *Hold) grant(n Need, now time.Time) (short *budgetLink) {
+func (h *Hold) grant(n Need, now time.Time, lent *loans) (short *budgetLink) {
 	var usd, tokens *budgetLink // the scarcest
 	for i := range h.owner.links {
 		for j := range h.owner.links[i].budgets {
@@ -139,7 +145,7 @@ func (h *Hold) grant(n Need, now time.Time) (short *budgetLink) {
 				continue
 			}
 			b.meter.roll(now)
-			left := b.left(now)
+			left := lent.bound(b.meter, b.left(now))
 			switch b.meter.unit {
 			case UnitUSD:
 				if n.USD > 0 && left < int64(h.usd) { // what costs nothing needs no money
@@ -205,7 +211,7 @@ func (b *budgetLink) limit(now time.Time) int64 {
 
 // left is what a budget has for new calls; less than nothing after an excess.
 func (b *budgetLink) left(now time.Time) int64 {
-	return b.limit(now) - max(b.meter.spent, 0) - b.meter.held // what was credited is no budget
+	return b.limit(now) - max(b.meter.total(), 0) - b.meter.held // what was credited is no budget
 }
 
 // Charge is what a call has used.
@@ -227,13 +233,17 @@ func (h *Hold) Grow(n Need) *schema.Error {
 	more := Hold{owner: o, called: h.called, usd: n.USD, tokens: n.Tokens}
 	n.Called, n.Requests = h.called, 0
 	var refusal *schema.Error
+	var lent loans
+	if h.bound.Hard {
+		lent = o.borrow(n, now) // as much as there is
+	}
 	o.lock()
 	if h.bound.Hard {
 		n.MinUSD, n.MinTokens = n.USD, n.Tokens
-		if short := more.grant(n, now); short != nil {
+		if short := more.grant(n, now, &lent); short != nil {
 			status := short.status(now)
 			status.Spent, status.Remaining = status.Limit, 0 // what is held is this call's, too
-			refusal = outOfBudget(status)
+			refusal = lent.refusal(status)
 			more.usd, more.tokens = max(more.usd, 0), max(more.tokens, 0)
 		}
 	}
@@ -244,6 +254,7 @@ func (h *Hold) Grow(n Need) *schema.Error {
 			}
 		}
 	}
+	lent.giveBack()
 	o.unlock()
 	o.book.holds.add(0, more.usd)
 	h.usd, h.tokens = h.usd+more.usd, h.tokens+more.tokens
@@ -285,6 +296,7 @@ func (h *Hold) Settle(used Charge, at time.Time) (excess Nano) {
 			if h.held {
 				b.meter.held -= h.part(b.meter.unit)
 			}
+			b.meter.changed()
 			if b.passesLevel(at) {
 				warn = append(warn, b.status(at))
 			}
@@ -342,7 +354,7 @@ func (b *budgetLink) passesLevel(now time.Time) bool {
 func (b *budgetLink) level(now time.Time) (highest float64) {
 	limit := b.limit(now)
 	for _, share := range b.budget.WarnAt {
-		if share > highest && reached(b.meter.spent, limit, share) {
+		if share > highest && reached(b.meter.total(), limit, share) {
 			highest = share
 		}
 	}

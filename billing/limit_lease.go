@@ -9,8 +9,8 @@ import (
 	"sluice/providers/schema"
 )
 
-// Share has limits of requests and tokens be those of all replicas together. Set
-// it before the first Rebuild.
+// Share has limits of requests and tokens, and hard budgets, be those of all
+// replicas together. Set it before the first Rebuild.
 func (b *Book) Share(leases *lease.Broker) { b.leases = leases }
 
 // pools are the limits of one account that replicas share, in the order of

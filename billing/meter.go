@@ -46,6 +46,8 @@ type meter struct {
 	// that no span of the period's length is ever let spend more.
 	hours []int64
 	hour  int64 // the newest
+
+	shared *sharedMeter // nil: replicas share nothing of it
 }
 
 func newMeter(b *Budget, now time.Time, loc *time.Location) *meter {
@@ -93,6 +95,9 @@ func (m *meter) roll(now time.Time) {
 	}
 	m.spent, m.warned, m.inUse, m.known = 0, 0, m.used, m.restored
 	m.former, m.since, m.until = former, since.UnixNano(), until.UnixNano()
+	if m.shared != nil {
+		m.shared.slice.Forget()
+	}
 }
 
 func (m *meter) rollHours(hour int64) {
@@ -134,10 +139,11 @@ func (m *meter) charge(n int64, at time.Time) {
 
 // carried is what the window before has left over for this one: at most amount.
 func (m *meter) carried(amount int64) int64 {
-	if !m.inUse {
+	before, others := m.before, m.othersBefore()
+	if !m.inUse && others == 0 {
 		return 0
 	}
-	return min(max(amount-m.before, 0), amount)
+	return min(max(amount-before-others, 0), amount)
 }
 
 // called notes that a call was counted at a time. What a window leaves over may

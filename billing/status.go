@@ -157,7 +157,7 @@ func (o *Owner) OwnBudgets(now time.Time) []BudgetStatus {
 // status is the state of a budget whose account is locked.
 func (b *budgetLink) status(now time.Time) BudgetStatus {
 	s := BudgetStatus{
-		Owner: b.owner.ownerName(), Budget: *b.budget, Limit: b.limit(now), Spent: b.meter.spent, Held: b.meter.held,
+		Owner: b.owner.ownerName(), Budget: *b.budget, Limit: b.limit(now), Spent: b.meter.total(), Held: b.meter.held,
 		Remaining: max(b.left(now), 0), Raised: b.budget.raised(now), Since: b.meter.start(), Resets: b.meter.resets(), Warned: b.level(now),
 	}
 	if b.budget.CarryOver {

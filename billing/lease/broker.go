@@ -1,7 +1,9 @@
 package lease
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,12 +17,20 @@ const (
 	// it may lie.
 	sweepTime = 200 * time.Millisecond
 	idleTime  = 200 * time.Millisecond
-	// together is how many pools one exchange is for at most.
+	// soonTime is how long it may take until it is told what was spent, while there
+	// is much left.
+	soonTime = 25 * time.Millisecond
+	// together is how many members one exchange is for at most.
 	together = 64
 )
 
 // Options are what a Broker is made of.
 type Options struct {
+	// Replica tells this replica from others. It is the same after a restart.
+	Replica string
+	// Term is how long a part of a budget is a replica's own that is not heard of
+	// any more; 0: 30 s. It is renewed when a third of that is over.
+	Term time.Duration
 	// Exchange asks the place that all replicas know, and gives an answer to each
 	// question. It must return soon whatever happens.
 	Exchange func(context.Context, []Ask) ([]Answer, error)
@@ -33,11 +43,12 @@ type Options struct {
 type Broker struct {
 	o       Options
 	running atomic.Bool
+	rousing atomic.Bool // it is woken soon
 	wake    chan struct{}
 
-	mu      sync.Mutex // taken after a pool's
-	queued  []*Pool    // that want an exchange
-	watched []*Pool    // that have something to give back, now or later
+	mu      sync.Mutex // taken after a member's
+	queued  []member   // that want an exchange
+	watched []member   // that have something to give back, now or later
 
 	counts counts
 }
@@ -51,8 +62,28 @@ type Figures struct {
 	Alone    int64 // permits that calls went on without
 }
 
+// member is what exchanges are for: a Pool or a Slice.
+type member interface {
+	ask(now time.Time) Ask
+	answer(a *Ask, got *Answer, began time.Time)
+	fail(*Ask)
+	sweep(now time.Time, all bool)
+	marked() *marks
+}
+
+// marks are what the Broker notes of a member. Its lock guards them.
+type marks struct {
+	queued  bool // for an exchange
+	watched bool // see Broker.watch
+}
+
+func (m *marks) marked() *marks { return m }
+
 // New makes a broker.
-func New(o Options) *Broker { return &Broker{o: o, wake: make(chan struct{}, 1)} }
+func New(o Options) *Broker {
+	o.Term = cmp.Or(o.Term, 30*time.Second)
+	return &Broker{o: o, wake: make(chan struct{}, 1)}
+}
 
 // Figures tells how the broker fares.
 func (b *Broker) Figures() Figures {
@@ -82,39 +113,58 @@ func (b *Broker) Run(ctx context.Context) {
 // Up tells whether calls wait for exchanges.
 func (b *Broker) Up() bool { return b.running.Load() && b.o.Up() }
 
-// queue has the next exchange be for a pool too, whose lock is held.
-func (b *Broker) queue(p *Pool) {
-	if p.queued {
+// queue has the next exchange be for a member too, whose lock is held.
+func (b *Broker) queue(m member) {
+	b.list(m)
+	b.rouse()
+}
+
+// queueSoon is queue for what need not be told at once.
+func (b *Broker) queueSoon(m member) {
+	b.list(m)
+	if b.rousing.CompareAndSwap(false, true) {
+		time.AfterFunc(soonTime, func() {
+			b.rousing.Store(false)
+			b.rouse()
+		})
+	}
+}
+
+func (b *Broker) list(m member) {
+	if m.marked().queued {
 		return
 	}
-	p.queued = true
+	m.marked().queued = true
 	b.mu.Lock()
-	b.queued = append(b.queued, p)
-	b.mu.Unlock()
+	defer b.mu.Unlock()
+	b.queued = append(b.queued, m)
+}
+
+func (b *Broker) rouse() {
 	select {
 	case b.wake <- struct{}{}:
 	default:
 	}
 }
 
-// watch has a pool, whose lock is held, looked at until it has nothing to give
+// watch has a member, whose lock is held, looked at until it has nothing to give
 // back.
-func (b *Broker) watch(p *Pool) {
-	if p.watched {
+func (b *Broker) watch(m member) {
+	if m.marked().watched {
 		return
 	}
-	p.watched = true
+	m.marked().watched = true
 	b.mu.Lock()
-	b.watched = append(b.watched, p)
+	b.watched = append(b.watched, m)
 	b.mu.Unlock()
 }
 
-// exchange is for all pools that are queued.
+// exchange is for all that are queued.
 func (b *Broker) exchange(ctx context.Context) {
 	for {
 		b.mu.Lock()
 		n := min(len(b.queued), together)
-		pools := append([]*Pool(nil), b.queued[:n]...)
+		list := slices.Clone(b.queued[:n])
 		if b.queued = b.queued[n:]; len(b.queued) == 0 {
 			b.queued = nil
 		}
@@ -122,16 +172,16 @@ func (b *Broker) exchange(ctx context.Context) {
 		if n == 0 {
 			return
 		}
-		b.fly(ctx, pools)
+		b.fly(ctx, list)
 	}
 }
 
 // fly makes one exchange.
-func (b *Broker) fly(ctx context.Context, pools []*Pool) {
+func (b *Broker) fly(ctx context.Context, list []member) {
 	now := time.Now()
-	asks := make([]Ask, len(pools))
-	for i, p := range pools {
-		asks[i] = p.ask(now)
+	asks := make([]Ask, len(list))
+	for i, m := range list {
+		asks[i] = m.ask(now)
 	}
 	var answers []Answer
 	if b.o.Up() {
@@ -143,23 +193,23 @@ func (b *Broker) fly(ctx context.Context, pools []*Pool) {
 			answers = nil
 		}
 	}
-	for i, p := range pools {
+	for i, m := range list {
 		if answers == nil {
-			p.fail(&asks[i])
+			m.fail(&asks[i])
 		} else {
-			p.answer(&asks[i], &answers[i], now)
+			m.answer(&asks[i], &answers[i], now)
 		}
 	}
 }
 
-// sweep has pools give back what lies unused; all: whatever they have.
+// sweep has members give back what lies unused; all: whatever they have.
 func (b *Broker) sweep(all bool) {
 	b.mu.Lock()
 	list := b.watched
 	b.watched = nil
 	b.mu.Unlock()
 	now := time.Now()
-	for _, p := range list {
-		p.sweep(now, all)
+	for _, m := range list {
+		m.sweep(now, all)
 	}
 }

@@ -13,9 +13,10 @@ type Window struct {
 	Burst int64         // more than the limit, once, after quiet times
 }
 
-// Ask is what is asked of one pool.
+// Ask is what is asked of one pool or slice.
 type Ask struct {
 	Name  string
+	Slice *Budget // nil: it is of a pool, as what follows
 	Limit int64
 	Window
 	Need  int64 // that calls wait for
@@ -24,6 +25,7 @@ type Ask struct {
 	Back  []Change
 
 	claims []*Claim
+	loans  []*Loan
 }
 
 // Change is how what was counted in a slot changes.
@@ -38,6 +40,8 @@ type Answer struct {
 	Room    int64         // permits that are left to all
 	Wait    time.Duration // until Least has room
 	Full    time.Duration // until all of the limit is there again
+
+	Slice Share // of a slice, with Room
 }
 
 // Pool is one limit that replicas share.
@@ -46,16 +50,15 @@ type Pool struct {
 	name   string
 	window Window
 
-	mu      sync.Mutex
-	limit   int64
-	slot    int64     // of the permits below
-	until   time.Time // when it is over
-	left    int64
-	claims  []*Claim // that wait
-	back    []Change // that are to be told
-	queued  bool     // for an exchange
-	watched bool     // see Broker.watch
-	told    told
+	mu     sync.Mutex
+	limit  int64
+	slot   int64     // of the permits below
+	until  time.Time // when it is over
+	left   int64
+	claims []*Claim // that wait
+	back   []Change // that are to be told
+	told   told
+	marks
 
 	// What was used since the last exchange, to know how much to take.
 	used  int64

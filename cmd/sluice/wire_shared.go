@@ -1,10 +1,16 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -27,13 +33,34 @@ func (s *server) openShared() error {
 	if err != nil {
 		return err
 	}
+	replica, err := replicaOf(s.dataDir)
+	if err != nil {
+		return err
+	}
 	s.build.shared = shared.New(shared.Options{Redis: redis, Purge: s.forget, Log: s.log})
 	s.build.kept.Share(s.build.shared)
 	s.metrics.Add(telemetry.Shared(s.build.shared))
-	s.build.leases = lease.New(lease.Options{Exchange: s.build.shared.Lease, Up: s.build.shared.Up})
+	s.build.leases = lease.New(lease.Options{Replica: replica, Exchange: s.build.shared.Lease, Up: s.build.shared.Up})
 	s.book.Share(s.build.leases)
 	s.metrics.Add(telemetry.Leases(s.build.leases))
 	return nil
+}
+
+// replicaOf tells this replica from all others, after restarts too: what it has
+// spent, which its ledger knows, is counted once.
+func replicaOf(dir string) (string, error) {
+	name := filepath.Join(dir, "replica")
+	switch b, err := os.ReadFile(name); {
+	case err == nil && len(bytes.TrimSpace(b)) > 0:
+		return string(bytes.TrimSpace(b)), nil
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return "", err
+	}
+	made := rand.Text()
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	return made, os.WriteFile(name, []byte(made+"\n"), 0o600)
 }
 
 // share has replicas share what they do, until stop, which gives back what this

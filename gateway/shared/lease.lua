@@ -1,21 +1,29 @@
--- Takes and gives back permits of limits. Each key is a hash of how many were
--- counted in each slot, which is the time divided by the slot's width, and what
--- is saved of a burst. Times are microseconds of this server's clock.
+-- Takes and gives back permits of limits, and parts of budgets, for one replica.
+-- Times are microseconds of this server's clock.
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
 local out, at = {}, 0
 
-local function argument()
+local function word()
   at = at + 1
-  return tonumber(ARGV[at])
+  return ARGV[at]
+end
+
+local function argument()
+  return tonumber(word())
+end
+
+local function text(n)
+  return string.format('%.0f', n)
 end
 
 local function give(n)
   out[#out + 1] = math.floor(n)
 end
 
-for k = 1, #KEYS do
-  local key = KEYS[k]
+-- A limit is a hash of how many were counted in each slot, which is the time
+-- divided by the slot's width, and what is saved of a burst.
+local function pool(key)
   local width, slots, limit, burst = argument(), argument(), argument(), argument()
   local need, least, extra, changes = argument(), argument(), argument(), argument()
   local head = math.floor(now / width)
@@ -45,7 +53,7 @@ for k = 1, #KEYS do
     end
   end
   for _, slot in ipairs(over) do
-    redis.call('HDEL', key, string.format('%.0f', slot))
+    redis.call('HDEL', key, text(slot))
     counts[slot] = nil
   end
 
@@ -60,7 +68,7 @@ for k = 1, #KEYS do
   local function count(slot, n)
     counts[slot] = (counts[slot] or 0) + n
     sum = sum + n
-    redis.call('HINCRBY', key, string.format('%.0f', slot), string.format('%.0f', n))
+    redis.call('HINCRBY', key, text(slot), text(n))
   end
 
   for _ = 1, changes do
@@ -82,13 +90,13 @@ for k = 1, #KEYS do
     count(head, taken)
   end
   if burst > 0 then
-    redis.call('HSET', key, 'saved', string.format('%.17g', saved), 'seen', string.format('%.0f', now))
+    redis.call('HSET', key, 'saved', string.format('%.17g', saved), 'seen', text(now))
   end
   local kept = (slots + 1) * width
   if burst > 0 and limit > 0 then
     kept = kept + window * burst / limit
   end
-  redis.call('PEXPIRE', key, string.format('%.0f', math.ceil(kept / 1000)))
+  redis.call('PEXPIRE', key, text(math.ceil(kept / 1000)))
 
   -- When the least that is needed has room, and when all of the limit is there.
   local wait, full = 0, 0
@@ -116,5 +124,79 @@ for k = 1, #KEYS do
   give(math.max(limit - sum, 0))
   give(math.max(wait, 0))
   give(math.max(full, 0))
+end
+
+-- A budget's window is a hash of what each replica has spent, what it may spend,
+-- and until when that is its own. What a replica does not renew others may have,
+-- but for what it has spent.
+local function slices(key, me, span)
+  local others, spent, own = 0, 0, 0
+  local all = redis.call('HGETALL', key)
+  for i = 1, #all, 2 do
+    local s, c, u = string.match(all[i + 1], '^(%S+) (%S+) (%S+)$')
+    s, c, u = tonumber(s), tonumber(c), tonumber(u)
+    if all[i] == me then
+      if u > now then
+        own = c
+      end
+    elseif span > 0 and u < now - span then
+      redis.call('HDEL', key, all[i])
+    else
+      spent = spent + s
+      others = others + (u > now and math.max(s, c) or s)
+    end
+  end
+  return others, spent, own
+end
+
+local function keep(key, kept)
+  if kept > 0 then
+    redis.call('PEXPIRE', key, text(kept))
+  end
+end
+
+local function slice(key)
+  local me, former = word(), word()
+  local spent, base, need, extra, limit = argument(), argument(), argument(), argument(), argument()
+  local carry, before, used = argument(), argument(), argument()
+  local kept, span, term = argument(), argument(), argument()
+  local others, theirs, own = slices(key, me, span)
+
+  -- What the window before has left over.
+  local past = 0
+  if carry > 0 then
+    local _, sum = slices(former, me, 0)
+    past = sum
+    if before ~= 0 then
+      redis.call('HSET', former, me, text(before) .. ' ' .. text(before) .. ' 0')
+      keep(former, kept)
+    end
+    if used == 1 or past ~= 0 then
+      limit = limit + math.max(math.min(carry - before - past, carry), 0)
+    end
+  end
+
+  local room = math.max(limit - math.max(others, 0), 0)
+  local mine = math.min(need, room)
+  if mine == need then
+    mine = need + math.min(extra, math.floor((room - need) / 4))
+  end
+  -- What calls hold stays, and what was this replica's own if it still wants it.
+  mine = math.max(mine, base, math.min(own, need + extra))
+  redis.call('HSET', key, me, text(spent) .. ' ' .. text(mine) .. ' ' .. text(now + term))
+  keep(key, kept)
+
+  give(mine)
+  give(theirs)
+  give(past)
+  give(math.max(room - mine, 0))
+  give(0)
+  give(0)
+  give(0)
+end
+
+local kinds = {pool = pool, slice = slice}
+for k = 1, #KEYS do
+  kinds[word()](KEYS[k])
 end
 return out

@@ -15,10 +15,13 @@ import (
 )
 
 // lend makes a broker of a replica, which is up.
-func lend(t *testing.T, r *replica) *lease.Broker {
+func lend(t *testing.T, r *replica) *lease.Broker { return lendFor(t, r, rand.Text(), 0) }
+
+// lendFor is lend for a replica that has a name, and a term of its budgets.
+func lendFor(t *testing.T, r *replica, name string, term time.Duration) *lease.Broker {
 	t.Helper()
 	soon(t, "up", r.up)
-	b := lease.New(lease.Options{Exchange: r.Lease, Up: r.Up})
+	b := lease.New(lease.Options{Replica: name, Term: term, Exchange: r.Lease, Up: r.Up})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() { b.Run(ctx); close(ended) }()
