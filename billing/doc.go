@@ -17,7 +17,8 @@
 //     calls at once; Owner.AdmitFor besides shares what a provider allows
 //     between the teams that ask for it (share.go).
 //     Where replicas share limits, a call that its own has let pass wants permits
-//     of all of them together (limit_lease.go, package lease).
+//     of all of them together (limit_lease.go, package lease), and hard budgets
+//     lend out of what this replica has of them (hold_lease.go).
 //   - Entry is a line of the ledger. Spool.Append puts it on disk before the
 //     answer ends; the spool's writer moves entries to the Ledger, which every
 //     figure (Report) is derived from, and every Invoice.

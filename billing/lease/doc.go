@@ -1,4 +1,4 @@
-// Package lease has replicas share limits without asking for each call: each
+// Package lease has replicas share limits and budgets without asking for each call: each
 // takes blocks of what is allowed from a place that all of them know, uses them
 // up by itself, and gives back what it did not use.
 //
@@ -13,6 +13,13 @@
 //
 // Where the place is not there, or takes too long, calls go on with what the
 // replica counts by itself.
+//
+// A Slice is what a replica has of a budget of all: what it may spend, and hold
+// for calls, before it has to ask for more. What each replica has spent is told as
+// a sum and not as a change, so that it may be told twice, and by whom it is said,
+// so that a replica which starts again says what its ledger knows. A slice has a
+// term: who is not heard of any more loses it, but for what it has spent. Calls
+// that a slice has not enough for, where nobody can be asked, are to be refused.
 //
 // What the place is, the package does not know: see gateway/shared.
 package lease

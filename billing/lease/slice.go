@@ -54,6 +54,7 @@ type Slice struct {
 	again    time.Time // when it is worth asking for that again
 	reserved int64     // of loans
 	loans    []*Loan   // that wait
+	pledged  int64     // for those that the exchange under way is for
 	marks
 
 	used  int64 // since the last exchange, to know how much to take
@@ -89,7 +90,7 @@ func (s *Slice) left(st *State, now time.Time) int64 {
 	if s.turn(st.Name); !now.Before(s.until) {
 		return 0
 	}
-	return s.share.Ceiling - st.Base - s.reserved
+	return s.share.Ceiling - st.Base - s.reserved - s.pledged
 }
 
 // Others are what other replicas have spent, in the budget's window and in the
@@ -210,7 +211,7 @@ func (s *Slice) ask(now time.Time) Ask {
 	if s.plenty && now.Sub(s.last) < s.broker.o.Term/3 { // there is enough for one call more
 		b.Extra = max(b.Extra, min(left, s.need))
 	}
-	s.used, s.since = 0, now
+	s.used, s.since, s.pledged = 0, now, b.Need-b.Base
 	s.share.Ceiling = min(s.share.Ceiling, b.Need+b.Extra)
 	return a
 }
@@ -219,6 +220,7 @@ func (s *Slice) ask(now time.Time) Ask {
 func (s *Slice) answer(a *Ask, got *Answer, began time.Time) {
 	s.lock.Lock()
 	defer s.lock.Unlock()
+	s.pledged = 0
 	now := time.Now()
 	st := s.state(now)
 	if s.turn(st.Name); s.window != a.Name { // it has ended meanwhile
@@ -248,6 +250,7 @@ func (s *Slice) answer(a *Ask, got *Answer, began time.Time) {
 func (s *Slice) fail(a *Ask) {
 	s.lock.Lock()
 	defer s.lock.Unlock()
+	s.pledged = 0
 	now := time.Now()
 	st := s.state(now)
 	for _, l := range a.loans {
