@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"sluice/billing/lease"
 	"sluice/providers/schema"
 )
 
@@ -20,6 +21,11 @@ type limiter struct {
 type rare struct {
 	day   dayWindow // without a span: there never was a limit of that length
 	pools pools     // what replicas share
+
+	// Of calls at once, what replicas share: nil, where there was no such limit.
+	atOnce  *lease.Slice
+	running int64 // that it has been told of, or is to be
+	most    int64 // as the last view has it
 }
 
 // day is the window of a day; nil: there never was a limit of that length.
@@ -124,6 +130,7 @@ type Ticket struct {
 	ask     Ask
 	done    bool
 	leased  []leased // of all replicas' limits
+	running bool     // it counts in how many calls all replicas have at once
 }
 
 // Admit counts a call that asks for so many tokens against the limits of the
@@ -214,6 +221,10 @@ func (t *Ticket) end(more use) {
 		l.settle(t.second, more)
 		if t.portion != nil {
 			t.portion.used.settle(t.second, more)
+		}
+		if t.running && t.owner.limits[i].limits.Parallel > 0 {
+			l.rare.running--
+			l.rare.atOnce.Changed()
 		}
 		l.mu.Unlock()
 	}

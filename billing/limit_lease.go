@@ -34,6 +34,21 @@ func (l *limiter) share(leases *lease.Broker, o *Owner, limits *Limits) {
 		}
 		pools[i] = leases.Pool(o.sharedName(b.unit), lease.Window{Width: time.Duration(span.width) * time.Second, Slots: span.slots})
 	}
+	if limits.Parallel > 0 {
+		r := l.needRare()
+		if r.atOnce == nil {
+			r.atOnce = leases.Slice(&l.mu, r.tell(o.sharedName(parallelCalls)))
+		}
+		r.most = limits.Parallel
+	}
+}
+
+// tell tells replicas how many calls run here: a budget of which nothing is ever
+// spent.
+func (r *rare) tell(name string) func(time.Time) lease.State {
+	return func(time.Time) lease.State {
+		return lease.State{Name: name, Budget: lease.Budget{Base: r.running, Limit: r.most, Kept: time.Hour}}
+	}
 }
 
 // sharedName is what replicas know something of the owner by. Whoever reads it
@@ -56,19 +71,37 @@ type leased struct {
 	of func(use) int64
 }
 
-// lease takes the permits of a call that the replica's own limits have let pass.
-// If there are none, the call counts in nothing.
+// lease takes what a call needs of all replicas' limits, where the replica's own
+// have let it pass. If there is not enough, the call counts in nothing.
 func (t *Ticket) lease(now time.Time) *schema.Error {
 	o := t.owner
 	if o == nil || o.book.leases == nil {
 		return nil
 	}
+	atOnce := o.beginAtOnce(now) // so that one exchange is for all
+	no := t.permits()
+	if full := atOnce.end(no.by == nil); full != nil {
+		no = refusal{by: full, what: parallelCalls, unit: "calls at once", limit: full.limits.Parallel, need: 1}
+	}
+	if no.by == nil {
+		t.running = len(atOnce.of) > 0
+		return nil
+	}
+	t.Cancel()
+	at := o.book.steady(now)
+	no.free += at/1e9 + 1
+	return no.error(at)
+}
+
+// permits takes those of requests and tokens. free in the refusal is the seconds
+// until there is room.
+func (t *Ticket) permits() (no refusal) {
 	u := use{1, t.ask.Input, t.ask.Output}
 	var wants []lease.Want
 	var of []*limitLink
 	var by []bound
-	for i := range o.limits {
-		l := &o.limits[i]
+	for i := range t.owner.limits {
+		l := &t.owner.limits[i]
 		bounds := l.limits.bounds()
 		for j := range bounds {
 			if b := &bounds[j]; b.limit > 0 && b.of(u) > 0 {
@@ -78,19 +111,64 @@ func (t *Ticket) lease(now time.Time) *schema.Error {
 		}
 	}
 	if len(wants) == 0 {
-		return nil
+		return no
 	}
-	permits, which, wait := o.book.leases.Take(wants)
-	if which < 0 {
-		for i := range permits {
-			t.leased = append(t.leased, leased{permits[i], by[i].of})
+	permits, which, wait := t.owner.book.leases.Take(wants)
+	if which >= 0 {
+		b := &by[which]
+		return refusal{by: of[which], what: b.what, unit: b.unit, day: b.day, limit: b.limit, need: wants[which].N, free: int64(wait / time.Second)}
+	}
+	for i := range permits {
+		t.leased = append(t.leased, leased{permits[i], by[i].of})
+	}
+	return no
+}
+
+// atOnce is what a call is lent of how many may run at once.
+type atOnce struct {
+	leases *lease.Broker
+	loans  []*lease.Loan
+	of     []*limitLink
+}
+
+// beginAtOnce asks for a place among the calls of all replicas.
+func (o *Owner) beginAtOnce(now time.Time) (a atOnce) {
+	a.leases = o.book.leases
+	for i := range o.limits {
+		l := &o.limits[i]
+		if l.limits.Parallel == 0 {
+			continue
 		}
+		l.limiter.mu.Lock()
+		a.loans = append(a.loans, l.limiter.rare.atOnce.Borrow(1, 1, now))
+		l.limiter.mu.Unlock()
+		a.of = append(a.of, l)
+	}
+	return a
+}
+
+// end waits for that, and has the call count if there was a place everywhere and
+// it may run; else it tells where there was none.
+func (a *atOnce) end(may bool) (full *limitLink) {
+	if len(a.loans) == 0 {
 		return nil
 	}
-	t.Cancel()
-	b, at := &by[which], o.book.steady(now)
-	no := refusal{by: of[which], what: b.what, unit: b.unit, day: b.day, limit: b.limit, need: wants[which].N, free: (at+int64(wait))/1e9 + 1}
-	return no.error(at)
+	a.leases.Await(a.loans)
+	for i, loan := range a.loans {
+		if loan.Refused() {
+			full = a.of[i]
+		}
+	}
+	for i, loan := range a.loans {
+		l := a.of[i].limiter
+		l.mu.Lock()
+		if may && full == nil {
+			l.rare.running++
+		}
+		loan.Return()
+		l.mu.Unlock()
+	}
+	return full
 }
 
 // settle changes what was counted for all replicas.

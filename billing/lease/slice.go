@@ -170,11 +170,17 @@ func (l *Loan) leave() {
 // Got is what was lent.
 func (l *Loan) Got() int64 { return l.got }
 
+// Refused tells that nothing was lent, and that this is for good.
+func (l *Loan) Refused() bool { return l.state == refused }
+
 // Return ends a loan; what the call holds is noted by now. The lock is held.
 func (l *Loan) Return() {
-	if !l.given {
-		l.given = true
-		l.slice.reserved -= l.got
+	if l.given {
+		return
+	}
+	l.given = true
+	if l.slice.reserved -= l.got; l.got > 0 {
+		l.slice.broker.watch(l.slice)
 	}
 }
 
@@ -209,7 +215,7 @@ func (s *Slice) ask(now time.Time) Ask {
 		b.Extra = int64(min(soon, float64(b.Limit/100)))
 	}
 	if s.plenty && now.Sub(s.last) < s.broker.o.Term/3 { // there is enough for one call more
-		b.Extra = max(b.Extra, min(left, s.need))
+		b.Extra = max(b.Extra, min(left, s.need, b.Limit/100))
 	}
 	s.used, s.since, s.pledged = 0, now, b.Need-b.Base
 	s.share.Ceiling = min(s.share.Ceiling, b.Need+b.Extra)

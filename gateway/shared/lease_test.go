@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -189,5 +190,62 @@ func TestRedisLimitsAlone(t *testing.T) {
 	}
 	if leases.Figures().Alone != 2 {
 		t.Errorf("%+v", leases.Figures())
+	}
+}
+
+// So many calls run at once at all replicas together; a place is free for another
+// as soon as it is.
+func TestRedisAtOnce(t *testing.T) {
+	o, team := testRedis(t), rand.Text()
+	const most = 7
+	var running, highest, refused, passed atomic.Int64
+	var calls sync.WaitGroup
+	var owners []*billing.Owner
+	for range 3 {
+		b := billing.NewBook(nil, nil)
+		b.Share(lend(t, startReplica(t, o)))
+		v, err := b.Rebuild([]billing.Team{{Name: team, Limits: billing.Limits{Parallel: most}}}, []billing.Key{{ID: team + "1", Team: team, Name: "ci", Limits: billing.Limits{RPM: 10_000}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		owners = append(owners, v.Key(team+"1"))
+	}
+	end := time.Now().Add(2 * time.Second)
+	for i := range 30 {
+		calls.Go(func() {
+			for time.Now().Before(end) {
+				ticket, err := owners[i%3].Admit(time.Now(), billing.Ask{Input: 1})
+				if err != nil {
+					if err.Type != "parallel" || err.RetryAfter < time.Second || err.RetryAfter > 2*time.Second {
+						t.Errorf("%+v", err)
+					}
+					refused.Add(1)
+					time.Sleep(time.Millisecond)
+					continue
+				}
+				passed.Add(1)
+				n := running.Add(1)
+				for h := highest.Load(); n > h && !highest.CompareAndSwap(h, n); h = highest.Load() {
+				}
+				time.Sleep(2 * time.Millisecond)
+				running.Add(-1)
+				ticket.Done(billing.Ask{Input: 1})
+			}
+		})
+	}
+	calls.Wait()
+	if highest.Load() != most || passed.Load() < 50 || refused.Load() == 0 {
+		t.Errorf("%d at once, %d passed, %d refused", highest.Load(), passed.Load(), refused.Load())
+	}
+	var tickets []billing.Ticket
+	for i := range most {
+		soon(t, "all places are free at the end", func() bool {
+			ticket, err := owners[i%3].Admit(time.Now(), billing.Ask{})
+			tickets = append(tickets, ticket)
+			return err == nil
+		})
+	}
+	if _, err := owners[0].Admit(time.Now(), billing.Ask{}); err == nil {
+		t.Error("one more than may")
 	}
 }

@@ -57,7 +57,6 @@ var features = []struct{ what, tests string }{
 	{"cache: purge by key, tag and prefix", "TestRouteCachePurge gateway/httpcache:TestPurge gateway/httpcache:TestPutAfterPurge"},
 	{"cache: shared by replicas, purged in all of them", "TestSharedRouteCache TestSharedWithoutRedis TestSharedNever gateway/httpcache:TestRedisFurther gateway/httpcache:TestRedisPurgeOfMany gateway/shared:TestRedisAway"},
 	{"limits: shared by replicas", "TestSharedLimits gateway/shared:TestRedisWindow gateway/shared:TestRedisLimitsAlone"},
-	{"budgets: shared by replicas, hard when one is killed", "TestSharedBudget TestSharedBudgetWithoutRedis gateway/shared:TestRedisBudget gateway/shared:TestRedisBudgetGone"},
 	{"versions by path, header, query and media type; sunset", "TestRouteVersions gateway/proxy:TestAcceptedVersions"},
 	{"other origins", "TestRouteCORS gateway/proxy:TestCORSOrigins"},
 	{"retries and timeouts", "TestRouteRetries"},
