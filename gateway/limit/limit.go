@@ -54,6 +54,7 @@ type Subject struct {
 	head     int64   // the newest slot
 	counts   [slots + 1]int32
 	pool     *lease.Pool // nil: replicas share none
+	atOnce   *atOnce     // likewise
 }
 
 // New makes a limiter.
@@ -73,8 +74,6 @@ type Verdict struct {
 	Wait      time.Duration // of one that is refused: until one may come; 0: when another ends
 	Delay     time.Duration // of one that may come: how long it has to wait before
 	Subject   *Subject      // to be told of the end, and of the end of the delay; nil: nothing runs or waits
-
-	shared *Subject // that is to be asked for what all replicas have counted
 }
 
 // shard is where the subject that name tells is, and what it is called there.
@@ -87,15 +86,15 @@ func (l *Limiter) shard(name []byte) (*shard, uint64) {
 // replicas share the limit, it may wait for what they know; one with a delay is
 // asked for by Ask when that is over.
 func (l *Limiter) Take(name []byte, now time.Time) Verdict {
-	v := l.count(name, now)
-	if v.Delay == 0 {
-		l.ask(&v)
+	v, s := l.count(name, now)
+	if v.OK && l.leases != nil {
+		l.ask(s, &v)
 	}
 	return v
 }
 
 // count is Take by what this replica has counted.
-func (l *Limiter) count(name []byte, now time.Time) Verdict {
+func (l *Limiter) count(name []byte, now time.Time) (Verdict, *Subject) {
 	sh, key := l.shard(name)
 	at := now.UnixNano()
 	sh.mu.Lock()
@@ -107,13 +106,11 @@ func (l *Limiter) count(name []byte, now time.Time) Verdict {
 		}
 		s = &Subject{shard: sh, saved: float64(l.Burst), last: at, head: at / l.width}
 		sh.subjects[key] = s
+		if l.leases != nil {
+			l.share(s, name)
+		}
 	}
-	v := l.take(s, at)
-	if v.OK && l.leases != nil {
-		l.pool(s, name)
-		v.shared = s
-	}
-	return v
+	return l.take(s, at), s
 }
 
 func (l *Limiter) take(s *Subject, at int64) Verdict {
@@ -198,6 +195,10 @@ func (s *Subject) Done() {
 	}
 	s.shard.mu.Lock()
 	s.parallel--
+	if s.atOnce != nil {
+		s.atOnce.running--
+		s.atOnce.slice.Changed()
+	}
 	s.shard.mu.Unlock()
 }
 

@@ -9,58 +9,108 @@ import (
 )
 
 // Share has requests be counted for all replicas together whose limiters have the
-// same name. Delays, and how many run at once, stay the replica's own. Set it
-// before the first Take.
-func (l *Limiter) Share(leases *lease.Broker, name string) {
+// same name. Delays stay the replica's own. Set it before the first Take.
+func (l *Limiter) Share(leases *lease.Broker, name string) { l.leases, l.name = leases, name }
+
+// atOnce is how many requests of a subject run here. The shard's lock guards it.
+type atOnce struct {
+	slice   *lease.Slice
+	running int64 // that all replicas have been told of, or are to be
+}
+
+// share makes what replicas share of a subject, whose shard is locked.
+func (l *Limiter) share(s *Subject, name []byte) {
+	sum := sha256.Sum256(append([]byte(l.name+"\x00"), name...))
+	shared := hex.EncodeToString(sum[:16])
 	if l.Requests > 0 {
-		l.leases, l.name = leases, name
+		s.pool = l.leases.Pool(shared, lease.Window{Width: max(l.Per/slots, time.Microsecond), Slots: slots + 1, Burst: l.Burst})
+	}
+	if l.Parallel > 0 {
+		a := &atOnce{}
+		a.slice = l.leases.Slice(&s.shard.mu, func(time.Time) lease.State { // a budget of which nothing is ever spent
+			return lease.State{Name: shared, Budget: lease.Budget{Base: a.running, Limit: l.Parallel, Kept: time.Hour}}
+		})
+		s.atOnce = a
 	}
 }
 
-// pool is what replicas share of a subject, whose shard is locked.
-func (l *Limiter) pool(s *Subject, name []byte) *lease.Pool {
-	if s.pool == nil {
-		sum := sha256.Sum256(append([]byte(l.name+"\x00"), name...))
-		w := lease.Window{Width: max(l.Per/slots, time.Microsecond), Slots: slots + 1, Burst: l.Burst}
-		s.pool = l.leases.Pool(hex.EncodeToString(sum[:16]), w)
+// ask has a request that this replica has counted be counted by all, if it may
+// come; else it counts in nothing. It may wait. One with a delay has its place
+// among those that run from now on, and is counted when that is over.
+func (l *Limiter) ask(s *Subject, v *Verdict) {
+	var loans []*lease.Loan
+	if s.atOnce != nil { // first, so that one exchange is for both
+		s.shard.mu.Lock()
+		loans = append(loans, s.atOnce.slice.Borrow(1, 1, time.Now()))
+		s.shard.mu.Unlock()
 	}
-	return s.pool
-}
-
-// ask makes a request that this replica has counted be counted by all, where it
-// is allowed to come. It may wait.
-func (l *Limiter) ask(v *Verdict) {
-	s := v.shared
-	if s == nil {
+	refused := Verdict{OK: true}
+	if v.Delay == 0 {
+		refused = l.permit(s, v)
+	}
+	if len(loans) > 0 {
+		l.leases.Await(loans)
+		if loans[0].Refused() {
+			refused = Verdict{}
+		}
+		s.shard.mu.Lock()
+		if refused.OK {
+			s.atOnce.running++
+		}
+		loans[0].Return()
+		s.shard.mu.Unlock()
+	}
+	if refused.OK {
 		return
 	}
-	v.shared = nil
+	s.shard.mu.Lock()
+	s.takeBack(l)
+	if l.Parallel > 0 {
+		s.parallel--
+	}
+	if v.Delay > 0 {
+		s.waiting--
+	}
+	s.shard.mu.Unlock()
+	*v = refused
+}
+
+// permit takes one of the window's of all replicas. It gives the refusal, where
+// there is none.
+func (l *Limiter) permit(s *Subject, v *Verdict) Verdict {
+	if s.pool == nil {
+		return Verdict{OK: true}
+	}
 	_, which, wait := l.leases.Take([]lease.Want{{Pool: s.pool, N: 1, Limit: l.Requests}})
 	if which >= 0 {
-		s.takeBack(l, v.Delay == 0)
-		*v = Verdict{Wait: max(wait, time.Millisecond), Reset: l.Per}
-		return
+		return Verdict{Wait: max(wait, time.Millisecond), Reset: l.Per}
 	}
 	if left, _, ok := s.pool.State(time.Now()); ok {
 		v.Remaining = min(v.Remaining, left)
 	}
+	return Verdict{OK: true}
 }
 
 // Ask is what the end of a delay wants, where replicas share the limit: the
-// request may come now, if all of them together have not had too many.
+// request may come now, if all of them together have not had too many. It has
+// still to be told of the end.
 func (l *Limiter) Ask(v Verdict) Verdict {
-	l.ask(&v)
-	return v
+	if l.leases == nil || v.Subject == nil {
+		return v
+	}
+	refused := l.permit(v.Subject, &v)
+	if refused.OK {
+		return v
+	}
+	s := v.Subject
+	s.shard.mu.Lock()
+	s.takeBack(l)
+	s.shard.mu.Unlock()
+	return refused
 }
 
-// takeBack makes the newest request not count. One that had to wait ends by
-// itself.
-func (s *Subject) takeBack(l *Limiter, ends bool) {
-	s.shard.mu.Lock()
-	defer s.shard.mu.Unlock()
-	if ends && l.Parallel > 0 {
-		s.parallel--
-	}
+// takeBack makes the newest request not count. The shard is locked.
+func (s *Subject) takeBack(l *Limiter) {
 	if l.Burst > 0 && s.sum >= l.Requests { // it was of what was saved
 		s.saved = min(s.saved+1, float64(l.Burst))
 		return

@@ -249,3 +249,48 @@ func TestRedisAtOnce(t *testing.T) {
 		t.Error("one more than may")
 	}
 }
+
+// Requests of a route that run at once are those at all replicas; with a queue,
+// who gives up or is refused has no place any more.
+func TestRedisRequestsAtOnce(t *testing.T) {
+	o, name := testRedis(t), rand.Text()
+	var limiters []*limit.Limiter
+	for range 2 {
+		l := limit.New(limit.Limit{Requests: 40, Per: time.Minute, Parallel: 3, Throttle: &limit.Throttle{After: 1, Delay: time.Millisecond, Queue: 10}})
+		l.Share(lend(t, startReplica(t, o)), name)
+		limiters = append(limiters, l)
+	}
+	var running []*limit.Subject
+	take := func(l *limit.Limiter) bool {
+		v := l.Take(nil, time.Now())
+		if v.Delay > 0 {
+			time.Sleep(v.Delay)
+			v.Subject.Waited()
+			if v = l.Ask(v); !v.OK {
+				t.Errorf("refused after its delay: %+v", v)
+			}
+		}
+		if v.OK {
+			running = append(running, v.Subject)
+		} else if v.Wait != 0 {
+			t.Errorf("refused for %v, not for what runs", v.Wait)
+		}
+		return v.OK
+	}
+	a, b := limiters[0], limiters[1]
+	if !take(a) || !take(b) || !take(a) || take(b) || take(a) {
+		t.Errorf("%d of 3 run", len(running))
+	}
+	running[0].Done()
+	soon(t, "a place is free for the other", func() bool { return take(b) })
+	if take(a) || take(b) {
+		t.Error("four of three run")
+	}
+	for _, s := range running[1:] {
+		s.Done()
+	}
+	running = nil
+	for range 3 {
+		soon(t, "all places are free", func() bool { return take(b) })
+	}
+}

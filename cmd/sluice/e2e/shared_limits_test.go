@@ -53,7 +53,7 @@ const sharedLimits = providers + `teams:
       - {name: k, value: "` + teamKey + `"}
       - {name: requests, value: sk-e2e-requests-0123456789, limits: {rpm: 100}}
       - {name: tokens, value: sk-e2e-tokens-0123456789, limits: {tpm: 20000}}
-      - {name: wide, value: sk-e2e-wide-0123456789, limits: {rpm: 1000000, tpm: 1000000000}}
+      - {name: wide, value: sk-e2e-wide-0123456789, limits: {rpm: 1000000, tpm: 1000000000, parallel: 10000}, budget: {usd: 1000, per: day, hard: true}}
 routes:
   - {name: limited, match: {path: "/limited/**"}, limits: {rate: 100/1m, per: route}, backend: {static: {body: ok}}}
 `
@@ -145,8 +145,22 @@ func TestSharedLimits(t *testing.T) {
 	before, commands := r.scripts(), r.commands()
 	by, _ = storm(all, 1000, as("wide"))
 	scripts, inside := r.scripts()-before, r.commands()-commands
-	t.Logf("3,000 requests with two limits: %d scripts, of %d commands", scripts, inside)
+	t.Logf("3,000 requests at once with three limits and a hard budget: %d scripts, of %d commands", scripts, inside)
 	if by[200] != 3000 || scripts > 3000 {
+		t.Errorf("%d scripts for %v", scripts, by)
+	}
+	before = r.scripts()
+	by, _ = storm(all, 8, func(g *gateway) (a answer, err error) { // one after the other
+		for range 50 {
+			if a, err = as("wide")(g); err != nil || a.status != 200 {
+				break
+			}
+		}
+		return a, err
+	})
+	scripts = r.scripts() - before
+	t.Logf("1,200 requests, 24 at a time: %d scripts", scripts)
+	if by[200] != 24 || scripts > 1200 {
 		t.Errorf("%d scripts for %v", scripts, by)
 	}
 	for _, g := range all {
