@@ -11,8 +11,8 @@ import (
 
 const (
 	// patience is how long a call waits for a permit at most. Exchanges that fail
-	// have it go on sooner.
-	patience = 250 * time.Millisecond
+	// have it go on sooner. It is long, for who does not wait counts in nothing.
+	patience = time.Second
 	// sweepTime is how often what lies unused is looked for, and idleTime how long
 	// it may lie.
 	sweepTime = 200 * time.Millisecond

@@ -35,7 +35,8 @@ type builder struct {
 	standing standingRoutes
 	kept     *httpcache.Store // answers of routes
 	shared   *shared.Level    // of all kept answers; nil: replicas share none
-	leases   *lease.Broker    // of limits; nil: replicas share none
+	lender   *shared.Lender   // and of what follows
+	leases   *lease.Broker    // of limits and hard budgets; nil: replicas share none
 	current  atomic.Pointer[view]
 }
 

@@ -40,7 +40,8 @@ func (s *server) openShared() error {
 	s.build.shared = shared.New(shared.Options{Redis: redis, Purge: s.forget, Log: s.log})
 	s.build.kept.Share(s.build.shared)
 	s.metrics.Add(telemetry.Shared(s.build.shared))
-	s.build.leases = lease.New(lease.Options{Replica: replica, Exchange: s.build.shared.Lease, Up: s.build.shared.Up})
+	s.build.lender = shared.NewLender(redis, s.log)
+	s.build.leases = lease.New(lease.Options{Replica: replica, Exchange: s.build.lender.Lease, Up: s.build.lender.Up})
 	s.book.Share(s.build.leases)
 	s.metrics.Add(telemetry.Leases(s.build.leases))
 	return nil
@@ -75,7 +76,7 @@ func (s *server) share() (stop func()) {
 		ended.Go(func() { f(ctx) })
 		return func() { cancel(); ended.Wait() }
 	}
-	stopLevel := run(s.build.shared.Run)
+	stopLevel, stopLender := run(s.build.shared.Run), run(s.build.lender.Run)
 	stopLeases := run(s.build.leases.Run)
 	for range 100 { // calls that come before would know nothing of others'
 		if s.build.leases.Up() {
@@ -83,7 +84,7 @@ func (s *server) share() (stop func()) {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	return func() { stopLeases(); stopLevel() }
+	return func() { stopLeases(); stopLender(); stopLevel() }
 }
 
 // forget takes out of memory what a purge fits, and tells how many answers that

@@ -50,7 +50,7 @@ func TestRedisBudget(t *testing.T) {
 	var spent, refused atomic.Int64
 	var calls sync.WaitGroup
 	for range 3 {
-		caller := owner(t, lend(t, startReplica(t, o)), nil, team, budgets...)
+		caller := owner(t, lend(t, o), nil, team, budgets...)
 		for range 10 {
 			calls.Go(func() {
 				for refused.Load() < 60 && !t.Failed() {
@@ -79,7 +79,7 @@ func TestRedisBudget(t *testing.T) {
 	if spent.Load() < limit*95/100 {
 		t.Errorf("only %d of %d are spent", spent.Load(), limit)
 	}
-	late := owner(t, lend(t, startReplica(t, o)), nil, team, budgets...)
+	late := owner(t, lend(t, o), nil, team, budgets...)
 	for left := int64(limit) - spent.Load(); left > 0; {
 		part := max(left/2, 1)
 		soon(t, "the rest may be spent", func() bool { return spend(late, billing.Nano(part)) == nil })
@@ -102,9 +102,10 @@ func TestRedisBudgetGone(t *testing.T) {
 	through.InitAddress = []string{p.addr}
 	const term = 2 * time.Second
 	budget := billing.Budget{USD: 100, Per: billing.PeriodTotal, Hard: true}
-	gone := startReplica(t, through)
-	first := owner(t, lendFor(t, gone, name, term), nil, team, budget)
-	other := owner(t, lendFor(t, startReplica(t, o), rand.Text(), term), nil, team, budget)
+	lent, gone := lendFor(t, through, name, term)
+	first := owner(t, lent, nil, team, budget)
+	lent, _ = lendFor(t, o, rand.Text(), term)
+	other := owner(t, lent, nil, team, budget)
 	if err := spend(first, 30); err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +114,7 @@ func TestRedisBudgetGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.cut()
-	soon(t, "down", func() bool { return !gone.up() })
+	soon(t, "down", func() bool { return !gone.Up() })
 	if err := spend(other, 40); err == nil || err.Code != schema.CodeInsufficientQuota {
 		t.Errorf("of 100, 80 are spent or held, and 40 more: %v", err)
 	}
@@ -126,7 +127,8 @@ func TestRedisBudgetGone(t *testing.T) {
 	}
 	running.Settle(billing.Charge{USD: 10}, time.Now())
 
-	ledger, again := book(t, lendFor(t, startReplica(t, o), name, term), nil, team, budget)
+	lent, _ = lendFor(t, o, name, term)
+	ledger, again := book(t, lent, nil, team, budget)
 	ledger.Correct(&billing.Entry{KeyID: team + "1", Team: team, Cost: 40, Time: time.Now()}) // what its ledger says
 	if err := spend(again, 21); err == nil {
 		t.Error("110 of 100 are spent")
@@ -140,7 +142,7 @@ func TestRedisCarryOver(t *testing.T) {
 	budget := billing.Budget{USD: 100, Per: billing.PeriodHour, Hard: true, CarryOver: true}
 	var ahead atomic.Int64
 	now := func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
-	a, b := owner(t, lend(t, startReplica(t, o)), now, team, budget), owner(t, lend(t, startReplica(t, o)), now, team, budget)
+	a, b := owner(t, lend(t, o), now, team, budget), owner(t, lend(t, o), now, team, budget)
 	use := func(o *billing.Owner, usd billing.Nano) bool {
 		h, err := o.Hold(billing.Need{USD: usd, MinUSD: usd, Requests: 1})
 		if err == nil {

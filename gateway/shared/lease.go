@@ -5,7 +5,9 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -20,9 +22,9 @@ var leaseScript = rueidis.NewLuaScript(leaseText)
 
 var errDown = errors.New("Redis is not in use")
 
-// leaseTime bounds a question for permits: where it is not answered, more calls
-// may come than should.
-const leaseTime = 2 * askTime
+// leaseTime bounds a question. It is long, for where one is not answered, more
+// calls come than should; they do not wait so long.
+const leaseTime = time.Second
 
 // leaseName is what the names of limits begin with, budgetName those of budgets.
 const (
@@ -30,8 +32,63 @@ const (
 	budgetName = "sluice:budget:"
 )
 
-// Up tells whether Redis is there and in use.
-func (l *Level) Up() bool { return l.session.Load() != nil }
+// Lender asks Redis for permits of limits and parts of budgets. It has a connection
+// of its own, so that it does not wait for what is kept, and is down until Run has
+// made that.
+type Lender struct {
+	redis  rueidis.ClientOption
+	log    *slog.Logger
+	client rueidis.Client // set before up
+	up     atomic.Bool
+}
+
+// NewLender makes a lender, of what ParseURL gives.
+func NewLender(redis rueidis.ClientOption, log *slog.Logger) *Lender {
+	return &Lender{redis: bounded(redis), log: log}
+}
+
+// Up tells whether Redis was there when it was last asked.
+func (l *Lender) Up() bool { return l.up.Load() }
+
+// Run looks every second whether Redis is there, until ctx ends.
+func (l *Lender) Run(ctx context.Context) {
+	told := false // that it is not
+	tick := time.NewTicker(againTime)
+	defer tick.Stop()
+	for {
+		switch err := l.look(ctx); {
+		case err == nil && !l.up.Swap(true):
+			told = false
+			l.log.Info("replicas share limits and hard budgets", "redis", l.redis.InitAddress[0], "database", l.redis.SelectDB)
+		case err != nil && ctx.Err() == nil:
+			if l.up.Store(false); !told {
+				told = true
+				l.log.Warn("the shared Redis cannot be used: replicas have limits of their own, and no more of hard budgets than they have been given", "error", err)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			if l.up.Store(false); l.client != nil {
+				l.client.Close()
+			}
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// look asks Redis whether it is there; the client makes connections anew.
+func (l *Lender) look(ctx context.Context) (err error) {
+	if l.client == nil {
+		if l.client, err = rueidis.NewClient(l.redis); err != nil {
+			l.client = nil // and not one that is none
+			return err
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, leaseTime)
+	defer cancel()
+	return l.client.Do(ctx, l.client.B().Ping().Build()).Error()
+}
 
 // arguments are those of the script.
 type arguments []string
@@ -66,9 +123,8 @@ func (a *arguments) ask(q *lease.Ask) (key string) {
 
 // Lease takes and gives back permits of limits and parts of budgets, all in one
 // command.
-func (l *Level) Lease(ctx context.Context, asks []lease.Ask) ([]lease.Answer, error) {
-	s := l.session.Load()
-	if s == nil {
+func (l *Lender) Lease(ctx context.Context, asks []lease.Ask) ([]lease.Answer, error) {
+	if !l.Up() {
 		return nil, errDown
 	}
 	keys, args := make([]string, len(asks)), make(arguments, 0, 12*len(asks))
@@ -77,8 +133,11 @@ func (l *Level) Lease(ctx context.Context, asks []lease.Ask) ([]lease.Answer, er
 	}
 	ctx, cancel := context.WithTimeout(ctx, leaseTime)
 	defer cancel()
-	list, err := leaseScript.Exec(ctx, s.client, keys, args).AsIntSlice()
-	if l.note(s, err); err != nil {
+	list, err := leaseScript.Exec(ctx, l.client, keys, args).AsIntSlice()
+	if _, answered := rueidis.IsRedisErr(err); err != nil && !answered && l.up.CompareAndSwap(true, false) { // until it is found again
+		l.log.Warn("the shared Redis does not answer: replicas have limits of their own, and no more of hard budgets than they have been given", "error", err)
+	}
+	if err != nil {
 		return nil, err
 	}
 	const figures = 7

@@ -4,11 +4,14 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"log/slog"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/redis/rueidis"
 
 	"sluice/billing"
 	"sluice/billing/lease"
@@ -16,19 +19,27 @@ import (
 )
 
 // lend makes a broker of a replica, which is up.
-func lend(t *testing.T, r *replica) *lease.Broker { return lendFor(t, r, rand.Text(), 0) }
+func lend(t *testing.T, o rueidis.ClientOption) *lease.Broker {
+	t.Helper()
+	b, _ := lendFor(t, o, rand.Text(), 0)
+	return b
+}
 
 // lendFor is lend for a replica that has a name, and a term of its budgets.
-func lendFor(t *testing.T, r *replica, name string, term time.Duration) *lease.Broker {
+func lendFor(t *testing.T, o rueidis.ClientOption, name string, term time.Duration) (*lease.Broker, *Lender) {
 	t.Helper()
-	soon(t, "up", r.up)
-	b := lease.New(lease.Options{Replica: name, Term: term, Exchange: r.Lease, Up: r.Up})
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() { b.Run(ctx); close(ended) }()
-	t.Cleanup(func() { cancel(); <-ended })
-	soon(t, "running", b.Up)
-	return b
+	l := NewLender(o, slog.New(slog.DiscardHandler))
+	b := lease.New(lease.Options{Replica: name, Term: term, Exchange: l.Lease, Up: l.Up})
+	run := func(f func(context.Context)) {
+		ctx, cancel := context.WithCancel(context.Background())
+		ended := make(chan struct{})
+		go func() { f(ctx); close(ended) }()
+		t.Cleanup(func() { cancel(); <-ended })
+	}
+	run(l.Run)
+	run(b.Run) // which ends first
+	soon(t, "up", b.Up)
+	return b, l
 }
 
 // passed is a request that was let pass, some time in between.
@@ -45,7 +56,7 @@ func TestRedisWindow(t *testing.T) {
 	end := time.Now().Add(3 * per)
 	for range 3 {
 		l := limit.New(limit.Limit{Requests: most, Per: per})
-		l.Share(lend(t, startReplica(t, o)), name)
+		l.Share(lend(t, o), name)
 		for range 4 {
 			calls.Go(func() {
 				for time.Now().Before(end) {
@@ -79,7 +90,7 @@ func TestRedisBurst(t *testing.T) {
 	n := 0
 	for range 3 {
 		l := limit.New(limit.Limit{Requests: 20, Per: time.Minute, Burst: 10, Parallel: 100})
-		l.Share(lend(t, startReplica(t, o)), name)
+		l.Share(lend(t, o), name)
 		for range 60 {
 			v := l.Take([]byte("k"), time.Now())
 			if v.OK {
@@ -104,7 +115,7 @@ func TestRedisThrottle(t *testing.T) {
 	n := 0
 	for range 2 {
 		l := limit.New(limit.Limit{Requests: 10, Per: time.Minute, Throttle: &limit.Throttle{After: 6, Delay: time.Millisecond, Queue: 10}})
-		l.Share(lend(t, startReplica(t, o)), name)
+		l.Share(lend(t, o), name)
 		for range 10 {
 			v := l.Take(nil, time.Now())
 			if v.Delay > 0 {
@@ -130,7 +141,7 @@ func TestRedisOwners(t *testing.T) {
 	var owners []*billing.Owner
 	for range 2 {
 		b := billing.NewBook(nil, nil)
-		b.Share(lend(t, startReplica(t, o)))
+		b.Share(lend(t, o))
 		v, err := b.Rebuild([]billing.Team{{Name: team, Limits: billing.Limits{RPM: 5, RPD: 100}}},
 			[]billing.Key{{ID: team + "1", Team: team, Name: "ci", Limits: billing.Limits{TPM: 1000}}})
 		if err != nil {
@@ -174,15 +185,14 @@ func TestRedisLimitsAlone(t *testing.T) {
 	o := testRedis(t)
 	p := startPipe(t, o.InitAddress[0])
 	o.InitAddress = []string{p.addr}
-	r := startReplica(t, o)
-	leases := lend(t, r)
+	leases, redis := lendFor(t, o, "", 0)
 	l := limit.New(limit.Limit{Requests: 3, Per: time.Minute})
 	l.Share(leases, rand.Text())
 	if !l.Take(nil, time.Now()).OK {
 		t.Error("refused with room")
 	}
 	p.cut()
-	soon(t, "down", func() bool { return !r.up() })
+	soon(t, "down", func() bool { return !redis.Up() })
 	for i := range 3 {
 		if v := l.Take(nil, time.Now()); v.OK != (i < 2) {
 			t.Errorf("request %d without Redis: %+v", i+2, v)
@@ -203,7 +213,7 @@ func TestRedisAtOnce(t *testing.T) {
 	var owners []*billing.Owner
 	for range 3 {
 		b := billing.NewBook(nil, nil)
-		b.Share(lend(t, startReplica(t, o)))
+		b.Share(lend(t, o))
 		v, err := b.Rebuild([]billing.Team{{Name: team, Limits: billing.Limits{Parallel: most}}}, []billing.Key{{ID: team + "1", Team: team, Name: "ci", Limits: billing.Limits{RPM: 10_000}}})
 		if err != nil {
 			t.Fatal(err)
@@ -257,7 +267,7 @@ func TestRedisRequestsAtOnce(t *testing.T) {
 	var limiters []*limit.Limiter
 	for range 2 {
 		l := limit.New(limit.Limit{Requests: 40, Per: time.Minute, Parallel: 3, Throttle: &limit.Throttle{After: 1, Delay: time.Millisecond, Queue: 10}})
-		l.Share(lend(t, startReplica(t, o)), name)
+		l.Share(lend(t, o), name)
 		limiters = append(limiters, l)
 	}
 	var running []*limit.Subject

@@ -72,11 +72,17 @@ type write struct {
 
 // New makes a level.
 func New(o Options) *Level {
-	o.Redis.DisableCache, o.Redis.DisableRetry, o.Redis.ForceSingleClient = true, true, true
-	o.Redis.Dialer.Timeout, o.Redis.Dialer.KeepAlive, o.Redis.ConnWriteTimeout = 2*time.Second, time.Second, 2*time.Second
-	o.Redis.ReadBufferEachConn, o.Redis.WriteBufferEachConn = 64<<10, 64<<10
-	o.Redis.ClientName = "sluice"
+	o.Redis = bounded(o.Redis)
 	return &Level{o: o, id: rand.Text(), writes: make(chan write, mostWrites)}
+}
+
+// bounded has a client of Redis neither keep anything nor wait long.
+func bounded(o rueidis.ClientOption) rueidis.ClientOption {
+	o.DisableCache, o.DisableRetry, o.ForceSingleClient = true, true, true
+	o.Dialer.Timeout, o.Dialer.KeepAlive, o.ConnWriteTimeout = 2*time.Second, time.Second, 2*time.Second
+	o.ReadBufferEachConn, o.WriteBufferEachConn = 64<<10, 64<<10
+	o.ClientName = "sluice"
+	return o
 }
 
 // Names in Redis. Channels are common to all databases, so that theirs have the
