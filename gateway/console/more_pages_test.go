@@ -115,7 +115,7 @@ func TestReports(t *testing.T) {
 func TestRoutesPage(t *testing.T) {
 	w := newWorld()
 	b := signedIn(t, w.console(), "secret")
-	b.want("/routes", 200, "/orders/**", "http://10.0.0.1:9001", "open to all", "100/1m0s per key")
+	b.want("/routes", 200, "/orders/**", "http://10.0.0.1:9001", "open to all", "100/1m per key")
 	w.view.Routes = nil
 	b.want("/routes", 200, "There is none")
 }
