@@ -22,7 +22,7 @@ import (
 // of this package, or of one that is named before a colon.
 var features = []struct{ what, tests string }{
 	{"one entry point that hides where services are", "TestRoutePassesThrough TestRouteHeaders gateway/proxy:TestOwnPath"},
-	{"routes by host, path, method, header and query, in one order", "gateway/proxy:TestPathPrecedence gateway/proxy:TestSameTree gateway/proxy:TestManyRoutes"},
+	{"routes by host, path, method, header and query, in one order", "TestRouteMatching gateway/proxy:TestPathPrecedence gateway/proxy:TestSameTree gateway/proxy:TestManyRoutes"},
 	{"one form of a path", "gateway/proxy:TestPathCut gateway/proxy:TestNormaliseAllocates"},
 	{"balance: round robin, weights, least connections, fastest", "TestRouteBalance TestRouteWeightTakenAway router:TestWeightsAreExact router:TestLeastBusy router:TestFastestPrefersTheQuick"},
 	{"balance: a caller stays with a server", "TestRouteSticky router:TestStickyStays router:TestStickyMovesFew"},
