@@ -52,7 +52,7 @@ var features = []struct{ what, tests string }{
 	{"transformation of requests and answers", "TestRouteTransformRequest TestRouteTransformResponse TestRoutePacksStreams"},
 	{"XML and JSON", "gateway/reshape:TestXML gateway/reshape:TestXMLRefuses gateway/reshape:TestToXML"},
 	{"several calls, one answer", "TestRouteCompose TestRouteComposeAtOnce"},
-	{"a view for each kind of caller", "TestRouteViews"},
+	{"a view for each kind of caller", "TestRouteViews cmd/sluice:TestOpenAPIView"},
 	{"cache: keys, variants, callers", "TestRouteCache TestRouteCacheConditions TestRouteCacheCallers TestRouteCachePasses"},
 	{"cache: stale answers, one call per miss", "TestRouteCacheStale"},
 	{"cache: purge by key, tag and prefix", "TestRouteCachePurge gateway/httpcache:TestPurge gateway/httpcache:TestPutAfterPurge"},

@@ -173,7 +173,8 @@ func TestRouteViews(t *testing.T) {
           - {as: orders, get: "` + b.URL + `/orders?u={id}"` + orders + `}
 `
 	}
-	g := start(t, "routes:\n"+view("home-mobile", `, headers: {x-client: mobile}`, `, allow: [id, name]`, `, allow: ["*.id", "*.total"]`)+view("home-web", "", "", ""))
+	routes := "routes:\n" + view("home-mobile", `, headers: {x-client: mobile}`, `, allow: [id, name]`, `, allow: ["*.id", "*.total"]`) + view("home-web", "", "", "")
+	g := start(t, routes)
 	web, mobile := g.data("GET", "/home/7", ""), g.data("GET", "/home/7", "", "X-Client", "mobile")
 	t.Logf("the view of browsers has %d bytes, that of mobiles %d", len(web.body), len(mobile.body))
 	if web.status != 200 || web.get("user.address.city").Str != "Town" || web.get("orders.19.items.0.price").Num != 1.25 {
@@ -184,5 +185,42 @@ func TestRouteViews(t *testing.T) {
 	}
 	if 10*len(mobile.body) > 4*len(web.body) {
 		t.Errorf("the view of mobiles has %d of %d bytes", len(mobile.body), len(web.body))
+	}
+	g.described(t, routes)
+}
+
+// described: the document that is made of each view fits what the view answers,
+// and not what the other does.
+func (g *gateway) described(t *testing.T, routes string) {
+	t.Helper()
+	for _, name := range []string{"home-web", "home-mobile"} {
+		doc, errs, code := g.sluice("openapi", "view", name, "-c", g.file())
+		if code != 0 || !strings.Contains(doc, `"openapi": "3.1.0"`) {
+			t.Fatalf("the document of %s: %d %s", name, code, errs)
+		}
+		g.write(name+".json", []byte(doc))
+	}
+	held := func(path, document, more string) string {
+		return fmt.Sprintf("  - {name: %s, match: {path: /%s/**}, backend: {http: {targets: [\"http://%s\"], strip_prefix: /%s}}, validate: {openapi: %s.json, response: true}%s}\n",
+			path, path, g.listen, path, document, more)
+	}
+	g.configure(head + routes + held("web", "home-web", "") + held("mobile", "home-mobile", "") +
+		held("mixed", "home-mobile", ", transform: {request: {headers: {remove: [x-client]}}}"))
+	if r := g.api("POST", "reload", ""); r.status != 200 {
+		t.Fatalf("%d %s", r.status, r.body)
+	}
+	for _, c := range []struct {
+		path, client string
+		status       int
+		want         string
+	}{
+		{"/web/home/7", "", 200, `"email":"ann@example.com"`},
+		{"/mobile/home/7", "mobile", 200, `"total":19.50`},
+		{"/mobile/home/7", "", 422, "x-client"},
+		{"/mixed/home/7", "mobile", 502, "/user"}, // what browsers are answered
+	} {
+		if r := g.data("GET", c.path, "", "X-Client", c.client); r.status != c.status || !strings.Contains(r.body, c.want) {
+			t.Errorf("%s for %q: %d %s", c.path, c.client, r.status, r.body)
+		}
 	}
 }
