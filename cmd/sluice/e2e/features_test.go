@@ -70,6 +70,7 @@ var features = []struct{ what, tests string }{
 	{"figures: requests, time, sizes, versions by team", "TestRouteFigures TestRouteVersions gateway/telemetry:TestSeriesAreBounded"},
 	{"access log, which never holds up requests", "gateway:TestAccessLog gateway:TestStuckAccessLog gateway:TestDeadSinks gateway/telemetry/sink:TestQueueIsBoundedAndRecovers"},
 	{"traces, passed on to backends", "gateway:TestTraces gateway:TestTraceIsPassedOn"},
+	{"one request on one page, by its id", "TestRouteRequestPage gateway:TestRecent"},
 	{"alerts", "TestAlerts gateway/alert:TestThresholds gateway/alert:TestBurn gateway/alert:TestLifeOfAnAlert gateway/alert:TestMute"},
 	{"audit log, chained", "TestAudit TestNoChangeWithoutAuditRecord gateway/admin:TestEveryChangeHasARecord gateway/admin:TestRecordsTellBeforeAndAfterWithoutSecrets store:TestAuditShowsTampering"},
 	{"permissions of the admin plane: each route, each role", "gateway/admin:TestEveryRouteTimesEveryRole"},
