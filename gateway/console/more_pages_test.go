@@ -135,7 +135,7 @@ func TestGuardsAndCache(t *testing.T) {
 	w := newWorld()
 	b := signedIn(t, w.console(), "secret")
 	b.want("/guards", 200, "dry run", "would 7", "mask email")
-	b.want("/cache", 200, "33 %", "1 the same, 0 alike, 2 not", "Purge everything")
+	b.want("/cache", 200, "33 %", "1 the same, 0 alike, 2 not", "No answer of a route was kept", "0 B of 1.04 MB", "Redis is away", "Purge everything")
 	for _, c := range []struct {
 		form   url.Values
 		status int

@@ -17,6 +17,7 @@ import (
 	"sluice/gateway/alert"
 	"sluice/gateway/audit"
 	"sluice/gateway/cache"
+	"sluice/gateway/httpcache"
 	"sluice/gateway/shared"
 	"sluice/prompts"
 	"sluice/router"
@@ -189,7 +190,7 @@ func (w *world) console() *Console {
 		}, Purge: func(_ context.Context, p shared.Purge) admin.Purged {
 			w.purged = append(w.purged, p)
 			return admin.Purged{Purged: 2}
-		}},
+		}, Routes: httpcache.New(1 << 20), Shared: shared.New(shared.Options{})},
 		Reload: func(context.Context) error { return w.reloadErr },
 		Flush:  func(context.Context) error { return nil }, Now: func() time.Time { return w.now }, Log: quiet,
 		Health: func() admin.Health { return w.health },
