@@ -44,10 +44,13 @@ type Options struct {
 	Erase func(ctx context.Context, e billing.Erasure) (billing.Erased, error)
 	// SetBreaker takes an operator's word about a target (provider/model).
 	SetBreaker func(target string, mode router.Mode) error
-	Explain    Explain
-	Health     func() Health
-	Cache      Cache
-	Alerts     *alert.Engine // nil: there are no rules
+	// Recent is the access line of one of the last requests of routes, with its
+	// tries, by its id; nil: it is not among them.
+	Recent  func(id string) []byte
+	Explain Explain
+	Health  func() Health
+	Cache   Cache
+	Alerts  *alert.Engine // nil: there are no rules
 
 	Configuration Configuration
 
