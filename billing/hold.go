@@ -106,13 +106,13 @@ func (o *Owner) Hold(n Need) (Hold, *schema.Error) {
 		return h, nil
 	}
 	now := o.book.now()
-	var lent loans
-	if h.bound.Hard {
+	var lent *loans
+	if h.bound.Hard && o.book.leases != nil {
 		lent = o.borrow(n, now)
 	}
 	o.lock()
 	if h.bound.Hard {
-		if short := h.grant(n, now, &lent); short != nil {
+		if short := h.grant(n, now, lent); short != nil {
 			status := short.status(now)
 			lent.giveBack()
 			o.unlock()
@@ -145,7 +145,10 @@ func (h *Hold) grant(n Need, now time.Time, lent *loans) (short *budgetLink) {
 				continue
 			}
 			b.meter.roll(now)
-			left := lent.bound(b.meter, b.left(now))
+			left := b.left(now)
+			if lent != nil {
+				left = lent.bound(b.meter, left)
+			}
 			switch b.meter.unit {
 			case UnitUSD:
 				if n.USD > 0 && left < int64(h.usd) { // what costs nothing needs no money
@@ -233,14 +236,14 @@ func (h *Hold) Grow(n Need) *schema.Error {
 	more := Hold{owner: o, called: h.called, usd: n.USD, tokens: n.Tokens}
 	n.Called, n.Requests = h.called, 0
 	var refusal *schema.Error
-	var lent loans
-	if h.bound.Hard {
+	var lent *loans
+	if h.bound.Hard && o.book.leases != nil {
 		lent = o.borrow(n, now) // as much as there is
 	}
 	o.lock()
 	if h.bound.Hard {
 		n.MinUSD, n.MinTokens = n.USD, n.Tokens
-		if short := more.grant(n, now, &lent); short != nil {
+		if short := more.grant(n, now, lent); short != nil {
 			status := short.status(now)
 			status.Spent, status.Remaining = status.Limit, 0 // what is held is this call's, too
 			refusal = lent.refusal(status)

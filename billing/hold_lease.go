@@ -79,7 +79,8 @@ func (m *meter) changed() {
 	}
 }
 
-// loans are what a call is lent of the budgets that replicas share.
+// loans are what a call is lent of the budgets that replicas share; nil: they share
+// none.
 type loans struct {
 	list []*lease.Loan
 	of   []*meter
@@ -88,10 +89,8 @@ type loans struct {
 
 // borrow lends a call what it needs of all hard budgets that replicas share, or as
 // much of it as there is. It may wait for that.
-func (o *Owner) borrow(n Need, now time.Time) (lent loans) {
-	if o.book.leases == nil {
-		return lent
-	}
+func (o *Owner) borrow(n Need, now time.Time) *loans {
+	lent := &loans{}
 	for i := range o.links {
 		l := &o.links[i]
 		for j := range l.budgets {
@@ -135,6 +134,9 @@ func (l *loans) bound(m *meter, left int64) int64 {
 
 // giveBack ends the loans, when what is held is noted. The accounts are locked.
 func (l *loans) giveBack() {
+	if l == nil {
+		return
+	}
 	for _, loan := range l.list {
 		loan.Return()
 	}
@@ -142,7 +144,7 @@ func (l *loans) giveBack() {
 
 // refusal says why a budget has not enough for a call.
 func (l *loans) refusal(s BudgetStatus) *schema.Error {
-	if !l.away {
+	if l == nil || !l.away {
 		return outOfBudget(s)
 	}
 	return &schema.Error{Code: schema.CodeUnavailable, Status: 503, Origin: schema.OriginGateway, RetryAfter: time.Second,

@@ -20,7 +20,7 @@ var leaseText string
 
 var leaseScript = rueidis.NewLuaScript(leaseText)
 
-var errDown = errors.New("Redis is not in use")
+var errDown = errors.New("the shared Redis is not in use")
 
 // leaseTime bounds a question. It is long, for where one is not answered, more
 // calls come than should; they do not wait so long.
