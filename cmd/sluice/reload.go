@@ -355,6 +355,10 @@ const keepResponses = 30 * 24 * time.Hour
 // that are kept: newer ones push out older ones before their day is over.
 const mostReplays = 500_000
 
+// keepVersionUses is how many days it is kept who used which version of a route:
+// more than a year, for some only ask once in one.
+const keepVersionUses = 400
+
 // keepUsed records when keys were last used, and forgets responses and answers
 // to be given again that are too old.
 func (s *server) keepUsed() {
@@ -365,6 +369,9 @@ func (s *server) keepUsed() {
 	}
 	if err := s.store.Replays().ForgetReplays(ctx, time.Now(), mostReplays); err != nil {
 		s.log.Warn("old answers are still kept to be given again", "error", err)
+	}
+	if err := s.store.VersionUses().ForgetVersionUses(ctx, time.Now().AddDate(0, 0, -keepVersionUses)); err != nil {
+		s.log.Warn("it is still kept who used which version long ago", "error", err)
 	}
 	used := s.gateway.UsedKeys()
 	if len(used) == 0 {

@@ -120,6 +120,7 @@ func (s *server) open() (err error) {
 	s.build.kept = httpcache.New(keptBytes)
 	s.counter = billing.NewCounter()
 	s.metrics = telemetry.New()
+	s.build.uses = billing.NewVersionUses(s.store.VersionUses(), s.log)
 	if err := s.openShared(); err != nil {
 		return err
 	}
@@ -201,6 +202,7 @@ func (s *server) background(ctx context.Context, hup <-chan os.Signal) (stop fun
 	}
 	var stored sync.WaitGroup
 	stored.Go(func() { s.retain(ctx) })
+	stored.Go(func() { s.build.uses.Run(ctx) })
 	stored.Go(func() { s.alerts.Run(ctx, s.alertsEvery, alert.NewSender()) })
 	return func() { cancel(); stored.Wait() }
 }
@@ -244,6 +246,9 @@ func (s *server) shutdown(plane *http.Server) error {
 	s.keepUsed()
 	last, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
+	if err := s.build.uses.Flush(last); err != nil {
+		s.log.Warn("it is not kept who used which version last", "error", err)
+	}
 	err := s.spool.Drain(last)
 	plane.Close()
 	if s.encryption.plain != nil {

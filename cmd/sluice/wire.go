@@ -32,8 +32,9 @@ type builder struct {
 	checks   router.Checks
 	figures  map[string]*guard.Figures // of guards, by name
 	standing standingRoutes
-	kept     *httpcache.Store // answers of routes
-	shared   *shared.Level    // of all kept answers; nil: replicas share none
+	kept     *httpcache.Store     // answers of routes
+	uses     *billing.VersionUses // of routes
+	shared   *shared.Level        // of all kept answers; nil: replicas share none
 	current  atomic.Pointer[view]
 }
 

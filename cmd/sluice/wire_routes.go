@@ -76,7 +76,7 @@ func (m *routeBuilder) tree(s *server, cfg *config.Config) (*proxy.Tree, error) 
 			return nil, fmt.Errorf("route %q: %w", cfg.Routes[i].Name, err)
 		}
 		r.Series = m.series
-		r.Versions = versionsOf(cfg, &cfg.Routes[i])
+		r.Versions = versionsOf(cfg, &cfg.Routes[i], s.build.uses)
 		list = append(list, r)
 	}
 	return proxy.NewTree(list)
@@ -333,7 +333,7 @@ func routesShown(v *view, now time.Time) []admin.Route {
 				shown.Limits.Adaptive = &admin.RouteAdaptive{Min: b.Least, Max: b.Most, Bound: b.Bound(), Open: b.Open()}
 			}
 		}
-		shown.Cache, shown.Contract = cacheShown(c.Cache), contractShown(c.Validate, v.drifting[r.Name])
+		shown.Cache, shown.Contract, shown.Versions = cacheShown(c.Cache), contractShown(c.Validate, v.drifting[r.Name]), versionsShown(r)
 		if h, ok := r.Backend.(*proxy.HTTP); ok {
 			if d := v.discovered[r.Name]; d != nil {
 				status := d.watch.Status()

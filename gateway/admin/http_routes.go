@@ -30,6 +30,7 @@ type Route struct {
 	Cache      *RouteCache       `json:"cache,omitempty"`    // nil: nothing is kept
 	Mirror     []string          `json:"mirror,omitempty"`   // URLs of who get copies
 	Contract   *RouteContract    `json:"contract,omitempty"` // nil: what does not keep it is refused, or there is none
+	Versions   []RouteVersion    `json:"versions,omitempty"` // that it serves
 	TimeoutMS  int64             `json:"timeout_ms,omitempty"`
 	Source     string            `json:"source"`
 }

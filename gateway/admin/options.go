@@ -45,9 +45,11 @@ type Options struct {
 	// SetBreaker takes an operator's word about a target (provider/model).
 	SetBreaker func(target string, mode router.Mode) error
 	Explain    Explain
-	Health     func() Health
-	Cache      Cache
-	Alerts     *alert.Engine // nil: there are no rules
+	// RouteVersions is who asked for which versions of routes.
+	RouteVersions func(context.Context, billing.VersionQuery) ([]billing.VersionUse, error)
+	Health        func() Health
+	Cache         Cache
+	Alerts        *alert.Engine // nil: there are no rules
 
 	Configuration Configuration
 

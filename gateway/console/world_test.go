@@ -24,6 +24,8 @@ import (
 
 // world is what the console looks at.
 type world struct {
+	versionUses     []billing.VersionUse
+	versionsSince   time.Time
 	billing.Ledger  // what is not written here is not asked
 	billing.Tenants // likewise
 	prices          []billing.SetPrice
@@ -193,6 +195,10 @@ func (w *world) console() *Console {
 		Reload: func(context.Context) error { return w.reloadErr },
 		Flush:  func(context.Context) error { return nil }, Now: func() time.Time { return w.now }, Log: quiet,
 		Health: func() admin.Health { return w.health },
+		RouteVersions: func(_ context.Context, q billing.VersionQuery) ([]billing.VersionUse, error) {
+			w.versionsSince = q.From
+			return w.versionUses, w.err
+		},
 		Console: func(api http.Handler) http.Handler {
 			c = New(Options{Face: Face{API: api, Trail: trail, Version: "1.2.3", Now: func() time.Time { return w.now }, Log: quiet},
 				Tokens: func() []admin.Token { return w.tokens }, DataURL: cmp.Or(w.dataURL, "http://127.0.0.1:8080")})

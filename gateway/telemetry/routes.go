@@ -15,6 +15,7 @@ type routeSeries struct {
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
 	versions *prometheus.CounterVec
+	browned  *prometheus.CounterVec
 	suspects *prometheus.CounterVec
 	refused  prometheus.Counter // connections
 	mirrored *prometheus.CounterVec
@@ -30,7 +31,7 @@ type routeSeries struct {
 }
 
 func (s routeSeries) all() []prometheus.Collector {
-	return []prometheus.Collector{s.requests, s.duration, s.versions, s.suspects, s.refused, s.mirrored, s.faults, s.arms, s.armTimes, s.bounds, s.shed, s.contract, s.upstream, s.received, s.sent}
+	return []prometheus.Collector{s.requests, s.duration, s.versions, s.browned, s.suspects, s.refused, s.mirrored, s.faults, s.arms, s.armTimes, s.bounds, s.shed, s.contract, s.upstream, s.received, s.sent}
 }
 
 func newRouteSeries() routeSeries {
@@ -41,6 +42,8 @@ func newRouteSeries() routeSeries {
 			Help: "From a request's arrival to the end of its answer.", Buckets: durationBuckets}, []string{"route"}),
 		versions: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_route_version_requests_total",
 			Help: "Requests to routes with versions, by the version that they are for, and by the caller's team; unknown is one that there is not."}, []string{"route", "version", "team"}),
+		browned: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_route_brownouts_total",
+			Help: "Requests that were refused because their version is to go and was switched off for a while, by the team of the key that they carried."}, []string{"route", "version", "team"}),
 		suspects: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_waf_requests_total",
 			Help: "Requests in which the rules of a route's firewall found an attack, by what became of them: block or detect."}, []string{"route", "mode"}),
 		refused: prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_connections_refused_total",
@@ -85,6 +88,11 @@ type Route struct {
 // there is none of that name.
 func (r *Route) Version(version, team string) {
 	r.of.versions.WithLabelValues(r.name, cmp.Or(version, "unknown"), team).Inc()
+}
+
+// BrownedOut counts a request that a brown-out of its version refused.
+func (r *Route) BrownedOut(version, team string) {
+	r.of.browned.WithLabelValues(r.name, version, team).Inc()
 }
 
 // Route makes the series of a route, or gives those that it has.
