@@ -230,6 +230,9 @@ func (c *Call) countRoute(x *proxy.Exchange) {
 			series.BrownedOut(x.Version, e.Team)
 		}
 	}
+	if x.Fallback != "" && e.Code == "" {
+		series.FellBack(x.Fallback)
+	}
 	if x.Arm != "" {
 		series.Arm(x.Arm, e.Status, e.Latency)
 	}

@@ -60,7 +60,7 @@ var features = []struct{ what, tests string }{
 	{"versions: brown-outs, and who uses which", "TestRouteBrownOut TestRouteVersionReport billing:TestVersionUses store:TestVersionUses gateway/admin:TestRouteVersions gateway/console:TestRoutesPage"},
 	{"other origins", "TestRouteCORS gateway/proxy:TestCORSOrigins"},
 	{"retries and timeouts", "TestRouteRetries"},
-	{"breaker, its probes and its fallback", "TestRouteRetries router:TestBreakerOpens router:TestBreakerProbes"},
+	{"breaker, its probes and its fallback: an answer, other servers, another route", "TestRouteRetries TestRouteFallbacks router:TestBreakerOpens router:TestBreakerProbes"},
 	{"adaptive concurrency", "TestRouteAdaptive gateway/limit:TestAdaptive gateway/limit:TestAdaptiveBounds"},
 	{"mirrored traffic", "TestRouteMirror TestRouteMirrorsChecked"},
 	{"canaries", "TestRouteCanary gateway/proxy:TestCanaryBy gateway/proxy:TestCanaryShare gateway/proxy:TestCanaryMatch"},

@@ -46,6 +46,7 @@ routes:
   - {name: walled, match: {path: "/walled"}, backend: {static: {body: x}}, waf: {}}
   - {name: copied, match: {path: "/copied"}, backend: {http: {targets: ["BACKEND"], mirror: "BACKEND/copy"}}}
   - {name: faulty, match: {path: "/faulty"}, backend: {http: {targets: ["BACKEND"]}}, faults: {status: 503, when: 'request.headers["x-fault"] == "1"'}}
+  - {name: resting, match: {path: "/resting"}, backend: {http: {targets: ["http://127.0.0.1:9"]}}, breaker: {failures: 1, within: 1h, open_for: 1h, fallback: {status: 200, body: x}}}
   - {name: shop, match: {path: "/shop"}, backend: {http: {targets: ["BACKEND"], canary: {targets: ["BACKEND/canary"], share: 0, match: {headers: {x-canary: "1"}}}}}}
   - {name: bounded, match: {path: "/bounded/**"}, backend: {http: {targets: ["BACKEND"]}}, limits: {adaptive: {min: 2, max: 2}}}
   - {name: drifted, match: {path: "/drifted"}, backend: {static: {body: x}}, validate: {request: "DIR/request.json", report: [request]}}
@@ -232,6 +233,8 @@ func (o *observed) routed() {
 	o.asked(43, 403, "/walled?q=1%27%20OR%20%271%27=%271", "")
 	o.asked(0, 200, "/copied", "")
 	o.asked(0, 503, "/faulty", "", "X-Fault", "1")
+	o.asked(0, 502, "/resting", "")
+	o.asked(0, 200, "/resting", "")
 	o.asked(0, 200, "/shop", "")
 	o.asked(0, 200, "/shop", "", "X-Canary", "1")
 	o.asked(0, 200, "/found", "")
