@@ -104,6 +104,7 @@ func needRestart(was, now *config.Config) []string {
 	differ("admin.token", was.Admin.Token.Reveal() != now.Admin.Token.Reveal())
 	differ("store", was.Store != now.Store)
 	differ("shared", was.Shared != now.Shared)
+	differ("purge", !reflect.DeepEqual(was.Purge, now.Purge))
 	differ("log.level, log.format", was.Log.Level != now.Log.Level || was.Log.Format != now.Log.Format)
 	differ("log.sinks", !reflect.DeepEqual(was.Log.Sinks, now.Log.Sinks))
 	differ("telemetry.otlp", was.Telemetry.OTLP != now.Telemetry.OTLP || !maps.Equal(was.Telemetry.Headers, now.Telemetry.Headers))

@@ -124,6 +124,7 @@ func (s *server) open() (err error) {
 	if err := s.openShared(); err != nil {
 		return err
 	}
+	s.openPurges()
 	s.book = billing.NewBook(s.started.Billing.TimeZone, time.Now)
 	s.warnings = billing.NewWarnings(s.log)
 	s.book.OnWarn(s.warnings.Tell)
@@ -199,6 +200,9 @@ func (s *server) background(ctx context.Context, hup <-chan os.Signal) (stop fun
 	go s.encryption.obtain(ctx, s.log)
 	if s.build.shared != nil {
 		go s.build.shared.Run(ctx)
+	}
+	if s.build.purges != nil {
+		go s.build.purges.Run(ctx)
 	}
 	var stored sync.WaitGroup
 	stored.Go(func() { s.retain(ctx) })

@@ -46,7 +46,7 @@ func (s *server) adminPlane(addr string) (*http.Server, string, error) {
 		Changed: s.changed, Reload: s.reload, Flush: s.flush, Correct: s.correct, Erase: s.erase,
 		SetBreaker: s.setBreaker, Explain: admin.Explain{Model: s.explain, Path: s.explainRoute}, Health: s.health, RouteVersions: s.build.uses.Sum,
 		Alerts: s.alerts, Configuration: s.configuration(),
-		Cache: admin.Cache{Figures: func() cache.Figures { return s.gateway.CacheFigures() }, Purge: s.purge, Routes: s.build.kept, Shared: s.build.shared},
+		Cache: admin.Cache{Figures: func() cache.Figures { return s.gateway.CacheFigures() }, Purge: s.purge, Routes: s.build.kept, Shared: s.build.shared, Events: s.build.purges},
 		Console: func(api http.Handler) http.Handler {
 			s.openPortal(api)
 			pages = console.New(console.Options{Tokens: tokens, DataURL: s.dataURL(s.started.Server.Listen), DataTLS: s.encryption.trust(),

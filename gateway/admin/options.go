@@ -11,6 +11,7 @@ import (
 	"sluice/gateway/audit"
 	"sluice/gateway/cache"
 	"sluice/gateway/httpcache"
+	"sluice/gateway/purge"
 	"sluice/gateway/shared"
 	"sluice/prompts"
 	"sluice/router"
@@ -107,6 +108,7 @@ type Cache struct {
 	Purge   func(context.Context, shared.Purge) Purged // takes answers out, those of routes too
 	Routes  *httpcache.Store                           // that of routes; nil: there is none
 	Shared  *shared.Level                              // of both, with other replicas; nil: none
+	Events  *purge.Listener                            // to other systems that purge; nil: to none
 }
 
 // View is the configuration in force: what the file declares and what the

@@ -56,6 +56,7 @@ var features = []struct{ what, tests string }{
 	{"cache: stale answers, one call per miss", "TestRouteCacheStale"},
 	{"cache: purge by key, tag and prefix", "TestRouteCachePurge gateway/httpcache:TestPurge gateway/httpcache:TestPutAfterPurge"},
 	{"cache: shared by replicas, purged in all of them", "TestSharedRouteCache TestSharedWithoutRedis TestSharedNever gateway/httpcache:TestRedisFurther gateway/httpcache:TestRedisPurgeOfMany gateway/shared:TestRedisAway"},
+	{"cache: purged by events of NATS and RabbitMQ", "TestPurgedByNATS TestPurgedByAMQP TestPurgeChecked gateway/purge:TestNATS gateway/purge:TestAMQP"},
 	{"versions by path, header, query and media type; sunset", "TestRouteVersions gateway/proxy:TestAcceptedVersions"},
 	{"versions: brown-outs, and who uses which", "TestRouteBrownOut TestRouteVersionReport billing:TestVersionUses store:TestVersionUses gateway/admin:TestRouteVersions gateway/console:TestRoutesPage"},
 	{"other origins", "TestRouteCORS gateway/proxy:TestCORSOrigins"},
