@@ -38,40 +38,27 @@ const heartbeat = 5 * time.Second
 
 // listen hears what is published until ctx ends.
 func (a *AMQP) listen(ctx context.Context, e *ear) {
-	for tries := 1; ctx.Err() == nil; tries++ {
-		heard, err := a.follow(ctx, e)
-		if ctx.Err() != nil {
-			return
-		}
-		e.is(false, err)
-		if heard {
-			tries = 1
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(waitAfter(tries)):
-		}
-	}
+	e.keep(ctx, func() error { return a.follow(ctx, e) })
 }
 
-// follow hears until the connection breaks. heard tells whether it did.
-func (a *AMQP) follow(ctx context.Context, e *ear) (heard bool, err error) {
+// follow hears until the connection breaks.
+func (a *AMQP) follow(ctx context.Context, e *ear) error {
 	conn, err := amqp.DialConfig(a.URL, amqp.Config{Heartbeat: heartbeat, Dial: amqp.DefaultDial(5 * time.Second), TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12},
 		Properties: amqp.Table{"connection_name": "sluice"}})
 	if err != nil {
-		return false, err
+		return err
 	}
 	defer func() { _ = conn.CloseDeadline(time.Now().Add(time.Second)) }()
 	channel, queue, err := a.queue(conn)
 	if err != nil {
-		return false, err
+		return err
 	}
 	if err := channel.Qos(256, 0, false); err != nil {
-		return false, err
+		return err
 	}
 	messages, err := channel.ConsumeWithContext(ctx, queue, "", false, a.Queue == "", false, false, nil)
 	if err != nil {
-		return false, err
+		return err
 	}
 	gone := channel.NotifyClose(make(chan *amqp.Error, 1))
 	e.is(true, nil)
@@ -82,17 +69,17 @@ func (a *AMQP) follow(ctx context.Context, e *ear) (heard bool, err error) {
 			err = m.Ack(false)
 		}
 		if err != nil {
-			return true, err
+			return err
 		}
 	}
 	select {
 	case why := <-gone:
 		if why != nil {
-			return true, why
+			return why
 		}
 	default:
 	}
-	return true, errors.New("the server has ended it")
+	return errors.New("the server has ended it")
 }
 
 // queue finds, or makes, the queue to listen at.

@@ -37,6 +37,7 @@ type ear struct {
 
 	up            atomic.Bool
 	told          atomic.Bool // that it is away
+	tries         atomic.Int64 // since it was there
 	done, refused atomic.Int64
 }
 
@@ -94,9 +95,26 @@ func (e *ear) is(up bool, err error) {
 	switch {
 	case up && !was:
 		e.told.Store(false)
+		e.tries.Store(0)
 		e.log.Info("purges are heard of")
 	case !up && !e.told.Swap(true):
 		e.log.Warn("purges are not heard of until the source is there: kept answers stay until their time is over", "error", err)
+	}
+}
+
+// keep listens again and again, until ctx ends.
+func (e *ear) keep(ctx context.Context, listen func() error) {
+	for {
+		err := listen()
+		if ctx.Err() != nil {
+			return
+		}
+		e.is(false, err)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(waitAfter(int(e.tries.Add(1)))):
+		}
 	}
 }
 

@@ -3,7 +3,6 @@ package purge
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/url"
 	"strings"
 	"sync/atomic"
@@ -40,53 +39,71 @@ func (n *NATS) Check() (field string, err error) {
 // everything is purged.
 const mostHeard = 4096
 
-// listen hears what is published until ctx ends.
+// listen hears what is published until ctx ends. A connection that breaks is made
+// again by the client, one that it gives up, for a password that is wrong maybe,
+// by us.
 func (n *NATS) listen(ctx context.Context, e *ear) {
-	messages := make(chan *nats.Msg, mostHeard)
-	lost := make(chan struct{}, 1)
-	var subscribed atomic.Bool // before that, a connection is of no use
-	conn, err := nats.Connect(n.URL, nats.Name("sluice"), nats.Timeout(5*time.Second), nats.PingInterval(5*time.Second), nats.MaxPingsOutstanding(2),
-		nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.CustomReconnectDelay(waitAfter), nats.NoCallbacksAfterClientClose(),
-		nats.ConnectHandler(func(*nats.Conn) {
-			if subscribed.Load() {
-				e.is(true, nil)
-			}
-		}),
-		nats.ReconnectHandler(func(*nats.Conn) { e.is(true, nil) }),
-		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { e.is(false, orGone(err)) }),
-		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { e.is(false, err) }),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-			if errors.Is(err, nats.ErrSlowConsumer) {
-				select {
-				case lost <- struct{}{}:
-				default:
-				}
-				return
-			}
-			e.log.Warn("the source of purges complains", "error", err)
-		}))
-	if err == nil {
-		defer conn.Close()
-		_, err = conn.ChanSubscribe(n.Subject, messages)
-		subscribed.Store(true)
+	e.keep(ctx, func() error { return n.follow(ctx, e) })
+}
+
+// follow hears until the connection is given up.
+func (n *NATS) follow(ctx context.Context, e *ear) error {
+	f := &following{e: e, messages: make(chan *nats.Msg, mostHeard), lost: make(chan struct{}, 1), closed: make(chan struct{})}
+	conn, err := nats.Connect(n.URL, append(f.handlers(), nats.Name("sluice"), nats.Timeout(5*time.Second), nats.PingInterval(5*time.Second),
+		nats.MaxPingsOutstanding(2), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.CustomReconnectDelay(waitAfter))...)
+	if err != nil {
+		return err
 	}
-	if err != nil { // of what was checked: it cannot be told from here what helps
-		e.is(false, fmt.Errorf("it is given up: %w", err))
-		return
+	defer conn.Close()
+	if _, err := conn.ChanSubscribe(n.Subject, f.messages); err != nil {
+		return err
 	}
+	f.subscribed.Store(true)
 	if conn.IsConnected() && conn.FlushTimeout(5*time.Second) == nil {
 		e.is(true, nil)
 	}
 	for {
 		select {
 		case <-ctx.Done():
-			return
-		case m := <-messages:
+			return ctx.Err()
+		case m := <-f.messages:
 			_ = e.hear(ctx, m.Data) // counted and logged
-		case <-lost:
+		case <-f.lost:
 			e.missed(ctx)
+		case <-f.closed:
+			return orGone(conn.LastError())
 		}
 	}
+}
+
+// following is what a connection tells.
+type following struct {
+	e          *ear
+	messages   chan *nats.Msg
+	lost       chan struct{} // some of them
+	closed     chan struct{} // for good
+	subscribed atomic.Bool   // before that, a connection is of no use
+}
+
+func (f *following) handlers() []nats.Option {
+	there := func(*nats.Conn) {
+		if f.subscribed.Load() {
+			f.e.is(true, nil)
+		}
+	}
+	away := func(_ *nats.Conn, err error) { f.e.is(false, orGone(err)) }
+	return []nats.Option{nats.ConnectHandler(there), nats.ReconnectHandler(there), nats.DisconnectErrHandler(away), nats.ReconnectErrHandler(away),
+		nats.ClosedHandler(func(*nats.Conn) { close(f.closed) }),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			if !errors.Is(err, nats.ErrSlowConsumer) {
+				f.e.log.Warn("the source of purges complains", "error", err)
+				return
+			}
+			select {
+			case f.lost <- struct{}{}:
+			default:
+			}
+		})}
 }
 
 func orGone(err error) error {

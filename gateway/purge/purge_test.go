@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"sync"
@@ -206,6 +207,49 @@ func TestNATS(t *testing.T) {
 	if f := replicas[0].Figures()[0]; f != (Figures{Source: "nats", Up: true, Purges: 2, Refused: 1}) {
 		t.Errorf("figures %+v", f)
 	}
+}
+
+// A server that refuses the password is asked again until it takes it.
+func TestNATSRefuses(t *testing.T) {
+	if _, err := exec.LookPath("nats-server"); err != nil {
+		t.Skip("nats-server is not installed")
+	}
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	host, port, _ := net.SplitHostPort(free.Addr().String())
+	free.Close()
+	serve := func(password string) (end func()) {
+		cmd := exec.Command("nats-server", "-a", host, "-p", port, "--user", "ann", "--pass", password)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		end = sync.OnceFunc(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+		t.Cleanup(end)
+		return end
+	}
+	end := serve("other")
+	eventually(t, "a server", func() bool {
+		c, err := net.Dial("tcp", net.JoinHostPort(host, port))
+		if err == nil {
+			c.Close()
+		}
+		return err == nil
+	})
+	r := listening(t, Options{NATS: &NATS{URL: "nats://ann:own@" + net.JoinHostPort(host, port), Subject: "s"}})
+	eventually(t, "it is told that it is away", func() bool { return r.ears[0].told.Load() })
+	end()
+	serve("own")
+	r.isUp(t, true)
+	conn, err := nats.Connect("nats://ann:own@" + net.JoinHostPort(host, port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.Publish("s", []byte(event))
+	_ = conn.Flush()
+	eventually(t, "a purge", func() bool { return len(r.all()) == 1 })
 }
 
 // rabbit is a channel to publish by, and to end what a test has made.
