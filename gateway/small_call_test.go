@@ -111,17 +111,22 @@ func TestAllocationsOfASmallCall(t *testing.T) {
 	newRig(t).small(t, "k", "").allocates(t, mostAllocs)
 }
 
-// One that may be hedged costs little more while its provider is quick.
+// One that may be hedged or resumed costs little more while all goes well.
 func TestAllocationsOfAHedge(t *testing.T) {
 	for name, c := range map[string]struct {
-		hedge router.Hedge
-		most  float64
+		hedge  router.Hedge
+		resume bool
+		most   float64
 	}{
-		"none": {most: mostAllocs},
-		"idle": {router.Hedge{After: time.Hour, Budget: 1}, mostAllocs + 8},
+		"none":   {most: mostAllocs},
+		"idle":   {router.Hedge{After: time.Hour, Budget: 1}, false, mostAllocs + 8},
+		"resume": {router.Hedge{}, true, mostAllocs + 2},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := newRig(t, func(s *setup) { s.model("mine", "up/in-10_out-5").Route.Hedge = c.hedge })
+			r := newRig(t, func(s *setup) {
+				m := s.model("mine", "up/in-10_out-5")
+				m.Route.Hedge, m.Resume = c.hedge, c.resume
+			})
 			r.smallTo(t, "mine", "k", "").allocates(t, c.most)
 			r.smallTo(t, "mine", "k", `,"stream":true`).allocates(t, c.most+15)
 		})

@@ -131,6 +131,10 @@ func (r *plainReader) list(depth int) (any, bool) {
 // text reads a string, of which the opening quote is the next byte.
 func (r *plainReader) text() (string, bool) {
 	from, escaped := r.at, false
+	if s, _, ok := strings.Cut(r.doc[from+1:], `"`); ok && strings.IndexByte(s, '\\') < 0 { // most are
+		r.at += len(s) + 2
+		return s, !hasControl(s) && utf8.ValidString(s)
+	}
 	for i := from + 1; i < len(r.doc); i++ {
 		switch b := r.doc[i]; {
 		case b == '\\':
@@ -149,6 +153,15 @@ func (r *plainReader) text() (string, bool) {
 		}
 	}
 	return "", false
+}
+
+func hasControl(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' {
+			return true
+		}
+	}
+	return false
 }
 
 // number reads a number in JSON's grammar: no zero in front, no bare point.

@@ -13,6 +13,7 @@ import (
 	"sluice/cmd/sluice/config"
 	"sluice/gateway"
 	"sluice/gateway/admin"
+	"sluice/gateway/alert"
 	"sluice/gateway/httpcache"
 	"sluice/gateway/limit"
 	"sluice/gateway/proxy"
@@ -319,7 +320,7 @@ func routesShown(v *view, now time.Time) []admin.Route {
 		if l := c.Limits; l != nil {
 			shown.Limits = &admin.RouteLimits{Per: l.Per, Burst: l.Burst, Parallel: l.Parallel}
 			if l.Rate.Requests > 0 {
-				shown.Limits.Rate = fmt.Sprintf("%d/%v", l.Rate.Requests, l.Rate.Per)
+				shown.Limits.Rate = fmt.Sprintf("%d/%s", l.Rate.Requests, alert.Short(l.Rate.Per))
 			}
 			if b := r.Bound; b != nil {
 				shown.Limits.Adaptive = &admin.RouteAdaptive{Min: b.Least, Max: b.Most, Bound: b.Bound(), Open: b.Open()}

@@ -34,7 +34,7 @@ func (b *Burn) String() string {
 		if i > 0 {
 			text += " or"
 		}
-		text += fmt.Sprintf(" %gx over %s and %s", w.Burn, short(w.Long), short(w.Short))
+		text += fmt.Sprintf(" %gx over %s and %s", w.Burn, Short(w.Long), Short(w.Short))
 	}
 	return text
 }
@@ -62,7 +62,7 @@ func (b *Burn) read(ctx context.Context, r *reader, rule *Rule) ([]Reading, erro
 			if holds && !one.Holds || !one.Holds && rate > one.Value {
 				one.Value, one.Holds = rate, holds
 				one.Text = fmt.Sprintf("the error budget burns %.1fx over %s and %.1fx over %s, more than %gx: %s of the calls fail",
-					rate, short(w.Long), now, short(w.Short), w.Burn, Share.Text(m.value))
+					rate, Short(w.Long), now, Short(w.Short), w.Burn, Share.Text(m.value))
 			}
 		}
 	}

@@ -19,7 +19,7 @@ type Threshold struct {
 func (t *Threshold) String() string {
 	text := fmt.Sprintf("%s %s %s", t.Figure, t.side(), t.unit().Text(t.Bound))
 	if t.windowed() {
-		text += " over " + short(t.Over)
+		text += " over " + Short(t.Over)
 	}
 	return text
 }
@@ -57,13 +57,13 @@ func (t *Threshold) read(ctx context.Context, r *reader, rule *Rule) ([]Reading,
 func (t *Threshold) rest() string {
 	text := t.side() + " " + t.unit().Text(t.Bound)
 	if t.windowed() {
-		text += " over " + short(t.Over)
+		text += " over " + Short(t.Over)
 	}
 	return text
 }
 
-// short is a duration without the zeros at its end: 5m, not 5m0s.
-func short(d time.Duration) string {
+// Short is a duration without the zeros at its end: 5m, not 5m0s.
+func Short(d time.Duration) string {
 	text := d.String()
 	if d >= time.Minute && d%time.Minute == 0 {
 		text = text[:len(text)-len("0s")]

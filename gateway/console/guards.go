@@ -7,6 +7,9 @@ import (
 
 	"sluice/gateway/admin"
 	"sluice/gateway/cache"
+	"sluice/gateway/httpcache"
+	"sluice/gateway/purge"
+	"sluice/gateway/shared"
 )
 
 // guards shows every guard and what it did, or would have done.
@@ -18,17 +21,20 @@ func (v *visit) guards() error {
 	return v.show(http.StatusOK, "guards.html", page{Title: "Guards", Data: list})
 }
 
-// cachePage is how the cache of answers stands.
+// cachePage is how the caches of answers stand, that of models first.
 type cachePage struct {
 	cache.Figures
-	Rate string // of the calls that a cache applies to, how many it answered
+	Routes *httpcache.Figures
+	Shared *shared.Figures // nil: replicas share nothing
+	Events []purge.Figures // of other systems that purge
+	Rate   string          // of the calls that a model's cache applies to, how many it answered
 }
 
 func (v *visit) cache() error { return v.showCache(http.StatusOK, form{}, "") }
 
 func (v *visit) showCache(status int, f form, done string) error {
 	var p cachePage
-	if err := v.get("cache", nil, &p.Figures); err != nil {
+	if err := v.get("cache", nil, &p); err != nil {
 		return err
 	}
 	p.Rate = rate(p.Hits+p.Semantic, p.Misses)

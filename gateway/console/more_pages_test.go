@@ -117,7 +117,7 @@ func TestReports(t *testing.T) {
 func TestRoutesPage(t *testing.T) {
 	w := newWorld()
 	b := signedIn(t, w.console(), "secret")
-	b.want("/routes", 200, "/orders/**", "http://10.0.0.1:9001", "open to all", "100/1m0s per key")
+	b.want("/routes", 200, "/orders/**", "http://10.0.0.1:9001", "open to all", "100/1m per key")
 	if !w.versionsSince.IsZero() {
 		t.Error("versions are asked about though no route has any")
 	}
@@ -150,7 +150,7 @@ func TestGuardsAndCache(t *testing.T) {
 	w := newWorld()
 	b := signedIn(t, w.console(), "secret")
 	b.want("/guards", 200, "dry run", "would 7", "mask email")
-	b.want("/cache", 200, "33 %", "1 the same, 0 alike, 2 not", "Purge everything")
+	b.want("/cache", 200, "33 %", "1 the same, 0 alike, 2 not", "No answer of a route was kept", "0 B of 1.04 MB", "Redis is away", "Purges by other systems", "nats", "away", "Purge everything")
 	for _, c := range []struct {
 		form   url.Values
 		status int

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sluice/billing"
+	"sluice/gateway/alert"
 )
 
 // words are the functions of the templates. English stands in the templates and
@@ -117,9 +118,9 @@ func milliseconds(ms int64) string {
 	case ms < 10_000:
 		return count(ms) + " ms"
 	case d < 2*time.Minute:
-		return d.Round(100 * time.Millisecond).String()
+		return alert.Short(d.Round(100 * time.Millisecond))
 	default:
-		return d.Round(time.Second).String()
+		return alert.Short(d.Round(time.Second))
 	}
 }
 

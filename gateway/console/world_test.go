@@ -17,6 +17,8 @@ import (
 	"sluice/gateway/alert"
 	"sluice/gateway/audit"
 	"sluice/gateway/cache"
+	"sluice/gateway/httpcache"
+	"sluice/gateway/purge"
 	"sluice/gateway/shared"
 	"sluice/prompts"
 	"sluice/router"
@@ -158,7 +160,7 @@ func newWorld() *world {
 			Prompts: []admin.Prompt{{Name: "sentiment", Path: "/sentiment", Version: 3, Model: "fast", Summary: "Tell how a customer feels"}},
 			Models: []admin.Model{{ID: "fast", Balance: "ordered", Targets: []string{"openai/gpt-4o"}, Prices: []admin.Priced{{Target: "openai/gpt-4o", Input: 2 * billing.Dollar, Output: 8 * billing.Dollar, Source: "catalogue"}}},
 				{ID: "odd", Targets: []string{"lab/x"}, Unpriced: true}},
-			Routes: []admin.Route{{Name: "orders", Order: 1, Match: admin.RouteMatch{Path: "/orders/**", Methods: []string{"GET"}}, Backend: "http", Targets: []admin.RouteTarget{{URL: "http://10.0.0.1:9001", Weight: 2}}, Limits: &admin.RouteLimits{Rate: "100/1m0s", Per: "key"}}},
+			Routes: []admin.Route{{Name: "orders", Order: 1, Match: admin.RouteMatch{Path: "/orders/**", Methods: []string{"GET"}}, Backend: "http", Targets: []admin.RouteTarget{{URL: "http://10.0.0.1:9001", Weight: 2}}, Limits: &admin.RouteLimits{Rate: "100/1m", Per: "key"}}},
 			Guards: []admin.Guard{{Name: "pii", On: []string{"request"}, Mask: []string{"email"}, DryRun: true, Models: []string{"fast"}, Checked: 90, Masked: 7}},
 		},
 		rows: map[string][]billing.Row{
@@ -191,7 +193,7 @@ func (w *world) console() *Console {
 		}, Purge: func(_ context.Context, p shared.Purge) admin.Purged {
 			w.purged = append(w.purged, p)
 			return admin.Purged{Purged: 2}
-		}},
+		}, Routes: httpcache.New(1 << 20), Shared: shared.New(shared.Options{}), Events: purge.New(purge.Options{NATS: &purge.NATS{}, Log: quiet})},
 		Reload: func(context.Context) error { return w.reloadErr },
 		Flush:  func(context.Context) error { return nil }, Now: func() time.Time { return w.now }, Log: quiet,
 		Health: func() admin.Health { return w.health },

@@ -36,7 +36,7 @@ type ear struct {
 	log    *slog.Logger
 
 	up            atomic.Bool
-	told          atomic.Bool // that it is away
+	told          atomic.Bool  // that it is away
 	tries         atomic.Int64 // since it was there
 	done, refused atomic.Int64
 }

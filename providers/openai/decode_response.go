@@ -26,13 +26,13 @@ func decodeResponse(body []byte) (*schema.ChatResponse, error) {
 	wire.Members(wire.View(body), func(name, v string) bool {
 		switch name {
 		case "id":
-			out.ID = gjson.Parse(v).String()
+			out.ID = wire.Value(v).String()
 		case "model":
-			out.Model = gjson.Parse(v).String()
+			out.Model = wire.Value(v).String()
 		case "created":
-			out.Created = gjson.Parse(v).Int()
+			out.Created = wire.Value(v).Int()
 		case "system_fingerprint":
-			out.SystemFingerprint = gjson.Parse(v).Str
+			out.SystemFingerprint = wire.Value(v).Str
 		}
 		return true
 	})
@@ -57,15 +57,15 @@ func decodeChoice(v gjson.Result) (schema.Choice, error) {
 	wire.Members(v.Raw, func(name, v string) bool {
 		switch name {
 		case "index":
-			c.Index = int(gjson.Parse(v).Int())
+			c.Index = int(wire.Value(v).Int())
 		case "finish_reason":
-			c.FinishReason = finishReason(gjson.Parse(v).Str)
+			c.FinishReason = finishReason(wire.Value(v).Str)
 		case "stop_reason": // vLLM
-			c.StopSequence = gjson.Parse(v).Str
+			c.StopSequence = wire.Value(v).Str
 		case "logprobs":
-			c.Logprobs = wire.RawObject(gjson.Parse(v))
+			c.Logprobs = wire.RawObject(wire.Value(v))
 		case "message":
-			message = gjson.Parse(v)
+			message = wire.Value(v)
 		}
 		return true
 	})
@@ -81,19 +81,19 @@ func decodeAnswer(m gjson.Result, c *schema.Choice) error {
 	wire.Members(m.Raw, func(name, v string) bool {
 		switch name {
 		case "content":
-			content = gjson.Parse(v)
+			content = wire.Value(v)
 		case "refusal":
-			c.Message.Refusal = gjson.Parse(v).String()
+			c.Message.Refusal = wire.Value(v).String()
 		case "audio":
-			c.Audio = wire.RawObject(gjson.Parse(v))
+			c.Audio = wire.RawObject(wire.Value(v))
 		case "annotations":
-			if a := gjson.Parse(v); a.IsArray() && len(a.Array()) > 0 {
+			if a := wire.Value(v); a.IsArray() && len(a.Array()) > 0 {
 				c.Annotations = json.RawMessage(v)
 			}
 		case "tool_calls":
-			calls = gjson.Parse(v)
+			calls = wire.Value(v)
 		case "function_call":
-			call = gjson.Parse(v)
+			call = wire.Value(v)
 		case "thinking_blocks", "reasoning_details", "reasoning_content", "reasoning":
 			thinks = true
 		}

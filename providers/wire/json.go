@@ -165,8 +165,8 @@ func AppendString(dst []byte, s string) []byte {
 	from := 0
 	for i := 0; i < len(s); {
 		c := s[i]
-		if c >= ' ' && c != '"' && c != '\\' && c < utf8.RuneSelf {
-			i++
+		if n := Plain(s[i:]); n > 0 {
+			i += n
 			continue
 		}
 		if c >= utf8.RuneSelf {

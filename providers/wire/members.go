@@ -97,11 +97,27 @@ func afterValue(doc string, i int) int {
 	case '{', '[':
 		return afterNested(doc, i)
 	}
-	end := strings.IndexAny(doc[i:], ",}] \n\r\t")
-	if end <= 0 {
-		return 0
+	from := i
+	for i < len(doc) {
+		switch doc[i] {
+		case ',', '}', ']', ' ', '\n', '\r', '\t':
+			if i == from {
+				return 0
+			}
+			return i
+		}
+		i++
 	}
-	return i + end
+	return 0
+}
+
+// Value is what gjson makes of a member's value, sooner where that is a string
+// without escapes.
+func Value(value string) gjson.Result {
+	if n := len(value); n >= 2 && value[0] == '"' && strings.IndexByte(value, '\\') < 0 {
+		return gjson.Result{Type: gjson.String, Raw: value, Str: value[1 : n-1]}
+	}
+	return gjson.Parse(value)
 }
 
 // afterNested is where the object or array at i has ended; 0: it has not.

@@ -56,3 +56,12 @@ func FuzzMembers(f *testing.F) {
 		}
 	})
 }
+
+// A value is what gjson makes of it.
+func TestValue(t *testing.T) {
+	for _, v := range []string{`"plain"`, `""`, `"a\"b"`, `"ä"`, `{"a": 1}`, `[1]`, `12`, `true`, `null`} {
+		if got, want := Value(v), gjson.Parse(v); got.Type != want.Type || got.Raw != want.Raw || got.Str != want.Str || got.Num != want.Num {
+			t.Errorf("%s is %+v, want %+v", v, got, want)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/binary"
 	"math/bits"
+	"unicode/utf8"
 )
 
 // maxDepth is how deep arrays and objects may nest. Real requests stay below
@@ -182,6 +183,22 @@ const (
 func special(w uint64) uint64 {
 	quote, slash := w^(ones*'"'), w^(ones*'\\')
 	return ((quote-ones)&^quote | (slash-ones)&^slash | (w-ones*' ')&^w) & highs
+}
+
+// Plain is how many bytes s begins with that stand for themselves in a JSON
+// string: ASCII but for quotes, backslashes and control characters.
+func Plain(s string) int {
+	i, b := 0, []byte(s) // no copy: it is only read
+	for ; len(b)-i >= 8; i += 8 {
+		w := binary.LittleEndian.Uint64(b[i:])
+		if found := special(w) | w&highs; found != 0 {
+			return i + bits.TrailingZeros64(found)/8
+		}
+	}
+	for i < len(b) && b[i] >= ' ' && b[i] != '"' && b[i] != '\\' && b[i] < utf8.RuneSelf {
+		i++
+	}
+	return i
 }
 
 // text reads a string, eight bytes at a time where they are plain.

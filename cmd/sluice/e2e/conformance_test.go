@@ -89,6 +89,24 @@ var inWords = map[string]string{"gemini-generate-code_execution_reasoning_signat
 // unchanged; the others what the index expects.
 func TestConformance(t *testing.T) {
 	all := captures(t, os.Getenv("SLUICE_WIRE"))
+	config, env := replayed(t, all)
+	g := newGateway(t, config+team)
+	g.env = env
+	g.start()
+	table := conformance{}
+	for i := range all {
+		c := &all[i]
+		for _, client := range dialects {
+			ok := t.Run(c.ID+"/"+client.name, func(t *testing.T) { client.play(t, g, c, "c"+strconv.Itoa(i)) })
+			table.add(c, client.name, ok)
+		}
+	}
+	t.Logf("\n%s", table)
+}
+
+// replayed starts a server that gives what was recorded, and tells how a
+// gateway asks for it: the Nth capture is what provider cN answers.
+func replayed(t *testing.T, all []capture) (config string, env []string) {
 	byPath := map[string]*capture{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/computeMetadata/") { // Google's, which gives Vertex its tokens
@@ -109,26 +127,14 @@ func TestConformance(t *testing.T) {
 		_, _ = w.Write(c.body) // a client that has left shows in the test
 	}))
 	t.Cleanup(server.Close)
-	var config strings.Builder
-	config.WriteString("providers:\n")
+	out := strings.Builder{}
+	out.WriteString("providers:\n")
 	for i := range all {
-		c := &all[i]
 		name := "c" + strconv.Itoa(i)
-		byPath[name] = c
-		c.configure(&config, name, server.URL)
+		byPath[name] = &all[i]
+		all[i].configure(&out, name, server.URL)
 	}
-	g := newGateway(t, config.String()+team)
-	g.env = []string{"GCE_METADATA_HOST=" + strings.TrimPrefix(server.URL, "http://")}
-	g.start()
-	table := conformance{}
-	for i := range all {
-		c := &all[i]
-		for _, client := range dialects {
-			ok := t.Run(c.ID+"/"+client.name, func(t *testing.T) { client.play(t, g, c, "c"+strconv.Itoa(i)) })
-			table.add(c, client.name, ok)
-		}
-	}
-	t.Logf("\n%s", table)
+	return out.String(), []string{"GCE_METADATA_HOST=" + strings.TrimPrefix(server.URL, "http://")}
 }
 
 // captures reads those of chats.

@@ -24,6 +24,9 @@ alerts:
   rules:
     failing: {threshold: {figure: failures, above: 0, over: 1h}, each: model, severity: critical, summary: Look at the provider.}
     slo: {burn_rate: {objective: 0.99}, mute_until: 2099-01-01}
+routes:
+  - {name: shop, match: {path: "/shop/**", methods: [GET]}, backend: {http: {targets: ["UP", "http://127.0.0.1:1"]}}, auth: {require: [key]}, limits: {rate: 600/1m, per: key}, cache: {ttl: 1m}}
+  - {name: hello, match: {path: /hello}, backend: {static: {status: 200, body: hello}}}
 teams:
   t: {keys: [{name: k, value: "` + teamKey + `"}]}
 `
@@ -39,6 +42,8 @@ func TestConsoleInABrowser(t *testing.T) {
 		g.chat(chatBody("fast", text, ""))
 	}
 	g.chat(chatBody("broken", "hello", ""))
+	g.data("GET", "/shop/chairs", "")
+	g.data("GET", "/hello", "")
 	for _, word := range []string{"one", "two"} {
 		body := `{"force":true,"source":"---\nmodel: mock/echo\n---\nSay ` + word + `\n"}`
 		if a := g.api("POST", "prompts/mood/publish", body); a.status != 201 {
