@@ -58,7 +58,7 @@ var features = []struct{ what, tests string }{
 	{"cache: shared by replicas, purged in all of them", "TestSharedRouteCache TestSharedWithoutRedis TestSharedNever gateway/httpcache:TestRedisFurther gateway/httpcache:TestRedisPurgeOfMany gateway/shared:TestRedisAway"},
 	{"cache: purged by events of NATS and RabbitMQ", "TestPurgedByNATS TestPurgedByAMQP TestPurgeChecked gateway/purge:TestNATS gateway/purge:TestAMQP"},
 	{"versions by path, header, query and media type; sunset", "TestRouteVersions gateway/proxy:TestAcceptedVersions"},
-	{"versions: brown-outs, and who uses which", "TestRouteBrownOut TestRouteVersionReport billing:TestVersionUses store:TestVersionUses gateway/admin:TestRouteVersions gateway/console:TestRoutesPage"},
+	{"versions: brown-outs, and who uses which", "TestRouteBrownOut TestRouteVersionReport billing:TestVersionUses store:TestVersionUses gateway/admin:TestRouteVersions gateway/console:TestRoutesPage gateway/proxy:TestVersionTells"},
 	{"other origins", "TestRouteCORS gateway/proxy:TestCORSOrigins"},
 	{"retries and timeouts", "TestRouteRetries"},
 	{"breaker, its probes and its fallback: an answer, other servers, another route", "TestRouteRetries TestRouteFallbacks router:TestBreakerOpens router:TestBreakerProbes"},
