@@ -23,6 +23,8 @@ type accessLog struct {
 	jobs  chan *bodyJob  // of calls whose bodies are told
 	lost  atomic.Int64   // bodies
 	done  sync.WaitGroup
+
+	recent *recent
 }
 
 // LogSink is one more place where calls are told.
@@ -32,7 +34,7 @@ type LogSink struct {
 }
 
 func newAccessLog(o *Options) *accessLog {
-	l := &accessLog{text: o.TextLog, sinks: o.LogSinks, spans: o.Exporter, jobs: make(chan *bodyJob, bodyJobs)}
+	l := &accessLog{text: o.TextLog, sinks: o.LogSinks, spans: o.Exporter, jobs: make(chan *bodyJob, bodyJobs), recent: newRecent()}
 	if o.AccessLog != nil {
 		l.out = sink.NewQueue(sink.Options{Name: "access", To: sink.Writer{To: o.AccessLog}, Most: 4 << 20, Every: 100 * time.Millisecond})
 	}
@@ -87,9 +89,11 @@ func (l *accessLog) add(c *Call) {
 		if l.text && l.out != nil {
 			j.text = appendTextLine(nil, c, stamp)
 		}
-		j.line = appendJSONLine(nil, c, stamp)
+		line := appendJSONLine(nil, c, stamp)
+		j.line = line
 		select {
 		case l.jobs <- j:
+			l.recent.add(c, line) // which the job adds to, and never changes
 			return
 		default: // what is told of it must not wait: it goes without its bodies
 			l.lost.Add(1)
@@ -99,11 +103,13 @@ func (l *accessLog) add(c *Call) {
 	if l.out != nil && l.text {
 		w.b = append(appendTextLine(w.b[:0], c, stamp), '\n')
 		l.out.Add(w.b)
-		if len(l.sinks) == 0 {
+		if len(l.sinks) == 0 && c.from.route == nil {
 			return
 		}
 	}
-	w.b = append(appendJSONLine(w.b[:0], c, stamp), '}', '\n')
+	w.b = appendJSONLine(w.b[:0], c, stamp)
+	l.recent.add(c, w.b)
+	w.b = append(w.b, '}', '\n')
 	if l.out != nil && !l.text {
 		l.out.Add(w.b)
 	}

@@ -103,7 +103,7 @@ func (s *server) read(ctx context.Context) (err error) {
 	if s.started != nil {
 		s.log = newLogger(s.started.Log)
 	}
-	s.trail = &audit.Trail{Store: s.store.Audit(), Log: s.log}
+	s.trail = &audit.Trail{Store: s.store.Audit(), Log: s.log, Revision: func() string { return s.build.view().revision }}
 	if err := s.trail.Recover(ctx); err != nil {
 		return errors.Join(err, s.store.Close())
 	}

@@ -274,10 +274,10 @@ func (w *world) options() Options {
 			w.purged = append(w.purged, p)
 			return Purged{Purged: 2}
 		}},
-		RouteVersions: func(_ context.Context, q billing.VersionQuery) ([]billing.VersionUse, error) {
+		RouteOptions: RouteOptions{RouteVersions: func(_ context.Context, q billing.VersionQuery) ([]billing.VersionUse, error) {
 			w.askedVersions = q
 			return w.uses, w.broken
-		},
+		}},
 		Explain: Explain{Model: func(model string) (router.Explanation, error) {
 			return router.Explanation{Chosen: "mock/" + model}, nil
 		}, Path: func(q RouteQuery) (RouteExplanation, error) {

@@ -106,7 +106,7 @@ var descriptions = map[string]described{
 	"GET /admin/v1/invoices/{name}": {summary: "Invoice a team's month", query: []string{"month", "by", "format"}, out: billing.Invoice{}, forms: []string{"text/csv", "text/html"}},
 	"GET /admin/v1/requests": {summary: "List calls, newest first", out: list[requestOut]{},
 		query: []string{"from", "to", "team", "key", "model", "prompt", "status", "tag", "min_usd", "q", "limit", "after"}},
-	"GET /admin/v1/requests/{id}": {summary: "Show a call, by its id or its caller's request id", out: requestOut{}},
+	"GET /admin/v1/requests/{id}": {summary: "Show a call, or one of the last requests to routes, by its id or its caller's request id", out: requestOut{}},
 
 	"GET /admin/v1/prices":  {summary: "List the prices that were set, the newest of each model first", query: []string{"provider", "model"}, out: list[priceOut]{}},
 	"POST /admin/v1/prices": {summary: "Set a price from a time on, or end what was set", in: priceIn{}, out: priceOut{}, status: 201},

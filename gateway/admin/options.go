@@ -45,12 +45,11 @@ type Options struct {
 	Erase func(ctx context.Context, e billing.Erasure) (billing.Erased, error)
 	// SetBreaker takes an operator's word about a target (provider/model).
 	SetBreaker func(target string, mode router.Mode) error
-	Explain    Explain
-	// RouteVersions is who asked for which versions of routes.
-	RouteVersions func(context.Context, billing.VersionQuery) ([]billing.VersionUse, error)
-	Health        func() Health
-	Cache         Cache
-	Alerts        *alert.Engine // nil: there are no rules
+	RouteOptions
+	Explain Explain
+	Health  func() Health
+	Cache   Cache
+	Alerts  *alert.Engine // nil: there are no rules
 
 	Configuration Configuration
 
@@ -69,6 +68,15 @@ type Options struct {
 	Location func() *time.Location
 	Now      func() time.Time // nil: time.Now
 	Log      *slog.Logger     // nil: slog.Default
+}
+
+// RouteOptions are what the admin plane knows of requests to routes.
+type RouteOptions struct {
+	// Recent is the access line of one of the last requests of routes, with its
+	// tries, by its id; nil: it is not among them.
+	Recent func(id string) []byte
+	// RouteVersions is who asked for which versions of routes.
+	RouteVersions func(context.Context, billing.VersionQuery) ([]billing.VersionUse, error)
 }
 
 // PromptOptions are what the admin plane knows and does of prompts.

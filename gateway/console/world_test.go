@@ -197,10 +197,10 @@ func (w *world) console() *Console {
 		Reload: func(context.Context) error { return w.reloadErr },
 		Flush:  func(context.Context) error { return nil }, Now: func() time.Time { return w.now }, Log: quiet,
 		Health: func() admin.Health { return w.health },
-		RouteVersions: func(_ context.Context, q billing.VersionQuery) ([]billing.VersionUse, error) {
+		RouteOptions: admin.RouteOptions{RouteVersions: func(_ context.Context, q billing.VersionQuery) ([]billing.VersionUse, error) {
 			w.versionsSince = q.From
 			return w.versionUses, w.err
-		},
+		}},
 		Console: func(api http.Handler) http.Handler {
 			c = New(Options{Face: Face{API: api, Trail: trail, Version: "1.2.3", Now: func() time.Time { return w.now }, Log: quiet},
 				Tokens: func() []admin.Token { return w.tokens }, DataURL: cmp.Or(w.dataURL, "http://127.0.0.1:8080")})
