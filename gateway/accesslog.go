@@ -193,6 +193,7 @@ func appendJSONLine(b []byte, c *Call, stamp []byte) []byte {
 	if x := c.from.route; x != nil {
 		b = appendField(b, "route", x.Route.Name)
 		b = appendField(b, "version", x.Version)
+		b = appendField(b, "fallback", x.Fallback)
 	}
 	b = appendField(b, "cache", e.Cache)
 	b = appendNumber(b, "attempts", int64(len(e.Attempts)))
@@ -223,11 +224,11 @@ func appendTextLine(b []byte, c *Call, stamp []byte) []byte {
 	}
 	b = strconv.AppendInt(append(b, ' '), int64(e.Status), 10)
 	b = append(append(b, ' '), e.Latency.Round(time.Microsecond).String()...)
-	route := ""
+	route, fallback := "", ""
 	if x := c.from.route; x != nil {
-		route = x.Route.Name
+		route, fallback = x.Route.Name, x.Fallback
 	}
-	for _, f := range [][2]string{{"call", e.Call}, {"key", e.Key}, {"route", route}, {"target", e.Target}, {"cache", e.Cache}, {"code", e.Code}, {"trace", e.Trace}} {
+	for _, f := range [][2]string{{"call", e.Call}, {"key", e.Key}, {"route", route}, {"target", e.Target}, {"fallback", fallback}, {"cache", e.Cache}, {"code", e.Code}, {"trace", e.Trace}} {
 		if f[1] != "" {
 			b = appendWord(append(append(append(b, ' '), f[0]...), '='), f[1])
 		}

@@ -120,10 +120,12 @@ func (s *server) open() (err error) {
 	s.build.kept = httpcache.New(keptBytes)
 	s.counter = billing.NewCounter()
 	s.metrics = telemetry.New()
+	s.build.uses = billing.NewVersionUses(s.store.VersionUses(), s.log)
 	s.book = billing.NewBook(s.started.Billing.TimeZone, time.Now)
 	if err := s.openShared(); err != nil {
 		return err
 	}
+	s.openPurges()
 	s.warnings = billing.NewWarnings(s.log)
 	s.book.OnWarn(s.warnings.Tell)
 	s.prompts = prompts.NewRegistry(s.store.Prompts(), time.Now)
@@ -199,8 +201,12 @@ func (s *server) background(ctx context.Context, hup <-chan os.Signal) (stop fun
 	go s.watch(ctx, hup)
 	go s.warnings.Run(ctx)
 	go s.encryption.obtain(ctx, s.log)
+	if s.build.purges != nil {
+		go s.build.purges.Run(ctx)
+	}
 	var stored sync.WaitGroup
 	stored.Go(func() { s.retain(ctx) })
+	stored.Go(func() { s.build.uses.Run(ctx) })
 	stored.Go(func() { s.alerts.Run(ctx, s.alertsEvery, alert.NewSender()) })
 	return func() { cancel(); stored.Wait() }
 }
@@ -244,6 +250,9 @@ func (s *server) shutdown(plane *http.Server) error {
 	s.keepUsed()
 	last, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
+	if err := s.build.uses.Flush(last); err != nil {
+		s.log.Warn("it is not kept who used which version last", "error", err)
+	}
 	err := s.spool.Drain(last)
 	plane.Close()
 	if s.encryption.plain != nil {

@@ -78,6 +78,7 @@ func (k *checker) server() {
 			k.fault([]string{"shared"}, "%v", err)
 		}
 	}
+	k.purgeEvents()
 	file, ok := strings.CutPrefix(k.config.Store, "sqlite:")
 	if !ok || file == "" || strings.HasPrefix(file, "//") {
 		k.fault([]string{"store"}, "want sqlite:PATH, such as sqlite:./data/sluice.db")
