@@ -289,6 +289,7 @@ func (h *Hold) Settle(used Charge, at time.Time) (excess Nano) {
 				if h.requests > 0 || used != (Charge{}) {
 					m.called(at)
 				}
+				m.changed()
 			}
 		}
 		for j := range l.budgets {
@@ -299,7 +300,7 @@ func (h *Hold) Settle(used Charge, at time.Time) (excess Nano) {
 			if h.held {
 				b.meter.held -= h.part(b.meter.unit)
 			}
-			b.meter.changed()
+			b.meter.changed() // it need not be the account's any more
 			if b.passesLevel(at) {
 				warn = append(warn, b.status(at))
 			}

@@ -47,7 +47,7 @@ func (l *limiter) share(leases *lease.Broker, o *Owner, limits *Limits) {
 // spent.
 func (r *rare) tell(name string) func(time.Time) lease.State {
 	return func(time.Time) lease.State {
-		return lease.State{Name: name, Budget: lease.Budget{Base: r.running, Limit: r.most, Kept: time.Hour}}
+		return lease.State{Name: name, Budget: lease.Budget{Base: r.running, Limit: r.most, Kept: time.Hour, Span: time.Hour}}
 	}
 }
 

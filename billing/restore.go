@@ -152,10 +152,12 @@ func (r *restoration) run(ctx context.Context) error {
 }
 
 // filled notes that the meter, whose account is locked, has what the ledger
-// knows. Levels that were reached before are not told of again.
+// knows, which other replicas are told. Levels that were reached before are not
+// told of again.
 func (r *restoration) filled() {
 	r.meter.warned = r.level(r.book.now())
 	r.meter.restored = true
+	r.meter.changed()
 }
 
 // hours fills a rolling meter hour by hour.

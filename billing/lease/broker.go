@@ -20,8 +20,11 @@ const (
 	// soonTime is how long it may take until it is told what was spent, while there
 	// is much left.
 	soonTime = 25 * time.Millisecond
-	// together is how many members one exchange is for at most.
-	together = 64
+	// together is how many members one exchange is for at most, but for a quarter
+	// of those that are queued, and mostTogether whatever is queued: longer, the
+	// place would have no time for others.
+	together     = 64
+	mostTogether = 512
 )
 
 // Options are what a Broker is made of.
@@ -159,20 +162,15 @@ func (b *Broker) watch(m member) {
 	b.mu.Unlock()
 }
 
-// exchange is for all that are queued.
+// exchange is for all that are queued now. Who is queued meanwhile has its turn
+// after what else Run has to do.
 func (b *Broker) exchange(ctx context.Context) {
-	for {
-		b.mu.Lock()
-		n := min(len(b.queued), together)
-		list := slices.Clone(b.queued[:n])
-		if b.queued = b.queued[n:]; len(b.queued) == 0 {
-			b.queued = nil
-		}
-		b.mu.Unlock()
-		if n == 0 {
-			return
-		}
-		b.fly(ctx, list)
+	b.mu.Lock()
+	list := b.queued
+	b.queued = nil
+	b.mu.Unlock()
+	for part := range slices.Chunk(list, max(together, min(len(list)/4, mostTogether))) {
+		b.fly(ctx, part)
 	}
 }
 

@@ -55,6 +55,7 @@ type Slice struct {
 	reserved int64     // of loans
 	loans    []*Loan   // that wait
 	pledged  int64     // for those that the exchange under way is for
+	untold   bool      // the last exchange failed
 	marks
 
 	used  int64 // since the last exchange, to know how much to take
@@ -81,7 +82,8 @@ func (b *Broker) Slice(lock sync.Locker, state func(now time.Time) State) *Slice
 // turn begins anew where another window has begun.
 func (s *Slice) turn(window string) {
 	if s.window != window {
-		s.window, s.share, s.plenty, s.until, s.none = window, Share{}, false, time.Time{}, 0
+		s.window, s.share, s.plenty, s.none = window, Share{}, false, 0
+		s.until, s.renew = time.Time{}, time.Time{}
 	}
 }
 
@@ -234,7 +236,7 @@ func (s *Slice) answer(a *Ask, got *Answer, began time.Time) {
 		s.broker.queue(s)
 		return
 	}
-	s.share, s.plenty = got.Slice, got.Room > a.Slice.Limit/4
+	s.share, s.plenty, s.untold = got.Slice, got.Room > a.Slice.Limit/4, false
 	s.until, s.renew = began.Add(s.broker.o.Term), began.Add(s.broker.o.Term/3)
 	s.none, s.again = 0, began.Add(askAgain)
 	for _, l := range a.loans {
@@ -247,9 +249,15 @@ func (s *Slice) answer(a *Ask, got *Answer, began time.Time) {
 	}
 	if s.none > 0 && s.left(&st, now) > 0 { // it is of no use here
 		s.broker.queue(s)
-	} else if s.share.Ceiling > st.Spent {
+	} else if s.lasts(&st) {
 		s.broker.watch(s)
 	}
+}
+
+// lasts tells whether there is something to say again and again: what is this
+// replica's own, or what it has spent, which the place may have lost.
+func (s *Slice) lasts(st *State) bool {
+	return st.Spent != 0 || st.Base != 0 || st.Before != 0 || s.share.Ceiling > st.Spent
 }
 
 // fail tells those that wait that there is no answer: they get what there is.
@@ -264,10 +272,12 @@ func (s *Slice) fail(a *Ask) {
 			s.lend(l, s.left(&st, now), alone)
 		}
 	}
-	s.broker.watch(s) // it is to be told when it can be
+	s.untold = true // until it can be told
+	s.broker.watch(s)
 }
 
-// sweep renews what is this replica's own, and gives back what lies unused.
+// sweep tells anew what the place is to know, and gives back what lies unused. Of
+// a window that has just begun others are to know at once what calls hold.
 func (s *Slice) sweep(now time.Time, all bool) {
 	s.lock.Lock()
 	defer s.lock.Unlock()
@@ -277,9 +287,10 @@ func (s *Slice) sweep(now time.Time, all bool) {
 	if all {
 		s.plenty, s.used = false, 0 // nothing is kept
 	}
-	if all || idle || now.After(s.renew) {
+	switch lasts := s.lasts(&st); {
+	case all || idle || s.untold || lasts && now.After(s.renew):
 		s.broker.queue(s)
-	} else if s.share.Ceiling > st.Spent {
+	case lasts:
 		s.broker.watch(s)
 	}
 }

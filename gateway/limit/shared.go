@@ -28,7 +28,7 @@ func (l *Limiter) share(s *Subject, name []byte) {
 	if l.Parallel > 0 {
 		a := &atOnce{}
 		a.slice = l.leases.Slice(&s.shard.mu, func(time.Time) lease.State { // a budget of which nothing is ever spent
-			return lease.State{Name: shared, Budget: lease.Budget{Base: a.running, Limit: l.Parallel, Kept: time.Hour}}
+			return lease.State{Name: shared, Budget: lease.Budget{Base: a.running, Limit: l.Parallel, Kept: time.Hour, Span: time.Hour}}
 		})
 		s.atOnce = a
 	}
@@ -45,12 +45,14 @@ func (l *Limiter) ask(s *Subject, v *Verdict) {
 		s.shard.mu.Unlock()
 	}
 	refused := Verdict{OK: true}
+	var permit lease.Permit
 	if v.Delay == 0 {
-		refused = l.permit(s, v)
+		permit, refused = l.permit(s, v)
 	}
 	if len(loans) > 0 {
 		l.leases.Await(loans)
 		if loans[0].Refused() {
+			permit.Return()
 			refused = Verdict{}
 		}
 		s.shard.mu.Lock()
@@ -77,18 +79,21 @@ func (l *Limiter) ask(s *Subject, v *Verdict) {
 
 // permit takes one of the window's of all replicas. It gives the refusal, where
 // there is none.
-func (l *Limiter) permit(s *Subject, v *Verdict) Verdict {
+func (l *Limiter) permit(s *Subject, v *Verdict) (p lease.Permit, refused Verdict) {
 	if s.pool == nil {
-		return Verdict{OK: true}
+		return p, Verdict{OK: true}
 	}
-	_, which, wait := l.leases.Take([]lease.Want{{Pool: s.pool, N: 1, Limit: l.Requests}})
+	permits, which, wait := l.leases.Take([]lease.Want{{Pool: s.pool, N: 1, Limit: l.Requests}})
 	if which >= 0 {
-		return Verdict{Wait: max(wait, time.Millisecond), Reset: l.Per}
+		return p, Verdict{Wait: max(wait, time.Millisecond), Reset: l.Per}
+	}
+	if len(permits) == 1 { // else nobody could be asked
+		p = permits[0]
 	}
 	if left, _, ok := s.pool.State(time.Now()); ok {
 		v.Remaining = min(v.Remaining, left)
 	}
-	return Verdict{OK: true}
+	return p, Verdict{OK: true}
 }
 
 // Ask is what the end of a delay wants, where replicas share the limit: the
@@ -98,7 +103,7 @@ func (l *Limiter) Ask(v Verdict) Verdict {
 	if l.leases == nil || v.Subject == nil {
 		return v
 	}
-	refused := l.permit(v.Subject, &v)
+	_, refused := l.permit(v.Subject, &v)
 	if refused.OK {
 		return v
 	}
