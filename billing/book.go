@@ -234,17 +234,34 @@ func (b *Book) forget() {
 func forget[Name comparable](b *Book, all map[Name]*account) {
 	for _, a := range all {
 		a.mu.Lock()
-		a.meters = slices.DeleteFunc(a.meters, func(m *meter) bool { return m.seen+1 < b.view && m.held == 0 })
+		a.drop(func(m *meter) bool { return m.seen+1 < b.view && m.held == 0 })
 		a.mu.Unlock()
 	}
-	maps.DeleteFunc(all, func(_ Name, a *account) bool { return a.seen+1 < b.view && a.idle() })
+	maps.DeleteFunc(all, func(_ Name, a *account) bool { return a.seen+1 < b.view && a.end() })
 }
 
-func (a *account) idle() bool {
+// drop forgets meters. The account is locked.
+func (a *account) drop(which func(*meter) bool) {
+	a.meters = slices.DeleteFunc(a.meters, func(m *meter) bool {
+		if !which(m) {
+			return false
+		}
+		m.end()
+		return true
+	})
+}
+
+// end tells whether no call is running, and that no more come if so.
+func (a *account) end() bool {
 	a.mu.Lock()
-	held := slices.ContainsFunc(a.meters, func(m *meter) bool { return m.held != 0 })
-	a.mu.Unlock()
-	return !held && (a.limiter == nil || a.limiter.idle())
+	defer a.mu.Unlock()
+	if slices.ContainsFunc(a.meters, func(m *meter) bool { return m.held != 0 }) || a.limiter != nil && !a.limiter.idle() {
+		return false
+	}
+	for _, m := range a.meters {
+		m.end()
+	}
+	return true
 }
 
 // parentsFirst sorts teams so that each comes after its parent.

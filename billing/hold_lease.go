@@ -79,6 +79,13 @@ func (m *meter) changed() {
 	}
 }
 
+// end tells that nothing is counted here any more.
+func (m *meter) end() {
+	if m.shared != nil {
+		m.shared.slice.End()
+	}
+}
+
 // loans are what a call is lent of the budgets that replicas share; nil: they share
 // none.
 type loans struct {

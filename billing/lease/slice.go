@@ -56,6 +56,7 @@ type Slice struct {
 	loans    []*Loan   // that wait
 	pledged  int64     // for those that the exchange under way is for
 	untold   bool      // the last exchange failed
+	ended    bool
 	marks
 
 	used  int64 // since the last exchange, to know how much to take
@@ -101,6 +102,13 @@ func (s *Slice) Others() (now, before int64) { return s.share.Others, s.share.Be
 
 // Forget tells that the budget's window has ended. The lock is held.
 func (s *Slice) Forget() { s.turn("") }
+
+// End tells that the budget is not kept here any more: what it is to say comes from
+// another slice of its name, if from any. The lock is held.
+func (s *Slice) End() {
+	s.broker.queue(s) // a last time
+	s.ended = true
+}
 
 // Borrow lends up to n, at least least, to a call. The lock is held, and must be
 // let go before the loan is awaited.
@@ -188,9 +196,11 @@ func (l *Loan) Return() {
 
 // Changed tells that something was spent or given back. The lock is held.
 func (s *Slice) Changed() {
-	if s.plenty {
+	switch {
+	case s.ended:
+	case s.plenty:
 		s.broker.queueSoon(s)
-	} else {
+	default:
 		s.broker.queue(s)
 	}
 }
@@ -257,7 +267,7 @@ func (s *Slice) answer(a *Ask, got *Answer, began time.Time) {
 // lasts tells whether there is something to say again and again: what is this
 // replica's own, or what it has spent, which the place may have lost.
 func (s *Slice) lasts(st *State) bool {
-	return st.Spent != 0 || st.Base != 0 || st.Before != 0 || s.share.Ceiling > st.Spent
+	return !s.ended && (st.Spent != 0 || st.Base != 0 || st.Before != 0 || s.share.Ceiling > st.Spent)
 }
 
 // fail tells those that wait that there is no answer: they get what there is.
@@ -272,7 +282,7 @@ func (s *Slice) fail(a *Ask) {
 			s.lend(l, s.left(&st, now), alone)
 		}
 	}
-	s.untold = true // until it can be told
+	s.untold = !s.ended // until it can be told
 	s.broker.watch(s)
 }
 

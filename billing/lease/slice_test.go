@@ -117,3 +117,114 @@ func TestSlice(t *testing.T) {
 		t.Errorf("%+v", p.last)
 	}
 }
+
+// solo is a replica with one budget, whose term is short.
+func solo(t *testing.T, p *purse) (*Broker, *meter) {
+	t.Helper()
+	b := New(Options{Exchange: p.exchange, Up: func() bool { return true }, Term: 300 * time.Millisecond})
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() { b.Run(ctx); close(ended) }()
+	t.Cleanup(func() { cancel(); <-ended })
+	soon(t, "running", b.Up)
+	m := &meter{window: "w1"}
+	m.slice = b.Slice(&m.mu, m.state)
+	return b, m
+}
+
+// told waits until the place is told of a budget.
+func (p *purse) told(t *testing.T, what string, is func(Budget) bool) {
+	t.Helper()
+	soon(t, what, func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return is(p.last)
+	})
+}
+
+// forget has the place lose all that it knows.
+func (p *purse) forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.last, p.asked = Budget{}, 0
+}
+
+// What was spent is told again though nothing happens, for the place may have
+// lost it; and so is what calls hold in a window that has begun, and no more when
+// the budget is gone.
+func TestToldAgain(t *testing.T) {
+	p := &purse{room: 1000}
+	b, m := solo(t, p)
+	if got, ok := m.hold(b, 30, 30); got != 30 || !ok {
+		t.Fatal(got, ok)
+	}
+	m.settle(30, 30)
+	p.told(t, "what was spent", func(b Budget) bool { return b.Spent == 30 && b.Base == 30 })
+	for range 2 {
+		p.forget()
+		p.told(t, "what was spent, again", func(b Budget) bool { return b.Spent == 30 })
+	}
+	if got, ok := m.hold(b, 20, 20); got != 20 || !ok {
+		t.Fatal(got, ok)
+	}
+	m.mu.Lock()
+	m.window, m.spent = "w2", 0
+	m.mu.Unlock()
+	p.told(t, "what is held in the new window", func(b Budget) bool { return b.Spent == 0 && b.Base == 20 })
+	m.mu.Lock()
+	m.slice.End()
+	m.mu.Unlock()
+	soon(t, "nothing is left to say", func() bool {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		return !m.slice.queued && !m.slice.watched
+	})
+	m.settle(20, 20)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.slice.queued || m.slice.watched {
+		t.Error("it is told of a budget that is gone")
+	}
+}
+
+// What an exchange that failed was to tell is told by another, even if all that
+// was held is given back.
+func TestToldLater(t *testing.T) {
+	p := &purse{room: 1000}
+	b, m := solo(t, p)
+	for _, cost := range []int64{0, 7} {
+		if got, ok := m.hold(b, 30, 30); got != 30 || !ok {
+			t.Fatal(got, ok)
+		}
+		p.away.Store(true)
+		failed := b.Figures().Failed
+		m.settle(30, cost)
+		soon(t, "an exchange that fails", func() bool { return b.Figures().Failed > failed })
+		p.forget()
+		p.away.Store(false)
+		p.told(t, "what was given back", func(b Budget) bool { return b.Limit > 0 && b.Base == cost && b.Need == cost })
+	}
+}
+
+// However many are queued, each exchange has only so many of them, and all have
+// their turn.
+func TestManyQueued(t *testing.T) {
+	var most, asked atomic.Int64
+	b := New(Options{Up: func() bool { return true }, Exchange: func(_ context.Context, asks []Ask) ([]Answer, error) {
+		most.Store(max(most.Load(), int64(len(asks))))
+		asked.Add(int64(len(asks)))
+		return make([]Answer, len(asks)), nil
+	}})
+	const n = 3000
+	for range n {
+		m := &meter{window: "w"}
+		m.slice = b.Slice(&m.mu, m.state)
+		m.mu.Lock()
+		m.slice.Changed()
+		m.mu.Unlock()
+	}
+	b.exchange(t.Context())
+	if asked.Load() != n || most.Load() != mostTogether {
+		t.Errorf("%d in exchanges of up to %d", asked.Load(), most.Load())
+	}
+}
