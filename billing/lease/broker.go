@@ -39,6 +39,9 @@ type Options struct {
 	Exchange func(context.Context, []Ask) ([]Answer, error)
 	// Up tells whether that is worth trying.
 	Up func() bool
+	// Lost counts how often that place may have lost what it was told of budgets,
+	// which it is then told anew; nil: never.
+	Lost func() int64
 }
 
 // Broker takes and gives back what all pools of a replica need. It is safe for
@@ -52,6 +55,8 @@ type Broker struct {
 	mu      sync.Mutex // taken after a member's
 	queued  []member   // that want an exchange
 	watched []member   // that have something to give back, now or later
+
+	lost int64 // as Options.Lost said last; Run's own
 
 	counts counts
 }
@@ -206,6 +211,9 @@ func (b *Broker) sweep(all bool) {
 	list := b.watched
 	b.watched = nil
 	b.mu.Unlock()
+	if b.o.Lost != nil {
+		b.lost = b.o.Lost()
+	}
 	now := time.Now()
 	for _, m := range list {
 		m.sweep(now, all)

@@ -57,6 +57,7 @@ type Slice struct {
 	pledged  int64     // for those that the exchange under way is for
 	untold   bool      // the last exchange failed
 	ended    bool
+	lost     int64 // the broker's, when the last exchange came back
 	marks
 
 	used  int64 // since the last exchange, to know how much to take
@@ -247,6 +248,7 @@ func (s *Slice) answer(a *Ask, got *Answer, began time.Time) {
 		return
 	}
 	s.share, s.plenty, s.untold = got.Slice, got.Room > a.Slice.Limit/4, false
+	s.lost = s.broker.lost
 	s.until, s.renew = began.Add(s.broker.o.Term), began.Add(s.broker.o.Term/3)
 	s.none, s.again = 0, began.Add(askAgain)
 	for _, l := range a.loans {
@@ -298,7 +300,7 @@ func (s *Slice) sweep(now time.Time, all bool) {
 		s.plenty, s.used = false, 0 // nothing is kept
 	}
 	switch lasts := s.lasts(&st); {
-	case all || idle || s.untold || lasts && now.After(s.renew):
+	case all || idle || s.untold || lasts && (now.After(s.renew) || s.lost != s.broker.lost):
 		s.broker.queue(s)
 	case lasts:
 		s.broker.watch(s)

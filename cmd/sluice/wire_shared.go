@@ -42,7 +42,7 @@ func (s *server) openShared() error {
 	s.build.kept.Share(s.build.shared)
 	s.metrics.Add(telemetry.Shared(s.build.shared))
 	s.build.lender = shared.NewLender(redis, s.log)
-	s.build.leases = lease.New(lease.Options{Replica: replica, Exchange: s.build.lender.Lease, Up: s.build.lender.Up})
+	s.build.leases = lease.New(lease.Options{Replica: replica, Exchange: s.build.lender.Lease, Up: s.build.lender.Up, Lost: s.build.lender.Lost})
 	s.book.Share(s.build.leases)
 	s.metrics.Add(telemetry.Leases(s.build.leases))
 	return nil

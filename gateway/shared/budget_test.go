@@ -165,3 +165,29 @@ func TestRedisCarryOver(t *testing.T) {
 		t.Error("131 of 130 are spent")
 	}
 }
+
+// Where Redis loses its data, replicas that do nothing tell what they have spent.
+func TestRedisBudgetLost(t *testing.T) {
+	o, team := testRedis(t), rand.Text()
+	budget := billing.Budget{USD: 100, Per: billing.PeriodTotal, Hard: true}
+	lent, redis := lendFor(t, o, rand.Text(), time.Hour) // so that nothing is told for its time
+	if err := spend(owner(t, lent, nil, team, budget), 60); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{budgetName + "*", markName} { // other tests' budgets are told anew as well
+		names, err := redis.client.Do(t.Context(), redis.client.B().Keys().Pattern(name).Build()).AsStrSlice()
+		if err == nil && len(names) > 0 {
+			err = redis.client.Do(t.Context(), redis.client.B().Del().Key(names...).Build()).Error()
+		}
+		if err != nil || len(names) == 0 {
+			t.Fatal(names, err)
+		}
+	}
+	soon(t, "it is told anew", func() bool {
+		names, err := redis.client.Do(t.Context(), redis.client.B().Keys().Pattern(budgetName+"*").Build()).AsStrSlice()
+		return err == nil && len(names) > 0
+	})
+	if err := spend(owner(t, lend(t, o), nil, team, budget), 41); err == nil || err.Code != schema.CodeInsufficientQuota {
+		t.Errorf("101 of 100 are spent: %v", err)
+	}
+}

@@ -2,6 +2,7 @@ package shared
 
 import (
 	"context"
+	"crypto/rand"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -30,6 +31,8 @@ const leaseTime = time.Second
 const (
 	leaseName  = "sluice:limit:"
 	budgetName = "sluice:budget:"
+	// markName is of what is lost when all is: see Lender.Lost.
+	markName = "sluice:mark"
 )
 
 // Lender asks Redis for permits of limits and parts of budgets. It has a connection
@@ -40,6 +43,9 @@ type Lender struct {
 	log    *slog.Logger
 	client rueidis.Client // set before up
 	up     atomic.Bool
+	mark   string // that Redis had
+	lost   atomic.Int64
+	odd    atomic.Bool // it has refused what was asked last, as was logged
 }
 
 // NewLender makes a lender, of what ParseURL gives.
@@ -50,6 +56,9 @@ func NewLender(redis rueidis.ClientOption, log *slog.Logger) *Lender {
 // Up tells whether Redis was there when it was last asked.
 func (l *Lender) Up() bool { return l.up.Load() }
 
+// Lost counts how often Redis may have lost what it was told.
+func (l *Lender) Lost() int64 { return l.lost.Load() }
+
 // Run looks every second whether Redis is there, until ctx ends.
 func (l *Lender) Run(ctx context.Context) {
 	told := false // that it is not
@@ -59,6 +68,7 @@ func (l *Lender) Run(ctx context.Context) {
 		switch err := l.look(ctx); {
 		case err == nil && !l.up.Swap(true):
 			told = false
+			l.lost.Add(1) // it may have what it had long ago
 			l.log.Info("replicas share limits and hard budgets", "redis", l.redis.InitAddress[0], "database", l.redis.SelectDB)
 		case err != nil && ctx.Err() == nil:
 			if l.up.Store(false); !told {
@@ -77,7 +87,8 @@ func (l *Lender) Run(ctx context.Context) {
 	}
 }
 
-// look asks Redis whether it is there; the client makes connections anew.
+// look asks Redis whether it is there, may be written to, and still knows what it
+// was told; the client makes connections anew.
 func (l *Lender) look(ctx context.Context) (err error) {
 	if l.client == nil {
 		if l.client, err = rueidis.NewClient(l.redis); err != nil {
@@ -87,7 +98,18 @@ func (l *Lender) look(ctx context.Context) (err error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, leaseTime)
 	defer cancel()
-	return l.client.Do(ctx, l.client.B().Ping().Build()).Error()
+	answers := l.client.DoMulti(ctx,
+		l.client.B().Setnx().Key(markName).Value(rand.Text()).Build(),
+		l.client.B().Get().Key(markName).Build())
+	if err := answers[0].Error(); err != nil {
+		return err
+	}
+	mark, err := answers[1].ToString()
+	if err == nil && mark != l.mark {
+		l.mark = mark
+		l.lost.Add(1)
+	}
+	return err
 }
 
 // arguments are those of the script.
@@ -131,15 +153,14 @@ func (l *Lender) Lease(ctx context.Context, asks []lease.Ask) ([]lease.Answer, e
 	for i := range asks {
 		keys[i] = args.ask(&asks[i])
 	}
-	ctx, cancel := context.WithTimeout(ctx, leaseTime)
+	within, cancel := context.WithTimeout(ctx, leaseTime)
 	defer cancel()
-	list, err := leaseScript.Exec(ctx, l.client, keys, args).AsIntSlice()
-	if _, answered := rueidis.IsRedisErr(err); err != nil && !answered && l.up.CompareAndSwap(true, false) { // until it is found again
-		l.log.Warn("the shared Redis does not answer: replicas have limits of their own, and no more of hard budgets than they have been given", "error", err)
-	}
+	list, err := leaseScript.Exec(within, l.client, keys, args).AsIntSlice()
 	if err != nil {
+		l.failed(ctx, err)
 		return nil, err
 	}
+	l.odd.Store(false)
 	const figures = 7
 	if len(list) != figures*len(asks) {
 		return nil, fmt.Errorf("the script gave %d numbers for %d questions", len(list), len(asks))
@@ -155,4 +176,17 @@ func (l *Lender) Lease(ctx context.Context, asks []lease.Ask) ([]lease.Answer, e
 		answers[i] = lease.Answer{Counted: n[0], Free: n[1], Slot: n[2], Left: in(n[3]), Room: n[4], Wait: in(n[5]), Full: in(n[6])}
 	}
 	return answers, nil
+}
+
+// failed notes that a question failed. Where Redis does not answer, it is let
+// alone until it is found again.
+func (l *Lender) failed(ctx context.Context, err error) {
+	const then = ": replicas have limits of their own, and no more of hard budgets than they have been given"
+	_, answered := rueidis.IsRedisErr(err)
+	switch {
+	case answered && !l.odd.Swap(true):
+		l.log.Warn("the shared Redis refuses what is asked of it"+then, "error", err)
+	case !answered && ctx.Err() == nil && l.up.CompareAndSwap(true, false):
+		l.log.Warn("the shared Redis does not answer"+then, "error", err)
+	}
 }

@@ -27,7 +27,7 @@ local function pool(key)
   local width, slots, limit, burst = argument(), argument(), argument(), argument()
   local need, least, extra, changes = argument(), argument(), argument(), argument()
   local head = math.floor(now / width)
-  local oldest = head - slots + 1
+  local latest = head
 
   local counts, sum, before, over = {}, 0, 0, {}
   local saved, seen = burst, now
@@ -38,13 +38,19 @@ local function pool(key)
       saved = math.min(n, burst)
     elseif all[i] == 'seen' then
       seen = n
+    elseif slot >= head + slots then
+      over[#over + 1] = slot -- the clock was set back by more than all that counts
     else
-      head = math.max(head, slot) -- a clock that was set back counts at the time that was
+      latest = math.max(latest, slot) -- by less: it counts at the time that was
       counts[slot] = n
       before = before + n
     end
   end
-  oldest = head - slots + 1
+  head = latest
+  if seen >= now + slots * width then
+    seen = now
+  end
+  local oldest = head - slots + 1
   for slot, n in pairs(counts) do
     if slot < oldest then
       over[#over + 1] = slot
@@ -73,7 +79,7 @@ local function pool(key)
 
   for _ = 1, changes do
     local slot, n = argument(), argument()
-    if slot >= oldest then
+    if slot >= oldest and slot <= head then
       count(slot, math.max(n, -(counts[slot] or 0))) -- which may have been lost
     end
   end

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"log/slog"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -29,7 +30,7 @@ func lend(t *testing.T, o rueidis.ClientOption) *lease.Broker {
 func lendFor(t *testing.T, o rueidis.ClientOption, name string, term time.Duration) (*lease.Broker, *Lender) {
 	t.Helper()
 	l := NewLender(o, slog.New(slog.DiscardHandler))
-	b := lease.New(lease.Options{Replica: name, Term: term, Exchange: l.Lease, Up: l.Up})
+	b := lease.New(lease.Options{Replica: name, Term: term, Exchange: l.Lease, Up: l.Up, Lost: l.Lost})
 	run := func(f func(context.Context)) {
 		ctx, cancel := context.WithCancel(context.Background())
 		ended := make(chan struct{})
@@ -302,5 +303,66 @@ func TestRedisRequestsAtOnce(t *testing.T) {
 	running = nil
 	for range 3 {
 		soon(t, "all places are free", func() bool { return take(b) })
+	}
+}
+
+// What is refused because too many run counts in no window.
+func TestRedisRefusedAtOnce(t *testing.T) {
+	o, name := testRedis(t), rand.Text()
+	var limiters []*limit.Limiter
+	for range 2 {
+		l := limit.New(limit.Limit{Requests: 10, Per: time.Hour, Parallel: 1})
+		l.Share(lend(t, o), name)
+		limiters = append(limiters, l)
+	}
+	running := limiters[0].Take(nil, time.Now())
+	for range 20 {
+		if v := limiters[1].Take(nil, time.Now()); v.OK || v.Wait != 0 {
+			t.Fatalf("two of one run, or none may: %+v", v)
+		}
+	}
+	running.Subject.Done()
+	for i := range 9 {
+		soon(t, "the rest may come", func() bool {
+			v := limiters[(i+1)%2].Take(nil, time.Now())
+			v.Subject.Done()
+			return v.OK
+		})
+	}
+	if v := limiters[0].Take(nil, time.Now()); v.OK {
+		t.Error("eleven of ten came")
+	}
+}
+
+// pool asks the script for permits of a limit of 10, and one slot a minute.
+func pool(t *testing.T, l *Lender, name string, need int64) lease.Answer {
+	t.Helper()
+	a, err := l.Lease(t.Context(), []lease.Ask{{Name: name, Limit: 10, Need: need, Least: need, Window: lease.Window{Width: time.Minute, Slots: 3}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a[0]
+}
+
+// Where Redis' clock was set back by more than a window, what it had counted by
+// then does not count for ever.
+func TestRedisClockBack(t *testing.T) {
+	o, name := testRedis(t), rand.Text()
+	_, l := lendFor(t, o, rand.Text(), 0)
+	slot := pool(t, l, name, 1).Slot
+	put := func(slot int64) {
+		t.Helper()
+		c := l.client.B().Hset().Key(leaseName+name).FieldValue().FieldValue(strconv.FormatInt(slot, 10), "5").Build()
+		if err := l.client.Do(t.Context(), c).Error(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(slot + 1000)
+	if a := pool(t, l, name, 1); a.Counted != 1 || a.Room != 8 || a.Slot > slot+1 {
+		t.Errorf("after a clock of a later day: %+v", a)
+	}
+	put(slot + 2)
+	if a := pool(t, l, name, 1); a.Counted != 1 || a.Room != 2 || a.Slot != slot+2 {
+		t.Errorf("after a clock that was a little ahead: %+v", a)
 	}
 }
