@@ -92,9 +92,7 @@ func TestSharedLimits(t *testing.T) {
 	began := time.Now()
 	before := r.scripts()
 	by, answers := storm(all, 334, func(g *gateway) (answer, error) { return g.send("GET", "http://"+g.listen+"/limited/x", "") })
-	if by[200] < 98 || by[200] > 100 || by[200]+by[429] != 3*334 {
-		late(t, all, "a route of 100 a minute: %v", by)
-	}
+	pass{98, 100}.check(t, all, by, 3*334, "a route of 100 a minute")
 	for _, a := range answers {
 		left, ok := strings.CutPrefix(a.header.Get("RateLimit"), `"route";r=`)
 		digits, _, _ := strings.Cut(left, ";")
@@ -113,9 +111,7 @@ func TestSharedLimits(t *testing.T) {
 		}
 	}
 	by, answers = storm(all, 334, as("requests"))
-	if by[200] < 98 || by[200] > 100 || by[200]+by[429] != 3*334 {
-		late(t, all, "a key of 100 requests a minute: %v", by)
-	}
+	pass{98, 100}.check(t, all, by, 3*334, "a key of 100 requests a minute")
 	for _, a := range answers {
 		if n, err := strconv.Atoi(a.header.Get("X-Ratelimit-Remaining-Requests")); err != nil || n < 0 || n > 99 || a.status == 429 && a.header.Get("Retry-After") == "" {
 			t.Fatalf("%d %v", a.status, a.header)
@@ -129,9 +125,16 @@ func TestSharedLimits(t *testing.T) {
 	// where a replica comes that knows nothing of them.
 	last := start(t, rest)
 	sharing(t, last)
-	if by, _ := storm([]*gateway{last}, 50, as("requests")); by[429] != 50 && time.Since(began) < 50*time.Second {
-		late(t, append(all, last), "a replica that comes later: %v", by)
+	by, _ = storm([]*gateway{last}, 50, as("requests"))
+	none := func(of []*gateway, what string) {
+		t.Helper()
+		if took := time.Since(began); took > 50*time.Second {
+			t.Logf("excused: %s: %v, for the first may have left the window after %v", what, by, took)
+			return
+		}
+		pass{0, 0}.check(t, of, by, 50, what)
 	}
+	none([]*gateway{last}, "a replica that comes later")
 	last.kill()
 
 	by, answers = storm(all, 100, as("tokens"))
@@ -139,7 +142,10 @@ func TestSharedLimits(t *testing.T) {
 	for _, a := range answers {
 		used += a.get("usage.total_tokens").Int()
 	}
-	if by[200] == 0 || by[429] == 0 || used > 20000 || by[200]+by[429] != 300 {
+	if by[200]+by[429] != 300 || used > 3*20000 {
+		t.Errorf("a key of 20,000 tokens a minute: %v, %d tokens, which no replica allows", by, used)
+	}
+	if by[200] == 0 || by[429] == 0 || used > 20000 {
 		late(t, all, "a key of 20,000 tokens a minute: %v, %d tokens", by, used)
 	}
 
@@ -167,21 +173,42 @@ func TestSharedLimits(t *testing.T) {
 
 	// What a replica that is killed has let pass counts on.
 	all[2].kill()
-	if by, _ := storm(all[:2], 25, as("requests")); by[429] != 50 && time.Since(began) < 50*time.Second {
-		late(t, all[:2], "when a replica is gone: %v", by)
+	by, _ = storm(all[:2], 25, as("requests"))
+	none(all[:2], "when a replica is gone")
+}
+
+// alone is how many permits replicas went on without, for the host is so busy.
+func alone(all []*gateway) (n int) {
+	for _, g := range all {
+		n += g.count("sluice_limits_shared_alone_total")
 	}
+	return n
 }
 
 // late fails, unless the host is so busy that replicas have gone on by themselves.
 func late(t *testing.T, all []*gateway, format string, args ...any) {
 	t.Helper()
-	alone := 0
-	for _, g := range all {
-		alone += g.count("sluice_limits_shared_alone_total")
-	}
-	if alone == 0 {
+	n := alone(all)
+	if n == 0 {
 		t.Errorf(format, args...)
 		return
 	}
-	t.Logf("%d permits were not to be had in time: "+format, append([]any{alone}, args...)...)
+	t.Logf("excused: %d permits were not to be had in time: "+format, append([]any{n}, args...)...)
+}
+
+// pass is how many calls are to pass.
+type pass struct{ least, most int }
+
+// check fails where others have passed. However busy the host is, each call is
+// let pass or refused, and beyond the limit no more pass than replicas went on by
+// themselves with.
+func (p pass) check(t *testing.T, all []*gateway, by map[int]int, calls int, what string) {
+	t.Helper()
+	n := alone(all)
+	switch {
+	case by[200]+by[429] != calls, by[200] > p.most+n, p.most > 0 && by[200] > p.most*len(all):
+		t.Errorf("%s: %v, and %d permits were not to be had in time", what, by, n)
+	case by[200] < p.least, by[200] > p.most:
+		late(t, all, "%s: %v", what, by)
+	}
 }
