@@ -55,7 +55,7 @@ func (p *told) soon(t *testing.T, what string, sums ...int64) {
 // was spent of a budget that came while the call was running.
 func TestTold(t *testing.T) {
 	p := &told{spent: map[string]int64{}}
-	leases := lease.New(lease.Options{Exchange: p.exchange, Up: func() bool { return true }})
+	leases := lease.New(lease.Options{Exchange: p.exchange, Up: func() bool { return true }, Term: time.Hour})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() { leases.Run(ctx); close(ended) }()

@@ -118,10 +118,10 @@ func TestSlice(t *testing.T) {
 	}
 }
 
-// solo is a replica with one budget, whose term is short.
-func solo(t *testing.T, p *purse) (*Broker, *meter) {
+// solo is a replica with one budget.
+func solo(t *testing.T, p *purse, term time.Duration) (*Broker, *meter) {
 	t.Helper()
-	b := New(Options{Exchange: p.exchange, Up: func() bool { return true }, Term: 300 * time.Millisecond})
+	b := New(Options{Exchange: p.exchange, Up: func() bool { return true }, Term: term})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() { b.Run(ctx); close(ended) }()
@@ -154,7 +154,7 @@ func (p *purse) forget() {
 // the budget is gone.
 func TestToldAgain(t *testing.T) {
 	p := &purse{room: 1000}
-	b, m := solo(t, p)
+	b, m := solo(t, p, 300*time.Millisecond)
 	if got, ok := m.hold(b, 30, 30); got != 30 || !ok {
 		t.Fatal(got, ok)
 	}
@@ -190,8 +190,8 @@ func TestToldAgain(t *testing.T) {
 // What an exchange that failed was to tell is told by another, even if all that
 // was held is given back.
 func TestToldLater(t *testing.T) {
-	p := &purse{room: 1000}
-	b, m := solo(t, p)
+	p := &purse{room: 40}
+	b, m := solo(t, p, time.Hour)
 	for _, cost := range []int64{0, 7} {
 		if got, ok := m.hold(b, 30, 30); got != 30 || !ok {
 			t.Fatal(got, ok)

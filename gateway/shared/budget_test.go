@@ -3,6 +3,8 @@ package shared
 import (
 	"crypto/rand"
 	mathrand "math/rand/v2"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -169,25 +171,31 @@ func TestRedisCarryOver(t *testing.T) {
 // Where Redis loses its data, replicas that do nothing tell what they have spent.
 func TestRedisBudgetLost(t *testing.T) {
 	o, team := testRedis(t), rand.Text()
-	budget := billing.Budget{USD: 100, Per: billing.PeriodTotal, Hard: true}
-	lent, redis := lendFor(t, o, rand.Text(), time.Hour) // so that nothing is told for its time
-	if err := spend(owner(t, lent, nil, team, budget), 60); err != nil {
+	budget := billing.Budget{USD: 100_000, Per: billing.PeriodTotal, Hard: true}
+	lent, lender := lendFor(t, o, rand.Text(), time.Hour) // so that nothing is told for its time
+	if err := spend(owner(t, lent, nil, team, budget), 61_803); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{budgetName + "*", markName} { // other tests' budgets are told anew as well
-		names, err := redis.client.Do(t.Context(), redis.client.B().Keys().Pattern(name).Build()).AsStrSlice()
-		if err == nil && len(names) > 0 {
-			err = redis.client.Do(t.Context(), redis.client.B().Del().Key(names...).Build()).Error()
+	redis := lender.client
+	budgets := func() []string {
+		names, err := redis.Do(t.Context(), redis.B().Keys().Pattern(budgetName+"*").Build()).AsStrSlice()
+		if err != nil {
+			t.Fatal(err)
 		}
-		if err != nil || len(names) == 0 {
-			t.Fatal(names, err)
-		}
+		return names
 	}
-	soon(t, "it is told anew", func() bool {
-		names, err := redis.client.Do(t.Context(), redis.client.B().Keys().Pattern(budgetName+"*").Build()).AsStrSlice()
-		return err == nil && len(names) > 0
-	})
-	if err := spend(owner(t, lend(t, o), nil, team, budget), 41); err == nil || err.Code != schema.CodeInsufficientQuota {
-		t.Errorf("101 of 100 are spent: %v", err)
+	told := func() bool {
+		return slices.ContainsFunc(budgets(), func(name string) bool {
+			sums, err := redis.Do(t.Context(), redis.B().Hvals().Key(name).Build()).AsStrSlice()
+			return err == nil && len(sums) == 1 && strings.HasPrefix(sums[0], "61803 ")
+		})
+	}
+	soon(t, "it is told", told)
+	if err := redis.Do(t.Context(), redis.B().Del().Key(append(budgets(), markName)...).Build()).Error(); err != nil {
+		t.Fatal(err)
+	}
+	soon(t, "it is told anew", told)
+	if err := spend(owner(t, lend(t, o), nil, team, budget), 38_198); err == nil || err.Code != schema.CodeInsufficientQuota {
+		t.Errorf("100,001 of 100,000 are spent: %v", err)
 	}
 }
