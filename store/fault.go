@@ -55,12 +55,18 @@ func wordsOf(err error) string {
 		}
 		return ""
 	}
-	var connecting *pgconn.ConnectError
-	var network net.Error
-	if errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.As(err, &connecting) || errors.As(err, &network) {
+	if away(err) {
 		return wordAway
 	}
 	return ""
+}
+
+// away tells whether a connection could not be made, or has ended.
+func away(err error) bool {
+	var connecting *pgconn.ConnectError
+	var network net.Error
+	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
+		errors.As(err, &connecting) || errors.As(err, &network) || pgconn.SafeToRetry(err)
 }
 
 // notUnique tells whether a row was refused for another that has the same,

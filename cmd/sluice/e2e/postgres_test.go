@@ -64,7 +64,7 @@ func (d *database) do(text string) {
 func (d *database) replica(rest string) *gateway {
 	d.t.Helper()
 	g := newGateway(d.t, rest)
-	g.env = []string{"SLUICE_STORE=" + d.address}
+	g.env = []string{"SLUICE_STORE=" + d.address, "SLUICE_SERVER__LISTEN=" + g.listen, "SLUICE_SERVER__ADMIN=" + g.admin}
 	return g
 }
 
@@ -119,6 +119,33 @@ func TestReplicasSeeChanges(t *testing.T) {
 	become("its end", func(g *gateway) bool { return g.statusOf(key) == 401 })
 }
 
+// Where the store leads, a revision that is put at one replica is in force at the
+// others, and so are prompts that are published.
+func TestReplicasFollow(t *testing.T) {
+	all := startDatabase(t).replicas(2, "config: {lead: store}\n"+providers+team)
+	text := gjson.Get(all[0].api("GET", "config", "").body, "@this").Raw
+	text = strings.TrimSuffix(strings.TrimSpace(text), "}") + `,"models":{"fast":{"targets":[{"model":"mock/echo"}]}}}`
+	if a := all[0].api("PUT", "config", text); a.status != 200 {
+		t.Fatalf("a configuration: %d %s", a.status, a.body)
+	}
+	for i, g := range all {
+		if !eventually(10*time.Second, func() bool { return g.chat(chatBody("fast", "hello", "")).status == 200 }) {
+			t.Errorf("replica %d does not know the model", i)
+		}
+		if a := g.api("GET", "config/revisions", ""); gjson.Get(a.body, "data.0.running").String() != "true" {
+			t.Errorf("replica %d: %.300s", i, a.body)
+		}
+	}
+	if a := all[1].api("POST", "prompts/say/publish", `{"source":"---\nmodel: fast\n---\nSay {{word}}."}`); a.status != 201 {
+		t.Fatalf("a prompt: %d %s", a.status, a.body)
+	}
+	for i, g := range all {
+		if !eventually(10*time.Second, func() bool { return g.data("POST", "/prompts/say", `{"word":"hello"}`).status == 200 }) {
+			t.Errorf("replica %d does not know the prompt", i)
+		}
+	}
+}
+
 // Every call is in the ledger once, whichever replica is asked, and though one is
 // killed again and again.
 func TestReplicasKilled(t *testing.T) {
@@ -168,6 +195,39 @@ func TestReplicasKilled(t *testing.T) {
 		t.Errorf("reports differ: %v", reports)
 	}
 	t.Logf("%d complete calls, %v in reports", len(complete), reports)
+}
+
+// Another replica leads when the one that did is killed.
+func TestReplicasLeader(t *testing.T) {
+	d := startDatabase(t)
+	leader := func() (session int) {
+		ctx := context.Background()
+		conn, err := pgx.Connect(ctx, d.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.Close(ctx) }()
+		const holder = "SELECT coalesce(max(pid), 0) FROM pg_locks WHERE locktype = 'advisory' AND classid::bigint = $1 AND objid = hashtext(current_schema())::oid AND granted"
+		if err := conn.QueryRow(ctx, holder, 0x534c0004).Scan(&session); err != nil {
+			t.Fatal(err)
+		}
+		return session
+	}
+	all := d.replicas(1, providers+team)
+	var first int
+	if !eventually(20*time.Second, func() bool { first = leader(); return first != 0 }) {
+		t.Fatal("nobody leads")
+	}
+	all = append(all, d.replicas(1, providers+team)...)
+	if now := leader(); now != first {
+		t.Errorf("session %d leads, %d did", now, first)
+	}
+	all[0].kill()
+	began := time.Now()
+	if !eventually(30*time.Second, func() bool { now := leader(); return now != 0 && now != first }) {
+		t.Fatal("nobody leads after the leader was killed")
+	}
+	t.Logf("another leads after %v", time.Since(began))
 }
 
 // The chain of audit records is whole though replicas write at once, and tells
