@@ -23,6 +23,8 @@ type accessLog struct {
 	jobs  chan *bodyJob  // of calls whose bodies are told
 	lost  atomic.Int64   // bodies
 	done  sync.WaitGroup
+
+	recent *recent
 }
 
 // LogSink is one more place where calls are told.
@@ -32,7 +34,7 @@ type LogSink struct {
 }
 
 func newAccessLog(o *Options) *accessLog {
-	l := &accessLog{text: o.TextLog, sinks: o.LogSinks, spans: o.Exporter, jobs: make(chan *bodyJob, bodyJobs)}
+	l := &accessLog{text: o.TextLog, sinks: o.LogSinks, spans: o.Exporter, jobs: make(chan *bodyJob, bodyJobs), recent: newRecent()}
 	if o.AccessLog != nil {
 		l.out = sink.NewQueue(sink.Options{Name: "access", To: sink.Writer{To: o.AccessLog}, Most: 4 << 20, Every: 100 * time.Millisecond})
 	}
@@ -87,9 +89,11 @@ func (l *accessLog) add(c *Call) {
 		if l.text && l.out != nil {
 			j.text = appendTextLine(nil, c, stamp)
 		}
-		j.line = appendJSONLine(nil, c, stamp)
+		line := appendJSONLine(nil, c, stamp)
+		j.line = line
 		select {
 		case l.jobs <- j:
+			l.recent.add(c, line) // which the job adds to, and never changes
 			return
 		default: // what is told of it must not wait: it goes without its bodies
 			l.lost.Add(1)
@@ -99,11 +103,13 @@ func (l *accessLog) add(c *Call) {
 	if l.out != nil && l.text {
 		w.b = append(appendTextLine(w.b[:0], c, stamp), '\n')
 		l.out.Add(w.b)
-		if len(l.sinks) == 0 {
+		if len(l.sinks) == 0 && c.from.route == nil {
 			return
 		}
 	}
-	w.b = append(appendJSONLine(w.b[:0], c, stamp), '}', '\n')
+	w.b = appendJSONLine(w.b[:0], c, stamp)
+	l.recent.add(c, w.b)
+	w.b = append(w.b, '}', '\n')
 	if l.out != nil && !l.text {
 		l.out.Add(w.b)
 	}
@@ -187,6 +193,7 @@ func appendJSONLine(b []byte, c *Call, stamp []byte) []byte {
 	if x := c.from.route; x != nil {
 		b = appendField(b, "route", x.Route.Name)
 		b = appendField(b, "version", x.Version)
+		b = appendField(b, "fallback", x.Fallback)
 	}
 	b = appendField(b, "cache", e.Cache)
 	b = appendNumber(b, "attempts", int64(len(e.Attempts)))
@@ -217,11 +224,11 @@ func appendTextLine(b []byte, c *Call, stamp []byte) []byte {
 	}
 	b = strconv.AppendInt(append(b, ' '), int64(e.Status), 10)
 	b = append(append(b, ' '), e.Latency.Round(time.Microsecond).String()...)
-	route := ""
+	route, fallback := "", ""
 	if x := c.from.route; x != nil {
-		route = x.Route.Name
+		route, fallback = x.Route.Name, x.Fallback
 	}
-	for _, f := range [][2]string{{"call", e.Call}, {"key", e.Key}, {"route", route}, {"target", e.Target}, {"cache", e.Cache}, {"code", e.Code}, {"trace", e.Trace}} {
+	for _, f := range [][2]string{{"call", e.Call}, {"key", e.Key}, {"route", route}, {"target", e.Target}, {"fallback", fallback}, {"cache", e.Cache}, {"code", e.Code}, {"trace", e.Trace}} {
 		if f[1] != "" {
 			b = appendWord(append(append(append(b, ' '), f[0]...), '='), f[1])
 		}

@@ -51,13 +51,8 @@ func (c *Call) fail(err error) {
 		rc.Response.SetBodyRaw(c.speaks.Client.Error(nil, e, c.entry.RequestID))
 		return
 	}
-	var unfit *proxy.Unfit
-	var faults []proxy.Problem
-	if errors.As(err, &unfit) {
-		faults = unfit.Problems
-	}
 	h.SetContentType("application/problem+json")
-	rc.Response.SetBodyRaw(problem(e, c.from.path, c.entry.RequestID, faults))
+	rc.Response.SetBodyRaw(problem(e, c.from.path, c.entry.RequestID, err))
 }
 
 // errInput lists the faults of an input.
@@ -65,8 +60,9 @@ func errInput(problems []proxy.Problem) error {
 	return proxy.ErrUnfit("the input does not fit the schema", problems)
 }
 
-// problem is an RFC 9457 body.
-func problem(e *schema.Error, instance, requestID string, faults []proxy.Problem) []byte {
+// problem is an RFC 9457 body; what else there is to be told of the error is in
+// whole, if that is not nil.
+func problem(e *schema.Error, instance, requestID string, whole error) []byte {
 	b := append([]byte(nil), `{"type":"about:blank","title":`...)
 	b = wire.AppendString(b, fasthttp.StatusMessage(e.Status))
 	b = strconv.AppendInt(append(b, `,"status":`...), int64(e.Status), 10)
@@ -75,9 +71,18 @@ func problem(e *schema.Error, instance, requestID string, faults []proxy.Problem
 	b = wire.AppendString(append(b, `,"origin":`...), string(e.Origin))
 	b = wire.AppendString(append(b, `,"instance":`...), instance)
 	b = wire.AppendString(append(b, `,"request_id":`...), requestID)
-	if faults != nil {
+	var retired *proxy.Retired
+	if errors.As(whole, &retired) {
+		b = append(b, `,"sunset":"`...)
+		b = append(retired.Sunset.UTC().AppendFormat(b, time.RFC3339), '"')
+		if retired.Link != "" {
+			b = wire.AppendString(append(b, `,"link":`...), retired.Link)
+		}
+	}
+	var unfit *proxy.Unfit
+	if errors.As(whole, &unfit) {
 		b = append(b, `,"errors":[`...)
-		for i, f := range faults {
+		for i, f := range unfit.Problems {
 			if i > 0 {
 				b = append(b, ',')
 			}

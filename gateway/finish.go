@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sluice/billing"
+	"sluice/gateway/proxy"
 	"sluice/providers/dialect"
 	"sluice/providers/schema"
 	"sluice/router"
@@ -196,16 +197,7 @@ func (c *Call) finish() {
 	x := c.from.route
 	switch {
 	case x != nil:
-		if x.Route.Series != nil {
-			x.Route.Series.Ended(c.entry.Status, c.entry.Code, c.entry.Latency)
-			x.Route.Series.Sizes(x.Sizes())
-			if x.Route.Versions != nil {
-				x.Route.Series.Version(x.Version, c.entry.Team)
-			}
-			if x.Arm != "" {
-				x.Route.Series.Arm(x.Arm, c.entry.Status, c.entry.Latency)
-			}
-		}
+		c.countRoute(x)
 	case c.entry.Operation != "" || c.err != nil: // a probe is no call
 		g.metrics.Call(&c.entry)
 	}
@@ -214,6 +206,35 @@ func (c *Call) finish() {
 	if x != nil {
 		c.from.route = nil
 		x.Release()
+	}
+}
+
+// countRoute counts a request to a route that has ended.
+func (c *Call) countRoute(x *proxy.Exchange) {
+	e, series := &c.entry, x.Route.Series
+	if v := x.Route.Versions; v != nil && v.Uses != nil {
+		use := billing.VersionUse{Route: x.Route.Name, Version: x.Version, Team: e.Team, Key: e.Key, Requests: 1, Last: c.now}
+		if c.err != nil && (c.err.Code == schema.CodeGone || c.err.Code == schema.CodeBrownOut) {
+			use.Refused = 1
+		}
+		v.Uses.Count(use)
+	}
+	if series == nil {
+		return
+	}
+	series.Ended(e.Status, e.Code, e.Latency)
+	series.Sizes(x.Sizes())
+	if x.Route.Versions != nil {
+		series.Version(x.Version, e.Team)
+		if c.err != nil && c.err.Code == schema.CodeBrownOut {
+			series.BrownedOut(x.Version, e.Team)
+		}
+	}
+	if x.Fallback != "" && e.Code == "" {
+		series.FellBack(x.Fallback)
+	}
+	if x.Arm != "" {
+		series.Arm(x.Arm, e.Status, e.Latency)
 	}
 }
 

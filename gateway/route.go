@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -54,12 +55,23 @@ func (c *Call) serveRoute() (found bool, err error) {
 	err = x.Serve()
 	c.entry.Cache = x.Cached
 	if err != nil {
+		c.recognise(err)
 		c.leaveBody(err)
 		return true, err
 	}
 	c.entry.Status = c.rc.Response.StatusCode() // a stream outlives rc
 	c.commonHeaders()
 	return true, nil
+}
+
+// recognise finds out whose call it is that was refused for its version, before
+// anybody had asked for its key: who still asks for what is to go is to be told.
+// It lets nobody in. A route that is open to all asks nobody.
+func (c *Call) recognise(err error) {
+	var retired *proxy.Retired
+	if errors.As(err, &retired) && c.from.route.Route.Permission != nil && c.caller == nil && c.authenticate() != nil {
+		c.caller = nil
+	}
 }
 
 // ready fills in what the steps of a route may ask for.

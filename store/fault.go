@@ -66,7 +66,7 @@ func away(err error) bool {
 	var connecting *pgconn.ConnectError
 	var network net.Error
 	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
-		errors.As(err, &connecting) || errors.As(err, &network) || pgconn.SafeToRetry(err)
+		errors.As(err, &connecting) || errors.As(err, &network) || errors.Is(err, pgconn.ErrConnClosed) || pgconn.Timeout(err)
 }
 
 // notUnique tells whether a row was refused for another that has the same,

@@ -31,7 +31,7 @@ func TestInWords(t *testing.T) {
 			t.Errorf("%s: %v", code, got)
 		}
 	}
-	for _, cause := range []error{driver.ErrBadConn, io.ErrUnexpectedEOF, &net.OpError{Op: "read", Err: errors.New("reset")}} {
+	for _, cause := range []error{driver.ErrBadConn, io.ErrUnexpectedEOF, pgconn.ErrConnClosed, &net.OpError{Op: "read", Err: errors.New("reset")}} {
 		if got := inWords(fmt.Errorf("entry: %w", cause)); !strings.Contains(got.Error(), wordAway) || !errors.Is(got, cause) {
 			t.Errorf("%v: %v", cause, got)
 		}

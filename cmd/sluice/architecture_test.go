@@ -84,6 +84,8 @@ var restrictions = []restriction{
 	{[]string{"github.com/corazawaf/..."}, []string{"gateway/waf"}, "one place knows how the rules are compiled and told what they may find"},
 	{[]string{"github.com/tetratelabs/wazero/..."}, []string{"gateway/wasm"}, "one place bounds what foreign code may do"},
 	{[]string{"github.com/redis/..."}, []string{"gateway/shared"}, "one place bounds what Redis may cost"},
+	{[]string{"github.com/rabbitmq/..."}, []string{"gateway/purge"}, "one place hears RabbitMQ"},
+	{[]string{"github.com/nats-io/..."}, []string{"gateway/purge", "gateway/telemetry/sink"}, "one place hears NATS, another tells it"},
 	{[]string{"github.com/failsafe-go/..."}, []string{"gateway/limit"}, "one place counts what runs at once"},
 	{[]string{"github.com/spf13/cobra"}, []string{"cmd/..."}, "flags are the command line's"},
 	{[]string{"github.com/knadh/koanf/..."}, []string{"cmd/sluice/config"}, "packages get options, not a configuration tree"},

@@ -16,7 +16,7 @@ import (
 )
 
 func openAPICommand() *cobra.Command {
-	return group("openapi", "Compare OpenAPI documents", openAPIDiffCommand())
+	return group("openapi", "Compare OpenAPI documents, and make those of views", openAPIDiffCommand(), openAPIViewCommand())
 }
 
 func openAPIDiffCommand() *cobra.Command {

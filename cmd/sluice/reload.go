@@ -104,6 +104,7 @@ func needRestart(was, now *config.Config) []string {
 	differ("admin.token", was.Admin.Token.Reveal() != now.Admin.Token.Reveal())
 	differ("store", was.Store != now.Store)
 	differ("shared", was.Shared != now.Shared)
+	differ("purge", !reflect.DeepEqual(was.Purge, now.Purge))
 	differ("log.level, log.format", was.Log.Level != now.Log.Level || was.Log.Format != now.Log.Format)
 	differ("log.sinks", !reflect.DeepEqual(was.Log.Sinks, now.Log.Sinks))
 	differ("telemetry.otlp", was.Telemetry.OTLP != now.Telemetry.OTLP || !maps.Equal(was.Telemetry.Headers, now.Telemetry.Headers))
@@ -363,6 +364,10 @@ const keepResponses = 30 * 24 * time.Hour
 // that are kept: newer ones push out older ones before their day is over.
 const mostReplays = 500_000
 
+// keepVersionUses is how many days it is kept who used which version of a route:
+// more than a year, for some only ask once in one.
+const keepVersionUses = 400
+
 // keepUsed records when keys were last used, and forgets responses and answers
 // to be given again that are too old.
 func (s *server) keepUsed() {
@@ -373,6 +378,9 @@ func (s *server) keepUsed() {
 	}
 	if err := s.store.Replays().ForgetReplays(ctx, time.Now(), mostReplays); err != nil {
 		s.log.Warn("old answers are still kept to be given again", "error", err)
+	}
+	if err := s.store.VersionUses().ForgetVersionUses(ctx, time.Now().AddDate(0, 0, -keepVersionUses)); err != nil {
+		s.log.Warn("it is still kept who used which version long ago", "error", err)
 	}
 	used := s.gateway.UsedKeys()
 	if len(used) == 0 {

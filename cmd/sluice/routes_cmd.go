@@ -7,11 +7,12 @@ import (
 	"net/url"
 
 	"github.com/spf13/cobra"
+	"github.com/tidwall/gjson"
 )
 
 func routeCommand() *cobra.Command {
 	return group("route", "Routes: which requests go to which services",
-		routeListCommand(), routeShowCommand(), routeCreateCommand(), routeDeleteCommand(), routeExplainCommand())
+		routeListCommand(), routeShowCommand(), routeCreateCommand(), routeDeleteCommand(), routeExplainCommand(), routeVersionsCommand())
 }
 
 func routeListCommand() *cobra.Command {
@@ -105,5 +106,45 @@ func routeExplainCommand() *cobra.Command {
 		"scopes": "scopes of its caller's token, separated by commas", "ip": "address of its caller", "at": "when it comes, as 2026-11-30T09:00:00Z; now if not given"} {
 		who[name] = cmd.Flags().String(name, "", usage)
 	}
+	return cmd
+}
+
+func routeVersionsCommand() *cobra.Command {
+	var c adminClient
+	only := map[string]*string{}
+	var csv bool
+	cmd := &cobra.Command{Use: "versions [ROUTE]", Short: "Tell who asked for which version of routes, how often and when last", Args: cobra.MaximumNArgs(1),
+		RunE: command(func(cmd *cobra.Command, args []string) error {
+			query := url.Values{"format": {"json"}}
+			for name, value := range only {
+				if *value != "" {
+					query.Set(name, *value)
+				}
+			}
+			if len(args) > 0 {
+				query.Set("route", args[0])
+			}
+			if csv {
+				query.Set("format", "csv")
+			}
+			b, err := c.call(cmd.Context(), http.MethodGet, "route-versions", query, nil)
+			if err != nil {
+				return err
+			}
+			if csv {
+				_, err = cmd.OutOrStdout().Write(b)
+				return err
+			}
+			if c.json {
+				return printJSON(cmd.OutOrStdout(), b)
+			}
+			return printItems(cmd.OutOrStdout(), gjson.GetBytes(b, "rows").Array(), false, column{"ROUTE", "route"}, column{"VERSION", "version"}, column{"TEAM", "team"},
+				column{"KEY", "key"}, column{"REQUESTS", "requests"}, column{"REFUSED", "refused"}, column{"LAST", "last"}, column{"SUNSET", "sunset"})
+		})}
+	c.flags(cmd)
+	for name, usage := range map[string]string{"from": "a date or a time; this month if neither from nor to is given", "to": "likewise, exclusive", "team": "only this team", "key": "only this key: team/name"} {
+		only[name] = cmd.Flags().String(name, "", usage)
+	}
+	cmd.Flags().BoolVar(&csv, "csv", false, "print CSV")
 	return cmd
 }

@@ -106,7 +106,7 @@ func (s *server) read(ctx context.Context) (err error) {
 	if s.started != nil {
 		s.log = newLogger(s.started.Log)
 	}
-	s.trail = &audit.Trail{Store: s.store.Audit(), Log: s.log}
+	s.trail = &audit.Trail{Store: s.store.Audit(), Log: s.log, Revision: func() string { return s.build.view().revision }}
 	if err := s.trail.Recover(ctx); err != nil {
 		return errors.Join(err, s.store.Close())
 	}
@@ -131,9 +131,11 @@ func (s *server) open() (err error) {
 	s.build.kept = httpcache.New(keptBytes)
 	s.counter = billing.NewCounter()
 	s.metrics = telemetry.New()
+	s.build.uses = billing.NewVersionUses(s.store.VersionUses(), s.log)
 	if err := s.openShared(); err != nil {
 		return err
 	}
+	s.openPurges()
 	s.book = billing.NewBook(s.started.Billing.TimeZone, time.Now)
 	s.warnings = billing.NewWarnings(s.log)
 	s.book.OnWarn(s.warnings.Tell)
@@ -211,8 +213,12 @@ func (s *server) background(ctx context.Context, hup <-chan os.Signal) (stop fun
 	if s.build.shared != nil {
 		go s.build.shared.Run(ctx)
 	}
+	if s.build.purges != nil {
+		go s.build.purges.Run(ctx)
+	}
 	var stored sync.WaitGroup
 	stored.Go(func() { s.store.Lead(ctx, s.retain) })
+	stored.Go(func() { s.build.uses.Run(ctx) })
 	stored.Go(func() {
 		s.store.Lead(ctx, func(ctx context.Context) { s.alerts.Run(ctx, s.alertsEvery, alert.NewSender()) })
 	})
@@ -258,6 +264,9 @@ func (s *server) shutdown(plane *http.Server) error {
 	s.keepUsed()
 	last, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
+	if err := s.build.uses.Flush(last); err != nil {
+		s.log.Warn("it is not kept who used which version last", "error", err)
+	}
 	err := s.spool.Drain(last)
 	plane.Close()
 	if s.encryption.plain != nil {

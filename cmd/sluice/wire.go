@@ -18,6 +18,7 @@ import (
 	"sluice/gateway/guard"
 	"sluice/gateway/httpcache"
 	"sluice/gateway/proxy"
+	"sluice/gateway/purge"
 	"sluice/gateway/shared"
 	"sluice/prompts"
 	"sluice/router"
@@ -32,8 +33,10 @@ type builder struct {
 	checks   router.Checks
 	figures  map[string]*guard.Figures // of guards, by name
 	standing standingRoutes
-	kept     *httpcache.Store // answers of routes
-	shared   *shared.Level    // of all kept answers; nil: replicas share none
+	kept     *httpcache.Store     // answers of routes
+	uses     *billing.VersionUses // of routes
+	purges   *purge.Listener      // nil: no other system is listened to
+	shared   *shared.Level        // of all kept answers; nil: replicas share none
 	current  atomic.Pointer[view]
 }
 

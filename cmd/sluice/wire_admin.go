@@ -45,8 +45,9 @@ func (s *server) adminPlane(addr string) (*http.Server, string, error) {
 			Publish: s.publish, Review: s.review, Test: s.testPrompt, Live: s.livePrompt},
 		Changed: s.changed, Reload: s.reload, Flush: s.flush, Correct: s.correct, Erase: s.erase,
 		SetBreaker: s.setBreaker, Explain: admin.Explain{Model: s.explain, Path: s.explainRoute}, Health: s.health,
-		Alerts: s.alerts, Configuration: s.configuration(),
-		Cache: admin.Cache{Figures: func() cache.Figures { return s.gateway.CacheFigures() }, Purge: s.purge, Routes: s.build.kept, Shared: s.build.shared},
+		RouteOptions: admin.RouteOptions{Recent: func(id string) []byte { return s.gateway.Recent(id) }, RouteVersions: s.build.uses.Sum},
+		Alerts:       s.alerts, Configuration: s.configuration(),
+		Cache: admin.Cache{Figures: func() cache.Figures { return s.gateway.CacheFigures() }, Purge: s.purge, Routes: s.build.kept, Shared: s.build.shared, Events: s.build.purges},
 		Console: func(api http.Handler) http.Handler {
 			s.openPortal(api)
 			pages = console.New(console.Options{Tokens: tokens, DataURL: s.dataURL(s.started.Server.Listen), DataTLS: s.encryption.trust(),

@@ -77,9 +77,10 @@ func (m *routeBuilder) tree(s *server, cfg *config.Config) (*proxy.Tree, error) 
 			return nil, fmt.Errorf("route %q: %w", cfg.Routes[i].Name, err)
 		}
 		r.Series = m.series
-		r.Versions = versionsOf(cfg, &cfg.Routes[i])
+		r.Versions = versionsOf(cfg, &cfg.Routes[i], s.build.uses)
 		list = append(list, r)
 	}
+	fallBack(cfg, list)
 	return proxy.NewTree(list)
 }
 
@@ -217,7 +218,6 @@ func (m *routeBuilder) http(c *config.Route) (*proxy.HTTP, error) {
 	}
 	if c.Breaker != nil {
 		o.Breaker = breakerOf(&c.Breaker.Breaker)
-		o.Fallback = fallbackOf(c.Breaker.Fallback)
 	}
 	if b.Health != nil && b.Health.Panic != nil {
 		if o.Panic = *b.Health.Panic; o.Panic == 0 {
@@ -225,6 +225,9 @@ func (m *routeBuilder) http(c *config.Route) (*proxy.HTTP, error) {
 		}
 	}
 	if err := m.traffic(c, &o); err != nil {
+		return nil, err
+	}
+	if err := m.fallback(c, &o); err != nil {
 		return nil, err
 	}
 	if b.Discover != nil {
@@ -298,17 +301,6 @@ func clientOptions(url string, timeout time.Duration, secure *tls.Config) upstre
 	return upstream.Options{BaseURL: url, Connect: connect, FirstByte: wait, Idle: wait, MaxResponse: endlessLen, TLS: secure}
 }
 
-func fallbackOf(f *config.RouteFallback) *proxy.Static {
-	if f == nil {
-		return nil
-	}
-	s := &proxy.Static{Status: int(cmp.Or(f.Status, 503)), Body: f.Body}
-	if len(f.JSON) > 0 {
-		s.Body, s.Headers = string(f.JSON), []proxy.Condition{{Name: "Content-Type", Value: "application/json"}}
-	}
-	return s
-}
-
 // routesShown is how the admin plane shows the routes, in their order of
 // precedence.
 func routesShown(v *view, now time.Time) []admin.Route {
@@ -334,7 +326,7 @@ func routesShown(v *view, now time.Time) []admin.Route {
 				shown.Limits.Adaptive = &admin.RouteAdaptive{Min: b.Least, Max: b.Most, Bound: b.Bound(), Open: b.Open()}
 			}
 		}
-		shown.Cache, shown.Contract = cacheShown(c.Cache), contractShown(c.Validate, v.drifting[r.Name])
+		shown.Cache, shown.Contract, shown.Versions = cacheShown(c.Cache), contractShown(c.Validate, v.drifting[r.Name]), versionsShown(r)
 		if h, ok := r.Backend.(*proxy.HTTP); ok {
 			if d := v.discovered[r.Name]; d != nil {
 				status := d.watch.Status()
@@ -344,6 +336,10 @@ func routesShown(v *view, now time.Time) []admin.Route {
 			shown.Targets = targetsShown(r.Name, h, states, "")
 			if h.Canary != nil {
 				shown.Targets = append(shown.Targets, targetsShown(r.Name, h.Canary, states, proxy.ArmCanary)...)
+			}
+			shown.Targets = append(shown.Targets, fallbackShown(r.Name, h, states)...)
+			if h.Fallback != nil {
+				shown.Fallback = h.Fallback.Name
 			}
 			for _, k := range c.Backend.HTTP.Mirror {
 				shown.Mirror = append(shown.Mirror, k.URL)

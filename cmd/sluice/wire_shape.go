@@ -3,7 +3,9 @@ package main
 import (
 	"cmp"
 	"strings"
+	"time"
 
+	"sluice/billing"
 	"sluice/cmd/sluice/config"
 	"sluice/gateway/admin"
 	"sluice/gateway/cel"
@@ -163,18 +165,57 @@ func contractShown(c *config.RouteValidate, drift *proxy.Drift) *admin.RouteCont
 }
 
 // versionsOf are the versions that a route has a part in; nil: none.
-func versionsOf(cfg *config.Config, c *config.Route) *proxy.Versions {
+func versionsOf(cfg *config.Config, c *config.Route, uses *billing.VersionUses) *proxy.Versions {
 	v, known := cfg.VersioningOf(c)
 	if v == nil {
 		return nil
 	}
 	names := map[string]string{"header": "X-API-Version", "query": "version", "accept": "version"}
 	o := &proxy.Versions{By: v.By, Name: cmp.Or(v.Name, names[v.By]), Known: known, Default: v.Default, Reject: v.Unknown != "default", Keep: v.Keep,
-		Each: map[string]proxy.Version{}}
+		Each: map[string]proxy.Version{}, Uses: uses}
 	for version, e := range v.Versions {
-		o.Each[version] = proxy.Version{Deprecated: e.Deprecated, Sunset: e.Sunset, Link: e.Link}
+		o.Each[version] = proxy.Version{Deprecated: e.Deprecated, Sunset: e.Sunset, Link: e.Link, BrownOut: brownOutOf(e.BrownOut)}
 	}
 	return o
+}
+
+func brownOutOf(b *config.VersionBrownOut) *proxy.BrownOut {
+	if b == nil {
+		return nil
+	}
+	o := &proxy.BrownOut{Share: b.Share, Status: int(b.Status)}
+	for _, w := range b.Windows {
+		o.Windows = append(o.Windows, proxy.Span(w))
+	}
+	return o
+}
+
+// versionsShown are the versions that a route serves, and what becomes of them.
+func versionsShown(r *proxy.Route) (list []admin.RouteVersion) {
+	if r.Versions == nil {
+		return nil
+	}
+	when := func(t time.Time) *time.Time {
+		if t.IsZero() {
+			return nil
+		}
+		return &t
+	}
+	for _, version := range r.Versions.Known {
+		if r.Match.Version != "" && r.Match.Version != version {
+			continue
+		}
+		v := r.Versions.Each[version]
+		shown := admin.RouteVersion{Version: version, Deprecated: when(v.Deprecated), Sunset: when(v.Sunset), Link: v.Link}
+		if b := v.BrownOut; b != nil {
+			shown.BrownOut = &admin.RouteBrownOut{Share: b.Share, Status: b.Status}
+			for _, w := range b.Windows {
+				shown.BrownOut.Windows = append(shown.BrownOut.Windows, admin.RouteSpan(w))
+			}
+		}
+		list = append(list, shown)
+	}
+	return list
 }
 
 // compose makes a backend of several calls, each with a target and a breaker of

@@ -10,6 +10,7 @@ import (
 	"sluice/gateway/admin"
 	"sluice/gateway/cache"
 	"sluice/gateway/httpcache"
+	"sluice/gateway/purge"
 	"sluice/gateway/shared"
 	"sluice/gateway/telemetry"
 )
@@ -28,6 +29,27 @@ func (s *server) openShared() error {
 	s.build.kept.Share(s.build.shared)
 	s.metrics.Add(telemetry.Shared(s.build.shared))
 	return nil
+}
+
+// openPurges makes the listener to purges by other systems, if there is one.
+func (s *server) openPurges() {
+	c := &s.started.Purge
+	s.build.purges = purge.New(purge.Options{NATS: c.NATS.Source(), AMQP: c.AMQP.Source(), Purge: s.hearPurge, Log: s.log})
+	if s.build.purges != nil {
+		s.metrics.Add(telemetry.Purges(s.build.purges))
+	}
+}
+
+// hearPurge carries out a purge by another system. What is said to one replica
+// alone the others learn from it.
+func (s *server) hearPurge(ctx context.Context, p shared.Purge, alone bool) int64 {
+	switch {
+	case s.build.shared == nil:
+		return s.forget(p)
+	case alone:
+		return s.build.shared.Purge(ctx, p).Purged
+	}
+	return s.build.shared.Hear(ctx, p)
 }
 
 // forget takes out of memory what a purge fits, and tells how many answers that

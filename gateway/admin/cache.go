@@ -5,6 +5,7 @@ import (
 
 	"sluice/gateway/cache"
 	"sluice/gateway/httpcache"
+	"sluice/gateway/purge"
 	"sluice/gateway/shared"
 	"sluice/providers/schema"
 )
@@ -22,6 +23,7 @@ type cacheOut struct {
 	cache.Figures
 	Routes *httpcache.Figures `json:"routes,omitempty"`
 	Shared *shared.Figures    `json:"shared,omitempty"` // absent: replicas share nothing
+	Events []purge.Figures    `json:"events,omitempty"` // of other systems that purge
 }
 
 // showCache tells how the cache of answers stands.
@@ -29,7 +31,7 @@ func (a *api) showCache(q *request) error {
 	if _, err := q.query(); err != nil {
 		return err
 	}
-	out := cacheOut{Figures: a.Cache.Figures()}
+	out := cacheOut{Figures: a.Cache.Figures(), Events: a.Cache.Events.Figures()}
 	if a.Cache.Routes != nil {
 		f := a.Cache.Routes.Figures()
 		out.Routes = &f

@@ -38,6 +38,9 @@ type world struct {
 	fileKey  billing.Key
 	prices   []billing.SetPrice
 
+	uses          []billing.VersionUse
+	askedVersions billing.VersionQuery
+
 	broken    error // what the store answers
 	changed   int
 	reloadErr error
@@ -270,6 +273,10 @@ func (w *world) options() Options {
 		}, Purge: func(_ context.Context, p shared.Purge) Purged {
 			w.purged = append(w.purged, p)
 			return Purged{Purged: 2}
+		}},
+		RouteOptions: RouteOptions{RouteVersions: func(_ context.Context, q billing.VersionQuery) ([]billing.VersionUse, error) {
+			w.askedVersions = q
+			return w.uses, w.broken
 		}},
 		Explain: Explain{Model: func(model string) (router.Explanation, error) {
 			return router.Explanation{Chosen: "mock/" + model}, nil

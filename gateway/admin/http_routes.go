@@ -30,8 +30,12 @@ type Route struct {
 	Cache      *RouteCache       `json:"cache,omitempty"`    // nil: nothing is kept
 	Mirror     []string          `json:"mirror,omitempty"`   // URLs of who get copies
 	Contract   *RouteContract    `json:"contract,omitempty"` // nil: what does not keep it is refused, or there is none
-	TimeoutMS  int64             `json:"timeout_ms,omitempty"`
-	Source     string            `json:"source"`
+	Versions   []RouteVersion    `json:"versions,omitempty"` // that it serves
+	// Fallback is who answers while every target's breaker is open: static,
+	// targets (whose arm is fallback) or route:NAME; empty: nobody.
+	Fallback  string `json:"fallback,omitempty"`
+	TimeoutMS int64  `json:"timeout_ms,omitempty"`
+	Source    string `json:"source"`
 }
 
 // RouteContract is how requests and answers differ from what they are held
@@ -96,7 +100,7 @@ type RouteCache struct {
 type RouteTarget struct {
 	URL    string `json:"url"`
 	Weight int    `json:"weight"`
-	Arm    string `json:"arm,omitempty"` // canary; empty: it is of all, or of those who are not the canary's
+	Arm    string `json:"arm,omitempty"` // canary, or fallback; empty: it is of all, or of those who are not the canary's
 	router.TargetStatus
 	Checks *router.HealthStatus `json:"checks,omitempty"` // of its health; nil: it is not checked
 }

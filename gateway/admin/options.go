@@ -11,6 +11,7 @@ import (
 	"sluice/gateway/audit"
 	"sluice/gateway/cache"
 	"sluice/gateway/httpcache"
+	"sluice/gateway/purge"
 	"sluice/gateway/shared"
 	"sluice/prompts"
 	"sluice/router"
@@ -44,10 +45,11 @@ type Options struct {
 	Erase func(ctx context.Context, e billing.Erasure) (billing.Erased, error)
 	// SetBreaker takes an operator's word about a target (provider/model).
 	SetBreaker func(target string, mode router.Mode) error
-	Explain    Explain
-	Health     func() Health
-	Cache      Cache
-	Alerts     *alert.Engine // nil: there are no rules
+	RouteOptions
+	Explain Explain
+	Health  func() Health
+	Cache   Cache
+	Alerts  *alert.Engine // nil: there are no rules
 
 	Configuration Configuration
 
@@ -66,6 +68,15 @@ type Options struct {
 	Location func() *time.Location
 	Now      func() time.Time // nil: time.Now
 	Log      *slog.Logger     // nil: slog.Default
+}
+
+// RouteOptions are what the admin plane knows of requests to routes.
+type RouteOptions struct {
+	// Recent is the access line of one of the last requests of routes, with its
+	// tries, by its id; nil: it is not among them.
+	Recent func(id string) []byte
+	// RouteVersions is who asked for which versions of routes.
+	RouteVersions func(context.Context, billing.VersionQuery) ([]billing.VersionUse, error)
 }
 
 // PromptOptions are what the admin plane knows and does of prompts.
@@ -105,6 +116,7 @@ type Cache struct {
 	Purge   func(context.Context, shared.Purge) Purged // takes answers out, those of routes too
 	Routes  *httpcache.Store                           // that of routes; nil: there is none
 	Shared  *shared.Level                              // of both, with other replicas; nil: none
+	Events  *purge.Listener                            // to other systems that purge; nil: to none
 }
 
 // View is the configuration in force: what the file declares and what the

@@ -89,6 +89,7 @@ var routes = []route{
 	{"POST", "/admin/v1/routes", changers, (*api).createRoute},
 	{"GET", "/admin/v1/routes/{name}", readers, (*api).showRoute},
 	{"DELETE", "/admin/v1/routes/{name}", changers, (*api).deleteRoute},
+	{"GET", "/admin/v1/route-versions", everyone, (*api).routeVersions},
 	{"GET", "/admin/v1/arms", readers, (*api).arms},
 	{"GET", "/admin/v1/explain", readers, (*api).explain},
 	{"GET", "/admin/v1/cache", readers, (*api).showCache},

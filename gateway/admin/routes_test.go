@@ -67,6 +67,7 @@ var matrix = map[string]string{
 	"POST /admin/v1/routes":                                "a",
 	"GET /admin/v1/routes/{name}":                          "aov",
 	"DELETE /admin/v1/routes/{name}":                       "a",
+	"GET /admin/v1/route-versions":                         "aovt",
 	"GET /admin/v1/arms":                                   "aov",
 	"GET /admin/v1/explain":                                "aov",
 	"GET /admin/v1/cache":                                  "aov",

@@ -124,6 +124,7 @@ type requestOut struct {
 	Tags      []string  `json:"tags"`
 	outcome
 	bill
+	Route *routeRequest `json:"route,omitempty"` // absent: it is a call of a model, in the ledger
 }
 
 // outcome is what became of a call.
@@ -233,6 +234,11 @@ func (a *api) listRequests(q *request) error {
 	if next != "" {
 		out.Next = &next
 	}
+	if len(entries) == 0 && onlyText(values) {
+		if r := a.recent(q, query.Text); r != nil {
+			out.Data = append(out.Data, *r)
+		}
+	}
 	return q.answer(http.StatusOK, out)
 }
 
@@ -241,6 +247,9 @@ func (a *api) showRequest(q *request) error {
 	id := q.PathValue("id")
 	e, err := a.Ledger.Request(q.Context(), id)
 	if err != nil {
+		if out := a.recent(q, id); out != nil {
+			return q.answer(http.StatusOK, out)
+		}
 		return err
 	}
 	if !q.id.Owns(e.Team) {

@@ -33,14 +33,15 @@ import (
 type Record struct {
 	Seq       int64           `json:"seq"` // from 1, without gaps
 	Time      time.Time       `json:"time"`
-	Actor     string          `json:"actor"`            // the name of a token, whom an identity provider knows, file, or sluice itself
-	Role      string          `json:"role"`             // empty: it has none
-	IP        string          `json:"ip"`               // empty: it did not come over the network
-	Action    string          `json:"action"`           // such as key.rotate
-	Resource  string          `json:"resource"`         // a path below /admin/v1/, of the console, or of the configuration
-	Before    json.RawMessage `json:"before,omitempty"` // without secrets
-	After     json.RawMessage `json:"after,omitempty"`  // likewise
-	Status    int             `json:"status"`           // that was answered; 0: the process ended before it was known
+	Actor     string          `json:"actor"`              // the name of a token, whom an identity provider knows, file, or sluice itself
+	Role      string          `json:"role"`               // empty: it has none
+	IP        string          `json:"ip"`                 // empty: it did not come over the network
+	Action    string          `json:"action"`             // such as key.rotate
+	Resource  string          `json:"resource"`           // a path below /admin/v1/, of the console, or of the configuration
+	Before    json.RawMessage `json:"before,omitempty"`   // without secrets
+	After     json.RawMessage `json:"after,omitempty"`    // likewise
+	Revision  string          `json:"revision,omitempty"` // of what was in force before it; empty: nothing was, or it was not told then
+	Status    int             `json:"status"`             // that was answered; 0: the process ended before it was known
 	RequestID string          `json:"request_id"`
 	Prev      string          `json:"prev"` // hash of the record before it; empty: it is the first
 	Hash      string          `json:"hash"`

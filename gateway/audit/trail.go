@@ -18,6 +18,8 @@ type Trail struct {
 	Store
 	Now func() time.Time // nil: time.Now
 	Log *slog.Logger     // nil: slog.Default
+	// Revision is that of the configuration in force; nil: it is not told.
+	Revision func() string
 
 	mu     sync.Mutex
 	late   map[int64]Record // that could not be chained when their changes were over
@@ -39,6 +41,13 @@ func (t *Trail) log() *slog.Logger {
 	return t.Log
 }
 
+func (t *Trail) revision() string {
+	if t.Revision == nil {
+		return ""
+	}
+	return t.Revision()
+}
+
 // Do makes a change that has a record. The change fills in what came of it. An
 // error tells that the change was not made, as no record of it can be kept.
 func (t *Trail) Do(ctx context.Context, r Record, change func(*Record)) error {
@@ -46,7 +55,7 @@ func (t *Trail) Do(ctx context.Context, r Record, change func(*Record)) error {
 	if err := t.settle(ctx); err != nil {
 		return err
 	}
-	r.Time = t.now()
+	r.Time, r.Revision = t.now(), t.revision()
 	open, err := t.Open(ctx, r)
 	if err != nil {
 		return fmt.Errorf("cannot record a change: %w", err)
@@ -73,7 +82,7 @@ func (t *Trail) Note(ctx context.Context, r Record) error {
 	if err := t.settle(ctx); err != nil {
 		return err
 	}
-	r.Time = t.now()
+	r.Time, r.Revision = t.now(), t.revision()
 	return t.append(ctx, 0, r)
 }
 

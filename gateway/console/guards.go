@@ -8,6 +8,7 @@ import (
 	"sluice/gateway/admin"
 	"sluice/gateway/cache"
 	"sluice/gateway/httpcache"
+	"sluice/gateway/purge"
 	"sluice/gateway/shared"
 )
 
@@ -25,6 +26,7 @@ type cachePage struct {
 	cache.Figures
 	Routes *httpcache.Figures
 	Shared *shared.Figures // nil: replicas share nothing
+	Events []purge.Figures // of other systems that purge
 	Rate   string          // of the calls that a model's cache applies to, how many it answered
 }
 

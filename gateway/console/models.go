@@ -68,7 +68,7 @@ func (v *visit) showModels(status int, f form, tried *trial) error {
 	m.Set = prices.Data
 	if m.Explained = v.URL.Query().Get("explain"); m.Explained != "" {
 		var e router.Explanation
-		if err := v.explain(m.Explained, &e); err != nil {
+		if err := v.explain(url.Values{"model": {m.Explained}}, &e); err != nil {
 			var p *problem
 			if !errors.As(err, &p) {
 				return err

@@ -7,8 +7,10 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"sluice/billing"
+	"sluice/gateway/admin"
 	"sluice/gateway/shared"
 )
 
@@ -116,6 +118,19 @@ func TestRoutesPage(t *testing.T) {
 	w := newWorld()
 	b := signedIn(t, w.console(), "secret")
 	b.want("/routes", 200, "/orders/**", "http://10.0.0.1:9001", "open to all", "100/1m per key")
+	if !w.versionsSince.IsZero() {
+		t.Error("versions are asked about though no route has any")
+	}
+	sunset := time.Date(2027, 6, 1, 0, 0, 0, 0, time.UTC)
+	w.view.Routes[0].Versions = []admin.RouteVersion{{Version: "1", Sunset: &sunset, BrownOut: &admin.RouteBrownOut{Share: 0.1, Status: 503}}, {Version: "2"}}
+	w.versionUses = []billing.VersionUse{{Route: "orders", Version: "2", Team: "sales", Key: "sales/crm", Requests: 9, Last: w.now}, {Route: "orders", Version: "1", Team: "research", Key: "research/ci", Requests: 4321, Refused: 17, Last: w.now}}
+	page := b.want("/routes", 200, "Who asks for which version", "sunset 1 Jun 2027", "brown-out", "research/ci", "4,321", "17")
+	if strings.Index(page, "research/ci") > strings.Index(page, "sales/crm") {
+		t.Error("what is to go does not stand first")
+	}
+	if w.versionsSince != w.now.AddDate(0, 0, -30).Truncate(time.Second) {
+		t.Errorf("asked since %v", w.versionsSince)
+	}
 	w.view.Routes = nil
 	b.want("/routes", 200, "There is none")
 }
@@ -135,7 +150,7 @@ func TestGuardsAndCache(t *testing.T) {
 	w := newWorld()
 	b := signedIn(t, w.console(), "secret")
 	b.want("/guards", 200, "dry run", "would 7", "mask email")
-	b.want("/cache", 200, "33 %", "1 the same, 0 alike, 2 not", "No answer of a route was kept", "0 B of 1.04 MB", "Redis is away", "Purge everything")
+	b.want("/cache", 200, "33 %", "1 the same, 0 alike, 2 not", "No answer of a route was kept", "0 B of 1.04 MB", "Redis is away", "Purges by other systems", "nats", "away", "Purge everything")
 	for _, c := range []struct {
 		form   url.Values
 		status int

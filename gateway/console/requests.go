@@ -30,6 +30,18 @@ type call struct {
 	bill
 	Corrections []correction  `json:"corrections"`
 	Net         *billing.Nano `json:"net_usd"`
+	Route       *routed       `json:"route"` // nil: it is a call of a model
+}
+
+// routed is a request to a route of the classic gateway.
+type routed struct {
+	Name    string `json:"name"`
+	Method  string `json:"method"`
+	Path    string `json:"path"`
+	IP      string `json:"ip"`
+	Version string `json:"version"`
+	Arm     string `json:"arm"`
+	Error   string `json:"error"`
 }
 
 // outcome is what became of a call.
@@ -144,21 +156,27 @@ func (v *visit) request() error {
 		return err
 	}
 	p.Fall = fall(&p.call)
-	if admin.May(v.who.Role, "GET /admin/v1/explain") && p.Model != "" {
+	of := url.Values{"model": {p.Model}}
+	if r := p.Route; r != nil {
+		of = url.Values{"path": {r.Path}, "method": {r.Method}, "team": {p.Team}, "ip": {r.IP}}
+	}
+	if admin.May(v.who.Role, "GET /admin/v1/explain") && (p.Model != "" || p.Route != nil) {
 		var e router.Explanation
-		if err := v.explain(p.Model, &e); err == nil && len(e.Candidates) > 0 {
+		if err := v.explain(of, &e); err == nil && len(e.Candidates) > 0 {
 			p.Explain = &e
 		}
 	}
 	return v.show(http.StatusOK, "request.html", page{Title: "Call " + p.ID, Data: &p})
 }
 
-func (v *visit) explain(model string, out *router.Explanation) error {
+// explain asks what a call of a model, or a request to a route, is weighed
+// between now.
+func (v *visit) explain(of url.Values, out *router.Explanation) error {
 	var answer struct {
 		Candidates []router.Weighed `json:"candidates"`
 		Chosen     string           `json:"chosen"`
 	}
-	err := v.get("explain", url.Values{"model": {model}}, &answer)
+	err := v.get("explain", of, &answer)
 	out.Candidates, out.Chosen = answer.Candidates, answer.Chosen
 	return err
 }
@@ -168,6 +186,8 @@ func (c *call) Why() string {
 	switch {
 	case c.Left:
 		return "The caller left before the answer was whole."
+	case c.Route != nil && c.Status >= 400:
+		return c.Route.why(c)
 	case c.Refused:
 		return "We refused it (" + c.Code + "): no provider was asked." + reasons[c.Code]
 	case c.Status < 400:
@@ -178,6 +198,19 @@ func (c *call) Why() string {
 		return "A policy of ours said no (" + c.Code + ")." + reasons[c.Code]
 	}
 	return "It failed (" + c.Code + ")." + reasons[c.Code]
+}
+
+// why says it of a request to a route that was not answered well.
+func (r *routed) why(c *call) string {
+	switch {
+	case c.Code == "":
+		return "The backend answered so."
+	case c.Refused:
+		return "We refused it (" + c.Code + "): no backend was asked. " + r.Error
+	case c.Origin == "provider":
+		return "The backend failed (" + c.Code + "). " + r.Error
+	}
+	return "It failed (" + c.Code + "). " + r.Error
 }
 
 // reasons are what the codes of errors mean for an operator.

@@ -18,6 +18,7 @@ import (
 	"sluice/gateway/audit"
 	"sluice/gateway/cache"
 	"sluice/gateway/httpcache"
+	"sluice/gateway/purge"
 	"sluice/gateway/shared"
 	"sluice/prompts"
 	"sluice/router"
@@ -25,6 +26,8 @@ import (
 
 // world is what the console looks at.
 type world struct {
+	versionUses     []billing.VersionUse
+	versionsSince   time.Time
 	billing.Ledger  // what is not written here is not asked
 	billing.Tenants // likewise
 	prices          []billing.SetPrice
@@ -190,10 +193,14 @@ func (w *world) console() *Console {
 		}, Purge: func(_ context.Context, p shared.Purge) admin.Purged {
 			w.purged = append(w.purged, p)
 			return admin.Purged{Purged: 2}
-		}, Routes: httpcache.New(1 << 20), Shared: shared.New(shared.Options{})},
+		}, Routes: httpcache.New(1 << 20), Shared: shared.New(shared.Options{}), Events: purge.New(purge.Options{NATS: &purge.NATS{}, Log: quiet})},
 		Reload: func(context.Context) error { return w.reloadErr },
 		Flush:  func(context.Context) error { return nil }, Now: func() time.Time { return w.now }, Log: quiet,
 		Health: func() admin.Health { return w.health },
+		RouteOptions: admin.RouteOptions{RouteVersions: func(_ context.Context, q billing.VersionQuery) ([]billing.VersionUse, error) {
+			w.versionsSince = q.From
+			return w.versionUses, w.err
+		}},
 		Console: func(api http.Handler) http.Handler {
 			c = New(Options{Face: Face{API: api, Trail: trail, Version: "1.2.3", Now: func() time.Time { return w.now }, Log: quiet},
 				Tokens: func() []admin.Token { return w.tokens }, DataURL: cmp.Or(w.dataURL, "http://127.0.0.1:8080")})

@@ -289,6 +289,8 @@ func (v *visit) fetch(flight *httpcache.Flight) error {
 		v.x.take(0)
 		v.x.RC.Response.Reset()
 		e, again = v.found, false
+		v.x.Fallback = FallbackStale
+		v.x.RC.Response.Header.Set(headerFallback, FallbackStale)
 		return v.give(v.found, httpcache.Stale, now)
 	}
 	if err != nil {
@@ -353,7 +355,7 @@ func (v *visit) fails(err error, now time.Time) bool {
 	case 500, 502, 503, 504:
 		return true
 	}
-	return v.x.RC.Response.Header.Peek("X-Sluice-Fallback") != nil
+	return v.x.Fallback == FallbackStatic
 }
 
 // keep keeps the answer of an exchange; nil: it may not be, or is too large.
@@ -363,7 +365,7 @@ func (v *visit) keep(x *Exchange, flight *httpcache.Flight, now time.Time) *http
 	status := r.StatusCode()
 	if status == http.StatusNotModified && v.found != nil {
 		terms, ok := v.Policy.Terms(&v.ask, v.found.Status, h, now)
-		if !ok {
+		if ok = ok && x.Fallback == ""; !ok { // another server's word on it is no word of the backend's
 			terms = httpcache.Terms{} // it answers this request, and no other
 		}
 		e := v.found.Renewed(fieldsOf(h), terms, now)
@@ -373,7 +375,7 @@ func (v *visit) keep(x *Exchange, flight *httpcache.Flight, now time.Time) *http
 		return e
 	}
 	terms, ok := v.Policy.Terms(&v.ask, status, h, now)
-	if !ok || h.Peek("X-Sluice-Fallback") != nil || bytes.HasPrefix(h.ContentType(), []byte("text/event-stream")) || !x.take(maxKept) {
+	if !ok || x.Fallback != "" || bytes.HasPrefix(h.ContentType(), []byte("text/event-stream")) || !x.take(maxKept) {
 		return nil
 	}
 	e := &httpcache.Entry{Place: v.place, Status: status, Header: fieldsOf(h), Body: bytes.Clone(r.Body()), Made: now, Terms: terms, Tags: v.tags(h)}

@@ -61,8 +61,8 @@ func (c *ComposeCall) Base() (base, rest string) {
 	return base, rest
 }
 
-// references are the values that a call takes.
-func (c *ComposeCall) references() []reshape.Path {
+// References are the values that a call takes.
+func (c *ComposeCall) References() []reshape.Path {
 	_, rest := c.Base()
 	refs := reshape.References(rest)
 	for _, h := range c.Headers {
@@ -90,7 +90,7 @@ func (o *ComposeOptions) Check(params []string) (call int, err error) {
 		return nil
 	}
 	for i := range o.Calls {
-		if err := unknown(o.Calls[i].references()); err != nil {
+		if err := unknown(o.Calls[i].References()); err != nil {
 			return i, err
 		}
 	}
@@ -108,7 +108,7 @@ func (o *ComposeOptions) Check(params []string) (call int, err error) {
 // needs are the calls whose answers a call takes.
 func (o *ComposeOptions) needs(i int) []int {
 	var list []int
-	for _, p := range o.Calls[i].references() {
+	for _, p := range o.Calls[i].References() {
 		n := slices.IndexFunc(o.Calls, func(c ComposeCall) bool { return c.As == p[0] })
 		if n >= 0 && !slices.Contains(list, n) {
 			list = append(list, n)
@@ -153,7 +153,7 @@ func NewCompose(o ComposeOptions) (*Compose, error) {
 	refs := c.answer.References()
 	for i := range o.Calls {
 		call := &o.Calls[i]
-		refs = append(refs, call.references()...)
+		refs = append(refs, call.References()...)
 		base, _ := call.Base()
 		r := &router.Route{Name: "route " + o.Route + " call " + call.As, Retry: o.Retry, Candidates: []router.Candidate{{
 			Target: o.Registry.Target(TargetID(o.Route, call.As+" "+base), o.Breaker), Weight: 1}}}

@@ -226,7 +226,7 @@ func (o *Contract) listen(x *Exchange, op *validate.Operation, q *validate.Reque
 	r := &x.RC.Response
 	status := r.StatusCode()
 	if x.switched || x.RC.IsHead() || status == fasthttp.StatusPartialContent || status == fasthttp.StatusNotModified ||
-		mediaType(string(r.Header.ContentType())) == "text/event-stream" || len(r.Header.Peek("X-Sluice-Fallback")) > 0 {
+		mediaType(string(r.Header.ContentType())) == "text/event-stream" || x.Fallback != "" {
 		return
 	}
 	h := &heard{drift: o.Drift, op: op, q: q, params: params, status: status, header: http.Header{}}

@@ -34,7 +34,7 @@ type HTTPOptions struct {
 	Strip        string
 	PreserveHost bool
 	// Fallback answers where no target can be asked; nil: it is an error.
-	Fallback *Static
+	Fallback *Fallback
 	// Panic is router.Route's.
 	Panic float64
 	// Later: the targets come by SetTargets. Until then a request is answered
@@ -172,8 +172,7 @@ func (h *HTTP) fail(x *Exchange, err error) error {
 	x.drop()
 	e := schema.AsError(err)
 	if h.Fallback != nil && (e.Code == schema.CodeNoTarget || e.Code == schema.CodeUnavailable) {
-		x.RC.Response.Header.Set("X-Sluice-Fallback", "static")
-		return h.Fallback.Serve(x)
+		return h.Fallback.serve(x)
 	}
 	e.Message = strings.ReplaceAll(e.Message, "the provider", "the backend")
 	return err

@@ -186,6 +186,10 @@ type Exchange struct {
 
 // passage is how a request is getting on with a backend.
 type passage struct {
+	// Fallback is who answered in the place of the route's targets, as
+	// Fallback.Name; empty: nobody.
+	Fallback string
+
 	attempt  *router.Attempt
 	streams  bool  // its answer
 	switched bool  // it has become another protocol's

@@ -67,6 +67,9 @@ func (h *HTTP) serveSwitch(x *Exchange) error {
 	for name, value := range passed.All() {
 		head = appendLine(head, name, value)
 	}
+	if x.Fallback != "" {
+		head = appendLine(head, []byte(headerFallback), []byte(x.Fallback))
+	}
 	x.drop()
 	x.switched = true
 	x.RC.SetStatusCode(101)

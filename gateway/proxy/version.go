@@ -11,6 +11,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"sluice/billing"
 	"sluice/providers/schema"
 )
 
@@ -24,12 +25,14 @@ type Versions struct {
 	Reject  bool     // unknown ones; else they get the default
 	Keep    bool     // in the path that the backend is asked for
 	Each    map[string]Version
+	Uses    *billing.VersionUses // who asks for which; nil: nobody counts
 }
 
 // Version is what is told of one. A zero time is never.
 type Version struct {
 	Deprecated, Sunset time.Time
-	Link               string // where its callers may read what to do; empty: nowhere
+	Link               string    // where its callers may read what to do; empty: nowhere
+	BrownOut           *BrownOut // nil: it is there until its sunset
 }
 
 // versionWord is how a path names a version: v1.
@@ -234,32 +237,4 @@ func (v *Versions) of(x *Exchange) (string, error) {
 		}
 	}
 	return v.choose([]string{named})
-}
-
-// tell says in the answer that a version is to go (RFC 9745, RFC 8594); one that
-// has gone is 410.
-func (v Version) tell(x *Exchange) error {
-	add := func(name, value string) { x.Told = append(x.Told, Condition{name, value}) }
-	if !v.Deprecated.IsZero() {
-		add("Deprecation", "@"+strconv.FormatInt(v.Deprecated.Unix(), 10))
-		if v.Link != "" {
-			add("Link", "<"+v.Link+`>; rel="deprecation"`)
-		}
-	}
-	if v.Sunset.IsZero() {
-		return nil
-	}
-	add("Sunset", v.Sunset.UTC().Format(http.TimeFormat))
-	if v.Link != "" {
-		add("Link", "<"+v.Link+`>; rel="sunset"`)
-	}
-	if x.Now.Before(v.Sunset) {
-		return nil
-	}
-	e := &schema.Error{Code: schema.CodeGone, Status: fasthttp.StatusGone, Origin: schema.OriginGateway, Class: schema.ClassCancelled,
-		Message: "version " + x.Version + " is no more since " + v.Sunset.UTC().Format(time.DateOnly)}
-	if v.Link != "" {
-		e.Message += ": see " + v.Link
-	}
-	return e
 }

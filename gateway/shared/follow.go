@@ -186,17 +186,37 @@ func (l *Level) hearEvent(ctx context.Context, s *session, text string) {
 		l.o.Log.Warn("an event that should purge kept answers cannot be understood", "channel", l.eventChannel(), "error", err)
 		return
 	}
-	n := l.o.Purge(p)
+	if n, told := l.heard(ctx, s, p); told {
+		l.o.Log.Info("an event has purged kept answers", "purged", n, "event", p.text())
+	}
+}
+
+// Hear takes in a purge by another system that every replica hears, other than
+// over Redis.
+func (l *Level) Hear(ctx context.Context, p Purge) (purged int64) {
+	s := l.session.Load()
+	if s == nil {
+		defer l.postpone(p)
+		return l.o.Purge(p)
+	}
+	purged, _ = l.heard(ctx, s, p)
+	return purged
+}
+
+// heard purges memory, and has that logged; told is false where Redis is to be
+// told later.
+func (l *Level) heard(ctx context.Context, s *session, p Purge) (purged int64, told bool) {
+	purged = l.o.Purge(p)
 	ctx, cancel := context.WithTimeout(ctx, startTime)
 	defer cancel()
 	id, err := l.logPurge(ctx, s, p)
 	if err != nil {
 		l.postpone(p)
 		l.o.Log.Warn("an event has purged this replica alone until Redis can be told", "error", err)
-		return
+		return purged, false
 	}
 	l.apply(record{id: id, purge: p})
-	l.o.Log.Info("an event has purged kept answers", "purged", n, "event", p.text())
+	return purged, true
 }
 
 // apply takes in a record, and purges by it what memory holds, if that is not

@@ -92,6 +92,31 @@ func (r *replica) has(key, want string) func() bool {
 	}
 }
 
+// A purge that was heard of elsewhere is logged, and told once Redis is there.
+func TestRedisHeardElsewhere(t *testing.T) {
+	o := testRedis(t)
+	a := startReplica(t, o)
+	x, y := rand.Text(), rand.Text()
+	soon(t, "up", a.up)
+	before := a.Mark()
+	if n := a.Hear(context.Background(), Purge{Tag: x}); n != 1 || !a.Purged(before.ID, ofTag(x)) || a.Purged(a.Mark().ID, ofTag(x)) {
+		t.Errorf("%d purged, or it is not known", n)
+	}
+	later := New(Options{Redis: o, Log: slog.New(slog.DiscardHandler), Purge: func(Purge) int64 { return 1 }})
+	if n := later.Hear(context.Background(), Purge{Tag: y}); n != 1 || later.Figures().Pending != 1 {
+		t.Errorf("without Redis: %d purged, %+v", n, later.Figures())
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { later.Run(ctx); close(done) }()
+	defer func() { cancel(); <-done }()
+	soon(t, "it is told to the other", a.heard(Purge{Tag: y}))
+	soon(t, "up", func() bool { return later.Figures().Up })
+	if !later.Purged(before.ID, ofTag(x)) || !later.Purged(before.ID, ofTag(y)) {
+		t.Error("the log does not know it")
+	}
+}
+
 // What one replica keeps another finds, until it is purged by anyone.
 func TestRedisShared(t *testing.T) {
 	o := testRedis(t)

@@ -15,10 +15,12 @@ type routeSeries struct {
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
 	versions *prometheus.CounterVec
+	browned  *prometheus.CounterVec
 	suspects *prometheus.CounterVec
 	refused  prometheus.Counter // connections
 	mirrored *prometheus.CounterVec
 	faults   *prometheus.CounterVec
+	fallback *prometheus.CounterVec
 	arms     *prometheus.CounterVec
 	armTimes *prometheus.HistogramVec
 	bounds   *prometheus.GaugeVec
@@ -30,7 +32,7 @@ type routeSeries struct {
 }
 
 func (s routeSeries) all() []prometheus.Collector {
-	return []prometheus.Collector{s.requests, s.duration, s.versions, s.suspects, s.refused, s.mirrored, s.faults, s.arms, s.armTimes, s.bounds, s.shed, s.contract, s.upstream, s.received, s.sent}
+	return []prometheus.Collector{s.requests, s.duration, s.versions, s.browned, s.suspects, s.refused, s.mirrored, s.faults, s.fallback, s.arms, s.armTimes, s.bounds, s.shed, s.contract, s.upstream, s.received, s.sent}
 }
 
 func newRouteSeries() routeSeries {
@@ -41,6 +43,8 @@ func newRouteSeries() routeSeries {
 			Help: "From a request's arrival to the end of its answer.", Buckets: durationBuckets}, []string{"route"}),
 		versions: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_route_version_requests_total",
 			Help: "Requests to routes with versions, by the version that they are for, and by the caller's team; unknown is one that there is not."}, []string{"route", "version", "team"}),
+		browned: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_route_brownouts_total",
+			Help: "Requests that were refused because their version is to go and was switched off for a while, by the team of the key that they carried."}, []string{"route", "version", "team"}),
 		suspects: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_waf_requests_total",
 			Help: "Requests in which the rules of a route's firewall found an attack, by what became of them: block or detect."}, []string{"route", "mode"}),
 		refused: prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_connections_refused_total",
@@ -49,6 +53,8 @@ func newRouteSeries() routeSeries {
 			Help: "Requests to be copied to a route's mirror, by its URL and by what became of the copy: answered, failed, dropped (too many at once) or too_large."}, []string{"route", "mirror", "result"}),
 		faults: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_route_faults_total",
 			Help: "Faults that a route made on purpose, by their kind: delay or status."}, []string{"route", "kind"}),
+		fallback: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_route_fallbacks_total",
+			Help: "Requests that were answered in the place of a route's targets, by whom: static, targets, route:NAME or stale."}, []string{"route", "by"}),
 		arms: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_route_arm_requests_total",
 			Help: "Requests to routes with a canary, by the arm that they were of (stable or canary) and the status of the answer."}, []string{"route", "arm", "status"}),
 		armTimes: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "sluice_route_arm_duration_seconds",
@@ -87,6 +93,11 @@ func (r *Route) Version(version, team string) {
 	r.of.versions.WithLabelValues(r.name, cmp.Or(version, "unknown"), team).Inc()
 }
 
+// BrownedOut counts a request that a brown-out of its version refused.
+func (r *Route) BrownedOut(version, team string) {
+	r.of.browned.WithLabelValues(r.name, version, team).Inc()
+}
+
 // Route makes the series of a route, or gives those that it has.
 func (m *Metrics) Route(name string) *Route {
 	return &Route{name: name, requests: m.routes.requests, ok: m.routes.requests.WithLabelValues(name, "200", ""),
@@ -118,6 +129,10 @@ func (r *Route) Mirrored(url, result string) {
 
 // Fault counts a fault that was made on purpose.
 func (r *Route) Fault(kind string) { r.of.faults.WithLabelValues(r.name, kind).Inc() }
+
+// FellBack counts a request that was answered in the place of the route's
+// targets.
+func (r *Route) FellBack(by string) { r.of.fallback.WithLabelValues(r.name, by).Inc() }
 
 // Arm counts a request of a route with a canary.
 func (r *Route) Arm(arm string, status int, took time.Duration) {

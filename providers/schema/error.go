@@ -40,6 +40,7 @@ const (
 	CodeGone              Code = "gone"
 	CodeRequestBlocked    Code = "request_blocked" // by a route's firewall
 	CodeFault             Code = "fault_injected"  // which a route was told to make
+	CodeBrownOut          Code = "brown_out"       // of a route's version that is to go, and is switched off for a while
 )
 
 // Origin says who is at the root of an error.

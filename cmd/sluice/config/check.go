@@ -79,6 +79,7 @@ func (k *checker) server() {
 			k.fault([]string{"shared"}, "%v", err)
 		}
 	}
+	k.purgeEvents()
 	if err := address.Check(k.config.Store); err != nil {
 		k.fault([]string{"store"}, "%v", err)
 	}

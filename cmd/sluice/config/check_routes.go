@@ -68,7 +68,7 @@ func (k *checker) backend(path []string, r *Route) {
 	case given != 1:
 		k.fault(path, "want one of http, static, redirect, compose, mock")
 	case b.HTTP != nil:
-		k.httpBackend(below(path, "http"), b.HTTP)
+		k.httpBackend(below(path, "http"), r)
 	case b.Compose != nil:
 		k.compose(below(path, "compose"), r)
 	case b.Mock != nil:
@@ -97,7 +97,8 @@ func (k *checker) status(path []string, status, least, most int64) {
 	}
 }
 
-func (k *checker) httpBackend(path []string, b *HTTPBackend) {
+func (k *checker) httpBackend(path []string, r *Route) {
+	b := r.Backend.HTTP
 	weight := k.targetURLs(below(path, "targets"), b.Targets)
 	switch targets := below(path, "targets"); {
 	case b.Discover != nil && len(b.Targets) > 0:
@@ -117,7 +118,7 @@ func (k *checker) httpBackend(path []string, b *HTTPBackend) {
 		k.fault(below(hash, "by"), "want ip, header:X, cookie:X or query:x%s", k.said(below(hash, "by"), b.Hash.By))
 	}
 	k.backendHealth(below(path, "health"), b.Health)
-	k.backendTLS(below(path, "tls"), b)
+	k.backendTLS(below(path, "tls"), r)
 	k.mirrors(below(path, "mirror"), b.Mirror)
 	k.canary(below(path, "canary"), b)
 	k.backendSign(below(path, "sign"), b)
@@ -178,11 +179,6 @@ func (k *checker) routeTerms(path []string, r *Route) {
 			needsTargets("breaker")
 		}
 		k.breaker(below(path, "breaker"), &r.Breaker.Breaker)
-		if f := r.Breaker.Fallback; f != nil {
-			k.status(below(below(below(path, "breaker"), "fallback"), "status"), f.Status, 200, 599)
-			if len(f.JSON) > 0 && f.Body != "" {
-				k.fault(below(below(path, "breaker"), "fallback"), "want json or body, not both")
-			}
-		}
+		k.routeFallback(below(below(path, "breaker"), "fallback"), r)
 	}
 }

@@ -17,6 +17,7 @@ type Config struct {
 	Audit     Audit               `json:"audit"`
 	Store     string              `json:"store"`  // sqlite:PATH, or postgres://…
 	Shared    Secret              `json:"shared"` // redis://…, which may hold a password; empty: replicas share nothing
+	Purge     PurgeEvents         `json:"purge"`
 	Log       Log                 `json:"log"`
 	Telemetry Telemetry           `json:"telemetry"`
 	Billing   Billing             `json:"billing"`

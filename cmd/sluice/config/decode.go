@@ -64,6 +64,9 @@ var fresh = map[reflect.Type]func() any{
 	reflect.TypeFor[ACME]():               func() any { return defaultACME() },
 	reflect.TypeFor[BackendMirror]():      func() any { return defaultBackendMirror() },
 	reflect.TypeFor[RouteAdaptive]():      func() any { return RouteAdaptive{Min: 10, Max: 1000} },
+	reflect.TypeFor[PurgeNATS]():          func() any { return defaultPurgeNATS() },
+	reflect.TypeFor[PurgeAMQP]():          func() any { return defaultPurgeAMQP() },
+	reflect.TypeFor[VersionBrownOut]():    func() any { return defaultVersionBrownOut() },
 	reflect.TypeFor[RouteFaults]():        func() any { return RouteFaults{DelayShare: 1, Share: 1} },
 }
 

@@ -118,13 +118,17 @@ func (t *BackendTLS) files(dir string, read func(path string)) (field string, er
 	return "", nil
 }
 
-func (k *checker) backendTLS(path []string, b *HTTPBackend) {
+func (k *checker) backendTLS(path []string, r *Route) {
+	b := r.Backend.HTTP
 	if b.TLS == nil {
 		return
 	}
 	all := b.Targets
 	if b.Canary != nil {
 		all = slices.Concat(all, b.Canary.Targets)
+	}
+	if r.Breaker != nil && r.Breaker.Fallback != nil {
+		all = slices.Concat(all, r.Breaker.Fallback.Targets)
 	}
 	for _, t := range all {
 		if u, err := url.Parse(t.URL); err == nil && u.Scheme == "http" {

@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -26,7 +27,24 @@ type RouteVersion struct {
 	Deprecated time.Time `json:"deprecated"`
 	Sunset     time.Time `json:"sunset"`
 	Link       string    `json:"link"`
+
+	BrownOut *VersionBrownOut `json:"brownout"` // nil: it is there until its sunset
 }
+
+// VersionBrownOut switches a version off for a while, before it is gone.
+type VersionBrownOut struct {
+	Share   float64         `json:"share"`   // of the requests
+	Windows []VersionWindow `json:"windows"` // when; none: at all times
+	Status  int64           `json:"status"`
+}
+
+// VersionWindow is a time, of which To is no part.
+type VersionWindow struct {
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"`
+}
+
+func defaultVersionBrownOut() VersionBrownOut { return VersionBrownOut{Share: 1, Status: 503} }
 
 // VersioningOf is a route's versioning, with the versions of all routes that
 // share it; nil: it has none.
@@ -105,6 +123,39 @@ func (k *checker) version(path []string, version string, v *RouteVersioning) {
 	}
 	if u, err := url.Parse(e.Link); e.Link != "" && (err != nil || u.Scheme == "" || strings.ContainsAny(e.Link, "<> ")) {
 		k.fault(below(at, "link"), "want an address such as https://example.com/migrate")
+	}
+	k.brownOut(below(at, "brownout"), &e)
+}
+
+// brownOut checks when a version is switched off. All of it for ever is what a
+// sunset is for.
+func (k *checker) brownOut(path []string, v *RouteVersion) {
+	b := v.BrownOut
+	if b == nil {
+		return
+	}
+	if v.Sunset.IsZero() {
+		k.fault(path, "want a sunset of the version too: it is what its callers are told")
+	}
+	if b.Share == 1 && len(b.Windows) == 0 {
+		k.fault(path, "want share below 1, or windows: [{from: …, to: …}]")
+	}
+	k.share(below(path, "share"), b.Share, false)
+	if b.Status != 503 && b.Status != 410 {
+		k.fault(below(path, "status"), "want 503 or 410")
+	}
+	for i, w := range b.Windows {
+		at := below(below(path, "windows"), strconv.Itoa(i))
+		switch {
+		case w.From.IsZero():
+			k.fault(below(at, "from"), "is needed: a time such as 2027-05-01T12:00:00Z")
+		case !w.From.Before(w.To):
+			k.fault(below(at, "to"), "want a time after from")
+		case !v.Sunset.IsZero() && !w.From.Before(v.Sunset):
+			k.fault(below(at, "from"), "the version is gone by then")
+		case w.To.Before(v.Deprecated):
+			k.fault(below(at, "to"), "the version is not deprecated by then")
+		}
 	}
 }
 

@@ -153,11 +153,15 @@ type RouteBreaker struct {
 	Fallback *RouteFallback `json:"fallback"` // nil: an error
 }
 
-// RouteFallback is an answer in place of a backend's.
+// RouteFallback is who answers in place of a backend: it says what, or names
+// other servers, or a route whose backend does.
 type RouteFallback struct {
 	Status int64  `json:"status"` // 503 if not given
 	JSON   JSON   `json:"json"`
 	Body   string `json:"body"` // instead of JSON
+
+	Targets []BackendTarget `json:"targets"`
+	Route   string          `json:"route"`
 }
 
 // JSON is a value of any form, as JSON; empty where none was given.

@@ -23,6 +23,7 @@ type auditRecord struct {
 	Resource string          `json:"resource"`
 	Before   json.RawMessage `json:"before"`
 	After    json.RawMessage `json:"after"`
+	Revision string          `json:"revision"`
 	Status   int             `json:"status"`
 }
 
@@ -94,6 +95,16 @@ func TestAudit(t *testing.T) {
 		rotated[0].Actor != "admin.token" || rotated[0].Role != "admin" || rotated[0].IP != "127.0.0.1" || rotated[0].Status != 201 {
 		t.Errorf("rotation: %+v", rotated)
 	}
+	under := map[string]string{} // the action that was done under a revision
+	for _, r := range g.audited("limit=1000") {
+		if r.Revision == "" && r.Actor != "sluice" { // which makes the first key before anything is in force
+			t.Errorf("%s was done under no revision", r.Action)
+		}
+		under[r.Action] = r.Revision
+	}
+	if under["team.create"] == under["key.create"] || under["key.create"] == under["key.rotate"] {
+		t.Errorf("revisions stay although teams and keys change: %v", under)
+	}
 	if got := g.audited("action=prompt.label"); len(got) != 1 || string(got[0].After) != `{"production":1,"staging":1}` {
 		t.Errorf("label: %+v", got)
 	}
@@ -107,6 +118,8 @@ func TestAudit(t *testing.T) {
 	g.configure(head + auditedConfig + "teams: {more: {}}\n")
 	if !eventually(5*time.Second, func() bool { return len(g.audited("actor=file&action=config.reload")) > 0 }) {
 		t.Error("a reload by a changed file has no record")
+	} else if r := g.audited("actor=file&action=config.reload")[0]; !strings.Contains(string(r.Before), r.Revision) || strings.Contains(string(r.After), r.Revision) {
+		t.Errorf("a reload was done under the revision %q: from %s to %s", r.Revision, r.Before, r.After)
 	}
 	g.kill()
 	g.start()

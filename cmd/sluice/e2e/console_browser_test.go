@@ -26,7 +26,7 @@ alerts:
     slo: {burn_rate: {objective: 0.99}, mute_until: 2099-01-01}
 routes:
   - {name: shop, match: {path: "/shop/**", methods: [GET]}, backend: {http: {targets: ["UP", "http://127.0.0.1:1"]}}, auth: {require: [key]}, limits: {rate: 600/1m, per: key}, cache: {ttl: 1m}}
-  - {name: hello, match: {path: /hello}, backend: {static: {status: 200, body: hello}}}
+  - {name: hello, match: {path: /hello}, backend: {static: {status: 200, body: hello}}, versioning: {by: header, default: "1", versions: {"1": {deprecated: 2026-06-01, sunset: 2999-01-01, brownout: {windows: [{from: 2998-01-01, to: 2998-01-02}]}}}}}
 teams:
   t: {keys: [{name: k, value: "` + teamKey + `"}]}
 `

@@ -42,10 +42,11 @@ guards:
   policy: {on: [request], webhook: {url: "http://127.0.0.1:9", timeout: 500ms, fail: open}}
 routes:
   - {name: plain, match: {path: "/plain/**"}, backend: {http: {targets: ["BACKEND"], health: {path: /healthz, every: 1s}}}}
-  - {name: aged, match: {path: "/aged"}, backend: {static: {body: x}}, versioning: {by: header, unknown: reject, versions: {"1": {}, "2": {}}}}
+  - {name: aged, match: {path: "/aged"}, backend: {static: {body: x}}, versioning: {by: header, unknown: reject, versions: {"1": {sunset: 2999-01-01, brownout: {windows: [{from: 2026-01-01, to: 2998-01-01}]}}, "2": {}}}}
   - {name: walled, match: {path: "/walled"}, backend: {static: {body: x}}, waf: {}}
   - {name: copied, match: {path: "/copied"}, backend: {http: {targets: ["BACKEND"], mirror: "BACKEND/copy"}}}
   - {name: faulty, match: {path: "/faulty"}, backend: {http: {targets: ["BACKEND"]}}, faults: {status: 503, when: 'request.headers["x-fault"] == "1"'}}
+  - {name: resting, match: {path: "/resting"}, backend: {http: {targets: ["http://127.0.0.1:9"]}}, breaker: {failures: 1, within: 1h, open_for: 1h, fallback: {status: 200, body: x}}}
   - {name: shop, match: {path: "/shop"}, backend: {http: {targets: ["BACKEND"], canary: {targets: ["BACKEND/canary"], share: 0, match: {headers: {x-canary: "1"}}}}}}
   - {name: bounded, match: {path: "/bounded/**"}, backend: {http: {targets: ["BACKEND"]}}, limits: {adaptive: {min: 2, max: 2}}}
   - {name: drifted, match: {path: "/drifted"}, backend: {static: {body: x}}, validate: {request: "DIR/request.json", report: [request]}}
@@ -228,9 +229,12 @@ func (o *observed) routed() {
 	o.asked(42, 404, "/planted/path", "")
 	o.asked(0, 200, "/aged", "", "X-API-Version", "2")
 	o.asked(0, 400, "/aged", "", "X-API-Version", "9")
+	o.asked(0, 503, "/aged", "", "X-API-Version", "1")
 	o.asked(43, 403, "/walled?q=1%27%20OR%20%271%27=%271", "")
 	o.asked(0, 200, "/copied", "")
 	o.asked(0, 503, "/faulty", "", "X-Fault", "1")
+	o.asked(0, 502, "/resting", "")
+	o.asked(0, 200, "/resting", "")
 	o.asked(0, 200, "/shop", "")
 	o.asked(0, 200, "/shop", "", "X-Canary", "1")
 	o.asked(0, 200, "/found", "")

@@ -251,8 +251,8 @@ func TestRouteCacheStale(t *testing.T) {
 	o.CloseClientConnections()
 	o.Close()
 	stale("/error/a", "stale answer")
-	if r := g.raw("GET", "/error/a", ""); r.header.Get("X-Request-Id") == "" {
-		t.Error("a stale answer has no request id")
+	if r := g.raw("GET", "/error/a", ""); r.header.Get("X-Request-Id") == "" || r.header.Get("X-Sluice-Fallback") != "stale" {
+		t.Errorf("a stale answer says too little: %v", r.header)
 	}
 }
 

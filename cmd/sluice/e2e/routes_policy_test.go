@@ -12,53 +12,6 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-func TestRouteBalance(t *testing.T) {
-	a, b, c := startBackend(t, "a"), startBackend(t, "b"), startBackend(t, "c")
-	targets := fmt.Sprintf(`[{url: %q, weight: 2}, %q, {url: %q, weight: 0}]`, a.URL, b.URL, c.URL)
-	g := start(t, `routes:
-  - {name: weighted, match: {path: "/weighted/**"}, backend: {http: {targets: `+targets+`}}}
-  - {name: rr, match: {path: "/rr/**"}, backend: {http: {targets: `+targets+`, balance: round-robin}}}
-  - {name: hash, match: {path: "/hash/**"}, backend: {http: {targets: `+targets+`, balance: hash, hash: {by: "header:X-User"}}}}
-  - {name: least, match: {path: "/least/**"}, backend: {http: {targets: `+targets+`, balance: least-connections}}}
-  - {name: fastest, match: {path: "/fastest/**"}, backend: {http: {targets: `+targets+`, balance: fastest}}}
-`+team)
-	count := func(path string, n int, header ...string) map[string]int {
-		got := map[string]int{}
-		for range n {
-			r := g.data("GET", path, "", header...)
-			if r.status != 200 {
-				t.Fatalf("%s: %d %s", path, r.status, r.body)
-			}
-			got[r.header.Get("X-Backend")]++
-		}
-		return got
-	}
-	if got := count("/weighted/x", 30); got["a"] != 20 || got["b"] != 10 || got["c"] != 0 {
-		t.Errorf("weighted: %v", got)
-	}
-	if got := count("/rr/x", 30); got["a"] != 15 || got["b"] != 15 {
-		t.Errorf("round robin: %v", got)
-	}
-	for _, path := range []string{"/least/x", "/fastest/x"} {
-		if got := count(path, 30); got["a"]+got["b"] != 30 {
-			t.Errorf("%s: %v", path, got)
-		}
-	}
-	both := map[string]int{}
-	for user := range 20 {
-		got := count("/hash/x", 3, "X-User", fmt.Sprint("user", user))
-		if len(got) != 1 {
-			t.Errorf("user %d went to %v", user, got)
-		}
-		for name := range got {
-			both[name]++
-		}
-	}
-	if len(both) != 2 {
-		t.Errorf("all users went to %v", both)
-	}
-}
-
 // What may be sent again is, within what the route allows; what a backend says
 // comes through.
 func TestRouteRetries(t *testing.T) {

@@ -66,6 +66,7 @@ type outcome struct {
 // The makers' own clients, unmodified but for the base URL, against upstreams
 // of every shape.
 func TestSDK(t *testing.T) {
+	t.Parallel() // beside those that wait it builds and installs
 	if os.Getenv("SLUICE_E2E_SDK") == "" {
 		t.Skip("SLUICE_E2E_SDK is not set")
 	}
@@ -121,10 +122,15 @@ func npm(t *testing.T) {
 		"openapi-typescript", "openapi-fetch", "@modelcontextprotocol/sdk", "typescript")
 }
 
+// installing is held while packages are installed: tests run beside each other.
+var installing sync.Mutex
+
 // npmIn installs what package-lock.json of a directory says, if one of the
 // packages is not there.
 func npmIn(t *testing.T, dir string, names ...string) {
 	t.Helper()
+	installing.Lock()
+	defer installing.Unlock()
 	for _, name := range names {
 		if _, err := os.Stat(dir + "/node_modules/" + name); err == nil {
 			continue

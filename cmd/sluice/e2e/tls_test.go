@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -97,17 +98,37 @@ func (g *gateway) write(name string, text []byte) {
 	}
 }
 
+// sites are the names that a gateway with TLS has beside one.test, with a
+// certificate for each.
+var sites = func() (names []string) {
+	for i := range 49 {
+		names = append(names, fmt.Sprintf("site%d.test", i))
+	}
+	return names
+}()
+
+// certify gives a site a new certificate. For a moment it does not fit the key
+// that is still there.
+func (g *gateway) certify(ca *authority, site string) {
+	cert, key := ca.server(g.t, site)
+	g.write(site+".pem", cert)
+	g.write(site+".key", key)
+}
+
 // secured starts a gateway with TLS.
 func secured(t *testing.T, ca *authority, settings, rest string) *gateway {
 	t.Helper()
 	g := newGateway(t, "")
-	for name, hosts := range map[string][]string{"one": {"one.test", "localhost"}, "two": {"two.test"}} {
-		cert, key := ca.server(t, hosts...)
-		g.write(name+".pem", cert)
-		g.write(name+".key", key)
+	cert, key := ca.server(t, "one.test", "localhost")
+	g.write("one.pem", cert)
+	g.write("one.key", key)
+	var further []string
+	for _, name := range sites {
+		g.certify(ca, name)
+		further = append(further, fmt.Sprintf("{cert: %s.pem, key: %s.key}", name, name))
 	}
 	g.write("ca.pem", ca.pem)
-	g.configure(strings.Replace(head, "drain: 10s}", "drain: 10s, tls: {cert: one.pem, key: one.key, certs: [{cert: two.pem, key: two.key}]"+settings+"}}", 1) + providers + rest)
+	g.configure(strings.Replace(head, "drain: 10s}", "drain: 10s, tls: {cert: one.pem, key: one.key, certs: ["+strings.Join(further, ", ")+"]"+settings+"}}", 1) + providers + rest)
 	g.spawn()
 	if !eventually(20*time.Second, func() bool { return strings.Contains(g.stderr.String(), "\ncurl ") }) {
 		t.Fatalf("it does not start: %s", g.stderr)
@@ -152,29 +173,12 @@ func TestTLS(t *testing.T) {
 	if h, _ := b.heard(); h.Get("X-Forwarded-Proto") != "https" {
 		t.Errorf("the backend heard %v", h)
 	}
-	served := func(name string, version uint16) (string, error) {
-		conn, err := tls.Dial("tcp", g.listen, &tls.Config{RootCAs: ca.trust(), ServerName: name, MinVersion: tls.VersionTLS10, MaxVersion: version})
-		if err != nil {
-			return "", err
-		}
-		defer conn.Close()
-		return conn.ConnectionState().PeerCertificates[0].SerialNumber.String(), nil
-	}
-	one, err := served("one.test", tls.VersionTLS12)
-	two, err2 := served("two.test", tls.VersionTLS13)
-	if err != nil || err2 != nil || one == two {
-		t.Errorf("%s %v, %s %v", one, err, two, err2)
-	}
-	for _, version := range []uint16{tls.VersionTLS10, tls.VersionTLS11} {
-		if _, err := served("one.test", version); err == nil {
-			t.Errorf("version %x is spoken", version)
-		}
-	}
+	strong(t, g, ca)
 	if _, err := g.send("GET", "http://"+g.listen+"/healthz", ""); err == nil {
 		t.Error("an unencrypted request was answered")
 	}
 	overTLS(t, g, ca, b)
-	swapped(t, g, ca, func() string { serial, _ := served("two.test", 0); return serial })
+	swapped(t, g, ca)
 	if code := g.stop(); code != 0 {
 		t.Errorf("it ended with %d", code)
 	}
@@ -207,47 +211,117 @@ func overTLS(t *testing.T, g *gateway, ca *authority, b *backend) {
 	b.wantGone(t)
 }
 
-// swapped changes a certificate while requests come.
-func swapped(t *testing.T, g *gateway, ca *authority, serial func() string) {
+// shown is the serial number of the certificate that a name is shown.
+func (g *gateway) shown(name string, c *tls.Config) (string, error) {
+	c = c.Clone()
+	c.ServerName = name
+	conn, err := tls.Dial("tcp", g.listen, c)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	return conn.ConnectionState().PeerCertificates[0].SerialNumber.String(), nil
+}
+
+// strong: each name is shown its own certificate, and nothing is spoken that is
+// too weak.
+func strong(t *testing.T, g *gateway, ca *authority) {
+	t.Helper()
+	seen := map[string]string{}
+	for i, name := range slices.Concat(sites, []string{"one.test"}) {
+		serial, err := g.shown(name, &tls.Config{RootCAs: ca.trust(), MaxVersion: []uint16{tls.VersionTLS12, tls.VersionTLS13}[i%2]})
+		if err != nil || seen[serial] != "" {
+			t.Errorf("%s is shown %q, as %q is; %v", name, serial, seen[serial], err)
+		}
+		seen[serial] = name
+	}
+	for _, version := range []uint16{tls.VersionTLS10, tls.VersionTLS11} {
+		if _, err := g.shown("one.test", &tls.Config{RootCAs: ca.trust(), MinVersion: tls.VersionTLS10, MaxVersion: version}); err == nil {
+			t.Errorf("version %x is spoken", version)
+		}
+	}
+	for _, suite := range tls.InsecureCipherSuites() {
+		if _, err := g.shown("one.test", &tls.Config{RootCAs: ca.trust(), MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{suite.ID}}); err == nil {
+			t.Errorf("%s is spoken", suite.Name)
+		}
+	}
+}
+
+// swapped changes all certificates while requests come, on connections that
+// stay open and on new ones. Nothing is sent twice: what is reset fails.
+func swapped(t *testing.T, g *gateway, ca *authority) {
 	t.Helper()
 	stop, calls := make(chan struct{}), sync.WaitGroup{}
 	for i := range 4 {
 		calls.Go(func() {
-			client := g.over(&tls.Config{RootCAs: ca.trust()})
-			client.Transport.(*http.Transport).DisableKeepAlives = i%2 == 0
-			for {
+			for n, conn := i, (*tls.Conn)(nil); ; n++ {
 				select {
 				case <-stop:
+					if conn != nil {
+						conn.Close()
+					}
 					return
 				default:
 				}
-				res, err := client.Get("https://" + g.listen + "/a/x")
+				var err error
+				if conn == nil {
+					conn, err = tls.Dial("tcp", g.listen, &tls.Config{RootCAs: ca.trust(), ServerName: sites[n%len(sites)]})
+				}
+				if err == nil {
+					err = get(conn, "/a/x")
+				}
 				if err != nil {
 					t.Errorf("while certificates change: %v", err)
 					return
 				}
-				res.Body.Close()
+				if i%2 == 0 {
+					conn.Close()
+					conn = nil
+				}
 			}
 		})
 	}
+	trusted := &tls.Config{RootCAs: ca.trust()}
 	for range 3 {
-		was := serial()
-		cert, key := ca.server(t, "two.test")
-		g.write("two.pem", cert) // which does not fit the key that is still there
-		g.write("two.key", key)
-		if !eventually(10*time.Second, func() bool { now := serial(); return now != was && now != "" }) {
-			t.Errorf("the new certificate is not shown")
+		was := map[string]string{}
+		for _, name := range sites {
+			was[name], _ = g.shown(name, trusted)
+			g.certify(ca, name)
+		}
+		for _, name := range sites {
+			if !eventually(20*time.Second, func() bool { now, err := g.shown(name, trusted); return err == nil && now != was[name] }) {
+				t.Errorf("%s is not shown its new certificate", name)
+			}
 		}
 	}
-	g.write("two.pem", []byte("no certificate"))
-	if !eventually(10*time.Second, func() bool { return strings.Contains(g.stderr.String(), "cannot be used with its key") }) {
+	const faulty = "cannot be used with its key"
+	told := strings.Count(g.stderr.String(), faulty)
+	g.write(sites[0]+".pem", []byte("no certificate"))
+	if !eventually(10*time.Second, func() bool { return strings.Count(g.stderr.String(), faulty) > told }) {
 		t.Errorf("a faulty one is not told of: %s", g.stderr)
 	}
-	if serial() == "" {
-		t.Error("a faulty certificate is in force")
+	if _, err := g.shown(sites[0], trusted); err != nil {
+		t.Errorf("a faulty certificate is in force: %v", err)
 	}
 	close(stop)
 	calls.Wait()
+}
+
+// get asks for a path on a connection that stays open.
+func get(conn net.Conn, path string) error {
+	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+	if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", path); err != nil {
+		return err
+	}
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if _, err := io.Copy(io.Discard, res.Body); err != nil || res.StatusCode != 200 {
+		return fmt.Errorf("status %d: %v", res.StatusCode, err)
+	}
+	return nil
 }
 
 // TestMutualTLS: whose certificates are taken, and as whom.

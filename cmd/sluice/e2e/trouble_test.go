@@ -93,6 +93,7 @@ func (g *gateway) burst(model string, calls, atOnce int) (status map[int]int, ex
 // calls: nobody notices, and few tries are made. When all fail, upstream sees
 // no storm however many come at once, and callers hear when to come again.
 func TestTroubledTargets(t *testing.T) {
+	t.Parallel() // it waits most of its time
 	calls := 400
 	if full {
 		calls = 10_000
@@ -105,15 +106,19 @@ func TestTroubledTargets(t *testing.T) {
 	g.configure(head + strings.NewReplacer("SLOW", slow.url, "LIMITED", limited.url, "WELL", well.url).Replace(troubleConfig))
 	g.start()
 	_, _, healthy := g.burst("healthy", calls/4, 20)
+	var models sync.WaitGroup
 	for _, model := range []string{"fastest", "adaptive", "least-busy", "round-robin"} {
-		status, extra, p99 := g.burst(model, calls, 20)
-		if testing.Verbose() {
-			fmt.Printf("%-12s %v, %d extra tries, p99 %v, of a healthy target %v\n", model, status, extra, p99.Round(time.Millisecond), healthy.Round(time.Millisecond))
-		}
-		if calls-status[200] > calls/1000 || extra > calls/5 {
-			t.Errorf("%s: %v, %d extra tries for %d calls", model, status, extra, calls)
-		}
+		models.Go(func() {
+			status, extra, p99 := g.burst(model, calls, 20)
+			if testing.Verbose() {
+				fmt.Printf("%-12s %v, %d extra tries, p99 %v, of a healthy target %v\n", model, status, extra, p99.Round(time.Millisecond), healthy.Round(time.Millisecond))
+			}
+			if calls-status[200] > calls/1000 || extra > calls/5 {
+				t.Errorf("%s: %v, %d extra tries for %d calls", model, status, extra, calls)
+			}
+		})
 	}
+	models.Wait()
 	dead := g.api("GET", "providers", "").get(`data.#(name=="dead").targets.#(target=="dead/small")`)
 	metrics, err := g.send("GET", "http://"+g.admin+"/metrics", "")
 	if err != nil || dead.Get("state").Str == "closed" || strings.Contains(metrics.body, `sluice_breaker_state{target="dead/small"} 0`) ||

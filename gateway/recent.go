@@ -1,0 +1,94 @@
+package gateway
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"sync"
+
+	"sluice/billing"
+)
+
+// How many requests of routes are remembered, and the memory of one that is as
+// long as most are. Those whose line is longer than longestLine are not.
+const (
+	mostRecent  = 1000
+	recentLine  = 1 << 10
+	longestLine = 8 << 10
+)
+
+// recent are the last requests of routes, which no ledger has: their access
+// lines, for whoever looks for one by its id. The oldest makes room.
+type recent struct {
+	mu    sync.Mutex
+	lines [mostRecent][]byte
+	next  int
+}
+
+func newRecent() *recent {
+	r, memory := &recent{}, make([]byte, mostRecent*recentLine)
+	for i := range r.lines {
+		r.lines[i] = memory[i*recentLine : i*recentLine : (i+1)*recentLine]
+	}
+	return r
+}
+
+// add keeps a copy of a call's line of JSON, which lacks its end, if the call was a route's.
+func (r *recent) add(c *Call, line []byte) {
+	x := c.from.route
+	if x == nil || len(line) > longestLine {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	b := append(r.lines[r.next][:0], line...)
+	b = appendField(b, "arm", x.Arm)
+	b = appendBool(b, "refused", c.entry.Refused)
+	b = append(b, `,"tries":[`...)
+	for i := range c.trail {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendTry(b, &c.trail[i])
+	}
+	r.lines[r.next] = append(b, "]}"...)
+	r.next = (r.next + 1) % mostRecent
+}
+
+func appendTry(b []byte, l *billing.AttemptLog) []byte {
+	b = append(b, `{"status":`...)
+	b = strconv.AppendInt(b, int64(l.Status), 10)
+	b = appendField(b, "target", l.Target)
+	b = appendField(b, "code", l.Code)
+	b = appendNumber(b, "latency_ms", l.LatencyMS)
+	return append(b, '}')
+}
+
+// find is the newest line of a request id, or of a call's; nil: there is none.
+func (r *recent) find(id string) []byte {
+	quoted, err := json.Marshal(id)
+	if err != nil || id == "" {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for n := range mostRecent {
+		line := r.lines[(r.next-1-n+2*mostRecent)%mostRecent]
+		if !bytes.Contains(line, quoted) {
+			continue
+		}
+		var is struct {
+			Call    string `json:"call"`
+			Request string `json:"request_id"` // absent: as the call
+		}
+		if json.Unmarshal(line, &is) == nil && (is.Call == id || is.Request == id) {
+			return slices.Clone(line)
+		}
+	}
+	return nil
+}
+
+// Recent is the access line of one of the last requests of routes, with each of
+// its tries, by its request id or its call's; nil: it is not among them.
+func (g *Gateway) Recent(id string) []byte { return g.access.recent.find(id) }
