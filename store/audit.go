@@ -25,12 +25,7 @@ func (a Audit) Open(ctx context.Context, r audit.Record) (id int64, err error) {
 		return 0, err
 	}
 	err = a.inTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, "INSERT INTO audit_open (record) VALUES (?)", string(body))
-		if err != nil {
-			return err
-		}
-		id, err = res.LastInsertId()
-		return err
+		return tx.QueryRowContext(ctx, "INSERT INTO audit_open (record) VALUES (?) RETURNING id", string(body)).Scan(&id)
 	})
 	if err != nil {
 		return 0, fmt.Errorf("cannot write an audit record: %w", inWords(err))
@@ -38,9 +33,10 @@ func (a Audit) Open(ctx context.Context, r audit.Record) (id int64, err error) {
 	return id, nil
 }
 
-// Opened are the records that never joined the chain.
+// Opened are the records that never joined the chain, but for those of other
+// replicas that run.
 func (a Audit) Opened(ctx context.Context) (map[int64]audit.Record, error) {
-	rows, err := a.read.QueryContext(ctx, "SELECT id, record FROM audit_open")
+	rows, err := a.read.QueryContext(ctx, "SELECT id, record FROM audit_open"+a.abandoned())
 	if err != nil {
 		return nil, fmt.Errorf("cannot read audit records: %w", err)
 	}
@@ -97,7 +93,7 @@ func chain(ctx context.Context, tx *sql.Tx, r *audit.Record) error {
 
 // Records are those that a query selects, newest first.
 func (a Audit) Records(ctx context.Context, q audit.Query) ([]audit.Record, error) {
-	where, args := []string{"1"}, []any{}
+	where, args := []string{"1 = 1"}, []any{}
 	add := func(condition string, values ...any) {
 		where, args = append(where, condition), append(args, values...)
 	}

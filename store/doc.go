@@ -1,9 +1,15 @@
 // Package store keeps what must survive: the ledger, the teams and keys that
 // the admin API made, and the versions of prompts. It implements the
 // interfaces that their owners declare (billing.Ledger, billing.Tenants,
-// prompts.Store), a file an aggregate, over SQLite; nobody but cmd imports it.
+// prompts.Store), a file an aggregate, over SQLite or PostgreSQL; nobody but cmd
+// imports it.
 //
-// There is one writing connection, so writers queue in Go instead of meeting
+// Statements are written once, for SQLite; what PostgreSQL says otherwise is in
+// postgres.go. There, one lock of the database is for all that writes in a
+// transaction, of whatever replica; a replica has one more session for what it
+// needs to know of the others (replica.go).
+//
+// On SQLite there is one writing connection, so writers queue in Go instead of meeting
 // SQLITE_BUSY, and a few reading ones, which see a snapshot and never wait for
 // the writer (WAL). Each write is one transaction.
 //

@@ -15,7 +15,7 @@ import (
 // costs.
 const (
 	usualColumns = "call, time, dim, input, output, cost, flags, bucket, detail"
-	rareColumns  = "attempt, tagset, user, cached_input, cache_write, reasoning, saved, request_id"
+	rareColumns  = "attempt, tagset, \"user\", cached_input, cache_write, reasoning, saved, request_id"
 )
 
 // usualArgs appends the values of usualColumns.

@@ -64,7 +64,9 @@ func (l *Ledger) Erase(ctx context.Context, e billing.Erasure) (out billing.Eras
 	if out.Entries > 0 {
 		// The log holds pages as they were. While somebody reads, it is kept: then
 		// the next checkpoint that is let do so clears it.
-		_, _ = l.write.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
+		if l.postgres == nil {
+			_, _ = l.write.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
+		}
 	}
 	return out, nil
 }
@@ -73,7 +75,7 @@ func (l *Ledger) Erase(ctx context.Context, e billing.Erasure) (out billing.Eras
 func (l *Ledger) firstOf(ctx context.Context, team string, from int64) (int64, bool, error) {
 	var first sql.NullInt64
 	err := l.read.QueryRowContext(ctx, `SELECT min(first) FROM (SELECT
-		(SELECT min(time) FROM entries WHERE dim = d.id AND time >= ?) AS first FROM dims d WHERE team = ?)`, from, team).Scan(&first)
+		(SELECT min(time) FROM entries WHERE dim = d.id AND time >= ?) AS first FROM dims d WHERE team = ?) AS firsts`, from, team).Scan(&first)
 	return first.Int64, first.Valid, err
 }
 
@@ -110,9 +112,9 @@ func toErase(ctx context.Context, tx *sql.Tx, e billing.Erasure, d, end int64) (
 	w.and("dim IN (SELECT id FROM dims WHERE team = ?)", e.Team)
 	w.and("time >= ? AND time < ?", d*day, end)
 	if e.User != "" {
-		w.and("user = ?", e.User)
+		w.and(`"user" = ?`, e.User)
 	} else {
-		w.and("(attempt <> -1 OR user NOT IN ('', ?))", billing.ErasedUser)
+		w.and(`(attempt <> -1 OR "user" NOT IN ('', ?))`, billing.ErasedUser)
 	}
 	rows, err := tx.QueryContext(ctx, fmt.Sprintf("SELECT id FROM entries INDEXED BY entries_dim%v LIMIT %d", &w, eraseChunk), w.args...)
 	if err != nil {
@@ -167,7 +169,7 @@ func (p *erasing) read(ctx context.Context, tx *sql.Tx, ids string) error {
 
 func (p *erasing) write(ctx context.Context, tx *sql.Tx, ids string) error {
 	const these = " WHERE id IN (SELECT value FROM json_each(?))"
-	if _, err := tx.ExecContext(ctx, "UPDATE entries SET user = ?, request_id = ''"+these+" AND user <> ''", billing.ErasedUser, ids); err != nil {
+	if _, err := tx.ExecContext(ctx, `UPDATE entries SET "user" = ?, request_id = ''`+these+` AND "user" <> ''`, billing.ErasedUser, ids); err != nil {
 		return err
 	}
 	if !p.keep {
@@ -196,7 +198,7 @@ func (p *erasing) write(ctx context.Context, tx *sql.Tx, ids string) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, "INSERT OR REPLACE INTO erased (day, rows) VALUES (?, ?)", p.day, all)
+	_, err = tx.ExecContext(ctx, "INSERT INTO erased (day, rows) VALUES (?, ?) ON CONFLICT (day) DO UPDATE SET rows = excluded.rows", p.day, all)
 	return err
 }
 
@@ -211,8 +213,8 @@ func erasedOf(ctx context.Context, tx *sql.Tx, d int64) ([][]byte, error) {
 }
 
 // rebuildErased adds what was erased to packs that are made anew.
-func rebuildErased(ctx context.Context, tx *sql.Tx) error {
-	rows, err := tx.QueryContext(ctx, "SELECT day, rows FROM erased")
+func rebuildErased(ctx context.Context, from querier, tx *sql.Tx) error {
+	rows, err := from.QueryContext(ctx, "SELECT day, rows FROM erased")
 	if err != nil {
 		return err
 	}

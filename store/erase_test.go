@@ -120,6 +120,9 @@ func TestEraseLeavesNoBytes(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(teams, []string{"research"}) {
 		t.Errorf("teams %v, %v", teams, err)
 	}
+	if onPostgres != "" {
+		return // it has files of its own
+	}
 	var path string
 	if err := s.read.QueryRow("SELECT file FROM pragma_database_list WHERE name = 'main'").Scan(&path); err != nil {
 		t.Fatal(err)

@@ -1,11 +1,15 @@
 package store
 
 import (
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/mattn/go-sqlite3"
 )
 
@@ -18,6 +22,18 @@ func TestInWords(t *testing.T) {
 		got := inWords(err)
 		if !errors.Is(got, err) || !strings.Contains(got.Error(), want) || want == "" && got != err {
 			t.Errorf("%v: %v", code, got)
+		}
+	}
+	for code, want := range map[string]string{"55P03": wordLocked, "53100": wordFull, "25006": wordReadOnly, "57P01": wordStopped, "42601": ""} {
+		err := fmt.Errorf("entry: %w", &pgconn.PgError{Code: code})
+		got := inWords(err)
+		if !errors.Is(got, err) || !strings.Contains(got.Error(), want) || want == "" && got != err {
+			t.Errorf("%s: %v", code, got)
+		}
+	}
+	for _, cause := range []error{driver.ErrBadConn, io.ErrUnexpectedEOF, pgconn.ErrConnClosed, &net.OpError{Op: "read", Err: errors.New("reset")}} {
+		if got := inWords(fmt.Errorf("entry: %w", cause)); !strings.Contains(got.Error(), wordAway) || !errors.Is(got, cause) {
+			t.Errorf("%v: %v", cause, got)
 		}
 	}
 	if err := errors.New("other"); inWords(err) != err {

@@ -169,6 +169,10 @@ func (a *appender) add(ctx context.Context, e *billing.Entry) error {
 	if e.Call == "" || e.Time.IsZero() {
 		return errors.New("it has no call id or no time")
 	}
+	if user := a.text(e.User); user != e.User {
+		cleaned := *e // its sums are by the same name
+		cleaned.User, e = user, &cleaned
+	}
 	dim, err := a.dim(ctx, a.tx, e)
 	if err != nil {
 		return err

@@ -184,14 +184,14 @@ func rowsOf(t *testing.T, packs ...[]byte) (rows []packRow) {
 func TestVerifyFindsEveryDamage(t *testing.T) {
 	dearer := func(rows []packRow) []packRow { rows[0].sums[iUSD]++; return rows }
 	damages := map[string]func(l *Ledger){
-		"DELETE FROM packs WHERE kind = 0":                nil,
-		"DELETE FROM packs WHERE kind = 1":                nil,
-		"DELETE FROM packs WHERE kind = 2":                nil,
-		"DELETE FROM packs":                               nil,
-		"DELETE FROM entries WHERE call = 'c2'":           nil,
-		"UPDATE entries SET cost = 0 WHERE call = 'c1'":   nil,
-		"UPDATE entries SET user = '' WHERE call = 'c1'":  nil,
-		"UPDATE entries SET time = time + 86400000000000": nil,
+		"DELETE FROM packs WHERE kind = 0":                 nil,
+		"DELETE FROM packs WHERE kind = 1":                 nil,
+		"DELETE FROM packs WHERE kind = 2":                 nil,
+		"DELETE FROM packs":                                nil,
+		"DELETE FROM entries WHERE call = 'c2'":            nil,
+		"UPDATE entries SET cost = 0 WHERE call = 'c1'":    nil,
+		`UPDATE entries SET "user" = '' WHERE call = 'c1'`: nil,
+		"UPDATE entries SET time = time + 86400000000000":  nil,
 		"INSERT INTO packs (day, kind, level, shard, days, hours) SELECT day + 1, kind, level, shard, days, hours FROM packs": nil,
 		"a tagset": func(l *Ledger) {
 			alter(t, l, byTagset, "days", func(rows []packRow) []packRow { rows[0].tagset += 3; return rows[:1] })
@@ -229,7 +229,7 @@ func TestVerifyTellsWhatDiffers(t *testing.T) {
 	if err != nil || len(differences) != 2 || differences[0] != "2026-03-14T12Z dim 1: usd 44000 should be 45000" {
 		t.Errorf("differences = %q, %v", differences, err)
 	}
-	if _, err := l.write.Exec("UPDATE packs SET days = x'0102'"); err != nil {
+	if _, err := l.write.Exec("UPDATE packs SET days = ?", []byte{1, 2}); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := l.Verify(context.Background()); err == nil || !strings.Contains(err.Error(), "2026-03-14") {

@@ -268,11 +268,19 @@ func (l *Ledger) rebuild(ctx context.Context) error {
 	if err != nil || !needed {
 		return err
 	}
-	return l.inTx(ctx, func(ctx context.Context, tx *sql.Tx) error { return rebuildPacks(ctx, tx) })
+	return l.inTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		var done bool // by another replica
+		if err := tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM packs)").Scan(&done); err != nil || done {
+			return err
+		}
+		return rebuildPacks(ctx, l.read, tx)
+	})
 }
 
-func rebuildPacks(ctx context.Context, tx *sql.Tx) error {
-	rows, err := tx.QueryContext(ctx, sumsQuery+"ORDER BY time")
+// rebuildPacks reads from a database, as a transaction that writes between rows
+// cannot.
+func rebuildPacks(ctx context.Context, from querier, tx *sql.Tx) error {
+	rows, err := from.QueryContext(ctx, sumsQuery+"ORDER BY time")
 	if err != nil {
 		return err
 	}
@@ -309,5 +317,5 @@ func rebuildPacks(ctx context.Context, tx *sql.Tx) error {
 	if err := put(-1); err != nil {
 		return err
 	}
-	return rebuildErased(ctx, tx)
+	return rebuildErased(ctx, from, tx)
 }

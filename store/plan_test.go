@@ -57,6 +57,7 @@ var (
 // No list and no report reads the whole ledger: what is asked of entries goes
 // by an index, between bounds.
 func TestNothingReadsTheWholeLedger(t *testing.T) {
+	onlySQLite(t)
 	ctx := context.Background()
 	s := testStore(t)
 	l := s.Ledger()

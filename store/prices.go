@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -26,12 +27,15 @@ func (p *Prices) SetPrice(ctx context.Context, s billing.SetPrice) (int64, error
 			return 0, fmt.Errorf("cannot write the price of %s/%s: %w", s.Provider, s.Model, err)
 		}
 	}
-	res, err := p.write.ExecContext(ctx, "INSERT INTO prices (provider, model, counts_from, prices, source, created) VALUES (?, ?, ?, ?, ?, ?)",
-		s.Provider, s.Model, s.From.UnixNano(), string(body), s.Source, s.Set.UnixNano())
+	var id int64
+	err := p.inTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		return tx.QueryRowContext(ctx, "INSERT INTO prices (provider, model, counts_from, prices, source, created) VALUES (?, ?, ?, ?, ?, ?) RETURNING id",
+			s.Provider, s.Model, s.From.UnixNano(), string(body), s.Source, s.Set.UnixNano()).Scan(&id)
+	})
 	if err != nil {
 		return 0, fmt.Errorf("cannot write the price of %s/%s: %w", s.Provider, s.Model, err)
 	}
-	return res.LastInsertId()
+	return id, nil
 }
 
 // SetPrices lists all of them, in the order in which they were set.

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"errors"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -12,7 +11,7 @@ import (
 
 func TestReplays(t *testing.T) {
 	ctx := context.Background()
-	path := "sqlite:" + filepath.Join(t.TempDir(), "r.db")
+	path := testAddress(t)
 	open := func() *Store {
 		s, err := Open(ctx, path)
 		if err != nil {

@@ -23,12 +23,9 @@ func (s *Store) Revisions() *Revisions { return &Revisions{s} }
 // names. secrets are by name.
 func (s *Revisions) AddRevision(ctx context.Context, r admin.RevisionText, secrets map[string]string, keep int64) (n int64, err error) {
 	err = s.inTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, "INSERT INTO config_revisions (created, author, message, digest, source, body) VALUES (?, ?, ?, ?, ?, ?)",
+		row := tx.QueryRowContext(ctx, "INSERT INTO config_revisions (created, author, message, digest, source, body) VALUES (?, ?, ?, ?, ?, ?) RETURNING n",
 			r.Created.UnixNano(), r.Author, r.Message, r.Digest, r.Source, r.Text)
-		if err != nil {
-			return err
-		}
-		if n, err = res.LastInsertId(); err != nil {
+		if err := row.Scan(&n); err != nil {
 			return err
 		}
 		for name, secret := range secrets {
@@ -36,7 +33,7 @@ func (s *Revisions) AddRevision(ctx context.Context, r admin.RevisionText, secre
 				return err
 			}
 		}
-		res, err = tx.ExecContext(ctx, "DELETE FROM config_revisions WHERE n <= (SELECT n FROM config_revisions ORDER BY n DESC LIMIT 1 OFFSET ?)", keep)
+		res, err := tx.ExecContext(ctx, "DELETE FROM config_revisions WHERE n <= (SELECT n FROM config_revisions ORDER BY n DESC LIMIT 1 OFFSET ?)", keep)
 		if err != nil {
 			return err
 		}
@@ -55,8 +52,7 @@ func (s *Revisions) AddRevision(ctx context.Context, r admin.RevisionText, secre
 
 // DropRevision takes a revision back that did not come in force.
 func (s *Revisions) DropRevision(ctx context.Context, n int64) error {
-	_, err := s.write.ExecContext(ctx, "DELETE FROM config_revisions WHERE n = ?", n)
-	if err != nil {
+	if err := s.exec(ctx, "DELETE FROM config_revisions WHERE n = ?", n); err != nil {
 		return fmt.Errorf("cannot take back revision %d of the configuration: %w", n, err)
 	}
 	return nil
@@ -86,7 +82,7 @@ func (s *Revisions) ListRevisions(ctx context.Context) ([]admin.Revision, error)
 func (s *Revisions) RevisionText(ctx context.Context, n int64) (r admin.RevisionText, err error) {
 	var created int64
 	err = s.read.QueryRowContext(ctx, `SELECT n, created, author, message, digest, source, body FROM config_revisions
-		WHERE n = ? OR ? = 0 ORDER BY n DESC LIMIT 1`, n, n).Scan(&r.N, &created, &r.Author, &r.Message, &r.Digest, &r.Source, &r.Text)
+		WHERE n = ?1 OR ?1 = 0 ORDER BY n DESC LIMIT 1`, n).Scan(&r.N, &created, &r.Author, &r.Message, &r.Digest, &r.Source, &r.Text)
 	r.Created = fromUnix(created)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):

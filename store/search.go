@@ -173,7 +173,7 @@ func (s *search) choose(ctx context.Context) (window int64, err error) {
 
 // count counts the rows of a query, up to most.
 func (s *search) count(ctx context.Context, n *int, most int, query string, args ...any) error {
-	return s.tx.QueryRowContext(ctx, "SELECT count(*) FROM ("+query+" LIMIT "+strconv.Itoa(most)+")", args...).Scan(n)
+	return s.tx.QueryRowContext(ctx, "SELECT count(*) FROM ("+query+" LIMIT "+strconv.Itoa(most)+") AS found", args...).Scan(n)
 }
 
 // classTerm selects the classes of entries_cost that hold an amount or more; all
@@ -210,7 +210,7 @@ func (s *search) byID(ctx context.Context) (bool, error) {
 	const ids = "SELECT id FROM entries WHERE request_id <> '' AND request_id >= ? AND request_id < ?"
 	end := s.Text + "\U0010ffff"
 	found := []any{s.Text, end, s.Text, end}
-	if err := s.count(ctx, &n, s.Limit+1, "SELECT * FROM ("+calls+") UNION ALL SELECT * FROM ("+ids+")", found...); err != nil || n == 0 || n > s.Limit {
+	if err := s.count(ctx, &n, s.Limit+1, calls+" UNION ALL "+ids, found...); err != nil || n == 0 || n > s.Limit {
 		return false, err
 	}
 	s.terms.and("id IN ("+calls+" UNION ALL "+ids+")", found...)

@@ -139,7 +139,11 @@ func (p *Prompts) StoppedSplits(ctx context.Context) (map[string]*prompts.SplitR
 // CountJudged adds an answer that a judge has seen to the figures of a version;
 // of a split that is over, it is nobody's.
 func (p *Prompts) CountJudged(ctx context.Context, name string, since int64, version int, good bool) error {
-	_, err := p.write.ExecContext(ctx, "UPDATE prompt_splits SET judged = judged + 1, good = good + ? WHERE (name, n, since) = (?, ?, ?)", good, name, version, since)
+	n := 0
+	if good {
+		n = 1
+	}
+	_, err := p.write.ExecContext(ctx, "UPDATE prompt_splits SET judged = judged + 1, good = good + ? WHERE (name, n, since) = (?, ?, ?)", n, name, version, since)
 	return inWords(err)
 }
 

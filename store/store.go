@@ -15,6 +15,8 @@ import (
 
 	_ "github.com/mattn/go-sqlite3" // the driver "sqlite3"
 	"github.com/pressly/goose/v3"
+
+	"sluice/store/address"
 )
 
 //go:embed migrations/sqlite/*.sql
@@ -22,27 +24,34 @@ var migrations embed.FS
 
 // Store is an open database. It is safe for concurrent use.
 type Store struct {
-	write *sql.DB // one connection
+	write *sql.DB // on SQLite one connection
 	read  *sql.DB
 	now   func() time.Time
 
-	ledger  *Ledger
-	tenants *Tenants
-	prompts *Prompts
+	postgres *postgres // nil: it is on SQLite
+	ledger   *Ledger
+	tenants  *Tenants
+	prompts  *Prompts
 }
 
 // Open opens the database that dsn names and brings its schema up to date:
 //
-//	sqlite:./data/sluice.db   a file, made (0600) with its directory (0700) if absent
+//	sqlite:./data/sluice.db       a file, made (0600) with its directory (0700) if absent
+//	postgres://user:pw@host/db    a database on PostgreSQL, for several replicas
 //
 // A database that a newer version of the program has migrated is refused.
 func Open(ctx context.Context, dsn string) (*Store, error) {
+	if address.OnPostgres(dsn) {
+		s, err := openPostgres(ctx, dsn)
+		if err != nil {
+			return nil, fmt.Errorf("cannot open the store on PostgreSQL: %w", inWords(err))
+		}
+		return s, nil
+	}
 	kind, path, ok := strings.Cut(dsn, ":")
 	switch {
-	case kind == "postgres" || kind == "postgresql":
-		return nil, errors.New("store: postgres is not built into this version yet; use sqlite:PATH")
 	case !ok || kind != "sqlite":
-		return nil, fmt.Errorf("store: %q is not of the form sqlite:PATH", dsn)
+		return nil, fmt.Errorf("store: %q is not of the form sqlite:PATH or postgres://…", dsn)
 	case path == "" || path == ":memory:":
 		return nil, fmt.Errorf("store: %q names no file", dsn)
 	}
@@ -79,7 +88,11 @@ func open(ctx context.Context, path string) (*Store, error) {
 		return nil, err
 	}
 	write.SetMaxOpenConns(1)
-	if err := migrate(ctx, write); err != nil {
+	p, err := migrator(write)
+	if err == nil {
+		err = migrate(ctx, p)
+	}
+	if err != nil {
 		return nil, errors.Join(err, write.Close())
 	}
 	// Pages that many transactions change are copied from the WAL once: it grows
@@ -108,11 +121,7 @@ func migrator(db *sql.DB) (*goose.Provider, error) {
 	return goose.NewProvider(goose.DialectSQLite3, db, files, goose.WithLogger(goose.NopLogger()))
 }
 
-func migrate(ctx context.Context, db *sql.DB) error {
-	p, err := migrator(db)
-	if err != nil {
-		return err
-	}
+func migrate(ctx context.Context, p *goose.Provider) error {
 	has, err := p.GetDBVersion(ctx)
 	if err != nil {
 		return err
@@ -143,9 +152,21 @@ func (s *Store) Ping(ctx context.Context) error {
 }
 
 // Close waits for running statements and closes the files.
-func (s *Store) Close() error { return errors.Join(s.read.Close(), s.write.Close()) }
+func (s *Store) Close() error {
+	s.leave()
+	return errors.Join(s.read.Close(), s.write.Close())
+}
 
-// inTx runs fn in a writing transaction.
+// exec runs one statement that other replicas must know of, in a transaction.
+func (s *Store) exec(ctx context.Context, text string, args ...any) error {
+	return s.inTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, text, args...)
+		return err
+	})
+}
+
+// inTx runs fn in a writing transaction. There is one at a time, of all
+// replicas: ids stand in the order in which they were committed.
 func (s *Store) inTx(ctx context.Context, fn func(ctx context.Context, tx *sql.Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -158,6 +179,11 @@ func (s *Store) inTx(ctx context.Context, fn func(ctx context.Context, tx *sql.T
 		return err
 	}
 	defer func() { _ = tx.Rollback() }() // a no-op after Commit
+	if s.postgres != nil {
+		if _, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock(?, "+ofSchema+")", lockWriting); err != nil {
+			return err
+		}
+	}
 	if err := fn(ctx, tx); err != nil {
 		return err
 	}

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/mattn/go-sqlite3"
-
 	"sluice/billing"
 	"sluice/prompts"
 )
@@ -56,8 +54,7 @@ func (p *Prompts) Subscribe(ctx context.Context, s prompts.Subscription) error {
 		}
 		return nil
 	})
-	var failed sqlite3.Error
-	if errors.As(err, &failed) && failed.ExtendedCode == sqlite3.ErrConstraintUnique {
+	if notUnique(err) {
 		err = billing.ErrConflict
 	}
 	if err != nil {

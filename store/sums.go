@@ -155,7 +155,7 @@ func (k kind) of(key packKey) packKey {
 }
 
 // sumsQuery reads what sums are made of; what follows selects the entries.
-const sumsQuery = "SELECT time, dim, tagset, user, bucket, flags, input, cached_input, cache_write, output, reasoning, cost, saved FROM entries "
+const sumsQuery = `SELECT time, dim, tagset, "user", bucket, flags, input, cached_input, cache_write, output, reasoning, cost, saved FROM entries `
 
 // scanSums reads a row of sumsQuery: its time, its key with the hour of its
 // day, and its sums. It says of a row what sumsOf says of an entry.

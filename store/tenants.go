@@ -1,14 +1,14 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
-
-	"github.com/mattn/go-sqlite3"
 
 	"sluice/billing"
 )
@@ -46,7 +46,7 @@ func (t *Tenants) PutTeam(ctx context.Context, team billing.Team) error {
 	if err != nil {
 		return fmt.Errorf("cannot write team %q: %w", team.Name, err)
 	}
-	_, err = t.write.ExecContext(ctx, "INSERT INTO teams (name, body) VALUES (?, ?) "+
+	err = t.exec(ctx, "INSERT INTO teams (name, body) VALUES (?, ?) "+
 		"ON CONFLICT (name) DO UPDATE SET body = excluded.body", team.Name, string(body))
 	if err != nil {
 		return fmt.Errorf("cannot write team %q: %w", team.Name, err)
@@ -76,7 +76,7 @@ func (t *Tenants) DeleteTeam(ctx context.Context, name string) error {
 
 // Keys lists all keys, revoked and expired ones too, by team and name.
 func (t *Tenants) Keys(ctx context.Context) ([]billing.Key, error) {
-	rows, err := t.read.QueryContext(ctx, "SELECT hash, last_used, body FROM keys ORDER BY team, body ->> '$.name', id")
+	rows, err := t.read.QueryContext(ctx, "SELECT hash, last_used, body FROM keys")
 	if err != nil {
 		return nil, fmt.Errorf("cannot list keys: %w", err)
 	}
@@ -96,6 +96,9 @@ func (t *Tenants) Keys(ctx context.Context) ([]billing.Key, error) {
 		k.LastUsed = fromUnix(used)
 		out = append(out, k)
 	}
+	slices.SortFunc(out, func(a, b billing.Key) int {
+		return cmp.Or(cmp.Compare(a.Team, b.Team), cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
+	})
 	return out, rows.Err()
 }
 
@@ -108,11 +111,10 @@ func (t *Tenants) PutKey(ctx context.Context, k billing.Key) error {
 	if err != nil {
 		return fmt.Errorf("cannot write key %q: %w", k.ID, err)
 	}
-	_, err = t.write.ExecContext(ctx, `INSERT INTO keys (id, hash, team, last_used, body) VALUES (?, ?, ?, ?, ?)
+	err = t.exec(ctx, `INSERT INTO keys (id, hash, team, last_used, body) VALUES (?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET hash = excluded.hash, team = excluded.team, body = excluded.body,
-			last_used = max(last_used, excluded.last_used)`, k.ID, k.Hash[:], k.Team, used, string(body))
-	var failed sqlite3.Error
-	if errors.As(err, &failed) && failed.ExtendedCode == sqlite3.ErrConstraintUnique {
+			last_used = CASE WHEN keys.last_used > excluded.last_used THEN keys.last_used ELSE excluded.last_used END`, k.ID, k.Hash[:], k.Team, used, string(body))
+	if notUnique(err) {
 		err = billing.ErrConflict
 	}
 	if err != nil {
@@ -126,7 +128,7 @@ func (t *Tenants) PutKey(ctx context.Context, k billing.Key) error {
 func (t *Tenants) TouchKeys(ctx context.Context, at map[string]time.Time) error {
 	err := t.inTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		for id, when := range at {
-			if _, err := tx.ExecContext(ctx, "UPDATE keys SET last_used = max(last_used, ?) WHERE id = ?", unix(when), id); err != nil {
+			if _, err := tx.ExecContext(ctx, "UPDATE keys SET last_used = ?1 WHERE id = ?2 AND last_used < ?1", unix(when), id); err != nil {
 				return err
 			}
 		}

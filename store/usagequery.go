@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -110,15 +111,20 @@ func (g *gatherer) sum(ctx context.Context) error {
 
 // bounds puts what there is in place of open ends.
 func bounds(ctx context.Context, tx *sql.Tx, from, to time.Time) (lo, hi int64, err error) {
-	var first, last sql.NullInt64
-	// What was erased has sums alone.
-	row := tx.QueryRowContext(ctx, `SELECT min(coalesce(e, p), coalesce(p, e)), max(coalesce(f, q), coalesce(q, f)) FROM (SELECT
-		(SELECT min(time) FROM entries) e, (SELECT max(time) FROM entries) f,
-		(SELECT min(day) FROM packs WHERE kind = 0) * ?1 p, (SELECT max(day) FROM packs WHERE kind = 0) * ?1 q)`, day)
-	if err := row.Scan(&first, &last); err != nil || !first.Valid {
+	var first, last, firstDay, lastDay sql.NullInt64
+	row := tx.QueryRowContext(ctx, `SELECT (SELECT min(time) FROM entries), (SELECT max(time) FROM entries),
+		(SELECT min(day) FROM packs WHERE kind = 0), (SELECT max(day) FROM packs WHERE kind = 0)`)
+	if err := row.Scan(&first, &last, &firstDay, &lastDay); err != nil || !first.Valid && !firstDay.Valid {
 		return 0, 0, err
 	}
-	lo, hi = first.Int64, last.Int64+1
+	lo, hi = math.MaxInt64, math.MinInt64
+	if first.Valid {
+		lo, hi = first.Int64, last.Int64
+	}
+	if firstDay.Valid { // what was erased has sums alone
+		lo, hi = min(lo, firstDay.Int64*day), max(hi, lastDay.Int64*day)
+	}
+	hi++
 	// Whole days where the ends are open: they need no look at entries.
 	lo, hi = lo/day*day, ceilDiv(hi, day)*day
 	if !from.IsZero() {
@@ -146,7 +152,7 @@ func (u *usageQuery) readDims(ctx context.Context) error {
 	for _, g := range u.GroupBy {
 		switch {
 		case g == "version":
-			columns = append(columns, "iif(version = 0, '', version)")
+			columns = append(columns, "CASE version WHEN 0 THEN '' ELSE CAST(version AS TEXT) END")
 		case ofDims(g):
 			columns = append(columns, g)
 		}

@@ -74,15 +74,15 @@ func verifyDay(ctx context.Context, tx *sql.Tx, d int64) (differences []string, 
 			return nil, err
 		}
 	}
-	rows, err := tx.QueryContext(ctx, sumsQuery+"WHERE time >= ? AND time < ? ORDER BY dim, tagset, user, time", d*day, (d+1)*day)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }()
 	erased, err := erasedOf(ctx, tx, d)
 	if err != nil {
 		return nil, err
 	}
+	rows, err := tx.QueryContext(ctx, sumsQuery+"WHERE time >= ? AND time < ? ORDER BY dim, tagset, \"user\", time", d*day, (d+1)*day)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
 	gone, err := mergePacks(erased)
 	if err != nil {
 		return nil, err

@@ -21,7 +21,9 @@ func (s *Store) VersionUses() VersionUses { return VersionUses{s} }
 func (v VersionUses) AddVersionUses(ctx context.Context, uses []billing.VersionUse) error {
 	err := v.inTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		add, err := tx.PrepareContext(ctx, `INSERT INTO version_uses (hour, route, version, team, key, requests, refused, last) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-			ON CONFLICT DO UPDATE SET requests = requests + excluded.requests, refused = refused + excluded.refused, last = max(last, excluded.last)`)
+			ON CONFLICT (hour, route, version, team, key) DO UPDATE SET requests = version_uses.requests + excluded.requests,
+				refused = version_uses.refused + excluded.refused,
+				last = CASE WHEN version_uses.last > excluded.last THEN version_uses.last ELSE excluded.last END`)
 		if err != nil {
 			return err
 		}
@@ -45,7 +47,7 @@ func hourNumber(t time.Time) int64 { return t.Unix() / 3600 }
 
 // VersionUses are the sums over a time.
 func (v VersionUses) VersionUses(ctx context.Context, q billing.VersionQuery) ([]billing.VersionUse, error) {
-	text := "SELECT route, version, team, key, sum(requests), sum(refused), max(last) FROM version_uses WHERE hour >= ? AND hour < ?"
+	text := "SELECT route, version, team, key, CAST(sum(requests) AS BIGINT), CAST(sum(refused) AS BIGINT), max(last) FROM version_uses WHERE hour >= ? AND hour < ?"
 	from, to := int64(0), int64(1)<<40
 	if !q.From.IsZero() {
 		from = hourNumber(q.From)

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"errors"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -13,7 +12,7 @@ import (
 
 func TestVersionUses(t *testing.T) {
 	ctx := context.Background()
-	path := "sqlite:" + filepath.Join(t.TempDir(), "v.db")
+	path := testAddress(t)
 	s, err := Open(ctx, path)
 	if err != nil {
 		t.Fatal(err)

@@ -59,12 +59,13 @@ var projectRules = []rule{
 	{"router/...", []string{"router/...", "providers/lifetime", "providers/schema"}, "it routes model calls and plain HTTP alike, so it knows neither"},
 	{"prompts/...", []string{"prompts/...", "providers/schema"}, "a prompt becomes a request; who answers it does not matter here"},
 	{"billing/...", []string{"billing/...", "providers/schema"}, "money is counted from usage alone"},
+	{"store/address", nil, "it says where a store is, and opens none"},
 	{"store/...", []string{"store/...", "billing", "prompts", "gateway/admin", "gateway/audit", "providers/schema"}, "it fulfils the interfaces of these"},
 	{"gateway/...", []string{"gateway/...", "providers/...", "router/...", "prompts/...", "billing/..."}, "the edge joins the parts, and reaches the store through their interfaces"},
 	{"bench/cmd/ledger", []string{"bench/...", "billing", "store", "prompts", "gateway/audit", "providers/schema"}, "it fills a store as the spool does, then sees the gateway from outside"},
 	{"bench/...", []string{"bench/..."}, "it sees the gateway from outside, as a client does"},
 	{"examples/...", []string{"bench/..."}, "examples see the gateway from outside"},
-	{"cmd/sluice/config", []string{"providers/...", "router/...", "prompts/...", "billing/...", "gateway/..."}, "it turns YAML into each package's options, and opens nothing"},
+	{"cmd/sluice/config", []string{"store/address", "providers/...", "router/...", "prompts/...", "billing/...", "gateway/..."}, "it turns YAML into each package's options, and opens nothing"},
 	{"cmd/...", []string{"cmd/...", "providers/...", "router/...", "prompts/...", "billing/...", "gateway/...", "store/..."}, "the only place that wires everything"},
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sluice/billing"
+	"sluice/cmd/sluice/config"
 	"sluice/store"
 )
 
@@ -24,6 +25,16 @@ func (d *direct) flags(cmd *cobra.Command) {
 	cmd.Flags().Lookup("data").Usage = "read the store in this data directory, without the admin API"
 }
 
+// hasStore is an error where a store would have to be made first.
+func hasStore(cfg *config.Config, data string) error {
+	if path := cfg.SQLitePath(); path != "" {
+		if _, err := os.Stat(path); err != nil {
+			return unusable("there is no store in %s: %w", data, err)
+		}
+	}
+	return nil
+}
+
 // withStore opens the store of the data directory. The teams are the file's and
 // the store's.
 func (d *direct) withStore(ctx context.Context, use func(*store.Store, []billing.Team, *time.Location) error) (err error) {
@@ -34,8 +45,8 @@ func (d *direct) withStore(ctx context.Context, use func(*store.Store, []billing
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(cfg.SQLitePath()); err != nil {
-		return unusable("there is no store in %s: %w", d.client.data, err)
+	if err := hasStore(cfg, d.client.data); err != nil {
+		return err
 	}
 	s, err := store.Open(ctx, cfg.Store)
 	if err != nil {

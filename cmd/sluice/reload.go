@@ -32,7 +32,7 @@ func loadConfig(path, dataDir string) (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	return config.Load(path, environ(dataDir), found(catalog.Load())...)
+	return config.Load(path, environ(path, dataDir), found(catalog.Load())...)
 }
 
 // configFile is the file that a path, or its absence, stands for; empty: none.
@@ -125,6 +125,9 @@ func (s *server) changed(ctx context.Context) (err error) {
 	s.reloading.Lock()
 	defer s.reloading.Unlock()
 	defer func() { s.behind.Store(err != nil) }()
+	if err := s.follow(ctx); err != nil {
+		return err
+	}
 	if err := s.prompts.Refresh(ctx); err != nil {
 		return err
 	}
@@ -261,6 +264,11 @@ func (s *server) watch(ctx context.Context, hup <-chan os.Signal) {
 			}
 			if err := s.changed(ctx); err != nil { // their limits
 				s.log.Error("limits of prompts are not in force", "error", err)
+			}
+			continue
+		case <-s.store.Changed():
+			if err := s.changed(ctx); err != nil {
+				s.log.Error("what a replica has changed is not in force", "error", err)
 			}
 			continue
 		case <-second.C:

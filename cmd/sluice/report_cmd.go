@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -172,8 +171,8 @@ func (r *reporting) withLedger(ctx context.Context, use func(billing.Ledger, *ti
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(cfg.SQLitePath()); err != nil {
-		return unusable("there is no store in %s: %w", r.client.data, err)
+	if err := hasStore(cfg, r.client.data); err != nil {
+		return err
 	}
 	s, err := store.Open(ctx, cfg.Store)
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 	"sluice/cmd/sluice/config"
 	"sluice/gateway/admin"
 	"sluice/providers/catalog"
+	"sluice/store/address"
 )
 
 // history is what the configuration was, is, and who leads it.
@@ -38,10 +39,14 @@ func (h *history) mask(secret string) string {
 	return hex.EncodeToString(mac.Sum(nil)[:12])
 }
 
-// environ is the environment as the configuration sees it.
-func environ(dataDir string) []string {
+// environ is the environment as the configuration sees it, whose file is at path:
+// a data directory is where the store is, unless that is a server.
+func environ(path, dataDir string) []string {
 	env := os.Environ()
-	if dataDir != "" {
+	if dataDir == "" {
+		return env
+	}
+	if l, err := config.ReadLeader(path, env); err != nil || !address.OnPostgres(l.Store) {
 		env = append(env, "SLUICE_STORE=sqlite:"+filepath.Join(dataDir, "sluice.db"))
 	}
 	return env
@@ -53,7 +58,7 @@ func (s *server) leader() error {
 	if err != nil {
 		return err
 	}
-	l, err := config.ReadLeader(path, environ(s.dataDirFlag))
+	l, err := config.ReadLeader(path, environ(path, s.dataDirFlag))
 	if err != nil {
 		_, all := loadConfig(s.configPath, s.dataDirFlag)
 		return cmp.Or(all, err)
@@ -99,7 +104,7 @@ func (s *server) loadText(ctx context.Context, name string, text []byte) (*confi
 	}
 	return config.LoadText(config.Text{Name: name, Dir: filepath.Dir(s.history.file), YAML: text, Store: s.history.store,
 		Kept: func(name string) (string, bool) { secret, ok := kept[name]; return secret, ok }},
-		environ(s.dataDirFlag), found(catalog.Load())...)
+		environ(s.history.file, s.dataDirFlag), found(catalog.Load())...)
 }
 
 // load reads the configuration that is to be in force: the store's last
@@ -244,7 +249,7 @@ func (s *server) candidate(ctx context.Context, text []byte) (*config.Config, er
 // loadAsFile reads a text as if it were what the file says.
 func (s *server) loadAsFile(text []byte) (*config.Config, error) {
 	return config.LoadText(config.Text{Name: sent, Dir: filepath.Dir(s.history.file), YAML: text, Led: true, Kept: s.keptByFile},
-		environ(s.dataDirFlag), found(catalog.Load())...)
+		environ(s.history.file, s.dataDirFlag), found(catalog.Load())...)
 }
 
 // keptByFile finds a secret by its name in what the file says now: what was
@@ -293,6 +298,17 @@ func (s *server) putConfig(ctx context.Context, text []byte, e admin.ConfigEdit)
 	}
 	s.reloading.Lock()
 	defer s.reloading.Unlock()
+	err = s.store.Alone(ctx, func() (err error) {
+		out, err = s.putAlone(ctx, text, e)
+		return err
+	})
+	return out, err
+}
+
+func (s *server) putAlone(ctx context.Context, text []byte, e admin.ConfigEdit) (out admin.ConfigApplied, err error) {
+	if err := s.follow(ctx); err != nil { // another replica may have been first
+		return out, err
+	}
 	if e.Match != "" && e.Match != s.history.running.Digest {
 		return out, admin.ErrConfigMoved{Digest: s.history.running.Digest}
 	}
@@ -339,6 +355,29 @@ func (s *server) takeOver(ctx context.Context, cfg, old *config.Config, e admin.
 		return errors.Join(err, dropped, s.putInForce(ctx, old))
 	}
 	s.log.Info("configuration changed", "revision", s.history.running.N, "author", e.Author)
+	s.moved()
+	return nil
+}
+
+// follow puts in force what another replica has put into the store. The reloading
+// lock is held.
+func (s *server) follow(ctx context.Context) error {
+	if !s.history.stored() || s.store.Changed() == nil {
+		return nil
+	}
+	list, err := s.store.Revisions().ListRevisions(ctx)
+	if err != nil || len(list) == 0 || list[0].Source != "store" || list[0].N == s.history.running.N {
+		return err
+	}
+	cfg, r, err := s.loadStored(ctx)
+	if err != nil || r == nil {
+		return err
+	}
+	if err := s.putInForce(ctx, cfg); err != nil {
+		return err
+	}
+	s.history.running = r.Revision
+	s.log.Info("configuration of another replica taken over", "revision", r.N, "author", r.Author)
 	s.moved()
 	return nil
 }

@@ -92,12 +92,15 @@ func (s *server) read(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	s.dataDir = cmp.Or(s.dataDirFlag, filepath.Dir(strings.TrimPrefix(s.history.store, "sqlite:")))
+	s.dataDir = cmp.Or(s.dataDirFlag, dataDirOf(s.history.store))
 	if err := os.MkdirAll(s.dataDir, 0o700); err != nil {
 		return fmt.Errorf("cannot make the data directory: %w", err)
 	}
 	if s.store, err = store.Open(ctx, s.history.store); err != nil {
 		return err
+	}
+	if err := s.store.Join(ctx); err != nil {
+		return errors.Join(fmt.Errorf("cannot join the replicas at the store: %w", err), s.store.Close())
 	}
 	s.log = slog.Default()
 	if s.started != nil {
@@ -113,6 +116,14 @@ func (s *server) read(ctx context.Context) (err error) {
 	s.log = newLogger(s.started.Log)
 	s.trail.Log = s.log
 	return nil
+}
+
+// dataDirOf is where what is not in the store lies.
+func dataDirOf(address string) string {
+	if path, ok := strings.CutPrefix(address, "sqlite:"); ok {
+		return filepath.Dir(path)
+	}
+	return "data"
 }
 
 // open makes everything else that outlives a reload.
@@ -147,7 +158,8 @@ func (s *server) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	first, err := s.firstStart(ctx)
+	var first string
+	err = s.store.Alone(ctx, func() (err error) { first, err = s.firstStart(ctx); return err })
 	if err != nil {
 		return err
 	}
@@ -205,9 +217,11 @@ func (s *server) background(ctx context.Context, hup <-chan os.Signal) (stop fun
 		go s.build.purges.Run(ctx)
 	}
 	var stored sync.WaitGroup
-	stored.Go(func() { s.retain(ctx) })
+	stored.Go(func() { s.store.Lead(ctx, s.retain) })
 	stored.Go(func() { s.build.uses.Run(ctx) })
-	stored.Go(func() { s.alerts.Run(ctx, s.alertsEvery, alert.NewSender()) })
+	stored.Go(func() {
+		s.store.Lead(ctx, func(ctx context.Context) { s.alerts.Run(ctx, s.alertsEvery, alert.NewSender()) })
+	})
 	return func() { cancel(); stored.Wait() }
 }
 

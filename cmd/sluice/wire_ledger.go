@@ -12,9 +12,19 @@ import (
 // correct brings a correction into the spool, the budgets and the ledger. One is
 // made at a time, after all before it are in the ledger, so that no two give the
 // same money back.
-func (s *server) correct(ctx context.Context, r billing.CorrectionRequest) (billing.Entry, *billing.Account, bool, error) {
+func (s *server) correct(ctx context.Context, r billing.CorrectionRequest) (e billing.Entry, account *billing.Account, made bool, err error) {
 	s.correcting.Lock()
 	defer s.correcting.Unlock()
+	err = s.store.Alone(ctx, func() (err error) {
+		if e, account, made, err = s.correctAlone(ctx, r); err != nil || !made || s.store.Changed() == nil {
+			return err
+		}
+		return s.flush(ctx) // another replica sees what is in the ledger
+	})
+	return e, account, made, err
+}
+
+func (s *server) correctAlone(ctx context.Context, r billing.CorrectionRequest) (billing.Entry, *billing.Account, bool, error) {
 	if err := s.flush(ctx); err != nil {
 		return billing.Entry{}, nil, false, fmt.Errorf("cannot correct now: %w", err)
 	}

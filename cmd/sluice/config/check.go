@@ -12,6 +12,7 @@ import (
 	"sluice/billing"
 	"sluice/gateway/shared"
 	"sluice/providers/fetch"
+	"sluice/store/address"
 )
 
 // checker finds what is wrong between values that are each well formed.
@@ -79,9 +80,8 @@ func (k *checker) server() {
 		}
 	}
 	k.purgeEvents()
-	file, ok := strings.CutPrefix(k.config.Store, "sqlite:")
-	if !ok || file == "" || strings.HasPrefix(file, "//") {
-		k.fault([]string{"store"}, "want sqlite:PATH, such as sqlite:./data/sluice.db")
+	if err := address.Check(k.config.Store); err != nil {
+		k.fault([]string{"store"}, "%v", err)
 	}
 }
 

@@ -15,7 +15,7 @@ type Config struct {
 	Admin     Admin               `json:"admin"`
 	Portal    Portal              `json:"portal"`
 	Audit     Audit               `json:"audit"`
-	Store     string              `json:"store"`  // sqlite:PATH
+	Store     string              `json:"store"`  // sqlite:PATH, or postgres://…
 	Shared    Secret              `json:"shared"` // redis://…, which may hold a password; empty: replicas share nothing
 	Purge     PurgeEvents         `json:"purge"`
 	Log       Log                 `json:"log"`
@@ -159,8 +159,14 @@ type Prompts struct {
 	Protected []string `json:"protected"`
 }
 
-// SQLitePath is the database file that store names.
-func (c *Config) SQLitePath() string { return strings.TrimPrefix(c.Store, "sqlite:") }
+// SQLitePath is the database file that store names; empty: it names none.
+func (c *Config) SQLitePath() string {
+	path, ok := strings.CutPrefix(c.Store, "sqlite:")
+	if !ok {
+		return ""
+	}
+	return path
+}
 
 // Declared tells whether the configuration names a provider under providers:.
 // The embedded defaults declare mock.

@@ -13,9 +13,7 @@ import (
 // A star in a key stands for any name or list position. A value is a word, a
 // word's beginning with a star, or {} for a mapping; without one the whole key
 // is unsupported.
-var unsupported = []struct{ key, value string }{
-	{key: "store", value: "postgres*"},
-}
+var unsupported = []struct{ key, value string }{}
 
 // refused says what of a path and its value is not built yet; empty: nothing. A
 // key that says nothing (no value, an empty list or mapping) is let pass.
