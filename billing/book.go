@@ -29,8 +29,9 @@ type Book struct {
 	nextID   uint64
 	latest   *Owners
 
-	holds  openHolds
-	leases *lease.Broker // nil: replicas share neither limits nor hard budgets
+	holds   openHolds
+	leases  *lease.Broker // nil: replicas share no limits
+	budgets bool          // they share hard budgets too
 }
 
 // NewBook is an empty book whose calendar is that of loc; nil: UTC. now is the
@@ -162,7 +163,7 @@ func (b *Book) join(o *Owner, a *account, t terms) {
 	own := link{account: a, owner: o}
 	for _, budget := range t.budgets {
 		m := a.meterOf(&budget, b)
-		if b.leases != nil && budget.Hard {
+		if b.budgets && budget.Hard {
 			a.shareBudget(m, o, &budget)
 		}
 		own.budgets = append(own.budgets, budgetLink{o, &budget, m})

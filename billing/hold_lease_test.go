@@ -62,7 +62,7 @@ func TestTold(t *testing.T) {
 	t.Cleanup(func() { cancel(); <-ended })
 
 	b := NewBook(nil, nil)
-	b.Share(leases)
+	b.Share(leases, true)
 	l := &memory{entries: []Entry{{Team: "a", Time: time.Now(), Model: "m", Cost: 40}}}
 	view := func(budgets ...Budget) *Owner {
 		t.Helper()

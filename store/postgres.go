@@ -120,6 +120,16 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 
 type connection struct{ *stdlib.Conn }
 
+// BeginTx begins a transaction. Where the connection turns out to be gone, nothing
+// has been done: another one is taken, as a statement of its own would be.
+func (c *connection) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
+	tx, err := c.Conn.BeginTx(ctx, o)
+	if err != nil && ctx.Err() == nil && c.Conn.Conn().IsClosed() {
+		return nil, driver.ErrBadConn
+	}
+	return tx, err
+}
+
 func (c *connection) Prepare(text string) (driver.Stmt, error) {
 	return c.Conn.Prepare(inPostgres(text))
 }

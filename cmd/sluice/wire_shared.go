@@ -22,6 +22,7 @@ import (
 	"sluice/gateway/purge"
 	"sluice/gateway/shared"
 	"sluice/gateway/telemetry"
+	"sluice/store/address"
 )
 
 // openShared makes the level of caches that replicas share, and what shares
@@ -43,7 +44,7 @@ func (s *server) openShared() error {
 	s.metrics.Add(telemetry.Shared(s.build.shared))
 	s.build.lender = shared.NewLender(redis, s.log)
 	s.build.leases = lease.New(lease.Options{Replica: replica, Exchange: s.build.lender.Lease, Up: s.build.lender.Up, Lost: s.build.lender.Lost})
-	s.book.Share(s.build.leases)
+	s.book.Share(s.build.leases, !address.OnPostgres(s.started.Store))
 	s.metrics.Add(telemetry.Leases(s.build.leases))
 	return nil
 }
