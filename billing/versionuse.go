@@ -3,8 +3,10 @@ package billing
 import (
 	"context"
 	"fmt"
+	"hash/maphash"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -57,14 +59,23 @@ type VersionUses struct {
 	store VersionStore
 	log   *slog.Logger
 
-	mu      sync.Mutex
-	counts  map[versionSeat]*versionCount
-	writing sync.Mutex // one at a time: what could not be written goes back
+	seed    maphash.Seed
+	shards  [versionShards]versionShard
+	apart   atomic.Int64 // how many are counted apart
+	writing sync.Mutex   // one at a time: what could not be written goes back
+}
+
+// versionShards keep requests from waiting for each other.
+const versionShards = 16
+
+type versionShard struct {
+	mu     sync.Mutex
+	counts map[versionSeat]*versionCount
 }
 
 // NewVersionUses counts for a store.
 func NewVersionUses(to VersionStore, log *slog.Logger) *VersionUses {
-	return &VersionUses{store: to, log: log, counts: map[versionSeat]*versionCount{}}
+	return &VersionUses{store: to, log: log, seed: maphash.MakeSeed()}
 }
 
 // Count counts one use, of which Requests and Refused are those to be added. A
@@ -73,27 +84,36 @@ func (u *VersionUses) Count(use VersionUse) {
 	if u == nil {
 		return
 	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.add(use)
+	seat := versionSeat{use.Route, use.Version, use.Team, use.Key, use.Last.Unix() / 3600}
+	if !u.add(seat, &use, u.apart.Load() < mostVersionSeats) {
+		seat.team, seat.key = "", ""
+		u.add(seat, &use, true)
+	}
 }
 
-func (u *VersionUses) add(use VersionUse) {
-	seat := versionSeat{use.Route, use.Version, use.Team, use.Key, use.Last.Unix() / 3600}
-	c := u.counts[seat]
-	if c == nil && len(u.counts) >= mostVersionSeats {
-		seat.team, seat.key = "", ""
-		c = u.counts[seat]
-	}
+// add counts a use at its seat, if that is there or may be made.
+func (u *VersionUses) add(seat versionSeat, use *VersionUse, may bool) bool {
+	s := &u.shards[maphash.Comparable(u.seed, seat)%versionShards]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.counts[seat]
 	if c == nil {
+		if !may {
+			return false
+		}
+		if s.counts == nil {
+			s.counts = map[versionSeat]*versionCount{}
+		}
 		c = &versionCount{}
-		u.counts[seat] = c
+		s.counts[seat] = c
+		u.apart.Add(1)
 	}
 	c.requests += use.Requests
 	c.refused += use.Refused
 	if use.Last.After(c.last) {
 		c.last = use.Last
 	}
+	return true
 }
 
 // Flush writes what was counted. What cannot be written is tried again the next
@@ -101,27 +121,34 @@ func (u *VersionUses) add(use VersionUse) {
 func (u *VersionUses) Flush(ctx context.Context) error {
 	u.writing.Lock()
 	defer u.writing.Unlock()
-	u.mu.Lock()
-	counts := u.counts
-	u.counts = map[versionSeat]*versionCount{}
-	u.mu.Unlock()
-	if len(counts) == 0 {
+	list := u.take()
+	if len(list) == 0 {
 		return nil
-	}
-	list := make([]VersionUse, 0, len(counts))
-	for seat, c := range counts {
-		list = append(list, VersionUse{Route: seat.route, Version: seat.version, Team: seat.team, Key: seat.key, Requests: c.requests, Refused: c.refused, Last: c.last})
 	}
 	err := u.store.AddVersionUses(ctx, list)
 	if err == nil {
 		return nil
 	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
 	for i := range list {
-		u.add(list[i])
+		u.Count(list[i])
 	}
 	return fmt.Errorf("cannot write who uses which version: %w", err)
+}
+
+// take is what was counted since the last time.
+func (u *VersionUses) take() (list []VersionUse) {
+	for i := range u.shards {
+		s := &u.shards[i]
+		s.mu.Lock()
+		counts := s.counts
+		s.counts = nil
+		s.mu.Unlock()
+		u.apart.Add(-int64(len(counts)))
+		for seat, c := range counts {
+			list = append(list, VersionUse{Route: seat.route, Version: seat.version, Team: seat.team, Key: seat.key, Requests: c.requests, Refused: c.refused, Last: c.last})
+		}
+	}
+	return list
 }
 
 // versionsEvery is how often counts are written: a process that is killed loses

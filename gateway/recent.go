@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"sluice/billing"
 )
@@ -19,17 +20,22 @@ const (
 )
 
 // recent are the last requests of routes, which no ledger has: their access
-// lines, for whoever looks for one by its id. The oldest makes room.
+// lines, for whoever looks for one by its id. The oldest makes room. Each has a
+// lock of its own: requests do not wait for each other.
 type recent struct {
-	mu    sync.Mutex
-	lines [mostRecent][]byte
-	next  int
+	lines [mostRecent]recentRequest
+	next  atomic.Uint64
+}
+
+type recentRequest struct {
+	mu   sync.Mutex
+	line []byte
 }
 
 func newRecent() *recent {
 	r, memory := &recent{}, make([]byte, mostRecent*recentLine)
 	for i := range r.lines {
-		r.lines[i] = memory[i*recentLine : i*recentLine : (i+1)*recentLine]
+		r.lines[i].line = memory[i*recentLine : i*recentLine : (i+1)*recentLine]
 	}
 	return r
 }
@@ -40,9 +46,10 @@ func (r *recent) add(c *Call, line []byte) {
 	if x == nil || len(line) > longestLine {
 		return
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	b := append(r.lines[r.next][:0], line...)
+	at := &r.lines[(r.next.Add(1)-1)%mostRecent]
+	at.mu.Lock()
+	defer at.mu.Unlock()
+	b := append(at.line[:0], line...)
 	b = appendField(b, "arm", x.Arm)
 	b = appendBool(b, "refused", c.entry.Refused)
 	b = append(b, `,"tries":[`...)
@@ -52,8 +59,7 @@ func (r *recent) add(c *Call, line []byte) {
 		}
 		b = appendTry(b, &c.trail[i])
 	}
-	r.lines[r.next] = append(b, "]}"...)
-	r.next = (r.next + 1) % mostRecent
+	at.line = append(b, "]}"...)
 }
 
 func appendTry(b []byte, l *billing.AttemptLog) []byte {
@@ -71,22 +77,30 @@ func (r *recent) find(id string) []byte {
 	if err != nil || id == "" {
 		return nil
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for n := range mostRecent {
-		line := r.lines[(r.next-1-n+2*mostRecent)%mostRecent]
-		if !bytes.Contains(line, quoted) {
-			continue
-		}
-		var is struct {
-			Call    string `json:"call"`
-			Request string `json:"request_id"` // absent: as the call
-		}
-		if json.Unmarshal(line, &is) == nil && (is.Call == id || is.Request == id) {
-			return slices.Clone(line)
+	newest := r.next.Load() + mostRecent - 1
+	for n := range uint64(mostRecent) {
+		if line := r.lines[(newest-n)%mostRecent].of(id, quoted); line != nil {
+			return line
 		}
 	}
 	return nil
+}
+
+// of is a copy of the line if it is of an id, which is quoted as in JSON.
+func (r *recentRequest) of(id string, quoted []byte) []byte {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !bytes.Contains(r.line, quoted) {
+		return nil
+	}
+	var is struct {
+		Call    string `json:"call"`
+		Request string `json:"request_id"` // absent: as the call
+	}
+	if json.Unmarshal(r.line, &is) != nil || is.Call != id && is.Request != id {
+		return nil
+	}
+	return slices.Clone(r.line)
 }
 
 // Recent is the access line of one of the last requests of routes, with each of
