@@ -89,7 +89,7 @@ func kindFor(q *billing.Query) kind {
 	only := q.Only
 	only.User, only.Tag = "", ""
 	tags := q.Only.Tag != "" || slices.Contains(q.GroupBy, "tag")
-	dims := q.Team != "" || q.KeyID != "" || only != (billing.Filter{}) || slices.ContainsFunc(q.GroupBy, ofDims)
+	dims := q.Team != "" || len(q.Teams) > 0 || q.KeyID != "" || only != (billing.Filter{}) || slices.ContainsFunc(q.GroupBy, ofDims)
 	switch users := q.Only.User != "" || slices.Contains(q.GroupBy, "user"); {
 	case users && !tags && !dims:
 		return byUserAlone
@@ -170,6 +170,7 @@ func (u *usageQuery) readDims(ctx context.Context) error {
 		}
 	}
 	var w where
+	w.among("team", u.Teams)
 	for _, f := range [...]struct{ column, only string }{{"team", u.Team}, {"key_id", u.KeyID}, {"key", u.Only.Key}, {"model", u.Only.Model},
 		{"provider", u.Only.Provider}, {"target", u.Only.Target}, {"prompt", u.Only.Prompt}} {
 		if f.only != "" {
