@@ -38,7 +38,7 @@ race: ## run the tests under the race detector, but for those of e2e, whose gate
 	$(GO) test -race -timeout 20m $$($(GO) list ./... | grep -v /e2e)
 
 OF ?= .
-features: build ## tell of each feature of the classic gateway (OF='cache|mirror': of those) which tests show it, and how they go
+features: build ## tell of each feature of the classic gateway (OF='cache|mirror': of those) which tests show it, and how they go; those of other people's servers need the variables of test-services
 	@SLUICE_FEATURES='$(OF)' SLUICE_E2E_FULL=1 SLUICE_E2E_BINARY=$(CURDIR)/bin/sluice \
 	  $(GO) test -count=1 -v -timeout 70m -run '^TestFeatures$$' ./cmd/sluice/e2e
 

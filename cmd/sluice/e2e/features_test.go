@@ -76,19 +76,28 @@ var features = []struct{ what, tests string }{
 	{"one request on one page, by its id", "TestRouteRequestPage gateway:TestRecent"},
 	{"alerts", "TestAlerts gateway/alert:TestThresholds gateway/alert:TestBurn gateway/alert:TestLifeOfAnAlert gateway/alert:TestMute"},
 	{"audit log, chained", "TestAudit TestNoChangeWithoutAuditRecord gateway/admin:TestEveryChangeHasARecord gateway/admin:TestRecordsTellBeforeAndAfterWithoutSecrets store:TestAuditShowsTampering"},
-	{"permissions of the admin plane: each route, each role", "gateway/admin:TestEveryRouteTimesEveryRole"},
+	{"audit log: what is edited in the database is told", "TestReplicasAudit"},
+	{"permissions of the admin plane: each route, each role", "gateway/admin:TestEveryRouteTimesEveryRole gateway/console:TestEveryRouteTimesEveryRole"},
 	{"configuration: shown, applied, rolled back, without a failed request", "TestConfigurationLedByTheFile TestConfigurationLedByTheStore TestDiffAndApply TestChangesUnderLoad TestReload TestDrain"},
+	{"replicas: what one changes is in force at all: keys revoked, teams, prompts, revisions", "TestReplicasSeeChanges TestReplicasFollow"},
+	{"replicas: killed under load, no call is lost or counted twice", "TestReplicasKilled"},
+	{"replicas: one leads, another follows when it is gone", "TestReplicasLeader"},
+	{"replicas: calls are served while the database is away", "TestReplicaWithoutDatabase"},
 	{"API definitions: imported, compared, mocked", "TestImportOpenAPI TestMock cmd/sluice:TestOpenAPIDiff cmd/sluice:TestOpenAPIDiffCommand"},
 	{"what a route does not use costs nothing", "gateway:TestAllocationsOfARoute"},
 }
 
-// shown is a test that shows a feature, and how it went.
-type shown struct{ what, pkg, test, how string }
+// shown is a test that shows a feature, and how it went; why it was skipped.
+type shown struct{ what, pkg, test, how, why string }
+
+// went is how a test went, and what it said.
+type went struct{ how, said string }
 
 // TestFeatures fails where a test that shows a feature is not there. With
 // SLUICE_FEATURES, a regular expression, it runs the tests of those features
 // that it fits, prints how each went, and fails where one did not pass; `make
-// features` does so.
+// features` does so. One that is skipped shows nothing: it is told with its
+// reason, and fails unless that is a variable of the environment that is not set.
 func TestFeatures(t *testing.T) {
 	chosen, err := regexp.Compile(os.Getenv("SLUICE_FEATURES"))
 	if err != nil {
@@ -120,17 +129,21 @@ func TestFeatures(t *testing.T) {
 	}
 	results := runTests(t, list)
 	for i, s := range list {
-		if how := results["sluice/"+s.pkg+" "+s.test]; s.how == "" {
-			list[i].how = cmp.Or(how, "not run")
+		if result := results["sluice/"+s.pkg+" "+s.test]; s.how == "" {
+			list[i].how = cmp.Or(result.how, "not run")
+			if result.how == "skipped" {
+				list[i].why = reason(result.said)
+			}
 		}
 	}
 	printFeatures(t, list)
 }
 
-// printFeatures prints the table, and fails where a test did not pass.
+// printFeatures prints the table, and what of it was not shown; it fails where a
+// test did not pass.
 func printFeatures(t *testing.T, list []shown) {
 	t.Helper()
-	count := map[string]int{}
+	count, less := map[string]int{}, []string{}
 	fmt.Println("| feature | test | result |\n| --- | --- | --- |")
 	before := ""
 	for _, s := range list {
@@ -143,12 +156,65 @@ func printFeatures(t *testing.T, list []shown) {
 		if how != "passed" {
 			how = "**" + how + "**"
 		}
+		if s.why != "" {
+			how += ": " + s.why
+		}
 		fmt.Printf("| %s | %s %s | %s |\n", what, s.pkg, s.test, how)
-		if count[s.how]++; s.how != "passed" && s.how != "skipped" {
-			t.Errorf("%s: %s %s: %s", s.what, s.pkg, s.test, s.how)
+		if count[s.how]++; s.how != "passed" && !excused(s) {
+			t.Errorf("%s: %s %s: %s %s", s.what, s.pkg, s.test, s.how, s.why)
+		}
+		if s.how != "passed" && !slices.Contains(less, s.what) {
+			less = append(less, s.what)
 		}
 	}
-	fmt.Printf("\n%d passed, %d failed, %d skipped, %d not run, %d missing\n\n", count["passed"], count["failed"], count["skipped"], count["not run"], count["missing"])
+	fmt.Printf("\n%d passed, %d failed, %d skipped, %d not run, %d missing\n", count["passed"], count["failed"], count["skipped"], count["not run"], count["missing"])
+	if len(less) > 0 {
+		fmt.Printf("\nNot shown, or not by all of their tests, are %d features:\n", len(less))
+		for _, what := range less {
+			fmt.Println("-", what)
+		}
+	}
+	fmt.Println()
+}
+
+var (
+	skipped  = regexp.MustCompile(`_test\.go:\d+: (.*)`)
+	variable = regexp.MustCompile(`\bSLUICE_[A-Z0-9_]+\b`)
+)
+
+// reason is what a test said last before it was skipped.
+func reason(said string) string {
+	all := skipped.FindAllStringSubmatch(said, -1)
+	if len(all) == 0 {
+		return "no reason given"
+	}
+	return all[len(all)-1][1]
+}
+
+// excused tells whether a test was skipped for want of what nobody has named.
+func excused(s shown) bool {
+	name := variable.FindString(s.why)
+	return s.how == "skipped" && name != "" && os.Getenv(name) == ""
+}
+
+// A skipped test is excused by a variable that is not set, and by nothing else.
+func TestExcused(t *testing.T) {
+	t.Setenv("SLUICE_TEST_HERE", "x")
+	t.Setenv("SLUICE_TEST_GONE", "")
+	for said, want := range map[string]bool{
+		"    redis_test.go:46: SLUICE_TEST_GONE is not set\n--- SKIP: TestX (0.00s)\n":        true,
+		"    a_test.go:4: SLUICE_TEST_GONE is set\n    redis_test.go:46: too slow here\n":     false,
+		"    redis_test.go:46: SLUICE_TEST_HERE is not set: where a Redis is\n--- SKIP: Test": false,
+		"    redis_test.go:46: redis-server is not installed\n":                               false,
+		"--- SKIP: TestX (0.00s)\n": false,
+	} {
+		if s := (shown{how: "skipped", why: reason(said)}); excused(s) != want {
+			t.Errorf("%q: %q is excused: %v", said, s.why, !want)
+		}
+	}
+	if excused(shown{how: "failed", why: "SLUICE_TEST_GONE is not set"}) {
+		t.Error("a test that failed is excused")
+	}
 }
 
 // testsOf are the tests that a directory declares.
@@ -174,8 +240,9 @@ func testsOf(t *testing.T, dir string) map[string]bool {
 }
 
 // runTests runs tests, each in its package, and tells how they went by package
-// and name. What those say that fail is printed as they end.
-func runTests(t *testing.T, list []shown) map[string]string {
+// and name. What those say that fail is printed as they end. Packages take turns:
+// some share a server.
+func runTests(t *testing.T, list []shown) map[string]went {
 	t.Helper()
 	names, args := map[string]bool{}, []string{}
 	for _, s := range list {
@@ -188,7 +255,7 @@ func runTests(t *testing.T, list []shown) map[string]string {
 		return nil
 	}
 	pattern := "^(" + strings.Join(slices.Sorted(maps.Keys(names)), "|") + ")$"
-	run := exec.Command("go", append([]string{"test", "-json", "-count=1", "-timeout=60m", "-run=" + pattern}, args...)...)
+	run := exec.Command("go", append([]string{"test", "-json", "-count=1", "-p=1", "-timeout=60m", "-run=" + pattern}, args...)...)
 	run.Dir, run.Stderr = "../../..", os.Stderr
 	run.Env = append(os.Environ(), "SLUICE_FEATURES=", "SLUICE_E2E_BINARY="+binary)
 	out, err := run.StdoutPipe()
@@ -198,7 +265,7 @@ func runTests(t *testing.T, list []shown) map[string]string {
 	if err := run.Start(); err != nil {
 		t.Fatal(err)
 	}
-	results, said := map[string]string{}, map[string]string{}
+	results, said := map[string]went{}, map[string]string{}
 	words := map[string]string{"pass": "passed", "fail": "failed", "skip": "skipped"}
 	lines := bufio.NewScanner(out)
 	lines.Buffer(nil, 16<<20)
@@ -211,7 +278,7 @@ func runTests(t *testing.T, list []shown) map[string]string {
 		key := cmp.Or(e.Package, e.ImportPath) + " " + top
 		said[key] += e.Output
 		if how := words[e.Action]; how != "" && e.Test == top {
-			if results[key] = how; how == "failed" {
+			if results[key] = (went{how, said[key]}); how == "failed" {
 				fmt.Print(said[key])
 			}
 			delete(said, key)
