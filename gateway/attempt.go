@@ -42,6 +42,7 @@ func attempt[T any](c *Call, a *router.Attempt, late bool, ask asking[T]) (got T
 		c.target = t
 	}
 	begin := time.Now()
+	c.done.upstream.begin(begin)
 	call := providers.Call{
 		Request: &c.req, Model: t.Model, MaxTokens: c.outputLimit(t), Refuse: c.model.Refuse, Header: c.forwarded(),
 		NoReasoning: t.NoReasoning, Resumes: late && c.resumes(), Deadline: c.until.at, ID: c.entry.Call, Now: begin,
@@ -57,7 +58,11 @@ func attempt[T any](c *Call, a *router.Attempt, late bool, ask asking[T]) (got T
 		})
 	}
 	a.Spent(call.Spent)
-	took := time.Since(begin)
+	end := time.Now()
+	took := end.Sub(begin)
+	if err != nil || !late || a.Lost() { // else it is under way as long as its stream
+		c.done.upstream.end(end)
+	}
 	if a.Lost() {
 		c.lost(a, &call, any(got), err)
 		c.from.trace.tried(span, t, took)

@@ -111,6 +111,7 @@ type progress struct {
 	reuse                       *reuse      // nil: no cache applies
 	resume                      *resumption // nil: a stream that breaks stays broken
 	judging                     *judging    // nil: no judge is to see the answer
+	upstream                    upstreamTime
 }
 
 var callPool = sync.Pool{New: func() any { return new(Call) }}

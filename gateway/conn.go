@@ -36,6 +36,7 @@ func (l callerListener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		c := &callerConn{Conn: conn, stall: stallTimeout, g: l.g}
+		l.g.peers.all.Add(1)
 		tcp, ok := conn.RemoteAddr().(*net.TCPAddr)
 		if !ok {
 			return c, nil
@@ -94,6 +95,7 @@ type callerConn struct {
 	g     *Gateway
 	// counted is the address that it counts for; nil: none, or it is closed.
 	counted atomic.Pointer[netip.Addr]
+	closed  atomic.Bool
 	until   time.Time // the deadline that is set for writing
 
 	// session is to run on the connection as soon as the server lets go of it. A
@@ -107,6 +109,9 @@ type callerConn struct {
 // Close closes it, and ends the session that has not begun yet.
 func (c *callerConn) Close() error {
 	err := c.Conn.Close()
+	if c.closed.CompareAndSwap(false, true) { // it may be closed more than once
+		c.g.peers.all.Add(-1)
+	}
 	if peer := c.counted.Swap(nil); peer != nil {
 		c.g.peers.leave(*peer)
 	}

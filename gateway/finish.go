@@ -122,10 +122,11 @@ func (c *Call) record() {
 	c.giveBack() // first of all: nothing that fails below may keep it
 	e := &c.entry
 	if c.attempt != nil {
-		c.attempt.Done(c.attemptError())
-		c.attempt = nil
+		c.endAttempt(c.attemptError())
 	}
-	e.Latency = time.Since(c.now)
+	end := time.Now()
+	e.Latency = end.Sub(c.now)
+	c.done.upstream.all(end)
 	if t := c.from.trace; t != nil && e.Trace == "" {
 		e.Trace = t.id.String()
 	}
@@ -199,7 +200,7 @@ func (c *Call) finish() {
 	case x != nil:
 		c.countRoute(x)
 	case c.entry.Operation != "" || c.err != nil: // a probe is no call
-		g.metrics.Call(&c.entry)
+		g.metrics.Call(&c.entry, c.done.upstream.took)
 	}
 	c.observe()
 	g.access.add(c)

@@ -4,10 +4,13 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 )
 
-// peers counts the open connections of each address, where that is bounded.
+// peers counts the open connections: all of them, and those of each address,
+// where that is bounded.
 type peers struct {
+	all  atomic.Int64
 	mu   sync.Mutex
 	open map[netip.Addr]int64
 }
@@ -34,6 +37,9 @@ func (p *peers) leave(a netip.Addr) {
 	}
 }
 
+// Connections is how many connections of callers are open.
+func (g *Gateway) Connections() int64 { return g.peers.all.Load() }
+
 // admit counts a new connection with others of its address; false: it is one
 // too many, and closed. Trusted proxies may have any number. What counts as one
 // address are the 64 bits of IPv6 that a customer is given.
@@ -54,6 +60,6 @@ func (l callerListener) admit(c *callerConn, peer netip.Addr) bool {
 	if tcp, ok := c.Conn.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0) // nothing of it is to stay behind
 	}
-	_ = c.Conn.Close() // it was never used
+	_ = c.Close() // it was never used
 	return false
 }

@@ -125,10 +125,7 @@ func (c *Call) wantsPartials() bool {
 // finish checks the output, mends it if need be, and gives the last event.
 func (f *promptFrames) finish() error {
 	c := f.c
-	if c.attempt != nil { // else it broke, but for its end
-		c.attempt.Done(nil)
-		c.attempt = nil
-	}
+	c.endAttempt(nil) // unless it broke, but for its end
 	c.charge(f.from.Tally())
 	c.done.charged = true
 	f.ended = true

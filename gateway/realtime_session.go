@@ -181,15 +181,9 @@ func (s *session) end(err error) {
 		e := &schema.Error{Code: schema.CodeUpstream, Status: 502, Origin: schema.OriginProvider, Provider: c.target.Provider.Name,
 			Class: schema.ClassConnection, Message: "the provider broke the session off", Cause: err}
 		s.close(e, closeBadGateway)
-		if c.attempt != nil {
-			c.attempt.Done(e)
-			c.attempt = nil
-		}
+		c.endAttempt(e)
 	}
-	if c.attempt != nil {
-		c.attempt.Done(nil)
-		c.attempt = nil
-	}
+	c.endAttempt(nil)
 }
 
 // close sends the event and the frame that end a session.

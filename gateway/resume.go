@@ -106,10 +106,7 @@ func (c *Call) continuable() bool {
 
 // brokeOff books the attempt whose stream broke.
 func (c *Call) brokeOff(e *schema.Error) {
-	if c.attempt != nil {
-		c.attempt.Done(e)
-		c.attempt = nil
-	}
+	c.endAttempt(e)
 	c.trail[c.answered()-1].Code = string(e.Code)
 }
 

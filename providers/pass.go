@@ -64,6 +64,14 @@ func (p *Provider) Passes(op schema.Operation) bool {
 // Local tells whether the provider answers within the process.
 func (p *Provider) Local() bool { return p.opt.Local != nil }
 
+// Connections is how many connections to the provider are open, idle ones too.
+func (p *Provider) Connections() int64 {
+	if p.opt.Upstream == nil {
+		return 0
+	}
+	return p.opt.Upstream.Connections()
+}
+
 // Pass makes one attempt at a request that is passed on as it is. A stream is
 // returned once its first event was looked into, as by ChatStream.
 func (p *Provider) Pass(ctx context.Context, c *Call, req *schema.PassRequest) (*Passed, error) {

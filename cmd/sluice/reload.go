@@ -421,6 +421,14 @@ func (s *server) gauges() telemetry.Gauges {
 			n, of := s.build.kept.Size()
 			return entries + n, bytes + of
 		},
+		Connections: s.gateway.Connections,
+		Upstream: func(yield func(string, float64)) {
+			for _, p := range s.build.view().providers {
+				if !p.Client.Local() {
+					yield(p.Name, float64(p.Client.Connections()))
+				}
+			}
+		},
 		Breakers: func(yield func(string, float64)) {
 			breakerStates(s.build.view().registry.Targets(time.Now()), yield)
 		},

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -29,6 +30,8 @@ type Metrics struct {
 	calls       *prometheus.CounterVec
 	duration    *prometheus.HistogramVec
 	ttft        *prometheus.HistogramVec
+	waited      *prometheus.HistogramVec
+	own         *prometheus.HistogramVec
 	tokens      *prometheus.CounterVec
 	attempts    *prometheus.CounterVec
 	hedges      *prometheus.CounterVec
@@ -57,6 +60,8 @@ type targetHandles struct {
 	attempt  prometheus.Counter
 	duration prometheus.Observer
 	ttft     prometheus.Observer
+	waited   prometheus.Observer
+	own      prometheus.Observer
 }
 
 // Gauges are read when metrics are scraped.
@@ -70,6 +75,9 @@ type Gauges struct {
 	OpenHolds     func() (n int64, usd billing.Nano)
 	LogDropped    func(yield func(sink string, n int64))
 	CacheSize     func() (entries, bytes int64)
+	Connections   func() int64 // of callers
+	// Upstream calls yield for each provider with how many connections to it are open.
+	Upstream func(yield func(provider string, open float64))
 	// Breakers calls yield for each target with 0 closed, 1 half open, 2 open.
 	Breakers func(yield func(target string, state float64))
 	// Health calls yield for each provider that is checked, with whether it is
@@ -91,6 +99,7 @@ type Gauges struct {
 
 var (
 	durationBuckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300}
+	ownBuckets      = append([]float64{.00005, .0001, .00025, .0005}, durationBuckets...)
 	labels          = []string{"model", "provider"}
 )
 
@@ -104,6 +113,10 @@ func New() *Metrics {
 		Help: "From a call's arrival to the end of its answer.", Buckets: durationBuckets}, labels)
 	m.ttft = prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "sluice_ttft_seconds",
 		Help: "From a call's arrival to the first byte of its answer.", Buckets: durationBuckets}, labels)
+	m.waited = prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "sluice_call_upstream_seconds",
+		Help: "What of a call's duration its provider took, or those that were tried: of a stream to its end.", Buckets: durationBuckets}, labels)
+	m.own = prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "sluice_call_gateway_seconds",
+		Help: "What of a call's duration is not its providers': the gateway's own work, and what it had the call wait for.", Buckets: ownBuckets}, labels)
 	m.tokens = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_tokens_total",
 		Help: "Tokens, by kind; cached_input and cache_write are part of input, reasoning is part of output."}, []string{"kind"})
 	m.attempts = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_upstream_attempts_total",
@@ -124,7 +137,7 @@ func New() *Metrics {
 	m.input, m.cached = m.tokens.WithLabelValues("input"), m.tokens.WithLabelValues("cached_input")
 	m.written = m.tokens.WithLabelValues("cache_write")
 	m.output, m.reasoning = m.tokens.WithLabelValues("output"), m.tokens.WithLabelValues("reasoning")
-	m.registry.MustRegister(m.calls, m.duration, m.ttft, m.tokens, m.attempts, m.hedges, m.cost, m.spoolFailed, m.cache, m.saved, m.shadows,
+	m.registry.MustRegister(m.calls, m.duration, m.ttft, m.waited, m.own, m.tokens, m.attempts, m.hedges, m.cost, m.spoolFailed, m.cache, m.saved, m.shadows,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.registry.MustRegister(append(m.routes.all(), m.splits.judged, m.splits.stopped)...)
 	return m
@@ -158,7 +171,8 @@ func (m *Metrics) AddGauges(g Gauges) {
 		}),
 		gauge("sluice_cache_entries", "Answers that are kept.", func() int64 { n, _ := g.CacheSize(); return n }),
 		gauge("sluice_cache_bytes", "Their size in memory.", func() int64 { _, b := g.CacheSize(); return b }),
-		breakers{g.Breakers}, places{healthDesc, g.Health}, places{targetHealthDesc, g.TargetHealth}, registries{g.Discovery}, keys{keyBreakerDesc, g.KeyBreakers}, keys{keyCoolingDesc, g.KeysCooling}, guards{g.Guards},
+		gauge("sluice_connections", "Connections of callers that are open.", g.Connections),
+		breakers{g.Breakers}, providers{g.Upstream}, places{healthDesc, g.Health}, places{targetHealthDesc, g.TargetHealth}, registries{g.Discovery}, keys{keyBreakerDesc, g.KeyBreakers}, keys{keyCoolingDesc, g.KeysCooling}, guards{g.Guards},
 		queues(g.Queues), losses(g.LogDropped))
 }
 
@@ -173,8 +187,9 @@ func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 }
 
-// Call counts a call that has ended.
-func (m *Metrics) Call(e *billing.Entry) {
+// Call counts a call that has ended; upstream is what of its duration its
+// providers took.
+func (m *Metrics) Call(e *billing.Entry, upstream time.Duration) {
 	if e.Cache != "" {
 		m.cache.WithLabelValues(e.Cache).Inc()
 		m.saved.Add(float64(e.Saved) / float64(billing.Dollar))
@@ -194,6 +209,8 @@ func (m *Metrics) Call(e *billing.Entry) {
 		return // its time says nothing of the target
 	}
 	h.duration.Observe(e.Latency.Seconds())
+	h.waited.Observe(upstream.Seconds())
+	h.own.Observe((e.Latency - upstream).Seconds())
 	if e.TTFT > 0 {
 		h.ttft.Observe(e.TTFT.Seconds())
 	}
@@ -268,6 +285,8 @@ func (m *Metrics) series(target, provider, name string) *targetHandles {
 		attempt:  m.attempts.WithLabelValues(name, provider, ""),
 		duration: m.duration.WithLabelValues(name, provider),
 		ttft:     m.ttft.WithLabelValues(name, provider),
+		waited:   m.waited.WithLabelValues(name, provider),
+		own:      m.own.WithLabelValues(name, provider),
 	})
 	return h.(*targetHandles)
 }
@@ -285,6 +304,23 @@ func add(c prometheus.Counter, n int64) {
 	if n > 0 {
 		c.Add(float64(n))
 	}
+}
+
+// providers collects the open connections to providers.
+type providers struct {
+	read func(yield func(provider string, open float64))
+}
+
+var upstreamDesc = prometheus.NewDesc("sluice_upstream_connections", "Connections to a provider that are open, idle ones too.", []string{"provider"}, nil)
+
+// Describe implements prometheus.Collector.
+func (p providers) Describe(ch chan<- *prometheus.Desc) { ch <- upstreamDesc }
+
+// Collect implements prometheus.Collector.
+func (p providers) Collect(ch chan<- prometheus.Metric) {
+	p.read(func(provider string, open float64) {
+		ch <- prometheus.MustNewConstMetric(upstreamDesc, prometheus.GaugeValue, open, provider)
+	})
 }
 
 // breakers collects the state of every target's breaker.

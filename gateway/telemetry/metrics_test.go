@@ -55,22 +55,23 @@ func TestCounts(t *testing.T) {
 	m.AddGauges(Gauges{SpoolRecords: func() int64 { return 3 }, LogDropped: func(yield func(string, int64)) { yield("file", 4) },
 		SpoolMemory: func() int64 { return 2 }, SpoolStrained: func() bool { return true }, SpoolRefuses: func() bool { return false },
 		SpoolDamaged: func() int64 { return 6 }, StoreDown: func() bool { return true }, CacheSize: func() (int64, int64) { return 3, 4096 }, OpenHolds: func() (int64, billing.Nano) { return 5, 3 * billing.Dollar / 2 },
+		Connections: func() int64 { return 7 }, Upstream: func(yield func(string, float64)) { yield("up", 8) },
 		Breakers: func(yield func(string, float64)) { yield("up/small", 2); yield("up/big", 0) }})
 	good := entry("up/small", "")
 	good.Usage = schema.Usage{Input: 10, CachedInput: 4, CacheWrite: 2, Output: 5, Reasoning: 1}
 	good.Cost, good.TTFT = billing.Dollar/2, 3*time.Millisecond
 	for range 2 {
-		m.Call(good)
+		m.Call(good, time.Millisecond)
 	}
-	m.Call(entry("up/small", "upstream_error"))
-	m.Call(entry("", "invalid_api_key"))
+	m.Call(entry("up/small", "upstream_error"), time.Millisecond)
+	m.Call(entry("", "invalid_api_key"), time.Millisecond)
 	m.Attempt("up/small", "up", "")
 	m.Attempt("up/small", "up", "rate_limit_exceeded")
 	m.Attempt("vendor/a/b", "vendor", "")
 	m.SpoolFailed()
 	hit := entry("up/small", "")
 	hit.Cache, hit.Saved = "hit", billing.Dollar/4
-	m.Call(hit)
+	m.Call(hit, time.Millisecond)
 	lines := scrape(t, m)
 	for series, want := range map[string]string{
 		`sluice_calls_total{code="",model="small",provider="up"}`:                                "3",
@@ -81,18 +82,21 @@ func TestCounts(t *testing.T) {
 		`sluice_upstream_attempts_total{code="",model="a/b",provider="vendor"}`:                  "1",
 		`sluice_call_duration_seconds_count{model="small",provider="up"}`:                        "3",
 		`sluice_call_duration_seconds_bucket{model="small",provider="up",le="0.025"}`:            "3",
-		`sluice_call_duration_seconds_bucket{model="small",provider="up",le="0.01"}`:             "0",
-		`sluice_ttft_seconds_count{model="small",provider="up"}`:                                 "2",
-		`sluice_tokens_total{kind="input"}`:                                                      "20",
-		`sluice_tokens_total{kind="cached_input"}`:                                               "8",
-		`sluice_tokens_total{kind="cache_write"}`:                                                "4",
-		`sluice_tokens_total{kind="output"}`:                                                     "10",
-		`sluice_tokens_total{kind="reasoning"}`:                                                  "2",
-		`sluice_cost_usd_total`:                                                                  "1",
-		`sluice_spool_failures_total`:                                                            "1",
-		`sluice_spool_records`:                                                                   "3",
-		`sluice_spool_memory_records`:                                                            "2",
-		`sluice_cache_calls_total{result="hit"}`:                                                 "1", `sluice_cache_saved_usd_total`: "0.25", `sluice_cache_entries`: "3", `sluice_cache_bytes`: "4096",
+		`sluice_call_upstream_seconds_sum{model="small",provider="up"}`:                          "0.003",
+		`sluice_connections`:                         "7",
+		`sluice_upstream_connections{provider="up"}`: "8",
+		`sluice_call_duration_seconds_bucket{model="small",provider="up",le="0.01"}`: "0",
+		`sluice_ttft_seconds_count{model="small",provider="up"}`:                     "2",
+		`sluice_tokens_total{kind="input"}`:                                          "20",
+		`sluice_tokens_total{kind="cached_input"}`:                                   "8",
+		`sluice_tokens_total{kind="cache_write"}`:                                    "4",
+		`sluice_tokens_total{kind="output"}`:                                         "10",
+		`sluice_tokens_total{kind="reasoning"}`:                                      "2",
+		`sluice_cost_usd_total`:                                                      "1",
+		`sluice_spool_failures_total`:                                                "1",
+		`sluice_spool_records`:                                                       "3",
+		`sluice_spool_memory_records`:                                                "2",
+		`sluice_cache_calls_total{result="hit"}`:                                     "1", `sluice_cache_saved_usd_total`: "0.25", `sluice_cache_entries`: "3", `sluice_cache_bytes`: "4096",
 		`sluice_spool_strained`:                   "1",
 		`sluice_spool_refusing`:                   "0",
 		`sluice_spool_damaged_segments_total`:     "6",
@@ -113,20 +117,20 @@ func TestCounts(t *testing.T) {
 // maxTargets, and one that stands for all others.
 func TestSeriesAreBounded(t *testing.T) {
 	m := New()
-	m.Call(entry("up/real", ""))
+	m.Call(entry("up/real", ""), time.Millisecond)
 	var wg sync.WaitGroup
 	for w := range 4 {
 		wg.Go(func() {
 			for i := range 2000 {
 				target := fmt.Sprintf("up/made-up-%d", (i+w*500)%2000)
 				m.Attempt(target, "up", "not_found")
-				m.Call(entry(target, ""))
-				m.Call(entry(target, "model_not_found"))
+				m.Call(entry(target, ""), time.Millisecond)
+				m.Call(entry(target, "model_not_found"), time.Millisecond)
 			}
 		})
 	}
 	wg.Wait()
-	m.Call(entry("up/real", ""))
+	m.Call(entry("up/real", ""), time.Millisecond)
 	models := map[string]bool{}
 	name := regexp.MustCompile(`model="([^"]*)"`)
 	lines := scrape(t, m)
@@ -159,10 +163,10 @@ func TestSeriesAreBounded(t *testing.T) {
 // A name that is no UTF-8 must not stop Prometheus from reading the rest.
 func TestNamesThatAreNoText(t *testing.T) {
 	m := New()
-	m.Call(entry("up/\xff\"\n\\", ""))
-	m.Call(entry("up/\xff\"\n\\", "upstream_error"))
+	m.Call(entry("up/\xff\"\n\\", ""), time.Millisecond)
+	m.Call(entry("up/\xff\"\n\\", "upstream_error"), time.Millisecond)
 	m.Attempt("up/\xfe", "up", "upstream_error")
-	m.Call(entry("up/small", ""))
+	m.Call(entry("up/small", ""), time.Millisecond)
 	if v := value(scrape(t, m), `sluice_calls_total{code="",model="small",provider="up"}`); v != "1" {
 		t.Errorf("small has %q calls", v)
 	}
@@ -175,7 +179,7 @@ func TestCountingAllocatesNothing(t *testing.T) {
 	e.TTFT, e.Usage.Input, e.Cost = time.Millisecond, 10, billing.Dollar
 	if n := testing.AllocsPerRun(100, func() {
 		m.Attempt("up/small", "up", "")
-		m.Call(e)
+		m.Call(e, time.Millisecond)
 	}); n > 1 { // the look-up makes the name an any
 		t.Errorf("%v allocations a call", n)
 	}

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sluice/providers/dialect"
@@ -46,7 +47,12 @@ type Client struct {
 	idle   []*conn // the most recently used is last
 	sweep  *time.Timer
 	closed bool
+
+	open atomic.Int64 // connections
 }
+
+// Connections is how many connections are open, idle ones too.
+func (c *Client) Connections() int64 { return c.open.Load() }
 
 // Request is one request. Header must hold neither host nor content-length.
 type Request struct {

@@ -2,9 +2,11 @@ package upstream
 
 import (
 	"bufio"
+	"errors"
 	"net"
 	"os"
 	"runtime"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -24,9 +26,10 @@ type conn struct {
 	sock   net.Conn // the socket
 	stream net.Conn // what is spoken: the socket, or TLS over it
 	in     *bufio.Reader
-	out    []byte      // the head being sent; kept for the next
-	bufs   net.Buffers // the memory of vec
-	vec    net.Buffers // what is being sent
+	open   *atomic.Int64 // counts it
+	out    []byte        // the head being sent; kept for the next
+	bufs   net.Buffers   // the memory of vec
+	vec    net.Buffers   // what is being sent
 
 	idleSince time.Time
 	reused    bool
@@ -41,8 +44,9 @@ type conn struct {
 	stale bool // what look found
 }
 
-func newConn(sock net.Conn) *conn {
-	k := &conn{sock: sock, stream: sock}
+func newConn(sock net.Conn, open *atomic.Int64) *conn {
+	k := &conn{sock: sock, stream: sock, open: open}
+	open.Add(1)
 	k.in = bufio.NewReaderSize(k, readBuffer)
 	if s, ok := sock.(syscall.Conn); ok {
 		if raw, err := s.SyscallConn(); err == nil {
@@ -152,7 +156,12 @@ func (k *conn) grow() bool {
 	return true
 }
 
-func (k *conn) close() { _ = k.sock.Close() }
+// close may be called more than once: the first counts.
+func (k *conn) close() {
+	if err := k.sock.Close(); !errors.Is(err, net.ErrClosed) {
+		k.open.Add(-1)
+	}
+}
 
 // behind gives what was already read, then the connection.
 type behind struct {

@@ -83,11 +83,11 @@ func (c *Client) dial(ctx context.Context, until time.Time) (*conn, error) {
 	if err != nil {
 		return nil, c.dialError(ctx, dialCtx, whole, err)
 	}
-	k := newConn(sock)
+	k := newConn(sock, &c.open)
 	if c.tls != nil {
 		secure := tls.Client(sock, c.tls)
 		if err := secure.HandshakeContext(dialCtx); err != nil {
-			_ = sock.Close()
+			k.close()
 			return nil, c.dialError(ctx, dialCtx, whole, err)
 		}
 		k.stream = secure

@@ -40,6 +40,46 @@ func TestStaleConnection(t *testing.T) {
 	}
 }
 
+// Open connections are counted, idle ones too, and each of them once.
+func TestConnectionsAreCounted(t *testing.T) {
+	url, _ := script(t, func(_ int, conn net.Conn, in *bufio.Reader) {
+		for {
+			if _, err := request(in); err != nil {
+				return
+			}
+			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+		}
+	})
+	c := client(t, Options{BaseURL: url})
+	open := func(want int64, when string) {
+		t.Helper()
+		if n := c.Connections(); n != want {
+			t.Errorf("%d connections are open %s, not %d", n, when, want)
+		}
+	}
+	ask := func() *Response {
+		r, err := c.Do(context.Background(), post("x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	open(0, "at first")
+	first, second := ask(), ask()
+	open(2, "while two answers are read")
+	if _, err := first.ReadAll(nil, 0); err != nil {
+		t.Fatal(err)
+	}
+	first.Close()
+	open(2, "with an idle one")
+	second.Abort()
+	second.Close()
+	second.Close()
+	open(1, "after an answer was given up")
+	c.Close()
+	open(0, "at the end")
+}
+
 func TestNoSecondTry(t *testing.T) {
 	served := new(atomic.Int32)
 	url, _ := script(t, func(_ int, conn net.Conn, in *bufio.Reader) {

@@ -88,6 +88,19 @@ func TestArguments(t *testing.T) {
 	}
 }
 
+func TestMoreArguments(t *testing.T) {
+	for _, args := range [][]string{{"-rounds", "0"}, {"-only", "nonsense"}, {"-stuck", "-1"}} {
+		if err := apart(context.Background(), args); !errors.Is(err, errUsage) {
+			t.Errorf("apart %v: %v", args, err)
+		}
+	}
+	for _, args := range [][]string{{"-minutes", "1", "-warm", "1"}, {"-every", "0s"}, {"extra"}} {
+		if err := soak(context.Background(), args); !errors.Is(err, errUsage) {
+			t.Errorf("soak %v: %v", args, err)
+		}
+	}
+}
+
 func TestMedian(t *testing.T) {
 	for want, values := range map[float64][]float64{0: nil, 2: {3, 1, 2}, 2.5: {4, 1, 2, 3}} {
 		if got := median(values); got != want {

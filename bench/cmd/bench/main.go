@@ -5,6 +5,8 @@
 //	bench upstream [-addr A] the fake provider alone
 //	bench proxy -to A        the bare fasthttp proxy alone
 //	bench load -url U …      the load driver alone
+//	bench soak [flags]       a mix of works for minutes or hours: what grows?
+//	bench apart [flags]      a provider's calls beside those of one that hangs
 //
 // The process under test runs on the first core, the driver and the fake
 // provider on the others. CPU time is that of the whole process tree.
@@ -33,6 +35,10 @@ func main() {
 			run, args = serveProxy, args[1:]
 		case "load":
 			run, args = drive, args[1:]
+		case "soak":
+			run, args = soak, args[1:]
+		case "apart":
+			run, args = apart, args[1:]
 		}
 	}
 	err := run(ctx, args)

@@ -20,6 +20,9 @@ import (
 // asCode are the words of a text that stand as code.
 var asCode = regexp.MustCompile("`([a-z_.]+)`")
 
+// processMetrics are those of the process and of the Go runtime that are named.
+var processMetrics = regexp.MustCompile("`(?:go|process)_[a-z_]+`")
+
 func namesIn(text string) (names []string) {
 	for _, m := range asCode.FindAllStringSubmatch(text, -1) {
 		names = append(names, m[1])
@@ -72,6 +75,12 @@ func documentedMetrics(t *testing.T, families map[string]*dto.MetricFamily) {
 	}
 	for name := range documented {
 		t.Errorf("%s is documented, and not there", name)
+	}
+	for _, name := range processMetrics.FindAllString(documentation(t), -1) {
+		f := families[strings.Trim(name, "`")]
+		if f == nil || len(f.Metric) == 0 || f.Metric[0].GetGauge().GetValue()+f.Metric[0].GetCounter().GetValue() == 0 && f.Metric[0].GetSummary().GetSampleCount() == 0 {
+			t.Errorf("%s is documented, and says nothing", name)
+		}
 	}
 }
 

@@ -175,7 +175,7 @@ func wanted(t *testing.T) map[string]string {
 }
 
 // are tells what is not as it is wanted, of the gateway's own series: a value,
-// >0, or of a histogram the count, with what was counted behind a colon.
+// >0, any, or of a histogram the count, with what was counted behind a colon.
 func (p points) are(t *testing.T, where string, want map[string]string) {
 	t.Helper()
 	for name, is := range p {
@@ -202,7 +202,10 @@ func (p points) are(t *testing.T, where string, want map[string]string) {
 // says compares a series with what is wanted of it. Money is a float there: it
 // is compared to the billionth.
 func (p point) says(text string) bool {
-	if text == ">0" {
+	switch text {
+	case "any":
+		return true
+	case ">0":
 		return p.value > 0
 	}
 	number, sum, exact := strings.Cut(text, ":")
