@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -51,7 +52,7 @@ func attempt[T any](c *Call, a *router.Attempt, late bool, ask asking[T]) (got T
 	if a.Secret != nil {
 		call.Secret = a.Secret.Value
 	}
-	if err = c.canGoOn(t); err == nil {
+	if err = cmp.Or(c.canGoOn(t), c.reachesFiles(t)); err == nil {
 		err = a.Ask(c.ctx, func(ctx context.Context) (err error) {
 			got, err = ask(t.Provider.Client, ctx, &call)
 			return err

@@ -80,6 +80,9 @@ func (c *Call) servePassing(methods map[string]passing) error {
 	if err := c.chooseFor(p); err != nil {
 		return err
 	}
+	if err := c.reaches(); err != nil {
+		return err
+	}
 	if err := c.deadline(); err != nil {
 		return err
 	}
@@ -93,8 +96,7 @@ func (c *Call) servePassing(methods map[string]passing) error {
 	if err != nil {
 		return err
 	}
-	c.sendPassed(passed)
-	return nil
+	return c.sendPassed(passed)
 }
 
 // readPassed reads what the stages need of the request.
@@ -136,7 +138,7 @@ func (c *Call) passOn() (*providers.Passed, error) {
 }
 
 // sendPassed gives the answer to the connection.
-func (c *Call) sendPassed(passed *providers.Passed) {
+func (c *Call) sendPassed(passed *providers.Passed) error {
 	h := &c.rc.Response.Header
 	if passed.Answer == nil {
 		c.entry.Stream = true
@@ -150,12 +152,16 @@ func (c *Call) sendPassed(passed *providers.Passed) {
 			c.sendStream(passed.Bytes, nil)
 			h.SetContentType(passed.Type)
 		}
-		return
+		return nil
 	}
 	defer passed.Answer.Release()
 	c.charge(&passed.Answer.Tally)
+	if err := c.keepOwned(passed.Answer); err != nil {
+		return err
+	}
 	c.answerHeaders(nil)
 	h.Set("X-Sluice-Cost", c.totalCost().String())
 	h.SetContentType(passed.Type)
 	c.rc.Response.SetBody(passed.Answer.Body)
+	return nil
 }

@@ -47,9 +47,10 @@ func (r *Responses) DeleteResponse(ctx context.Context, team, id string) error {
 	return nil
 }
 
-// ForgetResponses deletes all that were kept before a time.
+// ForgetResponses deletes all that were kept before a time, but for what is of no
+// team: whose a thing is, is to be known as long as it is there.
 func (r *Responses) ForgetResponses(ctx context.Context, before time.Time) error {
-	if _, err := r.write.ExecContext(ctx, "DELETE FROM responses WHERE created < ?", before.UnixNano()); err != nil {
+	if _, err := r.write.ExecContext(ctx, "DELETE FROM responses WHERE created < ? AND team <> ''", before.UnixNano()); err != nil {
 		return fmt.Errorf("cannot delete old responses: %w", err)
 	}
 	return nil

@@ -38,6 +38,7 @@ func TestResponses(t *testing.T) {
 		}
 	}
 	put("a", "r1", "one", old)
+	put("", "r1", "whose it is", old)
 	put("a", "r2", "two", now)
 	put("b", "r1", "another team's", now)
 	put("a", "r2", "two again", now)
@@ -49,6 +50,7 @@ func TestResponses(t *testing.T) {
 		t.Fatal(err)
 	}
 	want("a", "r1", "")
+	want("", "r1", "whose it is")
 	if err := r.DeleteResponse(ctx, "b", "r1"); err != nil {
 		t.Fatal(err)
 	}

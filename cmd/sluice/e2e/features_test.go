@@ -77,6 +77,7 @@ var features = []struct{ what, tests string }{
 	{"alerts", "TestAlerts gateway/alert:TestThresholds gateway/alert:TestBurn gateway/alert:TestLifeOfAnAlert gateway/alert:TestMute"},
 	{"audit log, chained", "TestAudit TestNoChangeWithoutAuditRecord gateway/admin:TestEveryChangeHasARecord gateway/admin:TestRecordsTellBeforeAndAfterWithoutSecrets store:TestAuditShowsTampering"},
 	{"audit log: what is edited in the database is told", "TestReplicasAudit"},
+	{"teams: nothing of another is seen, changed or known to be there", "TestTenantsAdmin TestTenantsData gateway/admin:TestTeamOwnerSeesOnlyItsOwn"},
 	{"permissions of the admin plane: each route, each role", "gateway/admin:TestEveryRouteTimesEveryRole gateway/console:TestEveryRouteTimesEveryRole"},
 	{"configuration: shown, applied, rolled back, without a failed request", "TestConfigurationLedByTheFile TestConfigurationLedByTheStore TestDiffAndApply TestChangesUnderLoad TestReload TestDrain"},
 	{"replicas: what one changes is in force at all: keys revoked, teams, prompts, revisions", "TestReplicasSeeChanges TestReplicasFollow"},

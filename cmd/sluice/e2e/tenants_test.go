@@ -203,6 +203,15 @@ func (g *gateway) crossed(route string, one, other tenant) (wrong []string) {
 	return wrong
 }
 
+// fewChecks has rapid make some checks of many requests each; -rapid.checks makes
+// more.
+func fewChecks(t *testing.T) {
+	if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue {
+		_ = f.Value.Set("6") // a number
+		t.Cleanup(func() { _ = f.Value.Set(f.DefValue) })
+	}
+}
+
 // Nobody who owns a team is told anything of another one, or changes anything of
 // it, by any route of the admin API, whatever two teams they are; nor is told
 // whether it is there.
@@ -236,10 +245,7 @@ func TestTenantsAdmin(t *testing.T) {
 			}
 		}
 	}
-	if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue { // a check is every route; -rapid.checks makes more
-		_ = f.Value.Set("6") // a number
-		defer func() { _ = f.Value.Set(f.DefValue) }()
-	}
+	fewChecks(t)
 	rows := slices.Sorted(maps.Keys(across))
 	rapid.Check(t, func(r *rapid.T) {
 		pair := rapid.Permutation(all).Draw(r, "teams")
