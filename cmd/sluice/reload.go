@@ -406,6 +406,24 @@ func (s *server) keepUsed() {
 	}
 }
 
+// connections tells how many connections to each provider are open.
+func (s *server) connections(yield func(provider string, open float64)) {
+	for _, p := range s.build.view().providers {
+		if !p.Client.Local() {
+			yield(p.Name, float64(p.Client.Connections()))
+		}
+	}
+}
+
+// healthy tells of each provider that is checked whether it is.
+func (s *server) healthy(yield func(provider string, healthy bool)) {
+	for _, p := range s.build.view().providers {
+		if p.Health != nil {
+			yield(p.Name, !p.Health.Down())
+		}
+	}
+}
+
 func (s *server) gauges() telemetry.Gauges {
 	return telemetry.Gauges{
 		SpoolRecords:  s.spool.Pending,
@@ -422,23 +440,11 @@ func (s *server) gauges() telemetry.Gauges {
 			return entries + n, bytes + of
 		},
 		Connections: s.gateway.Connections,
-		Upstream: func(yield func(string, float64)) {
-			for _, p := range s.build.view().providers {
-				if !p.Client.Local() {
-					yield(p.Name, float64(p.Client.Connections()))
-				}
-			}
-		},
+		Upstream:    s.connections,
 		Breakers: func(yield func(string, float64)) {
 			breakerStates(s.build.view().registry.Targets(time.Now()), yield)
 		},
-		Health: func(yield func(string, bool)) {
-			for _, p := range s.build.view().providers {
-				if p.Health != nil {
-					yield(p.Name, !p.Health.Down())
-				}
-			}
-		},
+		Health:       s.healthy,
 		TargetHealth: func(yield func(string, bool)) { targetsHealthy(s.build.view(), yield) },
 		Discovery: func(yield func(string, discovery.Status)) {
 			for route, d := range s.build.view().discovered {

@@ -70,7 +70,7 @@ func apart(ctx context.Context, args []string) error {
 			for n := range len(sides) * len(chosen) {
 				i, side := n/len(sides), (n+round)%len(sides) // who is first changes
 				progress("round %d of %d: %s %s", round+1, *rounds, chosen[i].name, sides[side].head)
-				if err := sideBySide(ctx, t, o, &chosen[i], beside{sides[side].model, *stuck}, &cells[i][side]); err != nil {
+				if err := sideBySide(ctx, t, o, beside{&chosen[i], sides[side].model, *stuck}, &cells[i][side]); err != nil {
 					return err
 				}
 			}
@@ -81,15 +81,16 @@ func apart(ctx context.Context, args []string) error {
 	})
 }
 
-// beside is a model that is called beside the work that is measured, as often as
-// keeps so many calls hanging where it hangs; none if it has no name.
+// beside is a work that is measured, and the model that is called beside it, as
+// often as keeps so many calls hanging where it hangs; none if it has no name.
 type beside struct {
+	work  *work
 	model string
 	stuck int
 }
 
-// sideBySide measures a work once while something is called beside it.
-func sideBySide(ctx context.Context, t *target, o *options, w *work, b beside, into *cell) error {
+// sideBySide measures once while something is called beside it.
+func sideBySide(ctx context.Context, t *target, o *options, b beside, into *cell) error {
 	other, stop := context.WithCancel(ctx)
 	defer stop()
 	var under sync.WaitGroup
@@ -100,11 +101,11 @@ func sideBySide(ctx context.Context, t *target, o *options, w *work, b beside, i
 		})
 		time.Sleep(hangFor + hangFor/4) // from now on as many begin as end
 	}
-	s := o.once(ctx, t, w)
+	s := o.once(ctx, t, b.work)
 	stop()
 	under.Wait() // those that hang are given up
 	if s.err != nil || s.result.Err != nil {
-		return fmt.Errorf("%s beside %q: %d of %d wrong: %w", w.name, b.model, s.result.Errors, s.result.Errors+s.result.Requests, errors.Join(s.result.Err, s.err))
+		return fmt.Errorf("%s beside %q: %d of %d wrong: %w", b.work.name, b.model, s.result.Errors, s.result.Errors+s.result.Requests, errors.Join(s.result.Err, s.err))
 	}
 	into.CPU = append(into.CPU, micros(s.cpu)/float64(s.result.Requests))
 	into.P50 = append(into.P50, micros(s.result.Latency.Quantile(0.5)))
