@@ -109,7 +109,7 @@ func TestTenantsData(t *testing.T) {
 defaults: {files: acct, batches: acct}
 teams:
 ` + list.String())
-	g.prompt("say", "---\nmodel: mock/echo\ninput: {schema: {text: string}}\n---\n{{text}}\n")
+	g.prompt("say", sayText)
 	g.start()
 	as := func(secret, method, path, body string, header ...string) answer {
 		t.Helper()
