@@ -1,17 +1,12 @@
 package validate
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
-	"unsafe"
 
-	"github.com/tidwall/gjson"
 	"go.yaml.in/yaml/v3"
 
 	"sluice/prompts"
 	"sluice/prompts/ordered"
-	"sluice/providers/wire"
 )
 
 // Problem is one thing that is wrong; its pointer leads to it.
@@ -59,49 +54,4 @@ func (s *Schema) Check(body []byte) ([]Problem, error) {
 		return nil, err
 	}
 	return s.of.Check(value), nil
-}
-
-// decode reads a body as a plain value. A field that stands twice is refused:
-// who reads it next might take the other one.
-func decode(body []byte) (any, error) {
-	if !wire.Valid(body) {
-		return nil, ErrNotJSON
-	}
-	return plain(gjson.Parse(unsafe.String(unsafe.SliceData(body), len(body))))
-}
-
-// plain copies what it takes out of the body.
-func plain(r gjson.Result) (v any, err error) {
-	switch r.Type {
-	case gjson.Null:
-		return nil, nil
-	case gjson.False, gjson.True:
-		return r.Bool(), nil
-	case gjson.Number:
-		return json.Number(string([]byte(r.Raw))), nil
-	case gjson.String:
-		return string([]byte(r.Str)), nil
-	}
-	if r.IsArray() {
-		list := []any{}
-		r.ForEach(func(_, item gjson.Result) bool {
-			var value any
-			if value, err = plain(item); err == nil {
-				list = append(list, value)
-			}
-			return err == nil
-		})
-		return list, err
-	}
-	m := map[string]any{}
-	r.ForEach(func(key, item gjson.Result) bool {
-		name := string([]byte(key.Str))
-		if _, twice := m[name]; twice {
-			err = fmt.Errorf("%w: %q", ErrTwice, name)
-			return false
-		}
-		m[name], err = plain(item)
-		return err == nil
-	})
-	return m, err
 }
