@@ -89,7 +89,9 @@ func (c *Call) keepOwned(answer *providers.Answer) error {
 	case id == "":
 		c.own(p, body.Get("id").String())
 	case c.from.method == "DELETE" && c.g.responses != nil:
-		return c.g.responses.delete(c.g.ctx, "", ownerName(p, id))
+		if err := c.g.responses.delete(c.g.ctx, "", ownerName(p, id)); err != nil { // the file is gone all the same
+			c.g.log.Warn("it is still kept whose a deleted file was", "file", id, "error", err)
+		}
 	case op == schema.OpBatch: // whose results are whose it is
 		team, err := c.madeBy(p, id)
 		if err != nil || team == "" {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -212,6 +213,22 @@ func fewChecks(t *testing.T) {
 	}
 }
 
+// consolePages are asked for by those who own a team; what stands in capitals is
+// another one's.
+var consolePages = []string{"/", "/requests", "/requests?q=req-TEAM", "/requests/CALL", "/teams", "/teams/TEAM", "/models", "/prompts", "/prompts/PROMPT", "/prompts-new", "/subscriptions", "/routes",
+	"/reports", "/reports?group_by=team", "/reports/export?group_by=team,key,user", "/invoices/TEAM", "/cache", "/guards", "/alerts", "/config", "/audit", "/first-run", "/settings"}
+
+// tellsOf tells whether a page shows what is a tenant's, but for what the path
+// that was asked for says itself.
+func tellsOf(a answer, n tenant, path string) bool {
+	for _, of := range []string{n.name, n.key, n.call, n.sub, n.secret} {
+		if strings.Contains(a.body, of) && !strings.Contains(n.of(path), of) {
+			return true
+		}
+	}
+	return strings.Contains(a.body, "note of "+n.name) || strings.Contains(a.body, "user-"+n.name)
+}
+
 // Nobody who owns a team is told anything of another one, or changes anything of
 // it, by any route of the admin API, whatever two teams they are; nor is told
 // whether it is there.
@@ -245,6 +262,16 @@ func TestTenantsAdmin(t *testing.T) {
 			}
 		}
 	}
+	pages := map[string]*gateway{} // of the console, by who signed in
+	for _, n := range all {
+		pages[n.name] = g.browse()
+		if r, err := pages[n.name].client.PostForm("http://"+g.admin+"/sign-in", url.Values{"token": {n.token()}}); err != nil || r.Body.Close() != nil || r.StatusCode != 200 {
+			t.Fatalf("sign-in: %v %v", r, err)
+		}
+		if a, err := pages[n.name].send("GET", "http://"+g.admin+"/requests", ""); err != nil || a.status != 200 || !strings.Contains(a.body, n.name+"/k") {
+			t.Errorf("%s is not shown its own requests: %d %v", n.name, a.status, err)
+		}
+	}
 	fewChecks(t)
 	rows := slices.Sorted(maps.Keys(across))
 	rapid.Check(t, func(r *rapid.T) {
@@ -254,6 +281,11 @@ func TestTenantsAdmin(t *testing.T) {
 		for _, route := range rapid.Permutation(rows).Draw(r, "routes") {
 			for _, wrong := range g.crossed(route, one, other) {
 				r.Error(wrong)
+			}
+		}
+		for _, path := range consolePages {
+			if a, err := pages[one.name].send("GET", "http://"+g.admin+other.of(path), ""); err != nil || tellsOf(a, other, path) {
+				r.Errorf("the page %s shows %s something of %s: %d %v", other.of(path), one.name, other.name, a.status, err)
 			}
 		}
 		if after := g.has(other); after != before {
