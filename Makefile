@@ -19,15 +19,16 @@ run: build ## build and run the gateway; without sluice.yaml it uses the built-i
 test: ## run every test that needs nothing but Go and a C compiler
 	$(GO) test ./...
 
-test-services: ## run the tests that need servers of somebody else's, named by SLUICE_TEST_NATS, SLUICE_TEST_REDIS, SLUICE_TEST_AMQP and SLUICE_TEST_POSTGRES
+test-services: ## run the tests that need servers of somebody else's, named by SLUICE_TEST_NATS, SLUICE_TEST_REDIS, SLUICE_TEST_MEMCACHED, SLUICE_TEST_AMQP and SLUICE_TEST_POSTGRES
 	@test -n "$$SLUICE_TEST_NATS" || { echo "SLUICE_TEST_NATS is not set: where a NATS server is, such as nats://127.0.0.1:4222"; exit 1; }
 	@test -n "$$SLUICE_TEST_REDIS" || { echo "SLUICE_TEST_REDIS is not set: where a Redis is, such as redis://127.0.0.1:6379/15"; exit 1; }
+	@test -n "$$SLUICE_TEST_MEMCACHED" || { echo "SLUICE_TEST_MEMCACHED is not set: where a memcached is, such as memcached://127.0.0.1:11211"; exit 1; }
 	@test -n "$$SLUICE_TEST_AMQP" || { echo "SLUICE_TEST_AMQP is not set: where a RabbitMQ is, such as amqp://guest:guest@127.0.0.1:5672/"; exit 1; }
 	@test -n "$$SLUICE_TEST_POSTGRES" || { echo "SLUICE_TEST_POSTGRES is not set: where a PostgreSQL is, such as postgres://postgres@127.0.0.1:5432/test"; exit 1; }
 	$(GO) test -count=1 -run '^TestNATS$$' ./gateway/telemetry/sink
 	$(GO) test -count=1 -run '^Test(NATS|AMQP)' ./gateway/purge
-	$(GO) test -count=1 -run '^(TestPurgedBy|TestReplica)' ./cmd/sluice/e2e
-	$(GO) test -count=1 -p 1 -run '^TestRedis' ./gateway/shared ./gateway/httpcache
+	$(GO) test -count=1 -run '^(TestPurgedBy|TestReplica|TestMemcached)' ./cmd/sluice/e2e
+	$(GO) test -count=1 -p 1 -run '^Test(Redis|Memcached)' ./gateway/shared ./gateway/httpcache
 	$(GO) test -count=1 -timeout 20m ./store
 
 e2e: build ## drive the binary from outside: SDK clients, a browser, crashes, streams (needs Node.js and Chromium)

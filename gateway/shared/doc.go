@@ -13,6 +13,10 @@
 // time whatever is kept, an answer under way does not come back after it, and
 // what is purged leaves Redis when its time is over.
 //
+// A memcached can be such a level in the place of Redis, and nothing else. It tells
+// nobody of anything: the log is an item (see journal), and whoever asks for a
+// value asks whether there is more in it.
+//
 // What values hold and which of them a purge fits is known to those who keep
 // them, gateway/httpcache and gateway/cache.
 package shared

@@ -8,9 +8,9 @@ import (
 )
 
 var (
-	sharedUpDesc     = prometheus.NewDesc("sluice_cache_shared_up", "1 while the Redis that replicas share answers in is in use.", nil, nil)
-	sharedAskedDesc  = prometheus.NewDesc("sluice_cache_shared_lookups_total", "Answers that were looked for in Redis, by result: hit, miss or error.", []string{"result"}, nil)
-	sharedWritesDesc = prometheus.NewDesc("sluice_cache_shared_writes_total", "Answers that were for Redis, by result: stored or lost.", []string{"result"}, nil)
+	sharedUpDesc     = prometheus.NewDesc("sluice_cache_shared_up", "1 while the Redis or memcached that replicas share answers in is in use.", nil, nil)
+	sharedAskedDesc  = prometheus.NewDesc("sluice_cache_shared_lookups_total", "Answers that were looked for there, by result: hit, miss or error.", []string{"result"}, nil)
+	sharedWritesDesc = prometheus.NewDesc("sluice_cache_shared_writes_total", "Answers that were for it, by result: stored or lost.", []string{"result"}, nil)
 	sharedPurgesDesc = prometheus.NewDesc("sluice_cache_shared_purges_total", "Purges that this replica heard of, by result: done, or refused as not understood.", []string{"result"}, nil)
 	leaseAskedDesc   = prometheus.NewDesc("sluice_limits_shared_exchanges_total", "Commands to Redis that took or gave back permits of limits, by result: done or failed.", []string{"result"}, nil)
 	leaseAloneDesc   = prometheus.NewDesc("sluice_limits_shared_alone_total", "Permits that calls went on without, by this replica's own limits, because Redis could not be asked in time.", nil, nil)
