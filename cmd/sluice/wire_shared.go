@@ -22,11 +22,12 @@ import (
 	"sluice/gateway/purge"
 	"sluice/gateway/shared"
 	"sluice/gateway/telemetry"
+	"sluice/router"
 	"sluice/store/address"
 )
 
 // openShared makes the level of caches that replicas share, and what shares
-// limits, if there is one. Both are down until they run.
+// limits, budgets and health, if there is one. All are down until they run.
 func (s *server) openShared() error {
 	text := s.started.Shared.Reveal()
 	if text == "" {
@@ -36,7 +37,7 @@ func (s *server) openShared() error {
 		addr, err := shared.ParseMemcached(text)
 		if err == nil {
 			s.openLevel(shared.Options{Memcached: addr})
-			s.log.Info("memcached can count nothing for replicas: limits and budgets are each replica's own")
+			s.log.Info("memcached can count nothing for replicas: limits, budgets and health are each replica's own")
 		}
 		return err
 	}
@@ -49,6 +50,8 @@ func (s *server) openShared() error {
 		return err
 	}
 	s.openLevel(shared.Options{Redis: redis})
+	s.build.news = shared.NewNews(redis, s.hearNews, s.log)
+	s.metrics.Add(telemetry.News(s.build.news))
 	s.build.lender = shared.NewLender(redis, s.log)
 	s.build.leases = lease.New(lease.Options{Replica: replica, Exchange: s.build.lender.Lease, Up: s.build.lender.Up, Lost: s.build.lender.Lost})
 	s.book.Share(s.build.leases, !address.OnPostgres(s.started.Store))
@@ -97,7 +100,7 @@ func (s *server) share() (stop func()) {
 	if s.build.lender == nil {
 		return stopLevel
 	}
-	stopLender := run(s.build.lender.Run)
+	stopLender, stopNews := run(s.build.lender.Run), run(s.build.news.Run)
 	stopLeases := run(s.build.leases.Run)
 	for range 100 { // calls that come before would know nothing of others'
 		if s.build.leases.Up() {
@@ -105,7 +108,15 @@ func (s *server) share() (stop func()) {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	return func() { stopLeases(); stopLender(); stopLevel() }
+	return func() { stopLeases(); stopNews(); stopLender(); stopLevel() }
+}
+
+// hearNews takes in what another replica has found of a target or a key.
+func (s *server) hearNews(text string, left time.Duration) {
+	c, ok := router.ParseNews(text, left)
+	if r := s.build.view().registry; r != nil && ok {
+		r.Hear(c, time.Now())
+	}
 }
 
 // openPurges makes the listener to purges by other systems, if there is one.

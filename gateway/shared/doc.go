@@ -1,7 +1,7 @@
 // Package shared is what replicas share through Redis: a second level of answers
-// that are kept, behind the memory of each, purges that reach all of them, and
+// that are kept, behind the memory of each, purges that reach all of them,
 // permits of limits and parts of budgets (see billing/lease), which a script
-// counts.
+// counts, and News of keys and targets that are out, which the router takes in.
 //
 // A Level is used while it hears of purges, and at no other time: it subscribes,
 // reads the log of purges, and is up from then until the connection breaks or

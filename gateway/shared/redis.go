@@ -39,32 +39,11 @@ func (l *Level) followRedis(ctx context.Context) (up bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	s := &session{&inRedis{client, l.ownChannel(), l.id}, cancel}
-	heard := make(chan rueidis.PubSubMessage, mostHeard)
-	ready := make(chan struct{}, 4) // a confirmation of each channel
-	ended := make(chan error, 1)
-	go func() {
-		confirmed := rueidis.WithOnSubscriptionHook(ctx, func(rueidis.PubSubSubscription) {
-			select {
-			case ready <- struct{}{}:
-			default:
-			}
-		})
-		ended <- client.Receive(confirmed, client.B().Subscribe().Channel(l.eventChannel(), l.ownChannel()).Build(), func(m rueidis.PubSubMessage) {
-			select {
-			case heard <- m:
-			default: // it must not keep the connection, which answers come by, waiting
-				l.postpone(Purge{})
-				cancel()
-			}
-		})
-	}()
+	sub := subscribe(ctx, client, func() { l.postpone(Purge{}); cancel() }, l.eventChannel(), l.ownChannel())
 	defer l.session.CompareAndSwap(s, nil)
-	for confirmed := 0; ; {
+	for {
 		select {
-		case <-ready:
-			if confirmed++; confirmed != 2 {
-				continue
-			}
+		case <-sub.ready:
 			list, err := readLog(ctx, client)
 			if err != nil {
 				return false, fmt.Errorf("cannot read the log of purges: %w", err)
@@ -73,15 +52,45 @@ func (l *Level) followRedis(ctx context.Context) (up bool, err error) {
 				return false, err
 			}
 			up = true
-		case m := <-heard:
+		case m := <-sub.heard:
 			l.hear(ctx, s, m)
-		case err := <-ended:
-			if err == nil {
-				err = errors.New("the subscription has ended")
-			}
+		case err := <-sub.ended:
 			return up, err
 		}
 	}
+}
+
+// subscription is what is heard over channels.
+type subscription struct {
+	ready chan struct{} // once Redis has confirmed all of them
+	heard chan rueidis.PubSubMessage
+	ended chan error
+}
+
+// subscribe hears channels until ctx ends. overflow is called where what was heard
+// is not taken.
+func subscribe(ctx context.Context, client rueidis.Client, overflow func(), channels ...string) subscription {
+	s := subscription{make(chan struct{}, 1), make(chan rueidis.PubSubMessage, mostHeard), make(chan error, 1)}
+	confirmed := 0
+	ctx = rueidis.WithOnSubscriptionHook(ctx, func(rueidis.PubSubSubscription) {
+		if confirmed++; confirmed == len(channels) {
+			s.ready <- struct{}{}
+		}
+	})
+	go func() {
+		err := client.Receive(ctx, client.B().Subscribe().Channel(channels...).Build(), func(m rueidis.PubSubMessage) {
+			select {
+			case s.heard <- m:
+			default: // it must not keep the connection, which answers come by, waiting
+				overflow()
+			}
+		})
+		if err == nil {
+			err = errors.New("the subscription has ended")
+		}
+		s.ended <- err
+	}()
+	return s
 }
 
 // readLog reads the log, which it begins where there is none.

@@ -66,7 +66,7 @@ func TestMemcachedRouteCache(t *testing.T) {
 	if f := gjson.Get(b.api("GET", "cache", "").body, "shared"); !f.Get("up").Bool() || f.Get("server").Str != "memcached" || f.Get("hits").Int() < 4 {
 		t.Errorf("figures: %s", f)
 	}
-	if !a.logs("limits and budgets are each replica's own") {
+	if !a.logs("limits, budgets and health are each replica's own") {
 		t.Error("nobody tells what memcached cannot do")
 	}
 }
