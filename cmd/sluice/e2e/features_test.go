@@ -59,6 +59,7 @@ var features = []struct{ what, tests string }{
 	{"cache: shared by replicas, purged in all of them", "TestSharedRouteCache TestSharedWithoutRedis TestSharedNever gateway/httpcache:TestRedisFurther gateway/httpcache:TestRedisPurgeOfMany gateway/shared:TestRedisAway"},
 	{"cache: shared over memcached", "TestMemcachedRouteCache TestMemcachedAway gateway/shared:TestMemcachedShared gateway/shared:TestMemcachedPurgesAtOnce gateway/shared:TestMemcachedAway gateway/httpcache:TestMemcachedFurther"},
 	{"health: shared by replicas", "TestSharedHealth TestSharedHealthAtStart router:TestHearRests router:TestHearBreaker router:TestHearWrong router:TestHearHealth gateway/shared:TestRedisNews gateway/shared:TestRedisNewsAway"},
+	{"availability: a replica is killed under load, behind a balancer", "TestClusterNodeKilled"},
 	{"limits: shared by replicas", "TestSharedLimits gateway/shared:TestRedisWindow gateway/shared:TestRedisLimitsAlone"},
 	{"cache: purged by events of NATS and RabbitMQ", "TestPurgedByNATS TestPurgedByAMQPExchange TestPurgedByAMQPQueue TestPurgeChecked gateway/purge:TestNATS gateway/purge:TestNATSRefuses gateway/purge:TestAMQPExchange gateway/purge:TestAMQPQueue"},
 	{"versions by path, header, query and media type; sunset", "TestRouteVersions gateway/proxy:TestAcceptedVersions"},
