@@ -5,7 +5,7 @@ COMMIT  ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.revision=$(COMMIT)
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-services e2e race features lint fuzz bench bench-stalled bench-ledger demo check
+.PHONY: help build run test test-services e2e race features lint fuzz bench bench-stalled bench-scale bench-ledger demo check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ bench: build ## compare with nginx and a bare proxy on the same work, in one run
 bench-stalled: build ## the same work while log sinks and the collector take nothing, beside a gateway without them
 	$(GO) run ./bench/cmd/bench -binary bin/sluice -targets sluice,told,stalled -only small,stream,route -rounds 9
 	$(GO) run ./bench/cmd/bench -binary bin/sluice -targets sluice,told,stalled -only small,stream,route -rounds 9 -rate 1000
+
+bench-scale: build ## what three replicas do of what one does, each held to the same share of a core (needs root, for cgroups, and redis-server)
+	$(GO) run ./bench/cmd/bench scale -binary bin/sluice
 
 N ?= 10000000
 bench-ledger: build ## write N records (default 10 million), then time every report and list of the admin API and every page
