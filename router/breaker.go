@@ -209,19 +209,35 @@ func (b *breaker) remember(o outcome, now time.Time) {
 	}
 }
 
+// failing is how long calls have failed, since the first that did after the last
+// that went well; 0: the last did.
+func (b *breaker) failing(now time.Time) time.Duration {
+	b.mu.Lock()
+	defer b.unlock()
+	if b.badFrom.IsZero() {
+		return 0
+	}
+	return now.Sub(b.badFrom)
+}
+
+// wellSince tells whether a call went well after a time.
+func (b *breaker) wellSince(at time.Time) bool {
+	b.mu.Lock()
+	defer b.unlock()
+	return b.okAt.After(at)
+}
+
 // hear takes in what another replica has found: that its calls failed for so
 // long and its breaker stays open for what is left, or, if nothing is, that it
 // has closed. What calls have shown here since counts for more. A breaker that
 // opened for that closes for it; one that opened by itself may be probed at once.
 func (b *breaker) hear(left, failing time.Duration, now time.Time) {
-	left = min(left, b.policy.OpenFor)
-	opened := now.Add(left - b.policy.OpenFor)
 	b.mu.Lock()
 	defer b.unlock()
 	switch {
 	case b.mode != Auto:
-	case left > 0 && b.state == Closed && !b.okAt.After(opened.Add(-failing)):
-		b.become(Open, opened, Heard)
+	case left > 0 && b.state == Closed && !b.okAt.After(now.Add(-failing)):
+		b.become(Open, now.Add(min(left, b.policy.OpenFor)-b.policy.OpenFor), Heard)
 	case left <= 0 && b.state != Closed && b.heard:
 		b.become(Closed, now, Heard)
 	case left <= 0 && b.state == Open:

@@ -175,8 +175,7 @@ func (h *Health) change(by Source, now time.Time) Change {
 func (h *Health) hear(left, failing time.Duration, now time.Time) {
 	h.mu.Lock()
 	down := left > 0
-	found := now.Add(min(left-h.policy.news(), 0))
-	if down == h.down.Load() || down && h.okAt.After(found.Add(-failing)) {
+	if down == h.down.Load() || down && h.okAt.After(now.Add(-failing)) {
 		h.mu.Unlock()
 		return
 	}

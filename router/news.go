@@ -41,15 +41,15 @@ func (c *Change) News() (name, text string, ok bool) {
 	return fmt.Sprintln(kind, c.Target, c.Policy, c.Provider, c.Secret), string(b), err == nil
 }
 
-// ParseNews reads what another replica has told, of which so much is left; false: it
-// is not understood, and of a later version maybe.
-func ParseNews(text string, left time.Duration) (c Change, ok bool) {
+// ParseNews reads what another replica has told so long ago, of which so much is
+// left; false: it is not understood, and of a later version maybe.
+func ParseNews(text string, left, ago time.Duration) (c Change, ok bool) {
 	var t newsText
 	if json.Unmarshal([]byte(text), &t) != nil || t.To == "" {
 		return c, false
 	}
 	return Change{Target: t.Target, Policy: t.Policy, Provider: t.Provider, Secret: t.Secret, To: t.To, Why: t.Why,
-		Failing: max(t.Failing, 0), Left: max(left, 0), By: Heard}, true
+		Failing: max(t.Failing, 0) + max(ago, 0), Left: max(left, 0), By: Heard}, true
 }
 
 // Hear takes in a Change that another replica has found, of whose fields those
@@ -121,7 +121,8 @@ func (e early) put(c Change, now time.Time) {
 // take gives what is left of a target's news.
 func (e early) take(key targetKey) (list []Change) {
 	for _, c := range e[key] {
-		if c.Left = time.Until(c.Until); c.Left > 0 {
+		left := time.Until(c.Until)
+		if c.Failing, c.Left = c.Failing+c.Left-left, left; c.Left > 0 {
 			list = append(list, c)
 		}
 	}
@@ -145,7 +146,9 @@ func (c *Change) rested(now time.Time) func(*rest) bool {
 func (t *Target) hear(c Change, now time.Time) {
 	switch c.To {
 	case "cooling":
-		t.rests(c.rested(now), now)
+		if !t.breaker.wellSince(now.Add(-c.Failing)) {
+			t.rests(c.rested(now), now)
+		}
 	case Open.String(), Closed.String():
 		t.breaker.hear(c.Left, c.Failing, now)
 	}
@@ -154,7 +157,9 @@ func (t *Target) hear(c Change, now time.Time) {
 func (l *lane) hear(t *Target, c Change, now time.Time) {
 	switch c.To {
 	case "cooling":
-		l.rests(t, c.rested(now), now)
+		if !l.breaker.wellSince(now.Add(-c.Failing)) {
+			l.rests(t, c.rested(now), now)
+		}
 	case Open.String(), Closed.String():
 		l.breaker.hear(c.Left, c.Failing, now)
 	}
@@ -179,9 +184,12 @@ func (p *Pool) hear(c Change, now time.Time) {
 	if s == nil || c.To != "cooling" || !aboutKey(c.Why) {
 		return
 	}
+	var news *Change
 	p.mu.Lock()
-	s.rest.hear(c.Left, c.Why, now)
-	news := s.rest.news(now)
+	if !s.rest.okAt.After(now.Add(-c.Failing)) {
+		s.rest.hear(c.Left, c.Why, now)
+		news = s.rest.news(now)
+	}
 	p.mu.Unlock()
 	p.told(s, news)
 }

@@ -35,7 +35,7 @@ func newMembers(t *testing.T, n int, keys ...string) *members {
 				return
 			}
 			one.told = append(one.told, c)
-			heard, _ := ParseNews(text, c.Left)
+			heard, _ := ParseNews(text, c.Left, 0)
 			for _, other := range m.all {
 				if other != one {
 					other.Hear(heard, m.clock.Now())
@@ -197,6 +197,41 @@ func TestHearWrong(t *testing.T) {
 	}
 }
 
+// Nor does one whose calls are refused for ever, with whatever words, take a key
+// or a target from others more than once.
+func TestHearWrongRests(t *testing.T) {
+	busy := failed(schema.ClassOverloaded)
+	busy.RetryAfter = 10 * time.Second
+	for name, c := range map[string]struct {
+		keys []string
+		at   string
+		err  *schema.Error
+		most int // seconds
+	}{
+		"a key is refused":    {[]string{"1", "2"}, "p/a/1", failed(schema.ClassAuth), 310},
+		"a key is limited":    {[]string{"1", "2"}, "p/a/1", failed(schema.ClassRateLimited), 10},
+		"a target is limited": {[]string{"1"}, "p/a/1", failed(schema.ClassRateLimited), 10},
+		"a target is busy":    {nil, "p/a", busy, 20},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newMembers(t, 2, c.keys...)
+			wrong, right := m.all[0], m.all[1]
+			wrong.errors = map[string]errs{c.at: {c.err}}
+			away := 0
+			for range 1200 {
+				wrong.took(wrong.route, m.clock, 2)
+				if !slices.Contains(strings.Fields(right.took(right.route, m.clock, 2)), c.at) {
+					away++
+				}
+				m.clock.advance(time.Second)
+			}
+			if len(wrong.told) < 2 || away == 0 || away > c.most {
+				t.Errorf("of 1,200 seconds it was away for %d; told %d times", away, len(wrong.told))
+			}
+		})
+	}
+}
+
 // A call that was under way and ends well closes what was opened for news.
 func TestHearDuringCall(t *testing.T) {
 	now := newClock().Now()
@@ -299,10 +334,11 @@ func TestHearEarly(t *testing.T) {
 func TestNews(t *testing.T) {
 	c := Change{Target: "p/a", Policy: Breaker{Failures: 2, Ratio: 0.25}, Key: "k", Secret: "digest", From: "closed", To: "open", Failing: time.Second, Left: time.Minute}
 	name, text, ok := c.News()
-	got, read := ParseNews(text, c.Left)
+	got, read := ParseNews(text, c.Left, 0)
+	later, _ := ParseNews(text, c.Left, time.Hour)
 	want := c
 	want.Key, want.From, want.By = "", "", Heard
-	if !ok || !read || got != want {
+	if !ok || !read || got != want || later.Failing != c.Failing+time.Hour {
 		t.Errorf("%s is read as %+v", text, got)
 	}
 	c.To, c.Left = "closed", 0
@@ -320,7 +356,7 @@ func TestNews(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"", "{}", "[]", `{"target":1,"to":"open"}`} {
-		if c, ok := ParseNews(text, time.Second); ok {
+		if c, ok := ParseNews(text, time.Second, 0); ok {
 			t.Errorf("%s is read as %+v", text, c)
 		}
 	}

@@ -24,17 +24,24 @@ type rest struct {
 	until   time.Time
 	why     schema.Class
 	strikes int       // errors in a row
-	heard   bool      // another replica has found it
+	heard   bool      // another replica has found it,
+	untried bool      // and no call here has ended since
 	told    time.Time // until when others were told that it lasts
+	okAt    time.Time // when a call last went well
+	badFrom time.Time // when the first one was refused since
 }
 
 // note takes in an error about a key, or, if e is nil, a success; it tells
 // whether the rest became longer. A success shortens none: it may have begun
 // before the error.
 func (r *rest) note(e *schema.Error, now time.Time) bool {
+	r.untried = false
 	if e == nil {
-		r.strikes = 0
+		r.strikes, r.okAt, r.badFrom = 0, now, time.Time{}
 		return false
+	}
+	if r.badFrom.IsZero() {
+		r.badFrom = now
 	}
 	d := e.RetryAfter
 	switch {
@@ -53,7 +60,7 @@ func (r *rest) extend(until time.Time, why schema.Class) bool {
 	if !until.After(r.until) {
 		return false
 	}
-	r.until, r.why, r.heard = until, why, false
+	r.until, r.why, r.heard, r.untried = until, why, false, false
 	return true
 }
 
@@ -66,13 +73,14 @@ func longestRest(why schema.Class) time.Duration {
 }
 
 // hear takes in a rest that another replica has found, and tells whether it became
-// longer.
+// longer. News follows no news: once such a rest is over a call here shows what is
+// so, lest one that always fails first has others never try.
 func (r *rest) hear(left time.Duration, why schema.Class, now time.Time) bool {
 	until := now.Add(min(left, longestRest(why)))
-	if until.Sub(r.until) < leastLonger || !r.extend(until, why) { // it may be one's own, told back
+	if r.untried || until.Sub(r.until) < leastLonger || !r.extend(until, why) { // it may be one's own, told back
 		return false
 	}
-	r.heard = true
+	r.heard, r.untried = true, true
 	return true
 }
 
@@ -90,6 +98,8 @@ func (r *rest) news(now time.Time) *Change {
 	c := &Change{From: "ready", To: "cooling", Until: r.until, Left: r.left(now), Why: r.why}
 	if r.heard {
 		c.By = Heard
+	} else if !r.badFrom.IsZero() {
+		c.Failing = now.Sub(r.badFrom)
 	}
 	return c
 }
@@ -137,6 +147,7 @@ func (l *lane) rests(t *Target, longer func(*rest) bool, now time.Time) {
 	l.mu.Unlock()
 	if news != nil && t.tell != nil {
 		news.Target, news.Policy, news.Key, news.Secret = t.ID, t.breaker.policy, l.key, l.secret
+		news.Failing = max(news.Failing, l.breaker.failing(now))
 		t.tell(*news)
 	}
 }
@@ -240,6 +251,7 @@ func (t *Target) rests(longer func(*rest) bool, now time.Time) {
 	t.mu.Unlock()
 	if news != nil && t.tell != nil {
 		news.Target, news.Policy = t.ID, t.breaker.policy
+		news.Failing = max(news.Failing, t.breaker.failing(now))
 		t.tell(*news)
 	}
 }

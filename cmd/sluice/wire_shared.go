@@ -112,8 +112,8 @@ func (s *server) share() (stop func()) {
 }
 
 // hearNews takes in what another replica has found of a target or a key.
-func (s *server) hearNews(text string, left time.Duration) {
-	c, ok := router.ParseNews(text, left)
+func (s *server) hearNews(text string, left, ago time.Duration) {
+	c, ok := router.ParseNews(text, left, ago)
 	if r := s.build.view().registry; r != nil && ok {
 		r.Hear(c, time.Now())
 	}

@@ -29,7 +29,7 @@ const (
 // not hold it up, and is down until Run has made that.
 type News struct {
 	redis rueidis.ClientOption
-	hear  func(text string, left time.Duration)
+	hear  func(text string, left, ago time.Duration)
 	log   *slog.Logger
 	id    string // of this replica, to know its own words
 	up    atomic.Bool
@@ -48,9 +48,9 @@ type fact struct {
 }
 
 // NewNews makes news over what ParseURL gives, of which hear takes in what comes
-// from others: a text that one of them has told, and for how long it lasts still;
-// 0: it is over.
-func NewNews(redis rueidis.ClientOption, hear func(text string, left time.Duration), log *slog.Logger) *News {
+// from others: a text that one of them has told, for how long it lasts still (0: it
+// is over), and how long ago that was.
+func NewNews(redis rueidis.ClientOption, hear func(text string, left, ago time.Duration), log *slog.Logger) *News {
 	return &News{redis: bounded(redis), hear: hear, log: log, id: rand.Text(), queue: make(chan fact, mostNews), mine: map[string]fact{}}
 }
 
@@ -148,7 +148,7 @@ func (n *News) follow(ctx context.Context) error {
 		case m := <-sub.heard:
 			head, text, _ := strings.Cut(m.Message, " ")
 			if from, left, _ := strings.Cut(head, "/"); from != n.id {
-				n.take(left, text)
+				n.take(left, "0", text)
 			}
 		case f := <-queue:
 			if err := n.tell(ctx, client, f); err != nil {
@@ -169,8 +169,8 @@ func (n *News) begin(ctx context.Context, client rueidis.Client) error {
 	if err != nil {
 		return fmt.Errorf("cannot read what is out: %w", err)
 	}
-	for ; len(list) > 1; list = list[2:] {
-		n.take(list[0], list[1])
+	for ; len(list) > 2; list = list[3:] {
+		n.take(list[0], list[1], list[2])
 	}
 	for drained := false; !drained; { // of it, mine has what lasts
 		select {
@@ -199,17 +199,17 @@ func (n *News) begin(ctx context.Context, client rueidis.Client) error {
 	return nil
 }
 
-// outScript gives what is out, each with the milliseconds that are left of it, and
-// forgets what was.
+// outScript gives what is out, each with the milliseconds that are left of it and
+// those since it was told, and forgets what was.
 var outScript = rueidis.NewLuaScript(`local t = redis.call('TIME')
 local now, out = t[1] * 1000 + math.floor(t[2] / 1000), {}
 local all = redis.call('HGETALL', KEYS[1])
 for i = 1, #all, 2 do
-  local at = string.find(all[i + 1], ' ', 1, true)
-  local left = (at and tonumber(string.sub(all[i + 1], 1, at - 1)) or 0) - now
-  if left > 0 then
-    out[#out + 1] = string.format('%.0f', left)
-    out[#out + 1] = string.sub(all[i + 1], at + 1)
+  local till, told, text = string.match(all[i + 1], '^(%d+) (%d+) (.*)$')
+  if till and tonumber(till) > now then
+    out[#out + 1] = string.format('%.0f', till - now)
+    out[#out + 1] = string.format('%.0f', math.max(now - told, 0))
+    out[#out + 1] = text
   else
     redis.call('HDEL', KEYS[1], all[i])
   end
@@ -219,11 +219,11 @@ return out`)
 // newsScript keeps a fact for as long as it lasts, or takes it out where it is
 // over, and tells the replicas.
 var newsScript = rueidis.NewLuaScript(`local t = redis.call('TIME')
-local left = tonumber(ARGV[2])
+local now, left = t[1] * 1000 + math.floor(t[2] / 1000), tonumber(ARGV[2])
 if left <= 0 then
   redis.call('HDEL', KEYS[1], ARGV[1])
 elseif redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 or redis.call('HLEN', KEYS[1]) < tonumber(ARGV[6]) then
-  redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f', t[1] * 1000 + math.floor(t[2] / 1000) + left) .. ' ' .. ARGV[3])
+  redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f %.0f ', now + left, now) .. ARGV[3])
   redis.call('PEXPIRE', KEYS[1], ARGV[7])
 end
 return redis.call('PUBLISH', ARGV[4], ARGV[5] .. '/' .. ARGV[2] .. ' ' .. ARGV[3])`)
@@ -248,12 +248,17 @@ func (n *News) tell(ctx context.Context, client rueidis.Client, f fact) error {
 	return err
 }
 
-// take hears a fact, of which so many milliseconds are left.
-func (n *News) take(rest, text string) {
-	ms, err := strconv.ParseInt(rest, 10, 64)
-	if err != nil || ms < 0 {
-		return
+// take hears a fact, of which so many milliseconds are left, and which was told so
+// many ago.
+func (n *News) take(left, ago, text string) {
+	var times [2]time.Duration
+	for i, digits := range []string{left, ago} {
+		ms, err := strconv.ParseInt(digits, 10, 64)
+		if err != nil || ms < 0 {
+			return
+		}
+		times[i] = time.Duration(min(ms, longestNews.Milliseconds())) * time.Millisecond
 	}
 	n.heard.Add(1)
-	n.hear(text, time.Duration(min(ms, longestNews.Milliseconds()))*time.Millisecond)
+	n.hear(text, times[0], times[1])
 }

@@ -31,7 +31,7 @@ func (l *listener) last(text string) (left time.Duration, times int) {
 func listenOn(t *testing.T, o rueidis.ClientOption) *listener {
 	t.Helper()
 	l := &listener{list: map[string][]time.Duration{}}
-	l.News = NewNews(o, func(text string, left time.Duration) {
+	l.News = NewNews(o, func(text string, left, _ time.Duration) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.list[text] = append(l.list[text], left)
@@ -120,14 +120,15 @@ func TestRedisNewsAway(t *testing.T) {
 // What lasts no time that can be read is not heard, and what is kept is bounded.
 func TestNewsBounded(t *testing.T) {
 	heard := 0
-	n := NewNews(rueidis.ClientOption{}, func(text string, left time.Duration) {
-		if heard++; left != longestNews {
-			t.Errorf("%s lasts %v", text, left)
+	n := NewNews(rueidis.ClientOption{}, func(text string, left, ago time.Duration) {
+		if heard++; left != longestNews || ago != time.Second {
+			t.Errorf("%s lasts %v, told %v ago", text, left, ago)
 		}
 	}, slog.New(slog.DiscardHandler))
 	for _, left := range []string{"", "x", "-1", "9000000000000000000"} {
-		n.take(left, "text")
+		n.take(left, "1000", "text")
 	}
+	n.take("1000", "-1", "text")
 	if heard != 1 {
 		t.Errorf("%d are heard", heard)
 	}
