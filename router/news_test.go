@@ -173,8 +173,7 @@ func TestHearBreaker(t *testing.T) {
 // a replica that is wrong for ever takes a target from others once at most.
 func TestHearWrong(t *testing.T) {
 	m := newMembers(t, 2)
-	wrong, right := m.all[0], m.all[1]
-	wrong.errors = map[string]errs{"p/a": {failed(schema.ClassConnection)}}
+	m.all[0].errors = map[string]errs{"p/a": {failed(schema.ClassConnection)}}
 	m.want(t, 0, 4, strings.TrimSpace(strings.Repeat("p/a p/b ", 4)))
 	m.clock.advance(time.Second)
 	m.want(t, 1, 1, "p/a")
@@ -182,7 +181,7 @@ func TestHearWrong(t *testing.T) {
 	m.want(t, 1, 1, "p/a")
 
 	m = newMembers(t, 2) // who has not called it believes that
-	wrong, right = m.all[0], m.all[1]
+	wrong, right := m.all[0], m.all[1]
 	wrong.errors = map[string]errs{"p/a": {failed(schema.ClassConnection)}}
 	away := 0
 	for range 600 {
