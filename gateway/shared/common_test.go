@@ -1,0 +1,459 @@
+package shared
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	mathrand "math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"sluice/billing"
+	"sluice/billing/lease"
+	"sluice/providers/schema"
+)
+
+// oneLedger is what all replicas of a test write to.
+type oneLedger struct {
+	billing.Ledger // what is not called
+	mu             sync.Mutex
+	entries        []billing.Entry
+	known          map[string]bool
+	away           atomic.Bool
+}
+
+func (l *oneLedger) Append(_ context.Context, entries []billing.Entry) error {
+	if l.away.Load() {
+		return errors.New("away")
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, e := range entries {
+		if !l.known[e.Call] {
+			l.known[e.Call] = true
+			l.entries = append(l.entries, e)
+		}
+	}
+	return nil
+}
+
+func (l *oneLedger) Usage(_ context.Context, q billing.Query) (*billing.Report, error) {
+	if l.away.Load() {
+		return nil, errors.New("away")
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var sum billing.Sums
+	for i := range l.entries {
+		e := &l.entries[i]
+		if q.Team != "" && e.Team != q.Team || q.KeyID != "" && e.KeyID != q.KeyID || e.Time.Before(q.From) || !q.To.IsZero() && !e.Time.Before(q.To) ||
+			q.Only.User != "" && e.User != q.Only.User {
+			continue
+		}
+		sum.USD += e.Cost
+		sum.InputTokens += e.Usage.Input
+		if e.Attempt == 0 {
+			sum.Calls++
+		}
+	}
+	return &billing.Report{Rows: []billing.Row{{Sums: sum, Values: make([]string, len(q.GroupBy))}}}, nil
+}
+
+func (l *oneLedger) sum() (usd int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range l.entries {
+		usd += int64(l.entries[i].Cost)
+	}
+	return usd
+}
+
+// world is replicas that have one ledger, and what they spend.
+type world struct {
+	t       *testing.T
+	redis   rueidis.ClientOption
+	ledger  *oneLedger
+	now     func() time.Time
+	team    string
+	budgets []billing.Budget
+	calls   atomic.Int64
+
+	mu          sync.Mutex
+	spent, most int64
+}
+
+func newWorld(t *testing.T, now func() time.Time, budgets ...billing.Budget) *world {
+	w := &world{t: t, redis: testRedis(t), ledger: &oneLedger{known: map[string]bool{}}, now: now, team: rand.Text(), budgets: budgets}
+	w.most = int64(budgets[0].USD)
+	return w
+}
+
+// note adds to what all have spent, as records tell.
+func (w *world) note(usd int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.spent += usd; w.spent > w.most {
+		w.t.Errorf("%d of %d are spent", w.spent, w.most)
+	}
+}
+
+// member is a replica, which may be killed and started again.
+type member struct {
+	*world
+	name string
+	dead atomic.Bool
+
+	mu     sync.Mutex
+	owner  *billing.Owner // nil: it does not run
+	book   *billing.Book
+	ledger billing.Ledger
+	lender *Lender
+	spool  []billing.Entry // on disk
+	stop   func()
+	life   int
+}
+
+func (w *world) member() *member {
+	m := &member{world: w, name: rand.Text()}
+	m.start()
+	w.t.Cleanup(func() { m.kill() })
+	return m
+}
+
+func (m *member) start() {
+	lender := NewLender(m.redis, slog.New(slog.DiscardHandler))
+	alive := new(atomic.Bool)
+	alive.Store(true)
+	leases := lease.New(lease.Options{Replica: m.name, Lost: lender.Lost, Up: func() bool { return alive.Load() && lender.Up() },
+		Exchange: func(ctx context.Context, asks []lease.Ask) ([]lease.Answer, error) {
+			if !alive.Load() {
+				return nil, errDown
+			}
+			return lender.Lease(ctx, asks)
+		}})
+	book := billing.NewBook(nil, m.now)
+	book.Share(leases, m.world.ledger)
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	for _, run := range []func(context.Context){lender.Run, leases.Run, book.Follow} {
+		running.Go(func() { run(ctx) })
+	}
+	v, err := book.Rebuild([]billing.Team{{Name: m.team, Budgets: m.budgets}}, []billing.Key{{ID: m.team + "1", Team: m.team, Name: "ci"}})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	m.mu.Lock()
+	m.ledger, m.book, m.lender = book.Noting(m.world.ledger), book, lender
+	m.stop = func() { alive.Store(false); cancel(); running.Wait() }
+	m.mu.Unlock()
+	soon(m.t, "up", func() bool {
+		if !leases.Up() {
+			return false
+		}
+		young, err := lender.client.Do(ctx, lender.client.B().Exists().Key(youngName).Build()).AsBool()
+		return err == nil && !young
+	})
+	for m.move() != nil { // what the last one has left
+		time.Sleep(time.Millisecond)
+	}
+	if err := book.Restore(context.Background(), m.ledger); err != nil {
+		m.t.Error(err)
+	}
+	m.mu.Lock()
+	m.owner = v.Key(m.team + "1")
+	m.life++
+	m.mu.Unlock()
+}
+
+// kill ends a replica that says nothing any more: what runs is recorded nowhere.
+func (m *member) kill() {
+	m.mu.Lock()
+	stop := m.stop
+	m.owner, m.stop = nil, nil
+	m.life++
+	m.mu.Unlock()
+	if stop != nil {
+		stop()
+	}
+}
+
+// move brings the spool into the ledger.
+func (m *member) move() error {
+	m.mu.Lock()
+	list, ledger := m.spool, m.ledger
+	m.spool = nil
+	m.mu.Unlock()
+	err := ledger.Append(context.Background(), list)
+	if err != nil {
+		m.mu.Lock()
+		m.spool = append(list, m.spool...)
+		m.mu.Unlock()
+	}
+	return err
+}
+
+// call makes a call that holds so much, and costs up to that.
+func (m *member) call(usd, cost billing.Nano, takes time.Duration) *schema.Error {
+	m.mu.Lock()
+	owner, life := m.owner, m.life
+	m.mu.Unlock()
+	if owner == nil {
+		return &schema.Error{Code: schema.CodeUnavailable}
+	}
+	at := m.clock()
+	h, err := owner.Hold(billing.Need{USD: usd, MinUSD: usd, Tokens: 1, MinTokens: 1, Requests: 1})
+	if err != nil {
+		return err
+	}
+	time.Sleep(takes)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.life != life {
+		return nil // it was killed meanwhile
+	}
+	h.Settle(billing.Charge{USD: cost, Tokens: 1}, at)
+	m.note(int64(cost))
+	m.spool = append(m.spool, billing.Entry{Call: fmt.Sprint(m.calls.Add(1)), Time: at, Team: m.team, KeyID: m.team + "1", Cost: cost, Usage: schema.Usage{Input: 1}})
+	return nil
+}
+
+func (w *world) clock() time.Time {
+	if w.now == nil {
+		return time.Now()
+	}
+	return w.now()
+}
+
+// correct gives money back, or takes more, as the admin API does.
+func (m *member) correct(usd billing.Nano) {
+	e := billing.Entry{Call: fmt.Sprint("c", m.calls.Add(1)), Attempt: billing.Correction, Time: m.clock(), Team: m.team, KeyID: m.team + "1", Cost: usd}
+	m.mu.Lock()
+	ledger, book := m.ledger, m.book
+	m.mu.Unlock()
+	if ledger.Append(context.Background(), []billing.Entry{e}) == nil {
+		m.note(int64(usd))
+		book.Correct(&e)
+	}
+}
+
+// lose has Redis lose all that it knows of budgets.
+func (w *world) lose() {
+	c, err := rueidis.NewClient(w.redis)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer c.Close()
+	names, err := c.Do(w.t.Context(), c.B().Keys().Pattern(budgetName+"*").Build()).AsStrSlice()
+	if err == nil {
+		err = c.Do(w.t.Context(), c.B().Del().Key(append(names, markName)...).Build()).Error()
+	}
+	if err != nil {
+		w.t.Error(err)
+	}
+}
+
+// known waits until all replicas know what was spent, as the ledger has it.
+func (w *world) known(all ...*member) {
+	w.t.Helper()
+	for _, m := range all {
+		soon(w.t, "its spool is empty", func() bool { return m.move() == nil })
+	}
+	for i, m := range all {
+		var got int64
+		for range 300 {
+			_ = m.call(1_000_000_000, 0, 0) // who asks is told
+			if got = m.owner.Budgets(w.clock())[0].Spent; got == w.spent {
+				break
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		if got != w.spent || w.ledger.sum() != w.spent {
+			w.t.Errorf("replica %d knows of %d, the ledger of %d, spent are %d", i, got, w.ledger.sum(), w.spent)
+		}
+	}
+}
+
+// spendRest spends all that is left, to the last.
+func (w *world) spendRest(m *member) {
+	w.t.Helper()
+	for left := w.most - w.spent; left > 0; {
+		part := billing.Nano(max(left/2, 1))
+		soon(w.t, fmt.Sprintf("of %d left, %d may be spent", left, part), func() bool { return m.call(part, part, 0) == nil })
+		left -= int64(part)
+	}
+	if err := m.call(1, 1, 0); err == nil || err.Code != schema.CodeInsufficientQuota {
+		w.t.Errorf("beyond the budget: %v", err)
+	}
+}
+
+// Whatever happens to replicas with one ledger, they never spend more than a hard
+// budget, and in the end all of it: some are killed and start again, the ledger is
+// late or away, Redis loses what it had, and money is given back.
+func TestRedisOneLedger(t *testing.T) {
+	for round, what := range []string{"kill", "kill move", "kill move correct", "kill away correct", "move lose correct"} {
+		t.Run(what, func(t *testing.T) {
+			w := newWorld(t, nil, billing.Budget{USD: 800_000, Per: billing.Period([]string{"total", "month", "30d"}[round%3]), Hard: true})
+			all := []*member{w.member(), w.member(), w.member()}
+			var running sync.WaitGroup
+			ctx, cancel := context.WithCancel(t.Context())
+			var refused atomic.Int64
+			for i := range 12 {
+				running.Go(func() {
+					for ctx.Err() == nil {
+						usd := 1 + mathrand.Int64N(300)
+						if err := all[i%3].call(billing.Nano(usd), billing.Nano(mathrand.Int64N(usd+1)), time.Duration(mathrand.IntN(8))*time.Millisecond); err != nil {
+							if err.Code == schema.CodeInsufficientQuota {
+								refused.Add(1)
+							}
+							time.Sleep(time.Millisecond)
+						}
+					}
+				})
+			}
+			chaos := strings.Fields(what)
+			for end := time.Now().Add(6 * time.Second); time.Now().Before(end) && refused.Load() < 200; {
+				time.Sleep(time.Duration(mathrand.IntN(60)) * time.Millisecond)
+				m := all[mathrand.IntN(3)]
+				_ = m.move()
+				if mathrand.IntN(3) > 0 {
+					continue
+				}
+				switch chaos[mathrand.IntN(len(chaos))] {
+				case "kill":
+					m.kill()
+					time.Sleep(time.Duration(mathrand.IntN(300)) * time.Millisecond)
+					m.start()
+				case "correct":
+					m.correct(-billing.Nano(mathrand.Int64N(100)))
+				case "away":
+					w.ledger.away.Store(true)
+					time.AfterFunc(time.Duration(mathrand.IntN(500))*time.Millisecond, func() { w.ledger.away.Store(false) })
+				case "lose":
+					w.lose()
+				}
+			}
+			cancel()
+			running.Wait()
+			soon(t, "the ledger is there", func() bool { return !w.ledger.away.Load() })
+			t.Logf("%d calls, %d refused, %d of %d spent", w.calls.Load(), refused.Load(), w.spent, w.most)
+			w.spendRest(all[round%3])
+			w.known(all...)
+		})
+	}
+}
+
+// A window that begins, the one before, and what that has left over are those of
+// all, though replicas start again and Redis loses what it had.
+func TestRedisOneLedgerTurns(t *testing.T) {
+	var ahead atomic.Int64
+	now := func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	w := newWorld(t, now, billing.Budget{USD: 100, Per: billing.PeriodHour, Hard: true, CarryOver: true})
+	a, b, c := w.member(), w.member(), w.member()
+	use := func(m *member, usd billing.Nano) bool { return m.call(usd, usd, 0) == nil }
+	if !use(a, 60) || !use(b, 10) || use(c, 40) {
+		t.Fatal("not what there is")
+	}
+	if a.move() != nil || b.move() != nil {
+		t.Fatal("the ledger is away")
+	}
+	b.kill()
+	ahead.Add(int64(time.Hour)) // 30 are left over
+	w.most, w.spent = 130, 0
+	if use(a, 131) || !use(a, 80) {
+		t.Error("not what was left over")
+	}
+	b.start()
+	if use(b, 51) || !use(b, 20) {
+		t.Error("not what is left after a start")
+	}
+	w.lose()
+	soon(t, "it is known that Redis has lost it", func() bool { return use(c, 10) })
+	if use(a, 21) || use(b, 21) || use(c, 21) {
+		t.Error("more than is left when all was lost")
+	}
+	soon(t, "the rest may be spent", func() bool { return use(c, 20) })
+	if use(a, 1) || use(b, 1) {
+		t.Error("131 of 130 are spent")
+	}
+	ahead.Add(int64(time.Hour)) // nothing is left over
+	w.most, w.spent = 100, 0
+	soon(t, "another window", func() bool { return use(b, 100) })
+	if use(a, 1) || use(c, 1) {
+		t.Error("101 of 100 are spent")
+	}
+}
+
+// What leaves a rolling window comes back to all.
+func TestRedisOneLedgerRolls(t *testing.T) {
+	var ahead atomic.Int64
+	now := func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	w := newWorld(t, now, billing.Budget{USD: 100, Per: "1d", Hard: true})
+	a, b := w.member(), w.member()
+	use := func(m *member, usd billing.Nano) bool { return m.call(usd, usd, 0) == nil }
+	if !use(a, 60) || a.move() != nil {
+		t.Fatal("not what there is")
+	}
+	a.kill()
+	a.start() // of what it has spent the ledger alone tells
+	ahead.Add(int64(time.Hour))
+	soon(t, "it is known what is left an hour later", func() bool { return use(b, 30) })
+	if use(a, 11) || use(b, 11) || b.move() != nil {
+		t.Error("101 of 100 are spent")
+	}
+	ahead.Add(int64(24 * time.Hour)) // and a moment: the first 60 have left it
+	w.spent = 30
+	soon(t, "what was spent comes back", func() bool {
+		return !use(b, 1000) && use(a, 70) // who asks says how it stands
+	})
+	if use(a, 1) || use(b, 1) {
+		t.Error("more than was spent comes back")
+	}
+}
+
+// A limit of all is exact beside it, and a budget that is changed, or made while
+// calls run, holds for all.
+func TestRedisOneLedgerChanges(t *testing.T) {
+	w := newWorld(t, nil, billing.Budget{USD: 100, Per: billing.PeriodMonth, Hard: true})
+	a, b := w.member(), w.member()
+	use := func(m *member, usd billing.Nano) bool { return m.call(usd, usd, 0) == nil }
+	change := func(m *member, budgets ...billing.Budget) {
+		v, err := m.book.Rebuild([]billing.Team{{Name: w.team, Budgets: budgets}}, []billing.Key{{ID: w.team + "1", Team: w.team, Name: "ci"}})
+		if err == nil {
+			err = m.move()
+		}
+		if err == nil {
+			err = m.book.Restore(t.Context(), m.ledger)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.owner = v.Key(w.team + "1")
+	}
+	if !use(a, 40) || !use(b, 40) || use(a, 40) {
+		t.Fatal("not what there is")
+	}
+	more := billing.Budget{USD: 150, Per: billing.PeriodMonth, Hard: true}
+	w.most = 150
+	change(a, more)
+	change(b, more)
+	soon(t, "more may be spent", func() bool { return use(a, 40) })
+	if use(b, 40) {
+		t.Error("160 of 150 are spent")
+	}
+	calls := billing.Budget{Requests: 5, Per: billing.PeriodTotal, Hard: true} // of which there were three
+	change(a, more, calls)
+	change(b, more, calls)
+	if err := a.move(); err != nil {
+		t.Fatal(err)
+	}
+	if !use(a, 1) || !use(b, 1) || use(a, 1) || use(b, 1) {
+		t.Error("not five requests")
+	}
+}
