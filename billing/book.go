@@ -44,7 +44,7 @@ func NewBook(loc *time.Location, now func() time.Time) *Book {
 		now = time.Now
 	}
 	return &Book{loc: loc, now: now, start: now(), accounts: map[accountName]*account{}, people: map[personName]*account{}, filled: map[fillKey]bool{}, latest: &Owners{},
-		common: commonLedger{wake: make(chan struct{}, 1)}}
+		common: commonLedger{wake: make(chan struct{}, 1), wanted: map[*meter]*account{}, urgent: map[*meter]*account{}}}
 }
 
 // OnWarn has a function called whenever a budget reaches a level to warn at. It

@@ -19,6 +19,7 @@ type commonLedger struct {
 
 	mu     sync.Mutex // taken after an account's
 	wanted map[*meter]*account
+	urgent map[*meter]*account // calls wait for it
 }
 
 // unclaimed is what a meter has beside of a budget of replicas with one ledger; of
@@ -112,12 +113,13 @@ func (b *Book) appended(entries []Entry) {
 	for i := range entries {
 		e := &entries[i]
 		if o := cmp.Or(view.keys[e.KeyID], view.teams[e.Team]); o != nil && e.Attempt != Correction {
-			o.For(e.User, e.Tags).appended(e)
+			b.paid(o.For(e.User, e.Tags), e)
 		}
 	}
 }
 
-func (o *Owner) appended(e *Entry) {
+// paid notes that the ledger has an entry of an owner.
+func (b *Book) paid(o *Owner, e *Entry) {
 	called, calls := calledAs(e.Model, e.Target), int64(0)
 	if e.Attempt == 0 && !e.Refused {
 		calls = 1
@@ -138,7 +140,7 @@ func (o *Owner) appended(e *Entry) {
 				continue
 			}
 			if !c.pay([...]int64{int64(e.Cost), e.Usage.Input + e.Usage.Output, calls}[m.unit], part, e.Time) {
-				m.shared.slice.Seek()
+				b.common.want(m, a, false)
 			}
 			m.changed() // or others would count it twice
 		}
@@ -147,17 +149,32 @@ func (o *Owner) appended(e *Entry) {
 }
 
 // want has the ledger read for a meter, soon. Its account is locked.
-func (l *commonLedger) want(m *meter, a *account) {
+func (l *commonLedger) want(m *meter, a *account, urgent bool) {
 	l.mu.Lock()
-	if l.wanted == nil {
-		l.wanted = map[*meter]*account{}
+	if urgent {
+		l.urgent[m] = a
+	} else {
+		l.wanted[m] = a
 	}
-	l.wanted[m] = a
 	l.mu.Unlock()
 	select {
 	case l.wake <- struct{}{}:
 	default:
 	}
+}
+
+// next takes a meter that the ledger is to be read for; nil: there is none.
+func (l *commonLedger) next() (*meter, *account) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, list := range []map[*meter]*account{l.urgent, l.wanted} {
+		for m, a := range list {
+			delete(l.urgent, m)
+			delete(l.wanted, m)
+			return m, a
+		}
+	}
+	return nil, nil
 }
 
 // againTime is how long a ledger that could not be read is let alone.
@@ -171,22 +188,16 @@ func (b *Book) Follow(ctx context.Context) {
 			return
 		case <-b.common.wake:
 		}
-		b.common.mu.Lock()
-		list := b.common.wanted
-		b.common.wanted = nil
-		b.common.mu.Unlock()
-		failed := false
-		for m, a := range list {
-			if !b.read(ctx, m, a) {
-				failed = true
-				a.mu.Lock()
-				b.common.want(m, a)
-				a.mu.Unlock()
+		for m, a := b.common.next(); m != nil; m, a = b.common.next() {
+			if b.read(ctx, m, a) {
+				continue
 			}
-		}
-		if failed {
+			a.mu.Lock()
+			b.common.want(m, a, false)
+			a.mu.Unlock()
 			select {
 			case <-ctx.Done():
+				return
 			case <-time.After(againTime):
 			}
 		}

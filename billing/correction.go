@@ -143,7 +143,7 @@ func (b *Book) Correct(e *Entry) {
 				continue
 			}
 			if m.common() != nil {
-				b.common.want(m, a)
+				b.common.want(m, a, true)
 			} else {
 				m.charge(int64(e.Cost), e.Time)
 				m.changed()

@@ -34,7 +34,7 @@ func (a *account) shareBudget(m *meter, o *Owner, budget *Budget) {
 		m.shared = &sharedMeter{name: o.sharedName(fmt.Sprintf("budget\x00%d\x00%s\x00%s\x00%s", k.unit, k.per, k.zone, k.models))}
 		if b := o.book; b.common.ledger != nil {
 			m.shared.common = &unclaimed{since: b.now().UnixNano()}
-			m.shared.slice = b.leases.Common(&a.mu, m.state, func() { b.common.want(m, a) })
+			m.shared.slice = b.leases.Common(&a.mu, m.state, func(urgent bool) { b.common.want(m, a, urgent) })
 			m.begin()
 		} else {
 			m.shared.slice = b.leases.Slice(&a.mu, m.state)

@@ -56,21 +56,22 @@ const (
 type common struct {
 	id      string
 	owner   string
-	seek    func()
+	seek    func(urgent bool)
 	sure    int64 // 1 more than the broker's lost when the ledger was read; 0: it is to be read
 	seen    bool  // the window has a base
 	seeking bool
+	missed  bool // what was read last is not the base, so far
 	reading *Reading
 	last    Look
 	wait    time.Duration
 }
 
 // Common makes the slice of a budget whose spending is in one ledger of all
-// replicas. seek is called, under the lock, where that is to be read: Look tells
-// how all stands before, and Read what came of it. Until it was read for the first
+// replicas. seek is called, under the lock, where that is to be read, and again where
+// calls wait for it: Look tells how all stands before, and Read what came of it. Until it was read for the first
 // time, and anew where the place may have lost something, nothing is lent but what
 // the slice has.
-func (b *Broker) Common(lock sync.Locker, state func(now time.Time) State, seek func()) *Slice {
+func (b *Broker) Common(lock sync.Locker, state func(now time.Time) State, seek func(urgent bool)) *Slice {
 	s := b.Slice(lock, state)
 	owner := b.o.Replica + "."
 	s.common = &common{id: owner + b.session + strconv.FormatInt(b.made.Add(1), 36), owner: owner, seek: seek, wait: readSoon}
@@ -80,6 +81,7 @@ func (b *Broker) Common(lock sync.Locker, state func(now time.Time) State, seek 
 // Look is how a budget stood in the place, and at this replica, at a time.
 type Look struct {
 	window        string
+	turn          int64
 	base          Base
 	lost          int64
 	claim, before int64 // this replica's
@@ -94,8 +96,9 @@ func (s *Slice) Look(now time.Time) (l Look, ok bool) {
 	l = c.last
 	l.claim, l.before = st.Common.Claim, st.Common.ClaimBefore
 	l.open = l.base.Open || st.Spent != l.claim
-	if l.window == "" || l.window != st.Name {
-		c.seeking = false
+	if l.window == "" || l.window != st.Name || l.turn != st.Common.Turn { // others' claims are of another time
+		c.seeking, c.missed = false, true
+		s.broker.queue(s)
 		return l, false
 	}
 	return l, true
@@ -137,6 +140,7 @@ func (c *common) ask(a *Ask, lost int64) (lend bool) {
 	if c.reading != nil && c.reading.window == a.Name {
 		b.Common.Reading = c.reading
 	}
+	c.missed = c.missed || c.reading != nil
 	c.reading = nil
 	return c.sure > 0
 }
@@ -150,6 +154,7 @@ func (c *common) answer(a *Ask, got *Base) (sure bool) {
 	case got.Version == 0:
 		c.sure = 0
 	case got.Taken:
+		c.missed = false
 		c.sure = a.Slice.Common.Reading.lost + 1
 	}
 	c.seen = got.Version > 0
@@ -162,7 +167,7 @@ func (s *Slice) look(got *Base, turn int64) {
 	if c == nil || s.ended {
 		return
 	}
-	c.last = Look{window: s.window, base: *got, lost: s.broker.lost}
+	c.last = Look{window: s.window, turn: turn, base: *got, lost: s.broker.lost}
 	if got.Young {
 		s.untold = true // ask again
 		s.broker.watch(s)
@@ -176,19 +181,14 @@ func (s *Slice) look(got *Base, turn int64) {
 		c.wait = readSoon
 	}
 	due := got.Turn < turn || !got.Exact && got.Age > wait
-	if c.seeking || c.sure > 0 && !due {
+	if c.sure > 0 && (c.seeking || !due && !c.missed) {
 		return
 	}
-	if c.sure > 0 && !got.Exact {
+	if c.sure > 0 && !got.Exact && !c.missed {
 		c.wait = min(2*c.wait, readLate)
 	}
-	s.Seek()
-}
-
-// Seek has the ledger read, which has changed. The lock is held.
-func (s *Slice) Seek() {
-	if c := s.common; !c.seeking {
+	if !c.seeking || len(s.loans) > 0 {
 		c.seeking = true
-		c.seek()
+		c.seek(len(s.loans) > 0)
 	}
 }

@@ -55,7 +55,7 @@ func TestCommon(t *testing.T) {
 		s := m.state(now)
 		s.Common.Claim, s.Common.Turn = m.spent, turn.Load()
 		return s
-	}, func() { wanted <- struct{}{} })
+	}, func(bool) { wanted <- struct{}{} })
 	read := func(total int64) {
 		t.Helper()
 		<-wanted

@@ -108,7 +108,7 @@ func (w *world) note(usd int64) {
 type member struct {
 	*world
 	name string
-	dead atomic.Bool
+	pipe *pipe // to Redis
 
 	mu     sync.Mutex
 	owner  *billing.Owner // nil: it does not run
@@ -121,14 +121,16 @@ type member struct {
 }
 
 func (w *world) member() *member {
-	m := &member{world: w, name: rand.Text()}
+	m := &member{world: w, name: rand.Text(), pipe: startPipe(w.t, w.redis.InitAddress[0])}
 	m.start()
 	w.t.Cleanup(func() { m.kill() })
 	return m
 }
 
 func (m *member) start() {
-	lender := NewLender(m.redis, slog.New(slog.DiscardHandler))
+	redis := m.redis
+	redis.InitAddress = []string{m.pipe.addr}
+	lender := NewLender(redis, slog.New(slog.DiscardHandler))
 	alive := new(atomic.Bool)
 	alive.Store(true)
 	leases := lease.New(lease.Options{Replica: m.name, Lost: lender.Lost, Up: func() bool { return alive.Load() && lender.Up() },
@@ -294,10 +296,10 @@ func (w *world) spendRest(m *member) {
 }
 
 // Whatever happens to replicas with one ledger, they never spend more than a hard
-// budget, and in the end all of it: some are killed and start again, the ledger is
-// late or away, Redis loses what it had, and money is given back.
+// budget, and in the end all of it: some are killed and start again, or cut off from
+// Redis, the ledger is late or away, Redis loses what it had, and money is given back.
 func TestRedisOneLedger(t *testing.T) {
-	for round, what := range []string{"kill", "kill move", "kill move correct", "kill away correct", "move lose correct"} {
+	for round, what := range []string{"kill", "kill move", "kill move correct", "kill away correct", "kill cut correct", "move lose correct"} {
 		t.Run(what, func(t *testing.T) {
 			w := newWorld(t, nil, billing.Budget{USD: 800_000, Per: billing.Period([]string{"total", "month", "30d"}[round%3]), Hard: true})
 			all := []*member{w.member(), w.member(), w.member()}
@@ -328,6 +330,7 @@ func TestRedisOneLedger(t *testing.T) {
 				switch chaos[mathrand.IntN(len(chaos))] {
 				case "kill":
 					m.kill()
+					m.pipe.mend()
 					time.Sleep(time.Duration(mathrand.IntN(300)) * time.Millisecond)
 					m.start()
 				case "correct":
@@ -335,6 +338,9 @@ func TestRedisOneLedger(t *testing.T) {
 				case "away":
 					w.ledger.away.Store(true)
 					time.AfterFunc(time.Duration(mathrand.IntN(500))*time.Millisecond, func() { w.ledger.away.Store(false) })
+				case "cut":
+					m.pipe.cut()
+					time.AfterFunc(time.Duration(mathrand.IntN(900))*time.Millisecond, m.pipe.mend)
 				case "lose":
 					w.lose()
 				}
@@ -342,6 +348,9 @@ func TestRedisOneLedger(t *testing.T) {
 			cancel()
 			running.Wait()
 			soon(t, "the ledger is there", func() bool { return !w.ledger.away.Load() })
+			for _, m := range all {
+				m.pipe.mend()
+			}
 			t.Logf("%d calls, %d refused, %d of %d spent", w.calls.Load(), refused.Load(), w.spent, w.most)
 			w.spendRest(all[round%3])
 			w.known(all...)
@@ -456,4 +465,54 @@ func TestRedisOneLedgerChanges(t *testing.T) {
 	if !use(a, 1) || !use(b, 1) || use(a, 1) || use(b, 1) {
 		t.Error("not five requests")
 	}
+}
+
+// A replica that is gone for long, of which the ledger has all, is forgotten: what
+// it has spent is the ledger's to tell.
+func TestRedisOneLedgerForgets(t *testing.T) {
+	w := newWorld(t, nil, billing.Budget{USD: 100, Per: billing.PeriodTotal, Hard: true})
+	a, gone, held := w.member(), rand.Text()+".x.1", rand.Text()+".x.1"
+	if err := a.call(10, 10, 0); err != nil {
+		t.Fatal(err)
+	}
+	soon(t, "it is in the ledger", func() bool { return a.move() == nil })
+	w.ledger.entries = append(w.ledger.entries, billing.Entry{Call: "x", Team: w.team, KeyID: w.team + "1", Cost: 30, Time: time.Now()})
+	redis := a.lender.client
+	var key string
+	soon(t, "the budget is in Redis", func() bool {
+		names, _ := redis.Do(t.Context(), redis.B().Keys().Pattern(budgetName+"*").Build()).AsStrSlice()
+		for _, name := range names {
+			if fields, _ := redis.Do(t.Context(), redis.B().Hgetall().Key(name).Build()).AsStrMap(); slicesOf(fields, a.name+".") {
+				key = name
+			}
+		}
+		return key != ""
+	})
+	old := fmt.Sprint(time.Now().Add(-2 * time.Hour).UnixMicro())
+	if err := redis.Do(t.Context(), redis.B().Hset().Key(key).FieldValue().FieldValue(gone, "20 20 "+old+" 20 0").FieldValue(held, "10 10 "+old+" 5 0").Build()).Error(); err != nil {
+		t.Fatal(err)
+	}
+	_ = a.call(1000, 0, 0)
+	soon(t, "it is forgotten", func() bool {
+		fields, err := redis.Do(t.Context(), redis.B().Hgetall().Key(key).Build()).AsStrMap()
+		return err == nil && fields[gone] == "" && fields[held] != ""
+	})
+	w.spent = 40
+	if a.call(61, 61, 0) == nil {
+		t.Error("what it has spent is forgotten too")
+	}
+	soon(t, "what is left may be spent", func() bool { return a.call(60, 60, 0) == nil })
+	if a.call(1, 1, 0) == nil {
+		t.Error("more than is left is spent")
+	}
+}
+
+// slicesOf tells whether a slice of a replica is among fields.
+func slicesOf(fields map[string]string, owner string) bool {
+	for name := range fields {
+		if strings.HasPrefix(name, owner) {
+			return true
+		}
+	}
+	return false
 }

@@ -154,9 +154,11 @@ end
 -- turn of a window that rolls that is of. "ledger" is the base: what the ledger has
 -- beside, which reading that is of, when it was taken, whether it is exact, and its
 -- turn.
+local forgotten = 3600 * 1000000
+
 local function slices(key, me, span, common)
   local f = {others = 0, spent = 0, own = 0, version = 0, claims = 0, open = false, old = {}}
-  local folded = 0
+  local gone, folded = {}, 0
   local all = redis.call('HGETALL', key)
   for i = 1, #all, 2 do
     local name = all[i]
@@ -170,9 +172,11 @@ local function slices(key, me, span, common)
         if u > now then
           f.own = c
         end
-      elseif span > 0 and u < now - span then
+      elseif not common and span > 0 and u < now - span then
         redis.call('HDEL', key, name)
-        folded = folded + claim
+      elseif common and u < now - forgotten and (s == claim or span > 0 and u < now - span) then
+        gone[#gone + 1], folded = name, folded + claim -- of which the ledger alone tells from now on
+        f.spent, f.others, f.claims = f.spent + claim, f.others + claim, f.claims + claim
       else
         f.spent = f.spent + s
         f.others = f.others + (u > now and math.max(s, c) or s)
@@ -189,9 +193,10 @@ local function slices(key, me, span, common)
     end
   end
   if f.base then
-    if folded ~= 0 then
-      f.base = f.base + folded
-      rebase(key, f.base, f.version, f.taken, f.exact, f.turn)
+    if #gone > 0 then -- a reading that is under way has taken them off
+      redis.call('HDEL', key, unpack(gone))
+      rebase(key, f.base + folded, f.version + 1, f.taken, f.exact, f.turn)
+      return slices(key, me, span, common)
     end
     f.spent, f.others = f.spent + f.base, f.others + f.base
   end
