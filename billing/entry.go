@@ -128,6 +128,7 @@ type Query struct {
 	From, To time.Time
 	GroupBy  []string // of Dimensions
 	Team     string   // only this team, those below it not included
+	Teams    []string // only these, likewise
 	KeyID    string   // only this key
 	Only     Filter
 	Location *time.Location

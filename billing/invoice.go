@@ -77,12 +77,13 @@ var InvoiceDimensions = []string{"model", "key", "prompt", "version", "user", "p
 
 // InvoiceQuery asks for an invoice.
 type InvoiceQuery struct {
-	Team     string
-	Month    string // 2026-10; empty: the last one that is over
-	By       string // of InvoiceDimensions, separated by commas; empty: model
-	Teams    []Team // all there are, for those below Team
-	Now      time.Time
-	Location *time.Location // whose months; nil: UTC
+	Team      string
+	Month     string // 2026-10; empty: the last one that is over
+	By        string // of InvoiceDimensions, separated by commas; empty: model
+	Teams     []Team // all there are, for those below Team
+	MostLines int    // one of more is BadQuery; 0: of any length
+	Now       time.Time
+	Location  *time.Location // whose months; nil: UTC
 }
 
 // check fills in what was left out. Its errors name the field.
@@ -127,15 +128,17 @@ func NewInvoice(ctx context.Context, l Ledger, q InvoiceQuery) (*Invoice, error)
 	}
 	v := &Invoice{Number: "SL-" + strings.ReplaceAll(q.Month, "-", "") + "-" + q.Team, Team: q.Team, Month: q.Month,
 		From: from, To: to, TimeZone: q.Location.String(), Preliminary: q.Now.Before(to), By: by}
-	known := false
-	for _, t := range below(q.Teams, q.Team) {
+	known, teams := false, below(q.Teams, q.Team)
+	ask := Query{From: from, To: to, GroupBy: append([]string{"team"}, by...), Location: q.Location, MostRows: q.MostLines}
+	for _, t := range teams {
 		known = known || t.Source != ""
-		s, err := sectionOf(ctx, l, t, Query{From: from, To: to, GroupBy: by, Team: t.Name, Location: q.Location})
-		if err != nil {
-			return nil, err
-		}
-		v.Total += s.Subtotal
-		v.Sections = append(v.Sections, *s)
+		ask.Teams = append(ask.Teams, t.Name)
+	}
+	if v.Sections, err = sections(ctx, l, teams, ask); err != nil {
+		return nil, err
+	}
+	for i := range v.Sections {
+		v.Total += v.Sections[i].Subtotal
 	}
 	if first := &v.Sections[0]; !known && len(first.Lines)+len(first.Corrections) == 0 {
 		return nil, fmt.Errorf("there is no team %q, and none used anything in %s: %w", q.Team, q.Month, ErrNotFound)

@@ -32,8 +32,9 @@ var invoiceTemplate = template.Must(template.New("invoice").Funcs(template.FuncM
 	},
 }).Parse(invoicePage))
 
-// Render writes the invoice in one of InvoiceFormats. The page is complete in
-// itself and made to be printed.
+// Render writes the invoice in one of InvoiceFormats. The page needs nothing else
+// and is made to be printed; of a long invoice it has the dearest lines alone, and
+// the others added up.
 func (v *Invoice) Render(w io.Writer, format string) error {
 	switch format {
 	case "table":
@@ -48,7 +49,7 @@ func (v *Invoice) Render(w io.Writer, format string) error {
 		_, err = w.Write(b)
 		return err
 	case "html":
-		return invoiceTemplate.Execute(w, v)
+		return invoiceTemplate.Execute(w, v.onPage(mostPageLines))
 	}
 	return fmt.Errorf("format %q is none of %s", format, strings.Join(InvoiceFormats, ", "))
 }

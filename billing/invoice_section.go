@@ -8,33 +8,44 @@ import (
 	"time"
 )
 
-// sectionOf reads a team's part of an invoice.
-func sectionOf(ctx context.Context, l Ledger, t Team, q Query) (*Section, error) {
+// sections reads each team's part of an invoice, in the order of teams. The first
+// dimension of the query is the team.
+func sections(ctx context.Context, l Ledger, teams []Team, q Query) ([]Section, error) {
 	report, corrections, err := usageAndCorrections(ctx, l, q)
 	if err != nil {
 		return nil, err
 	}
-	s := &Section{Team: t.Name, Parent: t.Parent, Corrections: []Amendment{}, Subtotal: report.Total.USD}
-	lines := map[string]*Sums{}
-	for i := 0; i < len(report.Rows) && len(corrections) > 0; i++ {
-		lines[strings.Join(report.Rows[i].Values, "\x00")] = &report.Rows[i].Sums
+	out, of := make([]Section, len(teams)), map[string]*Section{}
+	for i, t := range teams {
+		out[i] = Section{Team: t.Name, Parent: t.Parent, Lines: []InvoiceLine{}, Corrections: []Amendment{}}
+		of[t.Name] = &out[i]
+	}
+	rows := map[string]*Sums{}
+	for i := range report.Rows {
+		row := &report.Rows[i]
+		of[row.Values[0]].Subtotal += row.USD
+		if len(corrections) > 0 {
+			rows[strings.Join(row.Values, "\x00")] = &row.Sums
+		}
 	}
 	for i := range corrections {
 		e := &corrections[i]
 		u := &e.Usage
+		s := of[e.Team]
 		s.Corrections = append(s.Corrections, Amendment{e.Call, e.Time.In(q.Location), e.Corrects, e.Reason,
 			Tokens{u.Input, u.CachedInput, u.CacheWrite, u.Output, u.Reasoning}, e.Cost})
-		if row := lines[strings.Join(valuesOf(e, q.GroupBy, q.Location), "\x00")]; row != nil {
+		if row := rows[strings.Join(valuesOf(e, q.GroupBy, q.Location), "\x00")]; row != nil {
 			row.subtract(e)
 		} // else it and others of its row came to nothing, and the report leaves the row out
 	}
-	s.Lines = make([]InvoiceLine, 0, len(report.Rows))
 	for i := range report.Rows {
-		if line := lineOf(&report.Rows[i]); line.Calls != 0 || line.USD != 0 || line.Tokens != (Tokens{}) {
+		row := &report.Rows[i]
+		if line := lineOf(row); line.Calls != 0 || line.USD != 0 || line.Tokens != (Tokens{}) {
+			s := of[row.Values[0]]
 			s.Lines = append(s.Lines, line)
 		}
 	}
-	return s, nil
+	return out, nil
 }
 
 // usageAndCorrections reads both as they are at one time: a correction that
@@ -78,7 +89,7 @@ func valuesOf(e *Entry, by []string, loc *time.Location) []string {
 	if e.Version != 0 {
 		version = strconv.Itoa(e.Version)
 	}
-	of := map[string]string{"model": e.Model, "key": e.Key, "prompt": e.Prompt, "version": version, "user": e.User,
+	of := map[string]string{"team": e.Team, "model": e.Model, "key": e.Key, "prompt": e.Prompt, "version": version, "user": e.User,
 		"provider": e.Provider, "target": e.Target, "day": e.Time.In(loc).Format(time.DateOnly)}
 	out := make([]string, len(by))
 	for i, name := range by {
@@ -87,8 +98,9 @@ func valuesOf(e *Entry, by []string, loc *time.Location) []string {
 	return out
 }
 
+// lineOf is a row without its team.
 func lineOf(r *Row) InvoiceLine {
-	return InvoiceLine{Values: r.Values, Calls: r.Calls, USD: r.USD,
+	return InvoiceLine{Values: r.Values[1:], Calls: r.Calls, USD: r.USD,
 		Tokens:  Tokens{r.InputTokens, r.CachedInputTokens, r.CacheWriteTokens, r.OutputTokens, r.ReasoningTokens},
 		PerCall: average(r.USD, 1, r.Calls), PerMillion: average(r.USD, 1_000_000, r.InputTokens+r.OutputTokens)}
 }

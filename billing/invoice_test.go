@@ -4,10 +4,15 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
+	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 )
 
 func TestCents(t *testing.T) {
@@ -124,11 +129,11 @@ type correcting struct {
 func (l *correcting) Usage(context.Context, Query) (*Report, error) {
 	l.read++
 	sums := Sums{Calls: 1, USD: Dollar - Nano(min(l.read-1, 3))}
-	return &Report{Rows: []Row{{Values: []string{"m"}, Sums: sums}}, Total: sums}, nil
+	return &Report{Rows: []Row{{Values: []string{"a", "m"}, Sums: sums}}, Total: sums}, nil
 }
 
 func (l *correcting) CorrectionsIn(context.Context, Query) ([]Entry, error) {
-	return slices.Repeat([]Entry{{Call: "fix", Attempt: Correction, Model: "m", Cost: -1, Time: time.Date(2026, 10, 31, 22, 30, 0, 0, time.UTC)}}, min(l.read, 3)), nil
+	return slices.Repeat([]Entry{{Call: "fix", Attempt: Correction, Team: "a", Model: "m", Cost: -1, Time: time.Date(2026, 10, 31, 22, 30, 0, 0, time.UTC)}}, min(l.read, 3)), nil
 }
 
 func TestInvoiceIsOfOneTime(t *testing.T) {
@@ -150,4 +155,53 @@ func TestTeamsBelow(t *testing.T) {
 			t.Errorf("below %s: %v, want %s", top, got, want)
 		}
 	}
+}
+
+// The page of a long invoice has the dearest lines and the others together: to
+// the last billionth what they are one by one.
+func TestInvoiceOnPage(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		v := &Invoice{}
+		for range rapid.IntRange(1, 4).Draw(t, "teams") {
+			var s Section
+			for i := range rapid.IntRange(0, 30).Draw(t, "lines") {
+				l := InvoiceLine{Values: []string{strconv.Itoa(i)}, Calls: rapid.Int64Range(0, 9).Draw(t, "calls"), USD: Nano(rapid.Int64Range(-5, 1000).Draw(t, "usd"))}
+				l.OutputTokens = l.Calls * 7
+				s.Lines = append(s.Lines, l)
+			}
+			v.Sections = append(v.Sections, s)
+		}
+		most := rapid.IntRange(1, 60).Draw(t, "most")
+		page, count := v.onPage(most), 0
+		for i := range v.Sections {
+			whole, short := v.Sections[i].Lines, page.Sections[i].Lines
+			count += len(short)
+			var want, got InvoiceLine
+			for j := range whole {
+				want.add(&whole[j])
+			}
+			least := Nano(math.MaxInt64)
+			for j := range short {
+				got.add(&short[j])
+				if len(short) == len(whole) || j < len(short)-1 {
+					least = min(least, short[j].USD)
+				}
+			}
+			if !reflect.DeepEqual(want, got) {
+				t.Fatalf("%+v on the page, %+v by line", got, want)
+			}
+			dearer := 0
+			for j := range whole {
+				if whole[j].USD > least {
+					dearer++
+				}
+			}
+			if dearer >= len(short) && len(short) < len(whole) {
+				t.Fatalf("%d lines are dearer than the cheapest of %d on the page", dearer, len(short))
+			}
+		}
+		if count > most+2*len(v.Sections) {
+			t.Fatalf("%d lines, want %d", count, most)
+		}
+	})
 }

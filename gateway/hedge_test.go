@@ -268,13 +268,14 @@ func TestHedgingPassesLimits(t *testing.T) {
 		}
 	})
 	first.wait, second.wait = later(10*time.Millisecond), later(5*time.Millisecond)
-	var refused atomic.Int64
+	// Eight callers want six places: who is refused asks again. A place that a
+	// hedge kept would leave them asking for ever.
 	calls(t, 8, 40, func(int) {
-		switch a := r.call("POST", "/v1/chat/completions", chat("two", "hi", "")); a.status {
-		case 200:
-		case 429:
-			refused.Add(1)
-		default:
+		a := r.call("POST", "/v1/chat/completions", chat("two", "hi", ""))
+		for begin := time.Now(); a.status == 429 && time.Since(begin) < 30*time.Second; time.Sleep(time.Millisecond) {
+			a = r.call("POST", "/v1/chat/completions", chat("two", "hi", ""))
+		}
+		if a.status != 200 {
 			t.Errorf("%d %s", a.status, a.body)
 		}
 	})
@@ -292,8 +293,5 @@ func TestHedgingPassesLimits(t *testing.T) {
 			}
 			defer ticket.Cancel()
 		}
-	}
-	if refused.Load() > 200 {
-		t.Errorf("%d of 320 calls were refused", refused.Load())
 	}
 }

@@ -26,9 +26,7 @@ func (l *Ledger) Each(ctx context.Context, q billing.Query, use func(*billing.En
 		if !q.To.IsZero() {
 			w.and("time < ?", q.To.UnixNano())
 		}
-		if q.Team != "" {
-			w.and("dim IN (SELECT id FROM dims WHERE team = ?)", q.Team)
-		}
+		w.ofTeams(&q)
 		page, cursors, err := l.entries(ctx, entrySelect+"WHERE e.id IN (SELECT id FROM entries INDEXED BY entries_time"+w.String()+
 			fmt.Sprintf(" ORDER BY time, id LIMIT %d) ORDER BY e.time, e.id", walkPage), w.args)
 		if err != nil {

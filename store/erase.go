@@ -178,13 +178,10 @@ func (p *erasing) write(ctx context.Context, tx *sql.Tx, ids string) error {
 		}
 	}
 	if len(p.moved) > 0 {
-		packs, err := readPacks(ctx, tx, "kind = ? AND day = ?", byUser, p.day)
-		if err != nil {
-			return err
-		}
-		packs.days, packs.hours = append(packs.days, pack(p.moved, byUser, false)), append(packs.hours, pack(p.moved, byUser, true))
-		if err := packs.replace(ctx, tx, byUser, p.day, finalLevel); err != nil {
-			return err
+		for _, k := range []kind{byUser, byUserAlone} {
+			if err := p.move(ctx, tx, k); err != nil {
+				return err
+			}
 		}
 	}
 	if len(p.gone) == 0 {
@@ -200,6 +197,16 @@ func (p *erasing) write(ctx context.Context, tx *sql.Tx, ids string) error {
 	}
 	_, err = tx.ExecContext(ctx, "INSERT INTO erased (day, rows) VALUES (?, ?) ON CONFLICT (day) DO UPDATE SET rows = excluded.rows", p.day, all)
 	return err
+}
+
+// move has the day's sums of a kind tell no user any more who is erased.
+func (p *erasing) move(ctx context.Context, tx *sql.Tx, k kind) error {
+	packs, err := readPacks(ctx, tx, "kind = ? AND day = ?", k, p.day)
+	if err != nil {
+		return err
+	}
+	packs.days, packs.hours = append(packs.days, pack(p.moved, k, false)), append(packs.hours, pack(p.moved, k, true))
+	return packs.replace(ctx, tx, k, p.day, finalLevel)
 }
 
 // erasedOf are the sums of what was erased of a day: one pack, or none.

@@ -8,8 +8,8 @@ import (
 	"sluice/billing"
 )
 
-// CorrectionsIn lists the corrections of a team, or without one of all, oldest
-// first. The number of the attempt stands in the text, so that the index of
+// CorrectionsIn lists the corrections of the query's teams, or without any of
+// all, oldest first. The number of the attempt stands in the text, so that the index of
 // corrections alone serves it.
 func (l *Ledger) CorrectionsIn(ctx context.Context, q billing.Query) ([]billing.Entry, error) {
 	var w where
@@ -20,9 +20,7 @@ func (l *Ledger) CorrectionsIn(ctx context.Context, q billing.Query) ([]billing.
 	if !q.To.IsZero() {
 		w.and("time < ?", q.To.UnixNano())
 	}
-	if q.Team != "" {
-		w.and("dim IN (SELECT id FROM dims WHERE team = ?)", q.Team)
-	}
+	w.ofTeams(&q)
 	out, _, err := l.entries(ctx, entrySelect+"WHERE e.id IN (SELECT id FROM entries INDEXED BY entries_corrections"+w.String()+
 		") ORDER BY e.time, e.id", w.args)
 	if err != nil {

@@ -230,7 +230,7 @@ func readPacks(ctx context.Context, tx *sql.Tx, where string, args ...any) (p pa
 // replace puts one pack in place of these.
 func (p *packsRead) replace(ctx context.Context, tx *sql.Tx, k kind, d int64, level int) error {
 	shards := []int{noShard}
-	if k == byUser && level == finalLevel {
+	if k.hasUsers() && level == finalLevel {
 		shards = shards[:0]
 		for i := range userShards {
 			shards = append(shards, i)

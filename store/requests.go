@@ -90,6 +90,30 @@ func (w *where) and(term string, args ...any) {
 	w.args = append(w.args, args...)
 }
 
+// among selects some values of a column; without any it selects all.
+func (w *where) among(column string, values []string) {
+	if len(values) == 0 {
+		return
+	}
+	var args []any
+	for _, v := range values {
+		args = append(args, v)
+	}
+	w.and(column+" IN (?"+strings.Repeat(", ?", len(values)-1)+")", args...)
+}
+
+// ofTeams selects the entries of a query's teams.
+func (w *where) ofTeams(q *billing.Query) {
+	var teams where
+	if q.Team != "" {
+		teams.and("team = ?", q.Team)
+	}
+	teams.among("team", q.Teams)
+	if len(teams.terms) > 0 {
+		w.and("dim IN (SELECT id FROM dims"+teams.String()+")", teams.args...)
+	}
+}
+
 // String is the clause, or nothing without terms.
 func (w *where) String() string {
 	if len(w.terms) == 0 {

@@ -15,12 +15,17 @@ import (
 // A list of requests is found by walking back in time, window by window, each
 // three times as long as the one after it, or as long as will fit into what is
 // left of searchTime, until the page is full, the oldest entry is reached, or
-// no time is left: then the cursor goes on from there. In a window, the index
-// that selects most is followed.
+// no time is left: then the cursor goes on from there. A window that takes much
+// longer than was thought, as one whose pages must come from a slow disk may, is
+// left, but for the first, so that each page goes on. In a window, the index that
+// selects most is followed.
 const (
 	searchTime = 100 * time.Millisecond
 	wider      = 3
 )
+
+// longest is what windows but the first may take together. A test has it shorter.
+var longest = searchTime * 3 / 2
 
 // search is a list under way.
 type search struct {
@@ -51,13 +56,20 @@ func (l *Ledger) requests(ctx context.Context, q billing.RequestQuery) ([]billin
 // walk gathers a page, and one entry more, which tells that there is a next one.
 func (s *search) walk(ctx context.Context, window int64) (out []billing.Entry, next string, err error) {
 	var cursors []string
-	for end := time.Now().Add(searchTime); ; {
+	start := time.Now()
+	end := start.Add(searchTime)
+	bounded, stop := context.WithDeadline(ctx, start.Add(longest))
+	defer stop()
+	for in := ctx; ; in = bounded {
 		from, begun := s.lo, time.Now()
 		if window < s.hi-s.lo {
 			from = s.hi - window
 		}
-		found, after, err := s.within(ctx, from, s.Limit+1-len(out))
-		if err != nil {
+		found, after, err := s.within(in, from, s.Limit+1-len(out))
+		switch {
+		case in == bounded && bounded.Err() != nil && ctx.Err() == nil:
+			return out, cursorBefore(s.hi), nil
+		case err != nil:
 			return nil, "", err
 		}
 		out, cursors = append(out, found...), append(cursors, after...)
@@ -69,11 +81,14 @@ func (s *search) walk(ctx context.Context, window int64) (out []billing.Entry, n
 		}
 		now := time.Now()
 		if window = nextWindow(window, now.Sub(begun), end.Sub(now)); window == 0 {
-			return out, fmt.Sprintf("%d.0", from), nil
+			return out, cursorBefore(from), nil
 		}
 		s.hi = from
 	}
 }
+
+// cursorBefore goes on with what is older than a time.
+func cursorBefore(time int64) string { return strconv.FormatInt(time, 10) + ".0" }
 
 // nextWindow is how far to look after a window that took so long, where so much
 // time is left; 0: not any more.

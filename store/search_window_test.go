@@ -1,9 +1,46 @@
 package store
 
 import (
+	"fmt"
+	"slices"
 	"testing"
 	"time"
+
+	"sluice/billing"
 )
+
+// A list that has no time but for its first window is shorter, and its cursors
+// lead through all that there is.
+func TestSearchOutOfTime(t *testing.T) {
+	was := longest
+	longest = -1
+	t.Cleanup(func() { longest = was })
+	l := testStore(t).Ledger()
+	var all []billing.Entry
+	var want []string
+	for i := range 40 {
+		e := entry(fmt.Sprintf("c%02d", i), noon.Add(time.Duration(i)*time.Minute))
+		if i%7 == 0 {
+			e.RequestID = fmt.Sprintf("mine-%d", i)
+			want = append(want, e.Call)
+		}
+		all = append(all, e)
+	}
+	add(t, l, all...)
+	slices.Reverse(want)
+	var got []string
+	pages := 0
+	for q := (billing.RequestQuery{Text: "mine", Limit: 2}); pages == 0 || q.After != ""; pages++ {
+		list, next, err := l.Requests(t.Context(), q)
+		if err != nil || pages > 40 {
+			t.Fatalf("page %d: %v", pages, err)
+		}
+		got, q.After = append(got, calls(list)...), next
+	}
+	if !slices.Equal(got, want) || pages < 10 {
+		t.Errorf("%d pages of %v, want %v", pages, got, want)
+	}
+}
 
 // Windows grow while there is time, shrink to what is left of it, and end.
 func TestNextWindow(t *testing.T) {

@@ -132,27 +132,33 @@ const (
 	day  = 24 * hour
 )
 
-// kind is what the rows of a pack tell apart: dims, or tagsets too, or users
-// too. Every entry is in a pack of each kind.
+// kind is what the rows of a pack tell apart. Every entry is in a pack of each
+// kind.
 type kind int
 
 const (
-	byDim kind = iota
-	byTagset
-	byUser
+	byDim       kind = iota // dims
+	byTagset                // dims and tagsets
+	byUser                  // dims, tagsets and users: all that there is
+	byUserAlone             // users: many have few rows each then
 	kinds
 )
 
 // of is the key of a row in a pack of this kind.
 func (k kind) of(key packKey) packKey {
-	if k < byUser {
-		key.user = ""
-	}
-	if k < byTagset {
-		key.tagset = 0
+	switch k {
+	case byDim:
+		return packKey{dim: key.dim, hour: key.hour}
+	case byTagset:
+		return packKey{dim: key.dim, tagset: key.tagset, hour: key.hour}
+	case byUserAlone:
+		return packKey{user: key.user, hour: key.hour}
 	}
 	return key
 }
+
+// hasUsers tells whether packs of the kind tell users apart.
+func (k kind) hasUsers() bool { return k == byUser || k == byUserAlone }
 
 // sumsQuery reads what sums are made of; what follows selects the entries.
 const sumsQuery = `SELECT time, dim, tagset, "user", bucket, flags, input, cached_input, cache_write, output, reasoning, cost, saved FROM entries `

@@ -68,13 +68,7 @@ func usage(ctx context.Context, tx *sql.Tx, q billing.Query) ([]grouped, error) 
 	if err != nil || from >= to {
 		return nil, err
 	}
-	u := &usageQuery{Query: q, tx: tx, byUser: slices.Contains(q.GroupBy, "user")}
-	switch {
-	case u.byUser || q.Only.User != "":
-		u.kind = byUser
-	case slices.Contains(q.GroupBy, "tag") || q.Only.Tag != "":
-		u.kind = byTagset
-	}
+	u := &usageQuery{Query: q, tx: tx, kind: kindFor(&q), byUser: slices.Contains(q.GroupBy, "user")}
 	u.parts = intervals(from, to, q.GroupBy, q.Location)
 	if err := u.readDims(ctx); err != nil {
 		return nil, err
@@ -87,6 +81,24 @@ func usage(ctx context.Context, tx *sql.Tx, q billing.Query) ([]grouped, error) 
 		return nil, err
 	}
 	return g.rows(), nil
+}
+
+// kindFor is the kind with the fewest rows that tells apart what a query asks
+// for.
+func kindFor(q *billing.Query) kind {
+	only := q.Only
+	only.User, only.Tag = "", ""
+	tags := q.Only.Tag != "" || slices.Contains(q.GroupBy, "tag")
+	dims := q.Team != "" || len(q.Teams) > 0 || q.KeyID != "" || only != (billing.Filter{}) || slices.ContainsFunc(q.GroupBy, ofDims)
+	switch users := q.Only.User != "" || slices.Contains(q.GroupBy, "user"); {
+	case users && !tags && !dims:
+		return byUserAlone
+	case users:
+		return byUser
+	case tags:
+		return byTagset
+	}
+	return byDim
 }
 
 // sum sums all that is selected.
@@ -158,6 +170,7 @@ func (u *usageQuery) readDims(ctx context.Context) error {
 		}
 	}
 	var w where
+	w.among("team", u.Teams)
 	for _, f := range [...]struct{ column, only string }{{"team", u.Team}, {"key_id", u.KeyID}, {"key", u.Only.Key}, {"model", u.Only.Model},
 		{"provider", u.Only.Provider}, {"target", u.Only.Target}, {"prompt", u.Only.Prompt}} {
 		if f.only != "" {
@@ -188,6 +201,9 @@ func (u *usageQuery) readDims(ctx context.Context) error {
 			u.classes = append(u.classes, -1)
 		}
 		u.classes[dim] = class
+	}
+	if u.kind == byUserAlone && len(u.classes) > 0 {
+		u.classes[0] = 0 // its packs have no dims, and all are selected
 	}
 	return rows.Err()
 }

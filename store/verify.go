@@ -66,7 +66,7 @@ func daysOf(ctx context.Context, tx *sql.Tx) ([]int64, error) {
 }
 
 // verifyDay proves that the entries of a day, and what was erased, are its sums by user and hour, that
-// these make its sums by tags and without, and those of hours those of the day.
+// these make its sums of other kinds, and those of hours those of the day.
 func verifyDay(ctx context.Context, tx *sql.Tx, d int64) (differences []string, err error) {
 	var packs [kinds]packsRead
 	for k := range kinds {
@@ -238,7 +238,8 @@ func (e *entrySums) next() (bool, error) {
 	return have, e.rows.Err()
 }
 
-// coarser adds up the rows of finer packs, a dim at a time.
+// coarser adds up the rows of finer packs, a dim at a time, or all at once where
+// the kind has none.
 type coarser struct {
 	from  *merged
 	kind  kind
@@ -270,8 +271,11 @@ func (c *coarser) read() (err error) {
 		}
 	}
 	sums := map[packKey]*packRow{}
-	for first := c.from.row.dim; c.more && c.from.row.dim == first; {
+	for first := c.kind.of(c.from.row.packKey).dim; c.more; {
 		key := c.kind.of(c.from.row.packKey)
+		if key.dim != first {
+			break
+		}
 		if !c.hours {
 			key.hour = 0
 		}
@@ -298,11 +302,13 @@ func describe(d int64, k kind, hours bool, want *packRow, have *sums) string {
 	if hours {
 		fmt.Fprintf(&b, "T%02dZ", want.hour)
 	}
-	fmt.Fprintf(&b, " dim %d", want.dim)
-	if k >= byTagset {
+	if k != byUserAlone {
+		fmt.Fprintf(&b, " dim %d", want.dim)
+	}
+	if k == byTagset || k == byUser {
 		fmt.Fprintf(&b, " tagset %d", want.tagset)
 	}
-	if k == byUser {
+	if k.hasUsers() {
 		fmt.Fprintf(&b, " user %q", want.user)
 	}
 	b.WriteString(":")

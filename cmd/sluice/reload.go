@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -293,10 +294,24 @@ func (s *server) watch(ctx context.Context, hup <-chan os.Signal) {
 	}
 }
 
-// touched tells whether a file was changed after a time.
+// touched tells whether a file, or one of those in a directory, was changed after
+// a time.
 func touched(name string, since time.Time) bool {
-	info, err := os.Stat(name)
-	return err == nil && info.ModTime().After(since)
+	later := false
+	// What is gone is not read. The separator makes a link to a directory count as
+	// one; a file has no walk then.
+	look := func(path string, _ fs.DirEntry, _ error) error {
+		info, err := os.Stat(path)
+		if later = err == nil && info.ModTime().After(since); later {
+			return fs.SkipAll
+		}
+		return nil
+	}
+	_ = look(name, nil, nil)
+	if !later {
+		_ = filepath.WalkDir(name+string(filepath.Separator), look)
+	}
+	return later
 }
 
 // watched are the files and the directory that the configuration comes from.

@@ -137,7 +137,7 @@ func (l ledger) Usage(_ context.Context, q billing.Query) (*billing.Report, erro
 	l.asked = q
 	r := &billing.Report{From: q.From, To: q.To, GroupBy: q.GroupBy}
 	for _, e := range l.entries {
-		if q.Team != "" && q.Team != e.Team {
+		if q.Team != "" && q.Team != e.Team || q.Teams != nil && !slices.Contains(q.Teams, e.Team) {
 			continue
 		}
 		row := billing.Row{Sums: billing.Sums{Calls: 1, USD: e.Cost}}

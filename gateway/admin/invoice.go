@@ -28,8 +28,11 @@ func (a *api) invoice(q *request) error {
 	}
 	view := a.View()
 	a.flush(q.Context())
-	v, err := billing.NewInvoice(q.Context(), a.Ledger, billing.InvoiceQuery{Team: team, Month: values.Get("month"), By: values.Get("by"),
-		Teams: view.Teams, Now: a.Now(), Location: a.Location()})
+	ask := billing.InvoiceQuery{Team: team, Month: values.Get("month"), By: values.Get("by"), Teams: view.Teams, Now: a.Now(), Location: a.Location()}
+	if format == "html" { // which has but the dearest of them
+		ask.MostLines = billing.LongestReport
+	}
+	v, err := billing.NewInvoice(q.Context(), a.Ledger, ask)
 	var bad billing.BadQuery
 	if errors.As(err, &bad) {
 		return schema.Invalid("", "%v", err)

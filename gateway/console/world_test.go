@@ -60,7 +60,11 @@ func (w *world) Usage(_ context.Context, q billing.Query) (*billing.Report, erro
 	w.asked = append(w.asked, q)
 	r := &billing.Report{GroupBy: q.GroupBy, Total: w.total}
 	if len(q.GroupBy) > 0 {
-		r.Rows = w.rows[strings.Join(q.GroupBy, ",")]
+		for _, row := range w.rows[strings.Join(q.GroupBy, ",")] {
+			if q.Teams == nil || slices.Contains(q.Teams, row.Values[slices.Index(q.GroupBy, "team")]) {
+				r.Rows = append(r.Rows, row)
+			}
+		}
 	}
 	if len(q.GroupBy) == 0 && !q.To.IsZero() && w.total.Calls > 0 { // the span before
 		r.Total = billing.Sums{Calls: w.total.Calls / 50, USD: w.total.USD}

@@ -21,7 +21,7 @@ func iban(text string, i int, final bool) (Match, verdict) {
 		chars[n], ends[n], gap = c, j+1, false
 		n++
 	}
-	if j == len(text) && !final && n < len(chars) {
+	if j == len(text) && !final {
 		return Match{From: i}, open
 	}
 	for ; n >= 15; n-- {

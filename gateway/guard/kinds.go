@@ -95,19 +95,12 @@ var anchors = func() (a [256]Kinds) {
 func (k Kinds) scan(text string, from, seen int, final bool, out []Match) (matches []Match, safe, next int) {
 	floor := from
 	var dead deadRuns
-	i := seen
-	for i < len(text) {
-		f := anchors[text[i]] & k
-		if f == 0 {
-			i++
-			continue
+	i, ends := k.skip(text, seen)
+	for ; i < len(text); i, ends = k.skip(text, i) {
+		if ends && !final {
+			return out, k.before(text[:i], floor), i
 		}
-		if f&^(IBAN|Secret) == 0 && i > 1 && alnum[text[i-1]] && text[i-2] != '\\' { // within a word
-			for i++; i < len(text) && letter[text[i]]; i++ {
-			}
-			continue
-		}
-		m, v, skip := f.at(text, i, floor, final, &dead)
+		m, v, skip := (anchors[text[i]] & k).at(text, i, floor, final, &dead)
 		switch v {
 		case found:
 			out = append(out, m)
@@ -122,6 +115,48 @@ func (k Kinds) scan(text string, from, seen int, final bool, out []Match) (match
 		return out, len(text), i
 	}
 	return out, k.before(text, floor), i
+}
+
+// skip is the first place from i on where one of the kinds may begin, as far as
+// the next bytes tell; len(text) if there is none. It is open if what comes after
+// the text decides. Nearly all text is passed over here.
+func (k Kinds) skip(text string, i int) (at int, open bool) {
+	for i < len(text) {
+		c := text[i]
+		switch {
+		case letter[c]:
+			if begins(text, i) && k.mayBegin(text[i:]) {
+				rest := len(text) - i
+				return i, rest == 1 || rest == 2 && letter[text[i+1]]
+			}
+			if i++; i > 1 && text[i-2] == '\\' { // c may be the end of an escape of JSON
+				continue
+			}
+			for i < len(text) && letter[text[i]] { // the rest of the word
+				i++
+			}
+			continue
+		case anchors[c]&k == 0:
+		case anchors[c]&Phone != 0:
+			n, ends := numberAt(text, i)
+			if n == 0 || ends {
+				return i, ends
+			}
+			i += n
+			continue
+		case c == ':' && i+1 < len(text) && !inIPv6(text[i+1]) && (i == 0 || text[i-1] != ':'): // an earlier one has told
+		default:
+			return i, false
+		}
+		i++
+	}
+	return i, false
+}
+
+// mayBegin tells whether the word that text begins with may be a key or an
+// account's number, as far as its first letters tell: most are not.
+func (k Kinds) mayBegin(text string) bool {
+	return k&Secret != 0 && mayBeSecret(text) || k&IBAN != 0 && mayBeIBAN(text[1:])
 }
 
 // before is where the word at the end of text begins, if it may belong to an
@@ -143,7 +178,7 @@ func (k Kinds) at(text string, i, floor int, final bool, dead *deadRuns) (m Matc
 		m, v = ipv6(text, i, floor, final)
 		return m, v, 1
 	case isDigit(c) || c == '(' || c == '+':
-		return k.number(text, i, final)
+		return k.number(text, i)
 	}
 	if k&Secret != 0 {
 		if m, v = secret(text, i, final, dead); v != none {

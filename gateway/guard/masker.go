@@ -45,6 +45,41 @@ func (k *masker) write(s string, final bool) (out string, hits int, kinds Kinds)
 		}
 	}
 	k.grow(s, final)
+	if !final {
+		if out, plain := k.plain(); plain {
+			return out, 0, 0
+		}
+	}
+	return k.find(final)
+}
+
+// plain gives what can be given of a text in whose new part nothing begins, as in
+// nearly all; false: something may.
+func (k *masker) plain() (out string, plain bool) {
+	m := k.matcher
+	if len(m.Patterns) > 0 || m.Kinds&Injection != 0 {
+		return "", false
+	}
+	text := k.text
+	i, open := m.Kinds.skip(text, max(k.from, k.seen))
+	k.seen = i
+	if i < len(text) && !open {
+		return "", false
+	}
+	safe := m.Kinds.before(text[:i], k.from)
+	out = text[k.from:safe]
+	if k.json {
+		k.quotes.pass(out)
+	}
+	k.from = safe
+	if safe > 4*behind {
+		k.trim()
+	}
+	return out, true
+}
+
+// find is write where something may begin in the new part of the text.
+func (k *masker) find(final bool) (out string, hits int, kinds Kinds) {
 	if k.list == nil {
 		k.list = make([]Match, 0, 8)
 	}
@@ -62,21 +97,28 @@ func (k *masker) write(s string, final bool) (out string, hits int, kinds Kinds)
 	}
 	if len(list) == 0 || k.name == nil {
 		out = k.text[k.from:safe]
-		k.quotes.pass(k.json, out)
+		if k.json {
+			k.quotes.pass(out)
+		}
 	} else {
 		out = k.replaced(list, safe)
 	}
-	k.from, k.seen = safe, seen
-	if cut := safe - behind; cut > 0 {
-		for cut > 0 && !utf8.RuneStart(k.text[cut]) {
-			cut--
-		}
-		k.text, k.from, k.seen = k.text[cut:], k.from-cut, k.seen-cut
+	if k.from, k.seen = safe, seen; safe > behind {
+		k.trim()
 	}
 	if final {
 		k.text, k.block, k.from, k.seen, k.quotes = "", nil, 0, 0, quotes{}
 	}
 	return out, len(list), kinds
+}
+
+// trim forgets what was given away, but for its end.
+func (k *masker) trim() {
+	cut := k.from - behind
+	for cut > 0 && !utf8.RuneStart(k.text[cut]) {
+		cut--
+	}
+	k.text, k.from, k.seen = k.text[cut:], k.from-cut, k.seen-cut
 }
 
 // leastBlock is the room for text that grows piece by piece.
@@ -88,11 +130,14 @@ func (k *masker) grow(s string, final bool) {
 		k.text = s
 		return
 	}
-	if cap(k.block)-len(k.block) < len(s) {
+	n := len(k.block)
+	if cap(k.block)-n < len(s) {
 		k.block = append(make([]byte, 0, max(leastBlock, 2*(len(k.text)+len(s)))), k.text...)
+		n = len(k.block)
 	}
-	k.block = append(k.block, s...)
-	k.text = wire.View(k.block[len(k.block)-len(k.text)-len(s):])
+	block := k.block[:n+len(s)]
+	copy(block[n:], s)
+	k.block, k.text = block, wire.View(block[n-len(k.text):])
 }
 
 // inBlock tells whether a rune may go on what was too long to be held: base64
@@ -107,7 +152,9 @@ func (k *masker) replaced(list []Match, safe int) string {
 	at := k.from
 	for _, m := range list {
 		plain := k.text[at:m.From]
-		k.quotes.pass(k.json, plain)
+		if k.json {
+			k.quotes.pass(plain)
+		}
 		b.WriteString(plain)
 		name := k.name(m.Kind, k.value(m))
 		if k.json && !k.quotes.in { // a bare number
@@ -117,7 +164,9 @@ func (k *masker) replaced(list []Match, safe int) string {
 		at = m.To
 	}
 	rest := k.text[at:safe]
-	k.quotes.pass(k.json, rest)
+	if k.json {
+		k.quotes.pass(rest)
+	}
 	b.WriteString(rest)
 	return b.String()
 }
@@ -143,10 +192,7 @@ func unescaped(value string) string {
 // quotes follows whether a place in JSON is within a string.
 type quotes struct{ in, escaped bool }
 
-func (q *quotes) pass(written bool, s string) {
-	if !written {
-		return
-	}
+func (q *quotes) pass(s string) {
 	for i := range len(s) {
 		switch {
 		case q.escaped:

@@ -39,6 +39,7 @@ func TestKinds(t *testing.T) {
 		"from 192.168.0.1:80 and 2001:db8::ff00:42:8329.":                           "ip 192.168.0.1|ip 2001:db8::ff00:42:8329",
 		"v1.2.3.4, 1.2.3.4.5, 300.1.1.1, std::string, 10:20:30":                     "",
 		"key=AKIAIOSFODNN7EXAMPLE;":                                                 "secret AKIAIOSFODNN7EXAMPLE",
+		"prod-AKIAIOSFODNN7EXAMPLE for-gb82WEST12345698765432":                      "secret AKIAIOSFODNN7EXAMPLE|iban gb82WEST12345698765432",
 		"ghp_0123456789abcdefghijABCDEFGHIJ012345":                                  "secret ghp_0123456789abcdefghijABCDEFGHIJ012345",
 		"sk-ant-api03-AbCdEf0123456789-_xyzAA, sk-something-quite-long-here":        "secret sk-ant-api03-AbCdEf0123456789-_xyzAA",
 		"sk_live_4eC39HqLyjWDarjtT1zdp7dc":                                          "secret sk_live_4eC39HqLyjWDarjtT1zdp7dc",

@@ -17,8 +17,46 @@ type run struct {
 	odd    int               // how many digits came before a separator that no card has
 }
 
-// read takes the run that begins at i. v is open if the text ends within it.
-func (r *run) read(text string, i int, final bool) verdict {
+// fewest is how many digits a phone's number has at least; a card's has more.
+const fewest = 8
+
+// numberAt looks at a sign at i that a number may begin with. skip is how far
+// nothing begins; 0: here something may. ends: the text ends within the number.
+func numberAt(text string, i int) (skip int, ends bool) {
+	if i > 0 && isDigit(text[i-1]) || !isDigit(text[i]) && (i+1 < len(text) && !isDigit(text[i+1]) && text[i+1] != '(' || !begins(text, i)) {
+		return 1, false
+	}
+	digits, dots, gap, j := 0, 0, 0, i
+	for skip = 1; j < len(text) && j-i < longestRun && digits < mostDigits; j++ {
+		switch c := text[j]; {
+		case isDigit(c):
+			if digits == j-i {
+				skip = digits + 1
+			}
+			digits++
+			gap = 0
+			continue
+		case c == '.':
+			dots++
+		case c == ' ' || c == '-' || c == '/' || c == '(' || c == ')' || c == '+' && j == i:
+		case c == 0xC2 && j+1 < len(text) && text[j+1] == 0xA0:
+			j++
+		default:
+			gap = 2
+		}
+		if gap++; gap > 2 {
+			break
+		}
+	}
+	ends = gap <= 2 && j == len(text)
+	if digits >= fewest || dots >= 3 {
+		skip = 0
+	}
+	return skip, ends
+}
+
+// read takes the run that begins at i.
+func (r *run) read(text string, i int) {
 	j, gap := i, 0
 	r.at, r.odd = i, mostDigits+1
 	for ; j < len(text) && j-i < longestRun && r.n < mostDigits; j++ {
@@ -42,16 +80,12 @@ func (r *run) read(text string, i int, final bool) verdict {
 		case c == 0xC2 && j+1 < len(text) && text[j+1] == 0xA0: // a space that does not break
 			j++
 		default:
-			return none
+			return
 		}
 		if gap++; gap > 2 {
-			return none
+			return
 		}
 	}
-	if j == len(text) && !final {
-		return open
-	}
-	return none
 }
 
 // end is where the first n digits end in the text.
@@ -66,18 +100,10 @@ func (r *run) ended(text string, n int) bool {
 	return end == len(text) || !isAlnum(text[end]) && text[end] != '@' && text[end] != '_'
 }
 
-// number looks at what begins with a digit, a + or a bracket.
-func (k Kinds) number(text string, i int, final bool) (m Match, v verdict, skip int) {
-	if i > 0 && isDigit(text[i-1]) {
-		return m, none, 1
-	}
-	if !isDigit(text[i]) && (i+1 < len(text) && !isDigit(text[i+1]) && text[i+1] != '(' || !begins(text, i)) {
-		return m, none, 1
-	}
+// number looks at what begins with a digit, a + or a bracket, as numberAt says.
+func (k Kinds) number(text string, i int) (m Match, v verdict, skip int) {
 	var r run
-	if r.read(text, i, final) == open {
-		return Match{From: i}, open, 0
-	}
+	r.read(text, i)
 	skip = 1
 	if isDigit(text[i]) {
 		skip = int(r.groups[0])

@@ -53,6 +53,20 @@ var shapesOf = func() (by [256][]shape) {
 	return by
 }()
 
+// seconds are the second bytes of secrets, as bits, by their first byte.
+var seconds = func() (by [256][2]uint64) {
+	for _, s := range secrets {
+		by[s.prefix[0]][s.prefix[1]>>6] |= 1 << (s.prefix[1] & 63)
+	}
+	return by
+}()
+
+// mayBeSecret tells whether a secret's prefix may begin here: no word but a few
+// has its first two bytes.
+func mayBeSecret(text string) bool {
+	return anchors[text[0]]&Secret != 0 && (len(text) < 2 || text[1] < 128 && seconds[text[0]][text[1]>>6]>>(text[1]&63)&1 != 0)
+}
+
 func upper(c byte) bool  { return isDigit(c) || c >= 'A' && c <= 'Z' }
 func token(c byte) bool  { return isAlnum(c) || c == '_' || c == '-' }
 func base64(c byte) bool { return isAlnum(c) || c == '+' || c == '/' || c == '=' }

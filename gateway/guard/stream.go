@@ -59,6 +59,29 @@ type step struct {
 // Chunk appends to out what may be given of a chunk, and of those before. The
 // error is a refusal.
 func (t *Stream) Chunk(c *schema.Chunk, out []schema.Chunk) ([]schema.Chunk, error) {
+	if len(c.Choices) != 1 || !t.goesOn(&c.Choices[0]) {
+		return t.chunk(c, out)
+	}
+	d := &c.Choices[0]
+	running := t.choices[d.Index]
+	running.last = nil
+	var err error
+	if d.Text, err = running.write(t.s, d.Text, false); err != nil || d.Text == "" && c.Usage == nil && c.Billed == nil {
+		return out, err
+	}
+	return append(out, *c), nil
+}
+
+// goesOn tells of a delta that only adds to the text that its choice runs in, as
+// most do.
+func (t *Stream) goesOn(d *schema.ChoiceDelta) bool {
+	return d.Text != "" && uint(d.Index) < uint(len(t.choices)) && t.choices[d.Index].lane == said && !d.NewPart &&
+		len(d.Role)|len(d.Thinking)|len(d.Signature)|len(d.Redacted)|len(d.Refusal)|len(d.ToolCalls)|len(d.FinishReason)|
+			len(d.Logprobs)|len(d.Citations)|len(d.Audio)|len(d.Raw) == 0
+}
+
+// chunk is Chunk for those that do not only add to a text that runs already.
+func (t *Stream) chunk(c *schema.Chunk, out []schema.Chunk) ([]schema.Chunk, error) {
 	if t.s.set.whole {
 		return out, t.keep(c)
 	}
@@ -66,13 +89,6 @@ func (t *Stream) Chunk(c *schema.Chunk, out []schema.Chunk) ([]schema.Chunk, err
 		t.last.ID, t.last.Model, t.last.Created = strings.Clone(c.ID), strings.Clone(c.Model), c.Created
 	}
 	choices := c.Choices
-	if len(choices) == 1 {
-		if goesOn, err := t.goOn(&choices[0]); err != nil || goesOn && choices[0].Text == "" && c.Usage == nil && c.Billed == nil {
-			return out, err
-		} else if goesOn {
-			return append(out, *c), nil
-		}
-	}
 	c.Choices = choices[:0] // in place: it is there for this once
 	for i := range choices {
 		d, given := &choices[i], len(out)
@@ -96,21 +112,6 @@ func (t *Stream) Chunk(c *schema.Chunk, out []schema.Chunk) ([]schema.Chunk, err
 		out = append(out, *c)
 	}
 	return out, nil
-}
-
-// goOn takes a delta that only adds to the text that its choice runs in, as most
-// do; false: it is another.
-func (t *Stream) goOn(d *schema.ChoiceDelta) (bool, error) {
-	if d.Text == "" || uint(d.Index) >= uint(len(t.choices)) || t.choices[d.Index].lane != said ||
-		d.Role != "" || d.Thinking != "" || d.Signature != "" || d.Redacted != "" || d.Refusal != "" || len(d.ToolCalls) > 0 ||
-		d.FinishReason != "" || d.Logprobs != nil || d.Citations != nil || d.Audio != nil || d.Raw != nil || d.NewPart {
-		return false, nil
-	}
-	c := t.choices[d.Index]
-	c.last = nil
-	var err error
-	d.Text, err = c.write(t.s, d.Text, false)
-	return true, err
 }
 
 // says tells whether a delta has anything in it.
@@ -324,21 +325,29 @@ func (c *choice) begin(s *Session, l lane, tool int) {
 	c.back = restorer{vault: &s.vault, json: written}
 }
 
+// found notes matches; the error is a refusal.
+func (st *step) found(s *Session, hits int, kinds Kinds) error {
+	if st.deny {
+		return s.denied(st.guard, OnResponse, kinds&-kinds)
+	}
+	s.masked(st.guard, OnResponse, hits, kinds)
+	return nil
+}
+
 // write takes a piece of the running text through all steps.
 func (c *choice) write(s *Session, piece string, final bool) (string, error) {
 	for i := range c.steps {
 		st := &c.steps[i]
 		var hits int
 		var kinds Kinds
-		piece, hits, kinds = st.write(piece, final)
-		switch {
-		case hits > 0 && st.deny:
-			if err := s.denied(st.guard, OnResponse, kinds&-kinds); err != nil {
+		if piece, hits, kinds = st.write(piece, final); hits > 0 {
+			if err := st.found(s, hits, kinds); err != nil {
 				return "", err
 			}
-		case hits > 0:
-			s.masked(st.guard, OnResponse, hits, kinds)
 		}
+	}
+	if len(c.back.vault.values) == 0 {
+		return piece, nil
 	}
 	return c.back.write(piece, final), nil
 }

@@ -189,6 +189,9 @@ func (s *Session) finish(ctx context.Context, list []*text) error {
 	if err := s.run(ctx, OnResponse, list); err != nil {
 		return err
 	}
+	if len(s.vault.values) == 0 {
+		return nil
+	}
 	for _, t := range list {
 		r := restorer{vault: &s.vault, json: t.json}
 		if out := r.write(t.s, true); out != t.s {

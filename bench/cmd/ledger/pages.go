@@ -53,8 +53,7 @@ func consolePages(w *world) []page {
 		"/audit", "/audit?actor=ada", "/audit?action=key", "/audit?action=key.rotate&resource=keys", "/audit?resource=teams/team-03", "/audit?actor=nobody",
 		"/audit?from="+p.clock(20)+"&to="+p.clock(19), "/audit?after=2")
 	p.reports()
-	p.addFiles("/reports/export?format=csv&by=team&and=model&period=last+30+days", "/reports/export?format=jsonl&by=key&across=day&period=last+30+days",
-		"/invoices/team-03?month="+w.month()+"&by=user")
+	p.addFiles("/reports/export?format=csv&by=team&and=model&period=last+30+days", "/reports/export?format=jsonl&by=key&across=day&period=last+30+days")
 	return p.list
 }
 
@@ -90,7 +89,8 @@ func (p *pages) reports() {
 		p.add("/reports?by=day"+days+"&"+only, "/reports?by=model&across=day"+days+"&"+only, "/reports?by=user"+days+"&"+only)
 	}
 	p.add("/reports?by=team&period=all", "/reports?by=team&from="+p.clock(50)+"&to="+p.clock(20),
-		"/invoices/team-03", "/invoices/team-03?month="+p.month()+"&by=model", "/invoices/team-03?month="+p.month()+"&by=key", "/invoices/team-03?month="+p.month()+"&by=day")
+		"/invoices/team-03", "/invoices/team-03?month="+p.month()+"&by=model", "/invoices/team-03?month="+p.month()+"&by=key", "/invoices/team-03?month="+p.month()+"&by=day",
+		"/invoices/team-03?month="+p.month()+"&by=user", "/invoices/team-03?month="+p.month()+"&by=user,model,day")
 }
 
 // portalPages are all pages of the portal, as who has a key sees them.

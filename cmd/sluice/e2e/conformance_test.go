@@ -24,7 +24,11 @@ type capture struct {
 	Endpoint string  `json:"endpoint"`
 	Kind     string  `json:"kind"`
 	Stream   *string `json:"stream"`
-	Request  struct {
+	Source   struct {
+		Repo string `json:"repo"`
+		Path string `json:"path"`
+	} `json:"source"`
+	Request struct {
 		BodyFile string `json:"body_file"`
 	} `json:"request"`
 	Response struct {

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,75 +14,66 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// examplePrompts has the ten prompts, and two more.
+// examplePrompts has the ten prompts, and four more.
 const examplePrompts = "../../../examples/prompts"
 
-// playedPrompts says which recorded answer each prompt of the examples gets.
-// Text is given as it was recorded. Nobody recorded a model that answers those
-// prompts that want an object: what their scenario has it say takes the place of
-// the recorded text; all else of the answer, thoughts, counts and headers among
-// it, is as it was.
-var playedPrompts = []struct{ name, prompt, capture string }{
-	{"summarise", "summarise", "vertex-generate-document_reasoning"},
-	{"summarise-stream", "summarise", "anthropic-messages-stream-cache_request_cache_write"},
-	{"reply", "reply", "anthropic-messages-cache_write_cached_tokens"},
-	{"rewrite", "rewrite", "anthropic-messages-reasoning_signature.2"},
-	{"classify", "classify", "azure-chat-cached_tokens_structured"},
-	{"extract", "extract", "openrouter-chat-structured"},
-	{"translate", "translate", "gemini-generate-structured"},
-	{"describe-image", "describe-image", "bedrock-converse-vision"},
-	{"moderate", "moderate", "cohere-chat-cached_tokens_structured"},
-	{"sql", "sql", "mistral-chat-json_mode"},
-	{"tags", "tags", "gemini-generate-reasoning_structured"},
-	{"answer", "answer", "anthropic-messages-reasoning_signature"},
-	{"triage", "triage", "openai-chat-document"}, // its steps get the answers of the others
-}
+// playedStream is a recorded stream that summarise gets, beside what its scenario
+// names.
+const playedStream = "anthropic-messages-stream-cache_request_cache_write"
 
-// Each prompt of the examples answers from what a provider was recorded to
-// send. A chain gets the recorded answers of its steps.
+// A prompt of the examples whose scenario names a capture answers what that
+// scenario quotes when its provider sends the whole of what was recorded.
 func TestPromptsOnRecordings(t *testing.T) {
 	all := captures(t, os.Getenv("SLUICE_WIRE"))
-	said := map[string]string{}
-	files := map[string]string{}
-	for _, p := range playedPrompts {
-		i := slices.IndexFunc(all, func(c capture) bool { return c.ID == p.capture })
+	files := map[string]string{"_style": examplePrompt(t, "_style", "")}
+	play := func(name, prompt, id string) *capture {
+		i := slices.IndexFunc(all, func(c capture) bool { return c.ID == id })
 		if i < 0 {
-			t.Fatalf("no capture %s", p.capture)
+			t.Fatalf("%s: no capture %s", prompt, id)
 		}
-		c := &all[i]
-		said[p.name] = *c.Expect.Text
-		if want := scenario(t, p.prompt)["output"]; gjson.Valid(want) {
-			c.body, said[p.name] = c.saying(t, want), want
-		}
-		files[p.name] = examplePrompt(t, p.prompt, "c"+strconv.Itoa(i)+"/"+c.model)
+		files[name] = examplePrompt(t, prompt, "c"+strconv.Itoa(i)+"/"+all[i].model)
+		return &all[i]
 	}
-	files["_style"] = examplePrompt(t, "_style", "")
+	stream := *play("summarise-stream", "summarise", playedStream).Expect.Text
+	played := map[string]map[string]string{}
+	scenarios, err := filepath.Glob(filepath.Join(examplePrompts, "scenarios", "*.txtar"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range scenarios {
+		part := scenario(t, file)
+		id := part["capture"]
+		if id == "" {
+			continue
+		}
+		name := strings.TrimSuffix(filepath.Base(file), ".txtar")
+		played[name] = part
+		if c := play(name, name, id); c.Source.Repo != part["repository"] || c.Source.Path != part["path"] {
+			t.Errorf("%s: %s was recorded in %s, %s", name, id, c.Source.Repo, c.Source.Path)
+		}
+	}
+	if len(played) < 2 {
+		t.Errorf("%d scenarios name a capture", len(played))
+	}
 	g := startPrompts(t, all, files)
-	for _, p := range playedPrompts {
-		t.Run(p.name, func(t *testing.T) {
-			input := scenario(t, p.prompt)["input"]
-			if strings.HasSuffix(p.name, "-stream") {
-				a := g.data("POST", "/prompts/"+p.name, input, "Accept", "text/event-stream")
-				var text strings.Builder
-				for _, f := range framesOf(a.body) {
-					text.WriteString(gjson.Get(strings.TrimPrefix(f, "data: "), "delta").String())
-				}
-				if a.status != 200 || text.String() != said[p.name] {
-					t.Errorf("%d %q\nwant %q\n%s", a.status, text.String(), said[p.name], tail(a.body, 600))
-				}
-				return
-			}
-			a := g.data("POST", "/prompts/"+p.name, input, "Prefer", "return=envelope")
-			want := said[p.name]
-			if gjson.Valid(want) {
-				want = gjson.Get(want, "@ugly").Raw
-			}
-			got := a.get("output").String()
-			if a.status != 200 || got != want || a.get("usage.output_tokens").Int() == 0 {
-				t.Errorf("%d %s\nwant %s", a.status, a.body, want)
+	for name, part := range played {
+		t.Run(name, func(t *testing.T) {
+			a := g.data("POST", "/prompts/"+name, part["input"], "Prefer", "return=envelope")
+			if got := a.get("output").String(); a.status != 200 || got != part["said"] || a.get("usage.output_tokens").Int() == 0 {
+				t.Errorf("%d %s\nwant %q", a.status, a.body, part["said"])
 			}
 		})
 	}
+	t.Run("stream", func(t *testing.T) {
+		a := g.data("POST", "/prompts/summarise-stream", played["summarise"]["input"], "Accept", "text/event-stream")
+		var text strings.Builder
+		for _, f := range framesOf(a.body) {
+			text.WriteString(gjson.Get(strings.TrimPrefix(f, "data: "), "delta").String())
+		}
+		if a.status != 200 || text.String() != stream {
+			t.Errorf("%d %q\nwant %q\n%s", a.status, text.String(), stream, tail(a.body, 600))
+		}
+	})
 }
 
 // What models were recorded to answer where an object was asked for is, as it
@@ -134,16 +124,20 @@ func startPrompts(t *testing.T, all []capture, files map[string]string) *gateway
 	return g
 }
 
-// scenario is the sections of a prompt's scenario.
-func scenario(t *testing.T, prompt string) map[string]string {
+// scenario is the sections of a prompt's scenario, and the lines of its source.
+func scenario(t *testing.T, file string) map[string]string {
 	t.Helper()
-	ar, err := txtar.ParseFile(filepath.Join(examplePrompts, "scenarios", prompt+".txtar"))
+	ar, err := txtar.ParseFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	part := map[string]string{}
 	for _, f := range ar.Files {
-		part[f.Name] = strings.TrimSpace(string(f.Data))
+		part[f.Name] = strings.TrimSuffix(string(f.Data), "\n")
+	}
+	for line := range strings.Lines(part["source"]) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		part[key] = value
 	}
 	return part
 }
@@ -162,30 +156,6 @@ func examplePrompt(t *testing.T, name, model string) string {
 		t.Fatal(err)
 	}
 	return modelLine.ReplaceAllString(pathLine.ReplaceAllString(string(b), ""), "model: "+model)
-}
-
-// saying is the recorded body with another text.
-func (c *capture) saying(t *testing.T, text string) []byte {
-	t.Helper()
-	var at gjson.Result
-	var find func(v gjson.Result)
-	find = func(v gjson.Result) {
-		if v.Type == gjson.String && v.String() == *c.Expect.Text {
-			at = v
-		}
-		if v.IsObject() || v.IsArray() {
-			v.ForEach(func(_, v gjson.Result) bool { find(v); return true })
-		}
-	}
-	find(gjson.ParseBytes(c.body))
-	if at.Index == 0 {
-		t.Fatalf("%s does not have its text in one piece", c.ID)
-	}
-	quoted, err := json.Marshal(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return slices.Concat(c.body[:at.Index], quoted, c.body[at.Index+len(at.Raw):])
 }
 
 // schema is the JSON Schema that the recorded request asked for; empty: none.

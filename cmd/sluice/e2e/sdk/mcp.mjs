@@ -20,10 +20,10 @@ const tool = Object.fromEntries(tools.map((t) => [t.name, t]));
 assert.ok(tool.classify && tool.sql && tool.rewrite && tool.tree, "tools are missing");
 assert.ok(!tool.closed, "a tool is listed that the key may not use");
 assert.deepEqual(tool.classify.inputSchema.required, ["text"]);
-assert.ok(tool.classify.outputSchema.properties.category && !tool.rewrite.outputSchema);
+assert.ok(tool.classify.outputSchema.properties.sentiment && !tool.rewrite.outputSchema);
 
 const sorted = await client.callTool({ name: "classify", arguments: { text: "My parcel never came." } });
-assert.deepEqual(sorted.structuredContent, { category: "delivery", urgent: true });
+assert.deepEqual(sorted.structuredContent, { sentiment: "positive", confidence: 1, reasoning: "reasoning" });
 assert.deepEqual(JSON.parse(sorted.content[0].text), sorted.structuredContent);
 assert.equal(sorted._meta["sluice/prompt"], "classify@1");
 
@@ -41,7 +41,7 @@ await assert.rejects(client.callTool({ name: "closed", arguments: { text: "x" } 
 
 const { prompts } = await client.listPrompts();
 assert.ok(prompts.some((p) => p.name === "translate") && !prompts.some((p) => p.name === "closed"));
-const shown = await client.getPrompt({ name: "translate", arguments: { text: "Good morning", to: "French" } });
+const shown = await client.getPrompt({ name: "translation", arguments: { text: "Good morning", to: "French" } });
 assert.equal(shown.messages.at(-1).content.text, "Good morning");
 await client.close();
 

@@ -17,16 +17,18 @@ function check(ok: boolean, what: string, saw: unknown): void {
 
 // An output is an object with the fields of its schema.
 const sorted = await client.POST("/classify", { body: { text: "My parcel never came." } });
-const category: "delivery" | "billing" | "product" | "other" | undefined = sorted.data?.category;
-check(category === "delivery" && sorted.data?.urgent === true, "classify", sorted);
+const sentiment: "positive" | "negative" | "neutral" | undefined = sorted.data?.sentiment;
+check(sentiment === "positive" && sorted.data?.confidence === 1, "classify", sorted);
 check(sorted.response.headers.get("x-sluice-prompt") === "classify@1", "the version", [...sorted.response.headers]);
 
 // Lists of objects go in and out; what has a default need not be sent.
 const query = await client.POST("/sql", {
   body: { question: "How many orders were late?", tables: [{ name: "orders", columns: ["due_on", "sent_on"] }] },
 });
-const assumptions: string[] | undefined = query.data?.assumptions;
-check(assumptions?.length === 1 && query.data?.sql === "sql", "sql", query);
+check(query.data?.query === "query", "sql", query);
+const cv = await client.POST("/extract", { body: { text: "Ada King, analyst" } });
+const year: number | null | undefined = cv.data?.education[0]?.year;
+check(year === 1 && cv.data?.experience[0]?.company === "company", "extract", cv);
 
 // A schema that refers to itself is a type that does.
 const tree: components["schemas"]["TreeInput"] = { node: { name: "a", next: { name: "b", next: { name: "c" } } } };

@@ -29,7 +29,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	sorted, err := c.ClassifyWithResponse(ctx, nil, ClassifyInput{Text: "My parcel never came."})
-	if err != nil || sorted.JSON200 == nil || *sorted.JSON200 != (ClassifyOutput{Category: ClassifyOutputCategoryDelivery, Urgent: true}) {
+	if err != nil || sorted.JSON200 == nil || *sorted.JSON200 != (ClassifyOutput{Sentiment: ClassifyOutputSentimentPositive, Confidence: 1, Reasoning: "reasoning"}) {
 		return fmt.Errorf("classify: %w: %s", err, sorted.Body)
 	}
 	one := 1
