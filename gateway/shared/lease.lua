@@ -146,6 +146,10 @@ local function rebase(key, amount, version, taken, exact, turn)
   redis.call('HSET', key, 'ledger', string.format('%.0f %.0f %.0f %.0f %.0f', amount, version, taken, exact, turn))
 end
 
+-- How long a replica is known that is not heard of, if the ledger tells as much. One
+-- that has said what it spent in a window that is over says so again.
+local forgotten = 3600 * 1000000
+
 -- A budget's window is a hash of what each replica has spent, what it may spend,
 -- and until when that is its own. What a replica does not renew others may have,
 -- but for what it has spent.
@@ -154,8 +158,6 @@ end
 -- turn of a window that rolls that is of. "ledger" is the base: what the ledger has
 -- beside, which reading that is of, when it was taken, whether it is exact, and its
 -- turn.
-local forgotten = 3600 * 1000000
-
 local function slices(key, me, span, common)
   local f = {others = 0, spent = 0, own = 0, version = 0, claims = 0, open = false, old = {}}
   local gone, folded = {}, 0
@@ -174,8 +176,8 @@ local function slices(key, me, span, common)
         end
       elseif not common and span > 0 and u < now - span then
         redis.call('HDEL', key, name)
-      elseif common and u < now - forgotten and (s == claim or span > 0 and u < now - span) then
-        gone[#gone + 1], folded = name, folded + claim -- of which the ledger alone tells from now on
+      elseif common and u > 0 and u < now - forgotten and (s == claim or span > 0 and u < now - span) then
+        gone[#gone + 1], folded = name, folded + claim -- it is of the base from now on
         f.spent, f.others, f.claims = f.spent + claim, f.others + claim, f.claims + claim
       else
         f.spent = f.spent + s
