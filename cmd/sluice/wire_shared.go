@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"sluice/billing"
 	"sluice/billing/lease"
 	"sluice/cmd/sluice/config"
 	"sluice/gateway/admin"
@@ -54,7 +55,11 @@ func (s *server) openShared() error {
 	s.metrics.Add(telemetry.News(s.build.news))
 	s.build.lender = shared.NewLender(redis, s.log)
 	s.build.leases = lease.New(lease.Options{Replica: replica, Exchange: s.build.lender.Lease, Up: s.build.lender.Up, Lost: s.build.lender.Lost})
-	s.book.Share(s.build.leases, !address.OnPostgres(s.started.Store))
+	var common billing.Ledger
+	if address.OnPostgres(s.started.Store) {
+		common = s.store.Ledger()
+	}
+	s.book.Share(s.build.leases, common)
 	s.metrics.Add(telemetry.Leases(s.build.leases))
 	return nil
 }
@@ -101,14 +106,14 @@ func (s *server) share() (stop func()) {
 		return stopLevel
 	}
 	stopLender, stopNews := run(s.build.lender.Run), run(s.build.news.Run)
-	stopLeases := run(s.build.leases.Run)
+	stopLeases, stopBook := run(s.build.leases.Run), run(s.book.Follow)
 	for range 100 { // calls that come before would know nothing of others'
 		if s.build.leases.Up() {
 			break
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	return func() { stopLeases(); stopNews(); stopLender(); stopLevel() }
+	return func() { stopBook(); stopLeases(); stopNews(); stopLender(); stopLevel() }
 }
 
 // hearNews takes in what another replica has found of a target or a key.
