@@ -75,3 +75,20 @@ func asASCII(s string) string {
 	}
 	return b.String()
 }
+
+// A token is hidden however long its first part is.
+func TestLongToken(t *testing.T) {
+	token := "eyJ" + strings.Repeat("hbGciOiJ", 4000) + ".eyJ" + strings.Repeat("zdWIiOi", 300) + ".c2ln"
+	for seed := range uint64(20) {
+		k := masker{matcher: &Matcher{Kinds: allKinds}, name: func(Kinds, string) string { return "<secret>" }}
+		var b strings.Builder
+		for _, piece := range cutUp(rand.New(rand.NewPCG(seed, 3)), "a "+token+" b") {
+			out, _, _ := k.write(piece, false)
+			b.WriteString(out)
+		}
+		out, _, _ := k.write("", true)
+		if b.WriteString(out); strings.Contains(b.String(), "OiJ") || !strings.HasPrefix(b.String(), "a <secret>") || !strings.HasSuffix(b.String(), " b") {
+			t.Fatalf("seed %d: %.200s", seed, b.String())
+		}
+	}
+}
