@@ -99,6 +99,18 @@ func TestMoreArguments(t *testing.T) {
 			t.Errorf("soak %v: %v", args, err)
 		}
 	}
+	for _, args := range [][]string{{"-share", "0"}, {"-share", "2"}, {"-rounds", "0"}, {"-conns", "0"}, {"-seconds", "-1"}, {"extra"}} {
+		if err := scale(context.Background(), args); !errors.Is(err, errUsage) {
+			t.Errorf("scale %v: %v", args, err)
+		}
+	}
+}
+
+func TestRedisCounts(t *testing.T) {
+	const info = "# Commandstats\r\ncmdstat_eval:calls=2,usec=9\r\ncmdstat_evalsha:calls=40,usec=7,failed_calls=0\r\ncmdstat_config|get:calls=5,usec=1\r\n"
+	if scripts, all := sumOf(scriptCalls, info), sumOf(allCalls, info); scripts != 42 || all != 47 {
+		t.Errorf("%d scripts, %d commands", scripts, all)
+	}
 }
 
 func TestMedian(t *testing.T) {

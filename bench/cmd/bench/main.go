@@ -7,6 +7,7 @@
 //	bench load -url U …      the load driver alone
 //	bench soak [flags]       a mix of works for minutes or hours: what grows?
 //	bench apart [flags]      a provider's calls beside those of one that hangs
+//	bench scale [flags]      what three replicas do of what one does
 //
 // The process under test runs on the first core, the driver and the fake
 // provider on the others. CPU time is that of the whole process tree.
@@ -33,6 +34,8 @@ func main() {
 			run, args = serveUpstream, args[1:]
 		case "proxy":
 			run, args = serveProxy, args[1:]
+		case "scale":
+			run, args = scale, args[1:]
 		case "load":
 			run, args = drive, args[1:]
 		case "soak":
