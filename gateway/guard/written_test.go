@@ -92,3 +92,23 @@ func TestLongToken(t *testing.T) {
 		}
 	}
 }
+
+// Nor are streams slow that go on with what may be a token: that is read again
+// now and then, not for each piece.
+func TestLongStreams(t *testing.T) {
+	for _, unit := range []string{"sk-", "AKIA", "eyJ", "xoxb-"} {
+		k := masker{matcher: &Matcher{Kinds: allKinds}, name: func(Kinds, string) string { return "<secret>" }}
+		text := strings.Repeat(unit, 1<<20/len(unit))
+		scanned := 0
+		for i := 0; i+2 <= len(text); i += 2 {
+			before := k.held
+			k.write(text[i:i+2], false)
+			if k.held != before {
+				scanned += k.held
+			}
+		}
+		if scanned > 8*len(text) {
+			t.Errorf("%s: %d bytes were scanned of %d", unit, scanned, len(text))
+		}
+	}
+}
