@@ -34,7 +34,7 @@ var features = []struct{ what, tests string }{
 	{"sign-in: JWT, OAuth 2.0, passwords, certificates", "TestRouteSignIn TestMutualTLS gateway/auth:TestJWT gateway/auth:TestJWTClaims gateway/auth:TestBasic"},
 	{"sign-in: signed requests", "TestRouteSignatures gateway/auth:TestSignatures"},
 	{"OpenID Connect for people", "TestConsoleOIDC"},
-	{"permissions by role, attribute, scope and path", "TestRoutePermissions TestRouteTeamOfToken gateway/cel:TestRules gateway/cel:TestNoRuleHolds"},
+	{"permissions by role, attribute, scope and path", "TestRoutePermissions TestRouteSelf TestRouteTeamOfToken gateway/cel:TestRules gateway/cel:TestNoRuleHolds"},
 	{"subscriptions with approval", "TestRouteSubscription TestSubscriptions"},
 	{"rate limits in any stretch of time", "TestRouteKeyAndLimits"},
 	{"throttling before refusing", "TestRouteThrottle gateway/limit:TestThrottleSpacing gateway/limit:TestThrottleKeepsTheLimit"},
