@@ -51,7 +51,7 @@ var features = []struct{ what, tests string }{
 	{"signed requests to backends", "TestRouteSignsHMAC TestRouteSignsAWS gateway/auth:TestSignerBase gateway/auth:TestSignerIsVerified"},
 	{"transformation of requests and answers", "TestRouteTransformRequest TestRouteTransformResponse TestRoutePacksStreams"},
 	{"XML and JSON", "gateway/reshape:TestXML gateway/reshape:TestXMLRefuses gateway/reshape:TestToXML"},
-	{"several calls, one answer", "TestRouteCompose TestRouteComposeAtOnce"},
+	{"several calls, one answer", "TestRouteCompose TestRouteComposeAtOnce TestRouteComposeCalls TestRouteComposeDepth"},
 	{"a view for each kind of caller", "TestRouteViews cmd/sluice:TestOpenAPIView"},
 	{"cache: keys, variants, callers", "TestRouteCache TestRouteCacheConditions TestRouteCacheCallers TestRouteCachePasses"},
 	{"cache: stale answers, one call per miss", "TestRouteCacheStale"},
