@@ -127,9 +127,7 @@ func (a *applier) apply(cmd *cobra.Command) error {
 	case len(changes) > 0:
 		_, err = fmt.Fprintf(cmd.OutOrStdout(), "revision %d is in force\n", gjson.GetBytes(b, "revision").Int())
 	}
-	for _, key := range gjson.GetBytes(b, "restart").Array() {
-		fmt.Fprintf(cmd.ErrOrStderr(), "%s is in force when the gateway starts anew\n", key)
-	}
+	tellRestart(cmd.ErrOrStderr(), b)
 	return err
 }
 

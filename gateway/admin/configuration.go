@@ -214,11 +214,6 @@ func (a *api) putConfig(q *request) error {
 	if err != nil {
 		return err
 	}
-	match := strings.TrimSpace(q.Header.Get("If-Match"))
-	if match == "*" {
-		match = ""
-	}
-	match = strings.Trim(strings.TrimPrefix(match, "W/"), `"`)
 	text, err := q.text()
 	if err != nil {
 		return err
@@ -226,7 +221,7 @@ func (a *api) putConfig(q *request) error {
 	if text == nil {
 		text = []byte{}
 	}
-	return a.putInForce(q, text, ConfigEdit{Author: string(q.id.Role), Message: values.Get("message"), Match: match})
+	return a.putInForce(q, text, ConfigEdit{Author: string(q.id.Role), Message: values.Get("message")})
 }
 
 func (a *api) rollbackConfig(q *request) error {
@@ -253,6 +248,10 @@ func (a *api) putInForce(q *request, text []byte, e ConfigEdit) error {
 	if len(e.Message) > longest {
 		return schema.Invalid("message", "message must have at most %d bytes", longest)
 	}
+	if e.Match = strings.TrimSpace(q.Header.Get("If-Match")); e.Match == "*" {
+		e.Match = ""
+	}
+	e.Match = strings.Trim(strings.TrimPrefix(e.Match, "W/"), `"`)
 	// What has begun comes in force, or not, whether or not who asked waits.
 	applied, err := a.Configuration.Put(context.WithoutCancel(q.Context()), text, e)
 	if err != nil {

@@ -164,7 +164,7 @@ var descriptions = map[string]described{
 	"POST /admin/v1/config/diff":         {summary: "Tell what a configuration would change, by object; the same in other words changes nothing", in: jsonSchema{"type": "object"}, out: map[string][]ConfigChange{}},
 	"GET /admin/v1/config/revisions":     {summary: "List what the configuration was, newest first", query: pageOf, out: list[Revision]{}},
 	"GET /admin/v1/config/revisions/{n}": {summary: "Show a revision of the configuration", out: RevisionText{}},
-	"POST /admin/v1/config/rollback":     {summary: "Put a revision in force again, as a new one; 409 where a file leads", in: rollbackIn{}, out: ConfigApplied{}},
+	"POST /admin/v1/config/rollback":     {summary: "Put a revision in force again, as a new one; If-Match is the ETag that the configuration must have now. 409 where a file leads", in: rollbackIn{}, out: ConfigApplied{}},
 	"GET /admin/v1/audit": {summary: "List the records of changes and sign-ins, newest first", query: []string{"from", "to", "actor", "action", "resource", "limit", "after"},
 		out: list[audit.Record]{}},
 	"GET /admin/v1/audit/verify": {summary: "Prove the chain of audit records, or tell the first that is not as it was written", out: audit.Verdict{}},
