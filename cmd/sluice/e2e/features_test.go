@@ -77,7 +77,7 @@ var features = []struct{ what, tests string }{
 	{"alerts", "TestAlerts gateway/alert:TestThresholds gateway/alert:TestBurn gateway/alert:TestLifeOfAnAlert gateway/alert:TestMute"},
 	{"audit log, chained", "TestAudit TestNoChangeWithoutAuditRecord gateway/admin:TestEveryChangeHasARecord gateway/admin:TestRecordsTellBeforeAndAfterWithoutSecrets store:TestAuditShowsTampering"},
 	{"permissions of the admin plane: each route, each role", "gateway/admin:TestEveryRouteTimesEveryRole"},
-	{"configuration: shown, applied, rolled back, without a failed request", "TestConfigurationLedByTheFile TestConfigurationLedByTheStore TestRollbackUnderLoad TestReplicasRollBack TestDiffAndApply TestChangesUnderLoad TestReload TestDrain"},
+	{"configuration: shown, applied, rolled back, without a failed request", "TestConfigurationLedByTheFile TestConfigurationLedByTheStore TestRollbackUnderLoad TestReplicasRollBack TestDiffAndApply examples:TestGitOps TestChangesUnderLoad TestReload TestDrain"},
 	{"API definitions: imported, compared, mocked", "TestImportOpenAPI TestMock cmd/sluice:TestOpenAPIDiff cmd/sluice:TestOpenAPIDiffCommand"},
 	{"what a route does not use costs nothing", "gateway:TestAllocationsOfARoute"},
 }
