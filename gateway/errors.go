@@ -43,6 +43,10 @@ func (c *Call) fail(err error) {
 	case e.Status == fasthttp.StatusUnauthorized:
 		h.Set("WWW-Authenticate", `Bearer realm="sluice"`)
 	}
+	var unsubscribed *proxy.Unsubscribed
+	if errors.As(err, &unsubscribed) {
+		h.Set("Link", "<"+unsubscribed.Link()+`>; rel="help"`)
+	}
 	if c.from.allowed != "" {
 		h.Set("Allow", c.from.allowed)
 	}
@@ -78,6 +82,11 @@ func problem(e *schema.Error, instance, requestID string, whole error) []byte {
 		if retired.Link != "" {
 			b = wire.AppendString(append(b, `,"link":`...), retired.Link)
 		}
+	}
+	var unsubscribed *proxy.Unsubscribed
+	if errors.As(whole, &unsubscribed) {
+		b = wire.AppendString(append(b, `,"subscription":`...), unsubscribed.Status)
+		b = wire.AppendString(append(b, `,"link":`...), unsubscribed.Link())
 	}
 	var uncomposed *proxy.Uncomposed
 	if errors.As(whole, &uncomposed) {

@@ -158,9 +158,10 @@ type Caller struct {
 
 // Member is one of a team.
 type Member interface {
-	// RefusesRoute says why the team may not use a route that wants a
+	// RefusesRoute says how the team's subscription to a route stands, and why it
+	// may not use one that wants a
 	// subscription; empty: it may.
-	RefusesRoute(name string) string
+	RefusesRoute(name string) (status, why string)
 }
 
 // Exchange is one request on its way through a route. It is pooled, and belongs

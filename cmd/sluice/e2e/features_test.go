@@ -35,7 +35,7 @@ var features = []struct{ what, tests string }{
 	{"sign-in: signed requests", "TestRouteSignatures gateway/auth:TestSignatures"},
 	{"OpenID Connect for people", "TestConsoleOIDC"},
 	{"permissions by role, attribute, scope and path", "TestRoutePermissions TestRouteSelf TestRouteTeamOfToken gateway/cel:TestRules gateway/cel:TestNoRuleHolds"},
-	{"subscriptions with approval", "TestRouteSubscription TestSubscriptions"},
+	{"subscriptions with approval", "TestRouteSubscription TestSubscriptions TestSubscriptionRevokedInStream"},
 	{"rate limits in any stretch of time", "TestRouteKeyAndLimits"},
 	{"throttling before refusing", "TestRouteThrottle gateway/limit:TestThrottleSpacing gateway/limit:TestThrottleKeepsTheLimit"},
 	{"guessing of passwords and keys", "TestGuessing TestGuessingPasswords"},
@@ -78,7 +78,7 @@ var features = []struct{ what, tests string }{
 	{"audit log, chained", "TestAudit TestNoChangeWithoutAuditRecord gateway/admin:TestEveryChangeHasARecord gateway/admin:TestRecordsTellBeforeAndAfterWithoutSecrets store:TestAuditShowsTampering"},
 	{"permissions of the admin plane: each route, each role", "gateway/admin:TestEveryRouteTimesEveryRole"},
 	{"configuration: shown, applied, rolled back, without a failed request", "TestConfigurationLedByTheFile TestConfigurationLedByTheStore TestRollbackUnderLoad TestReplicasRollBack TestDiffAndApply examples:TestGitOps TestChangesUnderLoad TestReload TestDrain"},
-	{"API definitions: imported, compared, mocked", "TestImportOpenAPI TestMock cmd/sluice:TestOpenAPIDiff cmd/sluice:TestOpenAPIDiffCommand"},
+	{"API definitions: imported, compared, mocked", "TestImportOpenAPI TestMock TestBreakingDocument cmd/sluice:TestOpenAPIDiff cmd/sluice:TestOpenAPIDiffCommand"},
 	{"what a route does not use costs nothing", "gateway:TestAllocationsOfARoute"},
 }
 
