@@ -46,6 +46,7 @@ type BodyTransform struct {
 	Keep      []string          `json:"keep"`
 	Move      map[string]string `json:"move"`
 	Set       map[string]JSON   `json:"set"`
+	Default   map[string]JSON   `json:"default"` // where nothing is
 	Remove    []string          `json:"remove"`
 	Expr      string            `json:"expr"`
 	JSONToXML string            `json:"json_to_xml"` // the root's name
@@ -152,7 +153,7 @@ func (k *checker) body(path []string, b *BodyTransform, response bool) {
 	if x := b.XMLToJSON; x != nil && !slices.Contains([]string{"", "true", "false"}, x.On) {
 		k.fault(below(path, "xml_to_json"), "want true, false, or a mapping of lists")
 	}
-	for field, list := range map[string][]string{"keep": b.Keep, "remove": b.Remove, "move": slices.Concat(sortedKeys(b.Move), sortedValues(b.Move)), "set": sortedKeys(b.Set)} {
+	for field, list := range map[string][]string{"keep": b.Keep, "remove": b.Remove, "move": slices.Concat(sortedKeys(b.Move), sortedValues(b.Move)), "set": sortedKeys(b.Set), "default": sortedKeys(b.Default)} {
 		paths, err := reshape.ParsePaths(list)
 		if err != nil {
 			k.fault(below(path, field), "%v", err)

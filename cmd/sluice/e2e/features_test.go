@@ -49,7 +49,7 @@ var features = []struct{ what, tests string }{
 	{"TLS: certificates from an authority", "TestACME TestACMEOverHTTP TestACMERefused"},
 	{"TLS to backends, always verified", "TestRouteTLS"},
 	{"signed requests to backends", "TestRouteSignsHMAC TestRouteSignsAWS gateway/auth:TestSignerBase gateway/auth:TestSignerIsVerified"},
-	{"transformation of requests and answers", "TestRouteTransformRequest TestRouteTransformResponse TestRoutePacksStreams"},
+	{"transformation of requests and answers", "TestRouteTransformRequest TestRouteTransformResponse TestRouteTransformDefault gateway/reshape:TestEdit gateway/reshape:FuzzEdit TestRoutePacksStreams"},
 	{"XML and JSON", "gateway/reshape:TestXML gateway/reshape:TestXMLRefuses gateway/reshape:TestToXML"},
 	{"several calls, one answer", "TestRouteCompose TestRouteComposeAtOnce TestRouteComposeCalls TestRouteComposeDepth"},
 	{"a view for each kind of caller", "TestRouteViews cmd/sluice:TestOpenAPIView"},
