@@ -53,7 +53,7 @@ var features = []struct{ what, tests string }{
 	{"XML and JSON", "gateway/reshape:TestXML gateway/reshape:TestXMLRefuses gateway/reshape:TestToXML"},
 	{"several calls, one answer", "TestRouteCompose TestRouteComposeAtOnce TestRouteComposeCalls TestRouteComposeDepth"},
 	{"a view for each kind of caller", "TestRouteViews cmd/sluice:TestOpenAPIView"},
-	{"cache: keys, variants, callers", "TestRouteCache TestRouteCacheConditions TestRouteCacheCallers TestRouteCachePasses"},
+	{"cache: keys, variants, callers", "TestRouteCache TestRouteCacheConditions TestRouteCacheCallers TestRouteCachePasses TestRouteCacheQuery gateway/proxy:TestCacheQuery gateway/proxy:TestCacheKeepsCallersApart"},
 	{"cache: stale answers, one call per miss", "TestRouteCacheStale"},
 	{"cache: purge by key, tag and prefix", "TestRouteCachePurge gateway/httpcache:TestPurge gateway/httpcache:TestPutAfterPurge"},
 	{"cache: shared by replicas, purged in all of them", "TestSharedRouteCache TestSharedWithoutRedis TestSharedNever gateway/httpcache:TestRedisFurther gateway/httpcache:TestRedisPurgeOfMany gateway/shared:TestRedisAway"},
