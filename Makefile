@@ -5,7 +5,7 @@ COMMIT  ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.revision=$(COMMIT)
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-services e2e race features lint fuzz bench bench-stalled bench-ledger demo check
+.PHONY: help build run test test-services e2e race features lint fuzz bench bench-stalled bench-scale bench-ledger demo check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,15 +19,16 @@ run: build ## build and run the gateway; without sluice.yaml it uses the built-i
 test: ## run every test that needs nothing but Go and a C compiler
 	$(GO) test ./...
 
-test-services: ## run the tests that need servers of somebody else's, named by SLUICE_TEST_NATS, SLUICE_TEST_REDIS, SLUICE_TEST_AMQP and SLUICE_TEST_POSTGRES
+test-services: ## run the tests that need servers of somebody else's, named by SLUICE_TEST_NATS, SLUICE_TEST_REDIS, SLUICE_TEST_MEMCACHED, SLUICE_TEST_AMQP and SLUICE_TEST_POSTGRES
 	@test -n "$$SLUICE_TEST_NATS" || { echo "SLUICE_TEST_NATS is not set: where a NATS server is, such as nats://127.0.0.1:4222"; exit 1; }
 	@test -n "$$SLUICE_TEST_REDIS" || { echo "SLUICE_TEST_REDIS is not set: where a Redis is, such as redis://127.0.0.1:6379/15"; exit 1; }
+	@test -n "$$SLUICE_TEST_MEMCACHED" || { echo "SLUICE_TEST_MEMCACHED is not set: where a memcached is, such as memcached://127.0.0.1:11211"; exit 1; }
 	@test -n "$$SLUICE_TEST_AMQP" || { echo "SLUICE_TEST_AMQP is not set: where a RabbitMQ is, such as amqp://guest:guest@127.0.0.1:5672/"; exit 1; }
 	@test -n "$$SLUICE_TEST_POSTGRES" || { echo "SLUICE_TEST_POSTGRES is not set: where a PostgreSQL is, such as postgres://postgres@127.0.0.1:5432/test"; exit 1; }
 	$(GO) test -count=1 -run '^TestNATS$$' ./gateway/telemetry/sink
 	$(GO) test -count=1 -run '^Test(NATS|AMQP)' ./gateway/purge
-	$(GO) test -count=1 -run '^(TestPurgedBy|TestReplica)' ./cmd/sluice/e2e
-	$(GO) test -count=1 -p 1 -run '^TestRedis' ./gateway/shared ./gateway/httpcache
+	$(GO) test -count=1 -run '^(TestPurgedBy|TestReplica|TestMemcached)' ./cmd/sluice/e2e
+	$(GO) test -count=1 -p 1 -run '^Test(Redis|Memcached)' ./gateway/shared ./gateway/httpcache
 	$(GO) test -count=1 -timeout 20m ./store
 
 e2e: build ## drive the binary from outside: SDK clients, a browser, crashes, streams (needs Node.js and Chromium)
@@ -59,6 +60,9 @@ bench: build ## compare with nginx and a bare proxy on the same work, in one run
 bench-stalled: build ## the same work while log sinks and the collector take nothing, beside a gateway without them
 	$(GO) run ./bench/cmd/bench -binary bin/sluice -targets sluice,told,stalled -only small,stream,route -rounds 9
 	$(GO) run ./bench/cmd/bench -binary bin/sluice -targets sluice,told,stalled -only small,stream,route -rounds 9 -rate 1000
+
+bench-scale: build ## what three replicas do of what one does, each held to the same share of a core (needs root, for cgroups, and redis-server)
+	$(GO) run ./bench/cmd/bench scale -binary bin/sluice
 
 N ?= 10000000
 bench-ledger: build ## write N records (default 10 million), then time every report and list of the admin API and every page

@@ -29,9 +29,9 @@ type Book struct {
 	nextID   uint64
 	latest   *Owners
 
-	holds   openHolds
-	leases  *lease.Broker // nil: replicas share no limits
-	budgets bool          // they share hard budgets too
+	holds  openHolds
+	leases *lease.Broker // nil: replicas share no limits and no budgets
+	common commonLedger
 }
 
 // NewBook is an empty book whose calendar is that of loc; nil: UTC. now is the
@@ -43,7 +43,8 @@ func NewBook(loc *time.Location, now func() time.Time) *Book {
 	if now == nil {
 		now = time.Now
 	}
-	return &Book{loc: loc, now: now, start: now(), accounts: map[accountName]*account{}, people: map[personName]*account{}, filled: map[fillKey]bool{}, latest: &Owners{}}
+	return &Book{loc: loc, now: now, start: now(), accounts: map[accountName]*account{}, people: map[personName]*account{}, filled: map[fillKey]bool{}, latest: &Owners{},
+		common: commonLedger{wake: make(chan struct{}, 1), wanted: map[*meter]*account{}, urgent: map[*meter]*account{}}}
 }
 
 // OnWarn has a function called whenever a budget reaches a level to warn at. It
@@ -163,7 +164,7 @@ func (b *Book) join(o *Owner, a *account, t terms) {
 	own := link{account: a, owner: o}
 	for _, budget := range t.budgets {
 		m := a.meterOf(&budget, b)
-		if b.budgets && budget.Hard {
+		if b.shares(o, &budget) {
 			a.shareBudget(m, o, &budget)
 		}
 		own.budgets = append(own.budgets, budgetLink{o, &budget, m})

@@ -124,7 +124,8 @@ func (a *Account) Correct(r CorrectionRequest, now time.Time) (e Entry, made boo
 
 // Correct books a correction into the budgets that its call was charged to. It
 // counts when it is made, as in the ledger and in every report: a budget is the
-// sum of the entries of its window.
+// sum of the entries of its window. Call it when the ledger has it: where replicas
+// share that, all read it there.
 func (b *Book) Correct(e *Entry) {
 	b.mu.Lock()
 	view := b.latest
@@ -138,7 +139,12 @@ func (b *Book) Correct(e *Entry) {
 		a := o.links[i].account
 		a.mu.Lock()
 		for _, m := range a.meters {
-			if m.unit == UnitUSD && m.counts(calledAs(e.Model, e.Target)) {
+			if m.unit != UnitUSD || !m.counts(calledAs(e.Model, e.Target)) {
+				continue
+			}
+			if m.common() != nil {
+				b.common.want(m, a, true)
+			} else {
 				m.charge(int64(e.Cost), e.Time)
 				m.changed()
 			}

@@ -107,7 +107,7 @@ func (o *Owner) Hold(n Need) (Hold, *schema.Error) {
 	}
 	now := o.book.now()
 	var lent *loans
-	if h.bound.Hard && o.book.budgets {
+	if h.bound.Hard && o.book.leases != nil {
 		lent = o.borrow(n, now)
 	}
 	o.lock()
@@ -237,7 +237,7 @@ func (h *Hold) Grow(n Need) *schema.Error {
 	n.Called, n.Requests = h.called, 0
 	var refusal *schema.Error
 	var lent *loans
-	if h.bound.Hard && o.book.budgets {
+	if h.bound.Hard && o.book.leases != nil {
 		lent = o.borrow(n, now) // as much as there is
 	}
 	o.lock()

@@ -14,7 +14,15 @@ import (
 type sharedMeter struct {
 	slice  *lease.Slice
 	name   string
-	budget *Budget // as the last view has it
+	budget *Budget    // as the last view has it
+	owner  *Owner     // likewise
+	common *unclaimed // nil: the ledger is this replica's own
+}
+
+// shares tells whether replicas share a budget. Those of users and tags that there
+// is no more room for are one account here, of which no ledger knows.
+func (b *Book) shares(o *Owner, budget *Budget) bool {
+	return b.leases != nil && budget.Hard && (b.common.ledger == nil || !o.isPerson() || o.more.name() != Everyone)
 }
 
 // shareBudget has replicas share a hard budget of an owner.
@@ -24,9 +32,15 @@ func (a *account) shareBudget(m *meter, o *Owner, budget *Budget) {
 	if m.shared == nil {
 		k := m.meterKey
 		m.shared = &sharedMeter{name: o.sharedName(fmt.Sprintf("budget\x00%d\x00%s\x00%s\x00%s", k.unit, k.per, k.zone, k.models))}
-		m.shared.slice = o.book.leases.Slice(&a.mu, m.state)
+		if b := o.book; b.common.ledger != nil {
+			m.shared.common = &unclaimed{since: b.now().UnixNano()}
+			m.shared.slice = b.leases.Common(&a.mu, m.state, func(urgent bool) { b.common.want(m, a, urgent) })
+			m.begin()
+		} else {
+			m.shared.slice = b.leases.Slice(&a.mu, m.state)
+		}
 	}
-	m.shared.budget = budget
+	m.shared.budget, m.shared.owner = budget, o
 }
 
 // mostShared bounds amounts so that sums of them do not overflow.
@@ -38,9 +52,14 @@ func (m *meter) state(now time.Time) lease.State {
 	b := m.shared.budget
 	s := lease.State{Name: m.shared.name}
 	s.Spent, s.Base, s.Limit = m.spent, m.spent+m.held, min(plus(b.Amount(), b.raised(now)), mostShared)
+	if m.shared.common != nil {
+		claims := m.claims()
+		s.Common.Claim, s.Common.ClaimBefore = claims[0], claims[1]
+	}
 	const day = 24 * time.Hour
 	switch {
 	case m.hours != nil:
+		s.Common.Turn = m.hour
 		s.Span = time.Duration(len(m.hours)) * time.Hour
 		s.Kept = 2 * s.Span
 	case m.per != PeriodTotal:
@@ -54,21 +73,33 @@ func (m *meter) state(now time.Time) lease.State {
 	return s
 }
 
+// others is what other replicas have spent, in the window and in the one before, as
+// far as they have told.
+func (m *meter) others() (now, before int64) {
+	if m.shared == nil {
+		return 0, 0
+	}
+	now, before = m.shared.slice.Others()
+	if c := m.shared.common; c != nil {
+		if !m.shared.slice.Sure() {
+			return max(now, c.read[0]), max(before, c.read[1])
+		}
+		if !m.shared.budget.CarryOver { // nobody is asked for it
+			before = c.read[1]
+		}
+	}
+	return now, before
+}
+
 // total is what all replicas have spent, as far as they have told.
 func (m *meter) total() int64 {
-	if m.shared == nil {
-		return m.spent
-	}
-	others, _ := m.shared.slice.Others()
+	others, _ := m.others()
 	return m.spent + others
 }
 
 // othersBefore is what other replicas have spent in the window before.
 func (m *meter) othersBefore() int64 {
-	if m.shared == nil {
-		return 0
-	}
-	_, before := m.shared.slice.Others()
+	_, before := m.others()
 	return before
 }
 
@@ -102,7 +133,7 @@ func (o *Owner) borrow(n Need, now time.Time) *loans {
 		l := &o.links[i]
 		for j := range l.budgets {
 			b := &l.budgets[j]
-			if !b.budget.Hard || !b.meter.counts(n.Called) {
+			if !b.budget.Hard || b.meter.shared == nil || !b.meter.counts(n.Called) {
 				continue
 			}
 			var want, least int64

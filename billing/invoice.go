@@ -2,6 +2,7 @@ package billing
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"math/big"
@@ -135,6 +136,9 @@ func NewInvoice(ctx context.Context, l Ledger, q InvoiceQuery) (*Invoice, error)
 		ask.Teams = append(ask.Teams, t.Name)
 	}
 	if v.Sections, err = sections(ctx, l, teams, ask); err != nil {
+		if bad := (BadQuery{}); errors.As(err, &bad) {
+			err = BadQuery{fmt.Errorf("the invoice would have more than %d lines: let it be by less, or take it as CSV or JSON", q.MostLines)}
+		}
 		return nil, err
 	}
 	for i := range v.Sections {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"math"
 	"reflect"
 	"slices"
 	"strconv"
@@ -157,51 +156,92 @@ func TestTeamsBelow(t *testing.T) {
 	}
 }
 
-// The page of a long invoice has the dearest lines and the others together: to
-// the last billionth what they are one by one.
+// The page of a long invoice has the dearest lines and teams and the newest
+// corrections, and the others together: to the last billionth what they are one
+// by one.
 func TestInvoiceOnPage(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		v := &Invoice{}
-		for range rapid.IntRange(1, 4).Draw(t, "teams") {
-			var s Section
+		v := &Invoice{By: []string{"user"}}
+		for n := range rapid.IntRange(1, 30).Draw(t, "teams") {
+			s := Section{Team: strconv.Itoa(n)}
 			for i := range rapid.IntRange(0, 30).Draw(t, "lines") {
 				l := InvoiceLine{Values: []string{strconv.Itoa(i)}, Calls: rapid.Int64Range(0, 9).Draw(t, "calls"), USD: Nano(rapid.Int64Range(-5, 1000).Draw(t, "usd"))}
 				l.OutputTokens = l.Calls * 7
-				s.Lines = append(s.Lines, l)
+				s.Lines, s.Subtotal = append(s.Lines, l), s.Subtotal+l.USD
+			}
+			for range rapid.IntRange(0, 9).Draw(t, "corrections") {
+				c := Amendment{USD: -Nano(rapid.Int64Range(0, 9).Draw(t, "credit"))}
+				s.Corrections, s.Subtotal = append(s.Corrections, c), s.Subtotal+c.USD
 			}
 			v.Sections = append(v.Sections, s)
 		}
-		most := rapid.IntRange(1, 60).Draw(t, "most")
-		page, count := v.onPage(most), 0
-		for i := range v.Sections {
-			whole, short := v.Sections[i].Lines, page.Sections[i].Lines
-			count += len(short)
-			var want, got InvoiceLine
-			for j := range whole {
-				want.add(&whole[j])
-			}
-			least := Nano(math.MaxInt64)
-			for j := range short {
-				got.add(&short[j])
-				if len(short) == len(whole) || j < len(short)-1 {
-					least = min(least, short[j].USD)
+		most := rapid.IntRange(6, 200).Draw(t, "most")
+		page := v.onPage(most)
+		sum := func(v *Invoice) (lines InvoiceLine, credits, subtotals Nano, rows int) {
+			for i := range v.Sections {
+				s := &v.Sections[i]
+				own := s.Subtotal
+				for j := range s.Lines {
+					lines.add(&s.Lines[j])
+					own -= s.Lines[j].USD
 				}
-			}
-			if !reflect.DeepEqual(want, got) {
-				t.Fatalf("%+v on the page, %+v by line", got, want)
-			}
-			dearer := 0
-			for j := range whole {
-				if whole[j].USD > least {
-					dearer++
+				for j := range s.Corrections {
+					credits += s.Corrections[j].USD
+					own -= s.Corrections[j].USD
 				}
+				if own != 0 {
+					t.Fatalf("section %s is off by %v", s.Team, own)
+				}
+				subtotals += s.Subtotal
+				rows += 1 + s.size()
 			}
-			if dearer >= len(short) && len(short) < len(whole) {
-				t.Fatalf("%d lines are dearer than the cheapest of %d on the page", dearer, len(short))
-			}
+			return lines, credits, subtotals, rows
 		}
-		if count > most+2*len(v.Sections) {
-			t.Fatalf("%d lines, want %d", count, most)
+		lines, credits, subtotals, _ := sum(v)
+		gotLines, gotCredits, gotSubtotals, rows := sum(page)
+		if !reflect.DeepEqual(lines, gotLines) || credits != gotCredits || subtotals != gotSubtotals {
+			t.Fatalf("%+v %v %v on the page, %+v %v %v in all", gotLines, gotCredits, gotSubtotals, lines, credits, subtotals)
+		}
+		// Each section may have a line, a correction and the others of both more.
+		if rows > most+5*len(page.Sections) || len(page.Sections) > most/6+2 {
+			t.Fatalf("%d rows in %d sections, want %d", rows, len(page.Sections), most)
+		}
+		if page.Sections[0].Team != "0" {
+			t.Fatalf("the page begins with %s", page.Sections[0].Team)
 		}
 	})
+}
+
+func TestDearest(t *testing.T) {
+	var lines []InvoiceLine
+	for i, usd := range []Nano{5, 1, 9, 2, 7} {
+		lines = append(lines, InvoiceLine{Values: []string{strconv.Itoa(i)}, USD: usd})
+	}
+	var got []string
+	for _, l := range dearest(lines, 3) {
+		got = append(got, l.Values[0]+"="+strconv.Itoa(int(l.USD)))
+	}
+	if want := "0=5 2=9 4=7 2 others: each is in CSV and JSON=3"; strings.Join(got, " ") != want {
+		t.Errorf("%v, want %s", got, want)
+	}
+	if got := dearest(lines, 4); len(got) != 5 {
+		t.Errorf("one line too many becomes %v", got)
+	}
+}
+
+// No page of an invoice weighs more than it may, whoever and whatever is on it.
+func TestInvoiceWeighsLittle(t *testing.T) {
+	v := &Invoice{Number: "SL-202610-a", By: []string{"user", "model"}}
+	for n := range 3000 {
+		s := Section{Team: "team-of-the-company-" + strconv.Itoa(n), Parent: "a"}
+		for i := range 9 {
+			s.Lines = append(s.Lines, InvoiceLine{Values: []string{"somebody@example.com " + strconv.Itoa(i), "openai/gpt-4o-mini"}, Calls: 1234567, USD: 1_234_567_890})
+			s.Corrections = append(s.Corrections, Amendment{ID: "corr-0123456789abcdef", Corrects: "call-0123456789abcdef", Reason: "the price was wrong", USD: -12_345})
+		}
+		v.Sections = append(v.Sections, s)
+	}
+	var b strings.Builder
+	if err := v.Render(&b, "html"); err != nil || b.Len() > 200<<10 {
+		t.Errorf("%v, %d bytes", err, b.Len())
+	}
 }

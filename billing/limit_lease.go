@@ -9,11 +9,11 @@ import (
 	"sluice/providers/schema"
 )
 
-// Share has limits of requests and tokens, and with budgets hard budgets too, be
-// those of all replicas together. That budgets are shared wants a ledger of each
-// replica's own: what the ledger holds counts as spent by this one. Set it before
-// the first Rebuild.
-func (b *Book) Share(leases *lease.Broker, budgets bool) { b.leases, b.budgets = leases, budgets }
+// Share has limits of requests and tokens, and hard budgets, be those of all
+// replicas together. ledger is the one that they all have; nil: each has its own,
+// and what that holds counts as spent by this one. With one ledger, have Noting
+// write to it, and Follow run. Set it before the first Rebuild.
+func (b *Book) Share(leases *lease.Broker, ledger Ledger) { b.leases, b.common.ledger = leases, ledger }
 
 // pools are the limits of one account that replicas share, in the order of
 // Limits.bounds; nil where there was no such limit.

@@ -88,6 +88,7 @@ func (m *meter) roll(now time.Time) {
 	since, until := m.per.Window(now, m.loc)
 	before, _ := m.per.Window(since.Add(-1), m.loc)
 	former := before.UnixNano()
+	m.turnShared(former == m.since)
 	if former == m.since {
 		m.before = m.spent
 	} else {
@@ -95,9 +96,6 @@ func (m *meter) roll(now time.Time) {
 	}
 	m.spent, m.warned, m.inUse, m.known = 0, 0, m.used, m.restored
 	m.former, m.since, m.until = former, since.UnixNano(), until.UnixNano()
-	if m.shared != nil {
-		m.shared.slice.Forget()
-	}
 }
 
 func (m *meter) rollHours(hour int64) {
@@ -122,19 +120,37 @@ func (m *meter) oldest() int64 { return m.hour - int64(len(m.hours)) + 1 }
 // but for the one before, of which something may be carried over.
 func (m *meter) charge(n int64, at time.Time) {
 	m.roll(at)
-	if m.hours == nil {
-		switch ns := at.UnixNano(); {
-		case ns >= m.since:
-			m.spent += n
-		case ns >= m.former:
-			m.before += n
-		}
-		return
+	part := m.part(at)
+	if c := m.common(); c != nil && part >= 0 {
+		c.owe(n, part, at)
 	}
-	if hour := hourOf(at); hour >= m.oldest() {
-		*m.slot(hour) += n
+	switch part {
+	case 0:
 		m.spent += n
+		if m.hours != nil {
+			*m.slot(hourOf(at)) += n
+		}
+	case 1:
+		m.before += n
 	}
+}
+
+// part tells whether a time is in the window (0), in the one before (1), or in
+// neither.
+func (m *meter) part(at time.Time) int {
+	if m.hours != nil {
+		if hourOf(at) >= m.oldest() {
+			return 0
+		}
+		return -1
+	}
+	switch ns := at.UnixNano(); {
+	case ns >= m.since:
+		return 0
+	case ns >= m.former:
+		return 1
+	}
+	return -1
 }
 
 // carried is what the window before has left over for this one: at most amount.
@@ -157,6 +173,10 @@ func (m *meter) called(at time.Time) {
 
 // empty forgets all that was spent, before the ledger says it anew.
 func (m *meter) empty() {
+	if c := m.common(); c != nil {
+		c.read = [2]int64{} // what was spent here replicas go on to tell
+		return
+	}
 	m.spent, m.before = 0, 0
 	clear(m.hours)
 }

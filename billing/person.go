@@ -351,7 +351,11 @@ func (b *Book) fillGroup(ctx context.Context, ledger Ledger, v *Owners, key fill
 					m.roll(b.now())
 					m.empty()
 				}
-				m.charge(u.amount, at)
+				if c := m.common(); c != nil {
+					c.read[0] += u.amount
+				} else {
+					m.charge(u.amount, at)
+				}
 				m.warned = own.budgets[i].level(b.now())
 				own.account.mu.Unlock()
 			}

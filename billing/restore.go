@@ -111,12 +111,12 @@ func (r *restoration) run(ctx context.Context) error {
 		m.roll(r.book.now())
 		m.empty()
 	}
-	start, since, former := m.start(), m.since, m.former
+	start, since, former, common := m.start(), m.since, m.former, m.common() != nil
 	r.account.mu.Unlock()
 	switch {
 	case done:
 		return nil
-	case m.hours != nil:
+	case m.hours != nil && !common:
 		return r.hours(ctx, start)
 	}
 	now, err := r.used(ctx, Query{From: start})
@@ -139,16 +139,28 @@ func (r *restoration) run(ctx context.Context) error {
 	m.used = m.used || now.calls+before.calls > 0
 	m.inUse = m.inUse || before.calls > 0
 	if m.since == since {
-		m.spent += now.amount
-		m.before += before.amount
+		m.restore(0, now.amount)
+		m.restore(1, before.amount)
 	} else { // the window has ended meanwhile
 		m.inUse = m.used
 		if m.former == since {
-			m.before += now.amount
+			m.restore(1, now.amount)
 		}
 	}
 	r.filled()
 	return nil
+}
+
+// restore adds what the ledger says of the window (0), or of the one before (1).
+func (m *meter) restore(part int, n int64) {
+	switch c := m.common(); {
+	case c != nil:
+		c.read[part] += n
+	case part == 0:
+		m.spent += n
+	default:
+		m.before += n
+	}
 }
 
 // filled notes that the meter, whose account is locked, has what the ledger
@@ -211,7 +223,12 @@ func (r *restoration) rows(ctx context.Context, q Query, each func(values []stri
 			asked = append(asked, q)
 		}
 	}
-	for _, q.Team = range r.view.below(r.owner) {
+	team := r.owner
+	if team.isPerson() {
+		q.Only.User, q.Only.Tag = team.more.user, team.more.tag
+		team = r.view.teams[team.Team]
+	}
+	for _, q.Team = range r.view.below(team) {
 		asked = append(asked, q)
 	}
 	for _, q := range asked {

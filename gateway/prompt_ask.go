@@ -24,6 +24,9 @@ func (g *Gateway) Ask(ctx context.Context, t *prompts.Template, model string, in
 	if snap.Tester == nil {
 		return prompts.Answer{Err: errNoTests()}
 	}
+	if t.Model == prompts.Verbatim { // what it puts together is not for a model
+		model = ""
+	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	defer context.AfterFunc(g.ctx, stop)()

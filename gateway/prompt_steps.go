@@ -72,6 +72,10 @@ func (c *Call) runStage(set *prompts.Set, stage prompts.Stage, values map[string
 	e := c.errand(ctx)
 	e.from.depth++
 	for i, s := range stage {
+		if s.Given != nil {
+			results[i] = *s.Given
+			continue
+		}
 		wg.Go(func() {
 			o, err := c.g.runStep(set, e, s, values)
 			mu.Lock()

@@ -150,6 +150,33 @@ func (t *Template) checkSteps(fault func(key, format string, args ...any)) {
 			known = append(known, s.As)
 		}
 	}
+	for i := range t.Sluice.Tests {
+		test := &t.Sluice.Tests[i]
+		for _, name := range slices.Sorted(maps.Keys(test.Steps)) {
+			if !slices.Contains(known, name) {
+				fault("sluice.tests", "%s: there is no step %q", testName(test, i), name)
+			}
+		}
+	}
+}
+
+// given is the template as a test has it, which says what some steps bring.
+func (t *Template) given(brought map[string]any) *Template {
+	if len(brought) == 0 {
+		return t
+	}
+	own := *t
+	own.Sluice.Steps = nil
+	for _, stage := range t.Sluice.Steps {
+		stage = slices.Clone(stage)
+		for i := range stage {
+			if v, ok := brought[stage[i].As]; ok {
+				stage[i].Given = &v
+			}
+		}
+		own.Sluice.Steps = append(own.Sluice.Steps, stage)
+	}
+	return &own
 }
 
 func (t *Template) checkReferences(s Step, shape *handlebars.Shape, known []string, fault func(key, format string, args ...any)) {

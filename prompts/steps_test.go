@@ -1,6 +1,7 @@
 package prompts
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -59,5 +60,33 @@ func TestStepsAreChecked(t *testing.T) {
 		if want == "" && len(faults) > 0 || want != "" && (len(faults) != 1 || !strings.Contains(faults[0].Message, want)) {
 			t.Errorf("%s: %v, want %q", steps, faults, want)
 		}
+	}
+}
+
+// A test may say what steps bring, but only of those that there are.
+func TestStepsOfTests(t *testing.T) {
+	parse := func(test string) (*Template, Faults) {
+		return Parse("main", fmt.Appendf(nil, "---\nmodel: m/x\nsluice.steps: [{as: a, prompt: p}, {as: b, route: \"GET /x\"}]\nsluice.tests: [%s]\n---\n{{a}} {{json b}}\n", test), ParseOptions{})
+	}
+	for test, want := range map[string]string{
+		`{name: n, steps: {c: 1}}`: `n: there is no step "c"`,
+		`{name: n, steps: 1}`:      "steps must be a mapping",
+		`{name: n, step: {a: 1}}`:  `unknown key "step"`,
+	} {
+		if _, faults := parse(test); len(faults) != 1 || !strings.Contains(faults[0].Message, want) {
+			t.Errorf("%s: %v, want %q", test, faults, want)
+		}
+	}
+	main, faults := parse(`{name: n, steps: {b: {y: [1]}}}`)
+	if len(faults) > 0 {
+		t.Fatal(faults)
+	}
+	var asked *Template
+	main.RunTests(t.Context(), Models{Ask: func(_ context.Context, t *Template, _ string, _ map[string]any) Answer {
+		asked = t
+		return Answer{}
+	}}, "", nil)
+	if s := asked.Sluice.Steps; len(s) != 2 || s[0][0].Given != nil || s[1][0].Given == nil || main.Sluice.Steps[1][0].Given != nil {
+		t.Errorf("asked with the steps %+v, has %+v", s, main.Sluice.Steps)
 	}
 }

@@ -18,6 +18,9 @@ type Test struct {
 	Repeat int      // how often; at least 1
 	Pass   float64  // the share of runs that must pass
 	Expect ordered.Object
+	// Steps are what steps of the prompt bring in this test, by name: these are not
+	// called.
+	Steps map[string]any
 }
 
 // expectations are the assertions of a test, in promptfoo's terms where it has
@@ -64,6 +67,12 @@ func (m *metadata) test(key, what string, o ordered.Object) Test {
 				continue
 			}
 			t.Input = in
+		case "steps":
+			brought, ok := ordered.Plain(f.Value).(map[string]any)
+			if !ok {
+				m.fault(key, "%s: steps must be a mapping of their names to what they bring, not %s", what, kindOf(f.Value))
+			}
+			t.Steps = brought
 		case "models":
 			var ok bool
 			if t.Models, ok = texts(f.Value); !ok {
@@ -87,7 +96,7 @@ func (m *metadata) test(key, what string, o ordered.Object) Test {
 				m.expectation(key, what, a)
 			}
 		default:
-			m.fault(key, "%s: unknown key %q%s", what, f.Key, meant(f.Key, []string{"name", "input", "expect", "models", "repeat", "pass"}))
+			m.fault(key, "%s: unknown key %q%s", what, f.Key, meant(f.Key, []string{"name", "input", "steps", "expect", "models", "repeat", "pass"}))
 		}
 	}
 	return t
@@ -195,6 +204,7 @@ type Step struct {
 	Prompt string // another prompt's name, or
 	Route  string // a method and a path of the gateway's routes
 	Input  ordered.Object
+	Given  *any // what it brings without a call, in a test
 }
 
 var (

@@ -16,6 +16,11 @@ type Answer struct {
 	Err     error // why there is no output; the cost may be above 0 all the same
 }
 
+// Verbatim is the model that answers with what it is asked, for nothing: prompts
+// that only put together what their steps bring have it, and keep it whatever
+// model their tests are run on.
+const Verbatim = "mock/verbatim"
+
 // Ask calls a prompt with an input that fits its schema, by the model named, or
 // the prompt's own if the name is empty. It is called from several goroutines.
 type Ask func(ctx context.Context, t *Template, model string, input map[string]any) Answer
@@ -98,7 +103,7 @@ func (t *Template) RunTests(ctx context.Context, models Models, model string, to
 				asked = ""
 			}
 			if res.Answer.Err = ctx.Err(); res.Answer.Err == nil {
-				res.Answer = models.Ask(ctx, t, asked, r.test.Input)
+				res.Answer = models.Ask(ctx, t.given(r.test.Steps), asked, r.test.Input)
 			}
 			res.Failures = t.judge(ctx, r.test, res.Answer, referees{embed: models.Embed, ask: func(ctx context.Context, t *Template, input map[string]any) Answer {
 				return models.Ask(ctx, t, res.Model, input)

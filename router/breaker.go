@@ -94,13 +94,29 @@ type breaker struct {
 	mu       sync.Mutex
 	mode     Mode
 	state    State
-	changed  time.Time            // of the last change of state
-	gen      uint32               // number of changes: an outcome from before one is void
-	tell     func(from, to State) // nil: nobody wants to know
-	moved    [][2]State           // changes that are still to be told
+	changed  time.Time   // of the last change of state
+	gen      uint32      // number of changes: an outcome from before one is void
+	tell     func(swing) // nil: nobody wants to know
+	moved    []swing     // changes that are still to be told
+	heard    bool        // another replica has found it open
+	okAt     time.Time   // when a call last went well
+	badFrom  time.Time   // when the first call failed since; zero: none did
 	window   [slots]slot
 	admitted int // probes let through since half open
 	passed   int // of them, those that succeeded
+}
+
+// swing is a change of a breaker's state.
+type swing struct {
+	from, to State
+	by       Source
+	failing  time.Duration // how long its calls had failed
+	left     time.Duration // how long it lets none through
+}
+
+// change is the swing, as it is told.
+func (m swing) change(t *Target) Change {
+	return Change{Target: t.ID, Policy: t.breaker.policy, From: m.from.String(), To: m.to.String(), By: m.by, Failing: m.failing, Left: m.left}
 }
 
 // pass is a breaker's permission for one attempt.
@@ -141,7 +157,7 @@ func (b *breaker) admit(now time.Time, lone bool) (pass, bool) {
 		return pass{gen: b.gen, forced: b.spares(lone)}, true
 	}
 	if b.state == Open && now.Sub(b.changed) >= b.policy.OpenFor {
-		b.become(HalfOpen, now)
+		b.become(HalfOpen, now, Found)
 	}
 	if b.state == HalfOpen && b.admitted < b.policy.Probes {
 		b.admitted++
@@ -154,6 +170,7 @@ func (b *breaker) admit(now time.Time, lone bool) (pass, bool) {
 func (b *breaker) report(p pass, o outcome, now time.Time) {
 	b.mu.Lock()
 	defer b.unlock()
+	b.remember(o, now)
 	if p.gen != b.gen {
 		return
 	}
@@ -162,9 +179,9 @@ func (b *breaker) report(p pass, o outcome, now time.Time) {
 		b.probed(o, now)
 	case b.state != Closed:
 		if o == success && p.forced { // it works again
-			b.become(Closed, now)
+			b.become(Closed, now, Found)
 		} else if o == failure && !p.forced { // a probe that had begun well
-			b.become(Open, now)
+			b.become(Open, now, Found)
 		}
 	case o == success:
 		b.count(now).ok++
@@ -174,8 +191,57 @@ func (b *breaker) report(p pass, o outcome, now time.Time) {
 		s.fail++
 		s.run++
 		if !p.forced && b.tripped(s.at) {
-			b.become(Open, now)
+			b.become(Open, now, Found)
 		}
+	}
+}
+
+// remember keeps what is held against what other replicas say.
+func (b *breaker) remember(o outcome, now time.Time) {
+	switch {
+	case o == success:
+		b.okAt, b.badFrom = now, time.Time{}
+		if b.heard && b.state == Open { // a call that was under way knows better
+			b.become(Closed, now, Found)
+		}
+	case o == failure && b.badFrom.IsZero():
+		b.badFrom = now
+	}
+}
+
+// failing is how long calls have failed, since the first that did after the last
+// that went well; 0: the last did.
+func (b *breaker) failing(now time.Time) time.Duration {
+	b.mu.Lock()
+	defer b.unlock()
+	if b.badFrom.IsZero() {
+		return 0
+	}
+	return now.Sub(b.badFrom)
+}
+
+// wellSince tells whether a call went well after a time.
+func (b *breaker) wellSince(at time.Time) bool {
+	b.mu.Lock()
+	defer b.unlock()
+	return b.okAt.After(at)
+}
+
+// hear takes in what another replica has found: that its calls failed for so
+// long and its breaker stays open for what is left, or, if nothing is, that it
+// has closed. What calls have shown here since counts for more. A breaker that
+// opened for that closes for it; one that opened by itself may be probed at once.
+func (b *breaker) hear(left, failing time.Duration, now time.Time) {
+	b.mu.Lock()
+	defer b.unlock()
+	switch {
+	case b.mode != Auto:
+	case left > 0 && b.state == Closed && !b.okAt.After(now.Add(-failing)):
+		b.become(Open, now.Add(min(left, b.policy.OpenFor)-b.policy.OpenFor), Heard)
+	case left <= 0 && b.state != Closed && b.heard:
+		b.become(Closed, now, Heard)
+	case left <= 0 && b.state == Open:
+		b.changed = now.Add(-b.policy.OpenFor)
 	}
 }
 
@@ -184,10 +250,10 @@ func (b *breaker) probed(o outcome, now time.Time) {
 	case neutral:
 		b.admitted--
 	case failure:
-		b.become(Open, now)
+		b.become(Open, now, Found)
 	case success:
 		if b.passed++; b.passed >= b.policy.Probes {
-			b.become(Closed, now)
+			b.become(Closed, now, Found)
 		}
 	}
 }
@@ -201,6 +267,7 @@ func (b *breaker) begun(p *pass, now time.Time) {
 	b.mu.Lock()
 	defer b.unlock()
 	if p.gen == b.gen {
+		b.remember(success, now)
 		b.probed(success, now)
 		p.gen, p.probe = b.gen, false
 	}
@@ -212,15 +279,23 @@ func (b *breaker) unlock() {
 	b.moved = nil
 	b.mu.Unlock()
 	for _, m := range moved {
-		b.tell(m[0], m[1])
+		b.tell(m)
 	}
 }
 
 // become changes the state and forgets what was counted in the old one.
-func (b *breaker) become(s State, now time.Time) {
+func (b *breaker) become(s State, now time.Time, by Source) {
 	if s != b.state && b.tell != nil {
-		b.moved = append(b.moved, [2]State{b.state, s})
+		m := swing{from: b.state, to: s, by: by}
+		if s == Open {
+			m.left = b.policy.OpenFor
+			if !b.badFrom.IsZero() {
+				m.failing = now.Sub(b.badFrom)
+			}
+		}
+		b.moved = append(b.moved, m)
 	}
+	b.heard = s == Open && by == Heard || s == HalfOpen && b.heard
 	b.state, b.changed = s, now
 	b.gen++
 	b.admitted, b.passed = 0, 0
@@ -261,7 +336,15 @@ func (b *breaker) set(m Mode, now time.Time) {
 	b.mu.Lock()
 	defer b.unlock()
 	b.mode = m
-	b.become(Closed, now)
+	b.become(Closed, now, Said)
+}
+
+// elsewhere tells whether the breaker lets no call through, or few, for what
+// another replica has found.
+func (b *breaker) elsewhere() bool {
+	b.mu.Lock()
+	defer b.unlock()
+	return b.heard
 }
 
 // look is the state as it stands at now.

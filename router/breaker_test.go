@@ -72,7 +72,7 @@ func TestBreakerProbes(t *testing.T) {
 	} {
 		clock := newClock()
 		b := &breaker{policy: Breaker{Probes: c.probes}.withDefaults()}
-		b.become(Open, clock.Now())
+		b.become(Open, clock.Now(), Found)
 		clock.advance(15*time.Second - 1)
 		if _, ok := b.admit(clock.Now(), false); ok {
 			t.Fatalf("%s: let through too early", name)
@@ -98,7 +98,7 @@ func TestHalfOpenLetsExactlyNThrough(t *testing.T) {
 		r := &Route{Name: "r", Candidates: []Candidate{
 			{Target: NewTarget("a", Breaker{Probes: probes, Explicit: true})}}}
 		prepared(t, r)
-		r.Candidates[0].Target.breaker.become(Open, clock.Now())
+		r.Candidates[0].Target.breaker.become(Open, clock.Now(), Found)
 		clock.advance(time.Minute)
 		var through, refused atomic.Int64
 		decided := make(chan struct{})
@@ -146,7 +146,7 @@ func TestStreamAsProbeClosesAtItsFirstByte(t *testing.T) {
 	clock := newClock()
 	r := routeOf(t, "r", "a", "b")
 	target := r.Candidates[0].Target
-	target.breaker.become(Open, clock.Now())
+	target.breaker.become(Open, clock.Now(), Found)
 	clock.advance(time.Minute)
 	var stream *Attempt
 	_ = (&Plan{Route: r, Clock: clock.clock()}).Do(context.Background(), func(a *Attempt) error { a.Late(); stream = a; return nil })

@@ -37,6 +37,9 @@
 // What is unhealthy (health.go): a candidate at a place whose checks fail is
 // passed over while a healthy one is left.
 //
+// What other replicas have found of all that comes by Registry.Hear (news.go), and
+// counts for less than what was found here since.
+//
 // DoHedged is Do for a call beside whose first attempt, if it is slow, a second
 // is made (hedge.go): the first to answer wins, the other is cancelled. Where no
 // target has room, a call waits in its route's Queue (queue.go), in which teams

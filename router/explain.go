@@ -110,6 +110,9 @@ func (p *Plan) explain(to []Weighed, r *Route, now time.Time) []Weighed {
 			w.State, w.Why = "open", "an operator took it out"
 		case !ok:
 			w.State, w.Why = state.String(), "its breaker is "+state.String()+" for "+wait.Round(time.Second).String()
+			if c.Target.breaker.elsewhere() {
+				w.Why += ", for what another replica has found"
+			}
 		case p.out[i] && c.Health.Down():
 			w.State, w.Why = unhealthy, c.Health.why()
 		case p.out[i]:

@@ -19,6 +19,10 @@ type Check struct {
 	Lone bool
 }
 
+// news is how long it is news to others that a place is unhealthy: until their own
+// checks have told.
+func (c *Check) news() time.Duration { return time.Duration(c.Fails)*c.Every + c.Timeout }
+
 // Ask makes one check. An error says that the place is not well.
 type Ask func(context.Context) error
 
@@ -36,6 +40,9 @@ type Health struct {
 	down   atomic.Bool
 
 	mu      sync.Mutex // of what follows
+	heard   bool       // another replica has found it unhealthy
+	okAt    time.Time  // when a check last went well
+	badFrom time.Time  // when the first one failed since
 	run     int        // checks in a row that speak against the state
 	checks  int64
 	since   time.Time // of the last change of state
@@ -55,6 +62,8 @@ type HealthStatus struct {
 	Checked time.Time `json:"checked,omitzero"` // the last one; zero: there was none
 	TookMS  int64     `json:"took_ms"`
 	Error   string    `json:"error,omitempty"` // of the last one; empty: it went well
+	// Elsewhere tells that another replica has found it unhealthy.
+	Elsewhere bool `json:"elsewhere,omitempty"`
 }
 
 // Status is the place as it stands; nil: nobody checks it.
@@ -64,7 +73,7 @@ func (h *Health) Status() *HealthStatus {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	s := &HealthStatus{State: healthy, Since: h.since, Checks: h.checks, Checked: h.checked, TookMS: h.took.Milliseconds(), Error: h.trouble}
+	s := &HealthStatus{State: healthy, Since: h.since, Checks: h.checks, Checked: h.checked, TookMS: h.took.Milliseconds(), Error: h.trouble, Elsewhere: h.heard}
 	if h.down.Load() {
 		s.State = unhealthy
 	}
@@ -82,7 +91,11 @@ const (
 func (h *Health) why() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return "its health checks fail since " + h.since.UTC().Format(time.RFC3339)
+	whose := "its health checks"
+	if h.heard {
+		whose = "its health checks by another replica"
+	}
+	return whose + " fail since " + h.since.UTC().Format(time.RFC3339)
 }
 
 // check asks once and takes in what comes of it; ended early, it says nothing.
@@ -108,29 +121,70 @@ func (h *Health) note(err error, begin, end time.Time) {
 	h.mu.Lock()
 	h.checks++
 	h.checked, h.took, h.trouble = end, end.Sub(begin), ""
-	if err != nil {
+	if err == nil {
+		h.okAt, h.badFrom = end, time.Time{}
+	} else {
 		h.trouble = bounded(err.Error())
+		if h.badFrom.IsZero() {
+			h.badFrom = begin
+		}
 	}
 	down, need := h.down.Load(), h.policy.Fails
 	if down {
 		need = h.policy.Passes
 	}
+	if h.heard { // what another has found is not yet what this one has
+		need, h.heard = 1, err == nil
+	}
+	turned := false
 	if against := (err != nil) != down; !against {
 		h.run = 0
 	} else if h.run++; h.run >= need {
-		h.run, h.since = 0, end
-		h.down.Store(!down)
+		turned = true
+		h.turn(!down, end)
 	}
-	change := Change{Provider: h.Name, From: healthy, To: unhealthy, Error: h.trouble}
-	if h.policy.Lone {
-		change.Provider, change.Target = "", h.Name
-	}
-	turned := h.down.Load() != down
+	change := h.change(Found, end)
 	h.mu.Unlock()
-	if down {
-		change.From, change.To = unhealthy, healthy
-	}
 	if turned && h.tell != nil {
+		h.tell(change)
+	}
+}
+
+// turn changes the state. The lock is held.
+func (h *Health) turn(down bool, now time.Time) {
+	h.run, h.since, h.heard = 0, now, false
+	h.down.Store(down)
+}
+
+// change is that the state has become what it is, as it is told. The lock is held.
+func (h *Health) change(by Source, now time.Time) Change {
+	c := Change{Provider: h.Name, From: unhealthy, To: healthy, By: by}
+	if h.down.Load() {
+		c.From, c.To, c.Error = healthy, unhealthy, h.trouble
+		c.Left, c.Failing = h.policy.news(), now.Sub(h.badFrom)
+	}
+	if h.policy.Lone {
+		c.Provider, c.Target = "", h.Name
+	}
+	return c
+}
+
+// hear takes in what checks of another replica have found: that they failed for so
+// long, or, if nothing is left of that, that they pass again. A check that has
+// gone well here since counts for more, and the next one says whether it is so.
+func (h *Health) hear(left, failing time.Duration, now time.Time) {
+	h.mu.Lock()
+	down := left > 0
+	if down == h.down.Load() || down && h.okAt.After(now.Add(-failing)) {
+		h.mu.Unlock()
+		return
+	}
+	h.turn(down, now)
+	h.heard = down
+	change := h.change(Heard, now)
+	change.Error = ""
+	h.mu.Unlock()
+	if h.tell != nil {
 		h.tell(change)
 	}
 }

@@ -54,7 +54,7 @@ func TestHealthTurns(t *testing.T) {
 		if strings.HasSuffix(checks, "x") && (s.Error != errDown.Error() || s.TookMS != 7) {
 			t.Errorf("%s: %+v", checks, s)
 		}
-		if turns > 0 && (told[0] != Change{Provider: "p", From: "healthy", To: "unhealthy", Error: errDown.Error()}) {
+		if turns > 0 && (told[0] != Change{Provider: "p", From: "healthy", To: "unhealthy", Error: errDown.Error(), Failing: 2007 * time.Millisecond, Left: 32 * time.Second}) {
 			t.Errorf("%s: told %+v", checks, told)
 		}
 	}

@@ -249,7 +249,7 @@ func TestPanicGivesTheAttemptBack(t *testing.T) {
 	clock := newClock()
 	r := routeOf(t, "r", "a", "b")
 	target := r.Candidates[0].Target
-	target.breaker.become(Open, clock.Now())
+	target.breaker.become(Open, clock.Now(), Found)
 	clock.advance(time.Minute)
 	func() {
 		defer func() { _ = recover() }()
@@ -266,9 +266,9 @@ func TestPanicGivesTheAttemptBack(t *testing.T) {
 func TestNoTarget(t *testing.T) {
 	clock := newClock()
 	r := routeOf(t, "r", "a", "b")
-	r.Candidates[0].Target.breaker.become(Open, clock.Now())
+	r.Candidates[0].Target.breaker.become(Open, clock.Now(), Found)
 	clock.advance(5 * time.Second)
-	r.Candidates[1].Target.breaker.become(Open, clock.Now())
+	r.Candidates[1].Target.breaker.become(Open, clock.Now(), Found)
 	p := &Plan{Route: r, Clock: clock.clock()}
 	err := p.Do(context.Background(), func(*Attempt) error { t.Error("an attempt was made"); return nil })
 	e := schema.AsError(err)
@@ -289,7 +289,7 @@ func TestFallbackWithoutTargetKeepsTheRealError(t *testing.T) {
 	clock := newClock()
 	r, f := routeOf(t, "r", "a"), routeOf(t, "f", "f", "g")
 	for i := range f.Candidates {
-		f.Candidates[i].Target.breaker.become(Open, clock.Now())
+		f.Candidates[i].Target.breaker.become(Open, clock.Now(), Found)
 	}
 	r.Fallback = []Fallback{{Route: f}}
 	s := &script{errors: map[string]errs{"a": {failed(schema.ClassTimeout)}}}

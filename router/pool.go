@@ -1,6 +1,8 @@
 package router
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"slices"
 	"strings"
 	"sync"
@@ -33,6 +35,12 @@ func NewSecret(value, name string, weight int, models []string) *Secret {
 		name = "…"
 	}
 	return &Secret{Value: value, Label: name, Weight: weight, Models: models}
+}
+
+// digest stands for the secret where replicas tell each other of it.
+func (s *Secret) digest() string {
+	sum := sha256.Sum256([]byte(s.Value))
+	return hex.EncodeToString(sum[:12])
 }
 
 func (s *Secret) weight() int { return max(s.Weight, 1) }
@@ -184,11 +192,17 @@ func (p *Pool) note(s *Secret, e *schema.Error, now time.Time) {
 		return
 	}
 	p.mu.Lock()
-	longer := s.rest.note(e, now)
-	change := Change{Provider: p.Name, Key: s.Label, From: "ready", To: "cooling", Until: s.until, Why: s.why}
+	s.rest.note(e, now)
+	news := s.rest.news(now)
 	p.mu.Unlock()
-	if longer && p.tell != nil {
-		p.tell(change)
+	p.told(s, news)
+}
+
+// told tells of a secret's rest, if there is news of it.
+func (p *Pool) told(s *Secret, news *Change) {
+	if news != nil && p.tell != nil {
+		news.Provider, news.Key, news.Secret = p.Name, s.Label, s.digest()
+		p.tell(*news)
 	}
 }
 
@@ -200,6 +214,8 @@ type SecretStatus struct {
 	Why   schema.Class `json:"why,omitempty"`
 	// Target is the only one at which it cools; empty: it does at all of them.
 	Target string `json:"target,omitempty"`
+	// Elsewhere tells that another replica has found it.
+	Elsewhere bool `json:"elsewhere,omitempty"`
 
 	Weight int      `json:"weight"`
 	Models []string `json:"models,omitempty"` // patterns; none: every model
@@ -217,7 +233,7 @@ func (p *Pool) Status(now time.Time) []SecretStatus {
 	for _, s := range p.secrets {
 		st := SecretStatus{Label: s.Label, State: "ready", Weight: s.weight(), Models: s.Models}
 		if s.until.After(now) {
-			st.State, st.Until, st.Why = "cooling", s.until, s.why
+			st.State, st.Until, st.Why, st.Elsewhere = "cooling", s.until, s.why, s.heard
 		}
 		out = append(out, st)
 	}

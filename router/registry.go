@@ -20,6 +20,7 @@ type Registry struct {
 	pools   map[string]*Pool
 	queues  map[string]*Queue
 	places  map[string]asked
+	early   early // news of targets that are not there yet
 	tell    func(Change)
 
 	// Those of the configuration before, whose state is taken over.
@@ -43,9 +44,10 @@ func NewRegistry(prev *Registry) *Registry { return NewWatchedRegistry(prev, nil
 // NewWatchedRegistry is NewRegistry with one who is told what changes, by the
 // goroutine of the call that changed it. Targets that live on keep theirs.
 func NewWatchedRegistry(prev *Registry, tell func(Change)) *Registry {
-	r := &Registry{targets: map[targetKey]*Target{}, pools: map[string]*Pool{}, queues: map[string]*Queue{}, places: map[string]asked{}, tell: tell}
+	r := &Registry{targets: map[targetKey]*Target{}, pools: map[string]*Pool{}, queues: map[string]*Queue{}, places: map[string]asked{}, early: early{}, tell: tell}
 	if prev != nil {
 		prev.mu.Lock()
+		r.early = prev.early.clone()
 		r.oldTargets, r.oldPools, r.oldQueues, r.oldPlaces = maps.Clone(prev.targets), prev.pools, prev.queues, maps.Clone(prev.places)
 		prev.mu.Unlock()
 	}
@@ -56,7 +58,6 @@ func NewWatchedRegistry(prev *Registry, tell func(Change)) *Registry {
 func (r *Registry) Target(id string, policy Breaker) *Target {
 	key := targetKey{id, policy.withDefaults()}
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	t := r.targets[key]
 	if t == nil {
 		t = r.oldTargets[key]
@@ -65,6 +66,11 @@ func (r *Registry) Target(id string, policy Breaker) *Target {
 		t = newTarget(id, policy, r.tell)
 	}
 	r.targets[key] = t
+	early := r.early.take(key)
+	r.mu.Unlock()
+	for _, c := range early {
+		r.Hear(c, time.Now())
+	}
 	return t
 }
 
@@ -191,9 +197,9 @@ func (r *Registry) Secrets(provider string, now time.Time) []SecretStatus {
 		}
 		for i, s := range pool.Secrets() {
 			st := &list[i]
-			until := t.look(s).cooling(now)
+			until, heard := t.look(s).cooling(now)
 			if until.After(st.Until) && (st.State == "ready" || st.Target != "") {
-				st.State, st.Until, st.Why, st.Target = "cooling", until, schema.ClassRateLimited, t.ID
+				st.State, st.Until, st.Why, st.Target, st.Elsewhere = "cooling", until, schema.ClassRateLimited, t.ID, heard
 			}
 		}
 	}

@@ -23,33 +23,36 @@ const (
 type rest struct {
 	until   time.Time
 	why     schema.Class
-	strikes int // errors in a row
+	strikes int       // errors in a row
+	heard   bool      // another replica has found it,
+	untried bool      // and no call here has ended since
+	told    time.Time // until when others were told that it lasts
+	okAt    time.Time // when a call last went well
+	badFrom time.Time // when the first one was refused since
 }
 
 // note takes in an error about a key, or, if e is nil, a success; it tells
 // whether the rest became longer. A success shortens none: it may have begun
 // before the error.
 func (r *rest) note(e *schema.Error, now time.Time) bool {
+	r.untried = false
 	if e == nil {
-		r.strikes = 0
+		r.strikes, r.okAt, r.badFrom = 0, now, time.Time{}
 		return false
 	}
-	d, bound := e.RetryAfter, restBound
-	switch e.Class {
-	case schema.ClassRateLimited:
-		if d <= 0 {
-			d = min(restRateLimited<<min(r.strikes, 5), restLongest)
-		}
-	case schema.ClassQuota:
-		bound = restQuota
-		fallthrough
+	if r.badFrom.IsZero() {
+		r.badFrom = now
+	}
+	d := e.RetryAfter
+	switch {
+	case d > 0:
+	case e.Class == schema.ClassRateLimited:
+		d = min(restRateLimited<<min(r.strikes, 5), restLongest)
 	default:
-		if d <= 0 {
-			d = min(restRefused<<min(r.strikes, 5), restRefusedMost)
-		}
+		d = min(restRefused<<min(r.strikes, 5), restRefusedMost)
 	}
 	r.strikes++
-	return r.extend(now.Add(min(d, bound)), e.Class)
+	return r.extend(now.Add(min(d, longestRest(e.Class))), e.Class)
 }
 
 // extend lets the rest last until a time, if it would end sooner.
@@ -57,8 +60,48 @@ func (r *rest) extend(until time.Time, why schema.Class) bool {
 	if !until.After(r.until) {
 		return false
 	}
-	r.until, r.why = until, why
+	r.until, r.why, r.heard, r.untried = until, why, false, false
 	return true
+}
+
+// longestRest is how long a rest may last for a reason, whoever says so.
+func longestRest(why schema.Class) time.Duration {
+	if why == schema.ClassQuota {
+		return restQuota
+	}
+	return restBound
+}
+
+// hear takes in a rest that another replica has found, and tells whether it became
+// longer. News follows no news: once such a rest is over a call here shows what is
+// so, lest one that always fails first has others never try.
+func (r *rest) hear(left time.Duration, why schema.Class, now time.Time) bool {
+	until := now.Add(min(left, longestRest(why)))
+	if r.untried || until.Sub(r.until) < leastLonger || !r.extend(until, why) { // it may be one's own, told back
+		return false
+	}
+	r.heard, r.untried = true, true
+	return true
+}
+
+// leastLonger is by how much a rest must be longer than was told to be worth
+// telling, or hearing, of again: what a provider says beside each answer is off by a little.
+const leastLonger = 100 * time.Millisecond
+
+// news is that the rest has become longer, for whoever adds of what; nil: it has
+// been told.
+func (r *rest) news(now time.Time) *Change {
+	if r.until.Sub(r.told) < leastLonger {
+		return nil
+	}
+	r.told = r.until
+	c := &Change{From: "ready", To: "cooling", Until: r.until, Left: r.left(now), Why: r.why}
+	if r.heard {
+		c.By = Heard
+	} else if !r.badFrom.IsZero() {
+		c.Failing = now.Sub(r.badFrom)
+	}
+	return c
 }
 
 // left is how long the rest still lasts; 0: it is over.
@@ -69,7 +112,8 @@ func (r *rest) left(now time.Time) time.Duration { return max(r.until.Sub(now), 
 // over before it opens the target's; and what a provider tells of its limits
 // is of both together.
 type lane struct {
-	key     string // the secret's label
+	key     string // the secret's label,
+	secret  string // and its digest
 	breaker breaker
 	proof
 
@@ -92,36 +136,34 @@ func (l *lane) wait(now time.Time) time.Duration {
 	return 0
 }
 
-func (l *lane) spent(until time.Time) {
+// rests takes in what makes the lane rest longer, if it does: as a refusal for
+// the rate, which is of the model and the secret together. Others are told.
+func (l *lane) rests(t *Target, longer func(*rest) bool, now time.Time) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.rest.extend(until, schema.ClassRateLimited) {
+	if longer(&l.rest) {
 		l.quick.Store(l.rest.until.UnixNano())
+	}
+	news := l.rest.news(now)
+	l.mu.Unlock()
+	if news != nil && t.tell != nil {
+		news.Target, news.Policy, news.Key, news.Secret = t.ID, t.breaker.policy, l.key, l.secret
+		news.Failing = max(news.Failing, l.breaker.failing(now))
+		t.tell(*news)
 	}
 }
 
-// limited takes in a refusal for the rate, which is of the model and the secret
-// together, or, if e is nil, a success.
-func (l *lane) limited(e *schema.Error, now time.Time) (until time.Time, longer bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if longer = l.rest.note(e, now); longer {
-		l.quick.Store(l.rest.until.UnixNano())
-	}
-	return l.rest.until, longer
-}
-
-// cooling is until when the lane rests; zero: it does not.
-func (l *lane) cooling(now time.Time) time.Time {
+// cooling is until when the lane rests, and whether another replica has found
+// that; zero: it does not rest.
+func (l *lane) cooling(now time.Time) (until time.Time, heard bool) {
 	if l == nil {
-		return time.Time{}
+		return time.Time{}, false
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.rest.left(now) == 0 {
-		return time.Time{}
+		return time.Time{}, false
 	}
-	return l.rest.until
+	return l.rest.until, l.rest.heard
 }
 
 // look finds the lane of a secret; nil: nothing is known of it yet.
@@ -143,9 +185,13 @@ func (t *Target) lane(s *Secret) *lane {
 	defer t.mu.Unlock()
 	l := t.lanes[s.Value]
 	if l == nil {
-		l = &lane{key: s.Label, breaker: breaker{policy: t.breaker.policy}}
+		l = &lane{key: s.Label, secret: s.digest(), breaker: breaker{policy: t.breaker.policy}}
 		if tell := t.tell; tell != nil {
-			l.breaker.tell = func(from, to State) { tell(Change{Target: t.ID, Key: l.key, From: from.String(), To: to.String()}) }
+			l.breaker.tell = func(m swing) {
+				c := m.change(t)
+				c.Key, c.Secret = l.key, l.secret
+				tell(c)
+			}
 		}
 		if t.lanes == nil {
 			t.lanes = map[string]*lane{}
@@ -171,12 +217,10 @@ func (t *Target) limited(e *schema.Error, now time.Time) {
 	if e == nil && t.resting.Load() == 0 {
 		return
 	}
+	t.rests(func(r *rest) bool { return r.note(e, now) }, now)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	switch {
-	case t.rest.note(e, now):
-		t.resting.Store(t.rest.until.UnixNano())
-	case e == nil && t.rest.left(now) == 0:
+	if e == nil && t.rest.left(now) == 0 {
 		t.resting.Store(0)
 	}
 }
@@ -188,20 +232,27 @@ func (a *Attempt) Spent(d time.Duration) {
 	if d <= 0 {
 		return
 	}
-	until := a.plan.Clock.Now().Add(min(d, restBound))
+	now := a.plan.Clock.Now()
+	longer := func(r *rest) bool { return r.extend(now.Add(min(d, restBound)), schema.ClassRateLimited) }
 	if a.lane != nil {
-		a.lane.spent(until)
+		a.lane.rests(a.Candidate.Target, longer, now)
 		return
 	}
-	a.Candidate.Target.rests(until, schema.ClassRateLimited)
+	a.Candidate.Target.rests(longer, now)
 }
 
-// rests lets the target rest until a time.
-func (t *Target) rests(until time.Time, why schema.Class) {
+// rests takes in what makes the target rest longer, if it does. Others are told.
+func (t *Target) rests(longer func(*rest) bool, now time.Time) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.rest.extend(until, why) {
+	if longer(&t.rest) {
 		t.resting.Store(t.rest.until.UnixNano())
+	}
+	news := t.rest.news(now)
+	t.mu.Unlock()
+	if news != nil && t.tell != nil {
+		news.Target, news.Policy = t.ID, t.breaker.policy
+		news.Failing = max(news.Failing, t.breaker.failing(now))
+		t.tell(*news)
 	}
 }
 
@@ -212,7 +263,7 @@ func (a *Attempt) noteKey(e *schema.Error, now time.Time) {
 	switch {
 	case e == nil || e.Class == schema.ClassRateLimited:
 	case e.Class == schema.ClassOverloaded && e.RetryAfter > 0: // which is no key's fault
-		t.rests(now.Add(min(e.RetryAfter, restBound)), e.Class)
+		t.rests(func(r *rest) bool { return r.extend(now.Add(min(e.RetryAfter, restBound)), e.Class) }, now)
 		return
 	default:
 		a.Candidate.Pool.note(a.Secret, e, now)
@@ -220,8 +271,8 @@ func (a *Attempt) noteKey(e *schema.Error, now time.Time) {
 	}
 	if a.lane == nil {
 		t.limited(e, now)
-	} else if until, longer := a.lane.limited(e, now); longer && t.tell != nil {
-		t.tell(Change{Target: t.ID, Key: a.lane.key, From: "ready", To: "cooling", Until: until, Why: e.Class})
+	} else {
+		a.lane.rests(t, func(r *rest) bool { return r.note(e, now) }, now)
 	}
 	if e == nil {
 		a.Candidate.Pool.note(a.Secret, nil, now)
@@ -235,7 +286,24 @@ type Change struct {
 	Provider string // where Target is empty
 	Key      string // the secret's label; empty: the target itself
 	From, To string // closed, half_open, open; or ready, cooling; or healthy, unhealthy
+	By       Source
 	Until    time.Time
 	Why      schema.Class
 	Error    string // of the health check that failed
+
+	// What other replicas need to know beside: see Registry.Hear.
+	Policy  Breaker       // of the target, which may have several
+	Secret  string        // the digest of the secret, for labels may be alike
+	Failing time.Duration // how long calls or checks had failed
+	Left    time.Duration // how long it is out; 0: it is not
 }
+
+// Source is who has found a Change.
+type Source uint8
+
+// Who finds changes.
+const (
+	Found Source = iota // calls and checks of this replica
+	Said                // an operator
+	Heard               // another replica
+)

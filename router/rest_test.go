@@ -223,7 +223,7 @@ func TestHalfOpenKeyUnderLoad(t *testing.T) {
 		r := &Route{Name: "r", Candidates: []Candidate{{Target: NewTarget("a", Breaker{Probes: probes}), Pool: pool, Model: "a"}}}
 		prepared(t, r)
 		l := r.Candidates[0].Target.lane(pool.secrets[0])
-		l.breaker.become(Open, clock.Now())
+		l.breaker.become(Open, clock.Now(), Found)
 		clock.advance(15 * time.Second)
 		var mu sync.Mutex
 		got := map[string]int{}

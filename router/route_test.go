@@ -199,7 +199,7 @@ func TestMovingToAHealthyTargetIsFree(t *testing.T) {
 func TestExplain(t *testing.T) {
 	clock := newClock()
 	r := routeOf(t, "r", "open", "cooling", "bad", "good", "late")
-	r.Candidates[0].Target.breaker.become(Open, clock.Now())
+	r.Candidates[0].Target.breaker.become(Open, clock.Now(), Found)
 	r.Candidates[1].Pool = poolOf("1", "2")
 	for _, s := range r.Candidates[1].Pool.secrets {
 		r.Candidates[1].Pool.note(s, failed(schema.ClassAuth), clock.Now())
@@ -232,7 +232,7 @@ func TestExplainWeights(t *testing.T) {
 		t.Errorf("Preview = %+v", e)
 	}
 	clock.advance(time.Hour)
-	r.Candidates[1].Target.breaker.become(Open, clock.Now().Add(-time.Minute))
+	r.Candidates[1].Target.breaker.become(Open, clock.Now().Add(-time.Minute), Found)
 	if e = (&Plan{Route: r, Clock: clock.clock()}).Preview(); e.Candidates[1].State != "half_open" || e.Candidates[1].Score != 0.25 {
 		t.Errorf("half open: %+v", e.Candidates[1])
 	}

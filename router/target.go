@@ -36,7 +36,7 @@ func NewTarget(id string, policy Breaker) *Target { return newTarget(id, policy,
 func newTarget(id string, policy Breaker, tell func(Change)) *Target {
 	t := &Target{ID: id, breaker: breaker{policy: policy.withDefaults()}, tell: tell}
 	if tell != nil {
-		t.breaker.tell = func(from, to State) { tell(Change{Target: id, From: from.String(), To: to.String()}) }
+		t.breaker.tell = func(m swing) { tell(m.change(t)) }
 	}
 	return t
 }
@@ -66,8 +66,10 @@ type TargetStatus struct {
 	Failures int64     `json:"failures"`
 	// Cooling is until when it is passed over, where there are other targets,
 	// for the provider's rate limit; zero: it is not.
-	Cooling time.Time    `json:"cooling_until,omitzero"`
-	Keys    []LaneStatus `json:"keys,omitempty"` // where it is asked with several
+	Cooling time.Time `json:"cooling_until,omitzero"`
+	// Elsewhere tells that another replica has found what takes it out.
+	Elsewhere bool         `json:"elsewhere,omitempty"`
+	Keys      []LaneStatus `json:"keys,omitempty"` // where it is asked with several
 	// Health is that of its place, healthy or unhealthy, as whoever knows where
 	// it is fills in; empty: nobody checks it.
 	Health string `json:"health,omitempty"`
@@ -78,6 +80,8 @@ type LaneStatus struct {
 	Label   string    `json:"key"`
 	State   string    `json:"state"` // of its breaker
 	Cooling time.Time `json:"cooling_until,omitzero"`
+	// Elsewhere tells that another replica has found what takes it out.
+	Elsewhere bool `json:"elsewhere,omitempty"`
 }
 
 // Status is the target as it stands at now.
@@ -88,14 +92,16 @@ func (t *Target) Status(now time.Time) TargetStatus {
 	if mode != Auto {
 		s.Mode = "forced"
 	}
+	s.Elsewhere = t.breaker.elsewhere()
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	if t.rest.left(now) > 0 {
-		s.Cooling = t.rest.until
+		s.Cooling, s.Elsewhere = t.rest.until, s.Elsewhere || t.rest.heard
 	}
 	for _, l := range t.lanes {
 		state, _, _ := l.breaker.look(now)
-		s.Keys = append(s.Keys, LaneStatus{Label: l.key, State: state.String(), Cooling: l.cooling(now)})
+		until, heard := l.cooling(now)
+		s.Keys = append(s.Keys, LaneStatus{Label: l.key, State: state.String(), Cooling: until, Elsewhere: heard || l.breaker.elsewhere()})
 	}
 	sort.Slice(s.Keys, func(i, j int) bool { return s.Keys[i].Label < s.Keys[j].Label })
 	return s

@@ -187,21 +187,22 @@ func TestVerifyFindsEveryDamage(t *testing.T) {
 		"DELETE FROM packs WHERE kind = 0":                 nil,
 		"DELETE FROM packs WHERE kind = 1":                 nil,
 		"DELETE FROM packs WHERE kind = 2":                 nil,
+		"DELETE FROM packs WHERE kind = 3":                 nil,
 		"DELETE FROM packs":                                nil,
 		"DELETE FROM entries WHERE call = 'c2'":            nil,
 		"UPDATE entries SET cost = 0 WHERE call = 'c1'":    nil,
 		`UPDATE entries SET "user" = '' WHERE call = 'c1'`: nil,
 		"UPDATE entries SET time = time + 86400000000000":  nil,
-		"INSERT INTO packs (day, kind, level, shard, days, hours) SELECT day + 1, kind, level, shard, days, hours FROM packs": nil,
+		"INSERT INTO packs (day, kind, level, shard, by_day, by_hour) SELECT day + 1, kind, level, shard, by_day, by_hour FROM packs": nil,
 		"a tagset": func(l *Ledger) {
-			alter(t, l, byTagset, "days", func(rows []packRow) []packRow { rows[0].tagset += 3; return rows[:1] })
+			alter(t, l, byTagset, "by_day", func(rows []packRow) []packRow { rows[0].tagset += 3; return rows[:1] })
 		},
 		"an hour": func(l *Ledger) {
-			alter(t, l, byDim, "hours", func(rows []packRow) []packRow { rows[1].hour++; return rows })
+			alter(t, l, byDim, "by_hour", func(rows []packRow) []packRow { rows[1].hour++; return rows })
 		},
 	}
 	for k := range kinds {
-		for _, column := range []string{"days", "hours"} {
+		for _, column := range []string{"by_day", "by_hour"} {
 			damages[fmt.Sprint("usd of ", column, " of kind ", k)] = func(l *Ledger) { alter(t, l, k, column, dearer) }
 		}
 	}
@@ -224,12 +225,12 @@ func TestVerifyFindsEveryDamage(t *testing.T) {
 func TestVerifyTellsWhatDiffers(t *testing.T) {
 	l := testStore(t).Ledger()
 	add(t, l, entry("c1", noon))
-	alter(t, l, byDim, "hours", func(rows []packRow) []packRow { rows[0].sums[iUSD] = 44_000; return rows })
+	alter(t, l, byDim, "by_hour", func(rows []packRow) []packRow { rows[0].sums[iUSD] = 44_000; return rows })
 	_, differences, err := l.Verify(context.Background())
 	if err != nil || len(differences) != 2 || differences[0] != "2026-03-14T12Z dim 1: usd 44000 should be 45000" {
 		t.Errorf("differences = %q, %v", differences, err)
 	}
-	if _, err := l.write.Exec("UPDATE packs SET days = ?", []byte{1, 2}); err != nil {
+	if _, err := l.write.Exec("UPDATE packs SET by_day = ?", []byte{1, 2}); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := l.Verify(context.Background()); err == nil || !strings.Contains(err.Error(), "2026-03-14") {

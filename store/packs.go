@@ -81,7 +81,7 @@ func pack(rows []packRow, k kind, hours bool) []byte {
 	return p.bytes()
 }
 
-const insertPack = "INSERT INTO packs (day, kind, level, shard, days, hours) VALUES (?, ?, ?, ?, ?, ?)"
+const insertPack = "INSERT INTO packs (day, kind, level, shard, by_day, by_hour) VALUES (?, ?, ?, ?, ?, ?)"
 
 // The users of a day that is over are spread over some packs, so that a report
 // of one user reads the packs that it may be in.
@@ -211,7 +211,7 @@ type packsRead struct {
 }
 
 func readPacks(ctx context.Context, tx *sql.Tx, where string, args ...any) (p packsRead, err error) {
-	rows, err := tx.QueryContext(ctx, "SELECT id, days, hours FROM packs WHERE "+where+" ORDER BY id", args...)
+	rows, err := tx.QueryContext(ctx, "SELECT id, by_day, by_hour FROM packs WHERE "+where+" ORDER BY id", args...)
 	if err != nil {
 		return p, err
 	}
@@ -260,8 +260,18 @@ func (p *packsRead) replace(ctx context.Context, tx *sql.Tx, k kind, d int64, le
 // rebuildChunk is how many entries make a pack while all are made anew.
 const rebuildChunk = 20_000
 
-// rebuild makes the packs of a ledger that has entries and none.
+// rebuild makes the packs of a ledger that has entries and none. Where another
+// replica does it already, which may take minutes, it waits for that.
 func (l *Ledger) rebuild(ctx context.Context) error {
+	for {
+		err := l.rebuildOnce(ctx)
+		if err == nil || l.postgres == nil || wordsOf(err) != wordLocked || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+func (l *Ledger) rebuildOnce(ctx context.Context) error {
 	var needed bool
 	err := l.read.QueryRowContext(ctx, `SELECT (EXISTS (SELECT 1 FROM entries) OR EXISTS (SELECT 1 FROM erased))
 		AND NOT EXISTS (SELECT 1 FROM packs)`).Scan(&needed)

@@ -173,6 +173,7 @@ var dialect = strings.NewReplacer(
 	"instr(", "strpos(",
 	"length(cost) * 10 + substr(cost, 1, 1)", "(length(cost::text) * 10 + substr(cost::text, 1, 1)::int)",
 	"SELECT value FROM json_each(?)", "SELECT value::bigint FROM json_array_elements_text(?::json)",
+	"SELECT CAST(value AS TEXT) FROM json_each(?)", "SELECT value FROM json_array_elements_text(?::json)",
 )
 
 var (

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -90,16 +91,13 @@ func (w *where) and(term string, args ...any) {
 	w.args = append(w.args, args...)
 }
 
-// among selects some values of a column; without any it selects all.
+// among selects some values of a column; nil selects all.
 func (w *where) among(column string, values []string) {
-	if len(values) == 0 {
+	if values == nil {
 		return
 	}
-	var args []any
-	for _, v := range values {
-		args = append(args, v)
-	}
-	w.and(column+" IN (?"+strings.Repeat(", ?", len(values)-1)+")", args...)
+	list, _ := json.Marshal(values) // texts always are JSON
+	w.and(column+" IN (SELECT CAST(value AS TEXT) FROM json_each(?))", string(list))
 }
 
 // ofTeams selects the entries of a query's teams.

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -67,7 +68,7 @@ func (s *search) walk(ctx context.Context, window int64) (out []billing.Entry, n
 		}
 		found, after, err := s.within(in, from, s.Limit+1-len(out))
 		switch {
-		case in == bounded && bounded.Err() != nil && ctx.Err() == nil:
+		case err != nil && in == bounded && bounded.Err() != nil && ctx.Err() == nil:
 			return out, cursorBefore(s.hi), nil
 		case err != nil:
 			return nil, "", err
@@ -118,7 +119,7 @@ func (s *search) span(ctx context.Context) (err error) {
 	if s.Text != "" {
 		w.and("(instr(call, ?) > 0 OR instr(request_id, ?) > 0)", s.Text, s.Text)
 	}
-	var newest int64
+	newest := int64(math.MaxInt64) // exclusive
 	if s.After != "" {
 		at, id, ok := strings.Cut(s.After, ".")
 		time, err1 := strconv.ParseInt(at, 10, 64)
@@ -127,11 +128,12 @@ func (s *search) span(ctx context.Context) (err error) {
 			return fmt.Errorf("%q is not a cursor", s.After)
 		}
 		w.and("(time, id) < (?, ?)", time, row)
-		newest = time
+		if newest = time; row > 0 { // else nothing of that time is left
+			newest++
+		}
 	}
-	if s.lo, s.hi, err = bounds(ctx, s.tx, s.From, s.To); s.After != "" && newest < s.hi {
-		s.hi = newest + 1
-	}
+	s.lo, s.hi, err = bounds(ctx, s.tx, s.From, s.To)
+	s.hi = min(s.hi, newest)
 	return err
 }
 

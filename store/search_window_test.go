@@ -19,7 +19,7 @@ func TestSearchOutOfTime(t *testing.T) {
 	var all []billing.Entry
 	var want []string
 	for i := range 40 {
-		e := entry(fmt.Sprintf("c%02d", i), noon.Add(time.Duration(i)*time.Minute))
+		e := entry(fmt.Sprintf("c%02d", i), noon.Add(time.Duration(i/5)*time.Minute)) // five of each time
 		if i%7 == 0 {
 			e.RequestID = fmt.Sprintf("mine-%d", i)
 			want = append(want, e.Call)
@@ -37,7 +37,7 @@ func TestSearchOutOfTime(t *testing.T) {
 		}
 		got, q.After = append(got, calls(list)...), next
 	}
-	if !slices.Equal(got, want) || pages < 10 {
+	if !slices.Equal(got, want) || pages < 6 {
 		t.Errorf("%d pages of %v, want %v", pages, got, want)
 	}
 }

@@ -61,7 +61,7 @@ func (u *usageQuery) addDays(ctx context.Context, spans []span, to *spread) erro
 		for i := range parts {
 			parts[i] = int32(s.n)
 		}
-		err := u.eachPack(ctx, "days", s.lo, s.hi, func(p pile) error {
+		err := u.eachPack(ctx, "by_day", s.lo, s.hi, func(p pile) error {
 			p.parts = &parts
 			return to.add(p)
 		})
@@ -94,7 +94,7 @@ func (u *usageQuery) addHours(ctx context.Context, spans []span, to *spread) err
 		for i++; i < len(spans) && spans[i].lo/24 <= hi; i++ {
 			hi = max(hi, ceilDiv(spans[i].hi, 24))
 		}
-		err := u.eachPack(ctx, "hours", lo, hi, func(p pile) error {
+		err := u.eachPack(ctx, "by_hour", lo, hi, func(p pile) error {
 			if p.parts = parts[p.day]; p.parts == nil {
 				return nil
 			}

@@ -3,6 +3,7 @@ package lease
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -58,6 +59,9 @@ type Broker struct {
 
 	lost int64 // as Options.Lost said last; Run's own
 
+	session string       // of this process, for the names of slices
+	made    atomic.Int64 // slices that have such
+
 	counts counts
 }
 
@@ -90,7 +94,7 @@ func (m *marks) marked() *marks { return m }
 // New makes a broker.
 func New(o Options) *Broker {
 	o.Term = cmp.Or(o.Term, 30*time.Second)
-	return &Broker{o: o, wake: make(chan struct{}, 1)}
+	return &Broker{o: o, wake: make(chan struct{}, 1), session: rand.Text()[:10] + "."}
 }
 
 // Figures tells how the broker fares.
@@ -181,13 +185,14 @@ func (b *Broker) exchange(ctx context.Context) {
 
 // fly makes one exchange.
 func (b *Broker) fly(ctx context.Context, list []member) {
-	now := time.Now()
+	now, up := time.Now(), b.o.Up()
+	b.noteLost() // what was lost by now is known, if anything is asked
 	asks := make([]Ask, len(list))
 	for i, m := range list {
 		asks[i] = m.ask(now)
 	}
 	var answers []Answer
-	if b.o.Up() {
+	if up {
 		var err error
 		if answers, err = b.o.Exchange(ctx, asks); err == nil && len(answers) == len(asks) {
 			b.counts.answered.Add(1)
@@ -211,11 +216,15 @@ func (b *Broker) sweep(all bool) {
 	list := b.watched
 	b.watched = nil
 	b.mu.Unlock()
-	if b.o.Lost != nil {
-		b.lost = b.o.Lost()
-	}
+	b.noteLost()
 	now := time.Now()
 	for _, m := range list {
 		m.sweep(now, all)
+	}
+}
+
+func (b *Broker) noteLost() {
+	if b.o.Lost != nil {
+		b.lost = b.o.Lost()
 	}
 }

@@ -21,5 +21,8 @@
 // term: who is not heard of any more loses it, but for what it has spent. Calls
 // that a slice has not enough for, where nobody can be asked, are to be refused.
 //
+// Where all replicas have one ledger, that cannot tell what one of them has spent:
+// see Common.
+//
 // What the place is, the package does not know: see gateway/shared.
 package lease

@@ -23,6 +23,7 @@ type Budget struct {
 	// Kept is how long what was spent is remembered; 0: for ever. Span is how long
 	// a replica is remembered of which nothing is heard; 0: likewise.
 	Kept, Span, Term time.Duration
+	Common           Common
 }
 
 // Share is what came of it.
@@ -30,12 +31,13 @@ type Share struct {
 	Ceiling int64 // what this replica may spend in the window: that is its own for Budget.Term
 	Others  int64 // what all others have spent in it
 	Before  int64 // and in the window before
+	Base    Base
 }
 
 // State is how a budget stands at this replica.
 type State struct {
 	Name   string // of the budget and its window
-	Budget        // but for Replica, Need, Extra and Term
+	Budget        // but for Replica, Need, Extra and Term; of Common, what Owner says
 }
 
 // Slice is what a replica has of a budget of all: what it may spend before it has
@@ -58,6 +60,7 @@ type Slice struct {
 	untold   bool      // the last exchange failed
 	ended    bool
 	lost     int64 // the broker's, when the last exchange came back
+	common   *common
 	marks
 
 	used  int64 // since the last exchange, to know how much to take
@@ -86,6 +89,7 @@ func (s *Slice) turn(window string) {
 	if s.window != window {
 		s.window, s.share, s.plenty, s.none = window, Share{}, false, 0
 		s.until, s.renew = time.Time{}, time.Time{}
+		s.common.turn()
 	}
 }
 
@@ -218,8 +222,12 @@ func (s *Slice) ask(now time.Time) Ask {
 	b.Replica, b.Term = s.broker.o.Replica, s.broker.o.Term
 	b.Base += s.reserved
 	b.Need = b.Base
-	a := Ask{Name: st.Name, Slice: &b, loans: slices.DeleteFunc(s.loans, func(l *Loan) bool { return l.off })}
-	s.loans = nil
+	a := Ask{Name: st.Name, Slice: &b}
+	s.loans = slices.DeleteFunc(s.loans, func(l *Loan) bool { return l.off })
+	lend := s.common.ask(&a, s.broker.lost)
+	if lend {
+		a.loans, s.loans = s.loans, nil
+	}
 	for _, l := range a.loans {
 		b.Need += l.n
 	}
@@ -229,6 +237,9 @@ func (s *Slice) ask(now time.Time) Ask {
 	}
 	if s.plenty && now.Sub(s.last) < s.broker.o.Term/3 { // there is enough for one call more
 		b.Extra = max(b.Extra, min(left, s.need, b.Limit/100))
+	}
+	if !lend {
+		b.Extra = 0
 	}
 	s.used, s.since, s.pledged = 0, now, b.Need-b.Base
 	s.share.Ceiling = min(s.share.Ceiling, b.Need+b.Extra)
@@ -251,6 +262,12 @@ func (s *Slice) answer(a *Ask, got *Answer, began time.Time) {
 	s.lost = s.broker.lost
 	s.until, s.renew = began.Add(s.broker.o.Term), began.Add(s.broker.o.Term/3)
 	s.none, s.again = 0, began.Add(askAgain)
+	if !s.common.answer(a, &got.Slice.Base) {
+		s.loans = append(a.loans, s.loans...)
+		a.loans = nil
+	} else if len(s.loans) > 0 { // they have waited for that
+		s.broker.queue(s)
+	}
 	for _, l := range a.loans {
 		if l.off {
 			continue
@@ -264,6 +281,7 @@ func (s *Slice) answer(a *Ask, got *Answer, began time.Time) {
 	} else if s.lasts(&st) {
 		s.broker.watch(s)
 	}
+	s.look(&got.Slice.Base, a.Slice.Common.Turn)
 }
 
 // lasts tells whether there is something to say again and again: what is this

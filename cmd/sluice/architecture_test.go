@@ -84,6 +84,7 @@ var restrictions = []restriction{
 	{[]string{"github.com/corazawaf/..."}, []string{"gateway/waf"}, "one place knows how the rules are compiled and told what they may find"},
 	{[]string{"github.com/tetratelabs/wazero/..."}, []string{"gateway/wasm"}, "one place bounds what foreign code may do"},
 	{[]string{"github.com/redis/..."}, []string{"gateway/shared"}, "one place bounds what Redis may cost"},
+	{[]string{"github.com/bradfitz/..."}, []string{"gateway/shared"}, "and what memcached may"},
 	{[]string{"github.com/rabbitmq/..."}, []string{"gateway/purge"}, "one place hears RabbitMQ"},
 	{[]string{"github.com/nats-io/..."}, []string{"gateway/purge", "gateway/telemetry/sink"}, "one place hears NATS, another tells it"},
 	{[]string{"github.com/failsafe-go/..."}, []string{"gateway/limit"}, "one place counts what runs at once"},
@@ -94,7 +95,7 @@ var restrictions = []restriction{
 	{[]string{"charm.land/catwalk/..."}, []string{"providers/catalog"}, "it is one source of the catalogue's data"},
 	{[]string{"github.com/mbleigh/raymond/..."}, []string{"prompts/..."}, "templates are the prompts' affair"},
 	{[]string{"cel.dev/..."}, []string{"gateway/cel"}, "expressions are compiled and bounded in one place"},
-	{[]string{"testing"}, []string{"providers/providertest", "bench/upstream"}, "test code does not belong in the binary"},
+	{[]string{"testing"}, []string{"providers/providertest", "bench/upstream", "gateway/shared/sharedtest"}, "test code does not belong in the binary"},
 	{[]string{"log"}, nil, "the log is structured: log/slog"},
 	{[]string{"math/rand"}, nil, "math/rand/v2 needs no seed"},
 }

@@ -6,8 +6,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -27,6 +29,7 @@ import (
 // of the provider mock, by the mock in this process.
 type asker struct {
 	url, key, model string
+	others          map[string]*prompts.Template // the prompts beside those that are asked, for their steps
 	mock            *mock.Mock
 	prices          *billing.Prices // the mock's
 	http            http.Client
@@ -81,8 +84,12 @@ func (a *asker) ask(ctx context.Context, t *prompts.Template, model string, inpu
 	began := time.Now()
 	defer func() { out.Latency = time.Since(began) }()
 	out.Model = cmp.Or(model, t.Model)
-	if len(t.Sluice.Steps) > 0 {
-		out.Err = fmt.Errorf("the prompt %q has sluice.steps, which only a gateway runs: publish it, or POST it to /admin/v1/prompts/%s/test", t.Name, t.Name)
+	if t.Model == prompts.Verbatim { // what it puts together is not for a model
+		out.Model = t.Model
+	}
+	input, cost, err := a.runSteps(ctx, t, model, input)
+	if out.Cost = cost; err != nil {
+		out.Err = err
 		return out
 	}
 	rendered, err := t.Render(prompts.RenderInput{Input: input, Context: map[string]any{
@@ -121,6 +128,83 @@ func (a *asker) ask(ctx context.Context, t *prompts.Template, model string, inpu
 	}
 }
 
+// runSteps makes the calls of sluice.steps, one after the other, and gives the
+// input with what they bring. A step that calls a route has to be given: only a
+// gateway has routes.
+func (a *asker) runSteps(ctx context.Context, t *prompts.Template, model string, input map[string]any) (map[string]any, int64, error) {
+	if len(t.Sluice.Steps) == 0 {
+		return input, 0, nil
+	}
+	depth, _ := ctx.Value(stepDepth{}).(int)
+	if depth >= prompts.MaxStepDepth {
+		return nil, 0, fmt.Errorf("steps call prompts with steps more than %d deep: do they go in a circle?", prompts.MaxStepDepth)
+	}
+	ctx = context.WithValue(ctx, stepDepth{}, depth+1)
+	values, cost := t.Filled(input), int64(0)
+	for _, stage := range t.Sluice.Steps {
+		results := map[string]any{} // steps of a stage do not see each other's
+		for _, s := range stage {
+			v, took, err := a.runStep(ctx, &s, model, values)
+			if cost += took; err != nil {
+				return nil, cost, fmt.Errorf("step %s: %w", s.As, err)
+			}
+			results[s.As] = v
+		}
+		maps.Copy(values, results)
+	}
+	return values, cost, nil
+}
+
+// stepDepth is the key of how deep in steps a call is.
+type stepDepth struct{}
+
+func (a *asker) runStep(ctx context.Context, s *prompts.Step, model string, values map[string]any) (result any, cost int64, err error) {
+	if s.Given != nil {
+		return *s.Given, 0, nil
+	}
+	if s.Prompt == "" {
+		return nil, 0, fmt.Errorf("only a gateway calls the route %q: let the test say what it brings (steps: {%s: …}), publish the prompt, or POST it to /admin/v1/prompts/NAME/test", s.Route, s.As)
+	}
+	other := a.others[s.Prompt]
+	if other == nil {
+		bare, _ := prompts.SplitVersion(s.Prompt)
+		other = a.others[bare]
+	}
+	if other == nil {
+		return nil, 0, fmt.Errorf("there is no prompt %q beside it", s.Prompt)
+	}
+	input, err := s.Inputs(values)
+	if err != nil {
+		return nil, 0, err
+	}
+	if faults := other.CheckInput(input); len(faults) > 0 {
+		return nil, 0, fmt.Errorf("its input does not fit the schema of %s: %s %s", s.Prompt, faults[0].Pointer, faults[0].Message)
+	}
+	if m := cmp.Or(model, other.Model); a.key == "" && !a.offline(m) {
+		return nil, 0, fmt.Errorf("the model %q is asked through a gateway: give --key (or set SLUICE_KEY), or try the prompt offline with --model mock/echo", m)
+	}
+	out := a.ask(ctx, other, model, input)
+	if out.Err != nil || other.Output.Format != "json" {
+		return out.Text, out.Cost, out.Err
+	}
+	result, err = prompts.DecodeValue([]byte(out.Text))
+	return result, out.Cost, err
+}
+
+// beside reads the prompts that steps may call: those of a directory, or of a
+// file's.
+func (a *asker) beside(path string) error {
+	if info, err := os.Stat(path); err == nil && !info.IsDir() {
+		path = filepath.Dir(path)
+	}
+	list, _, err := prompts.ReadDir(path) // what has faults is not there for steps
+	a.others = map[string]*prompts.Template{}
+	for _, l := range list {
+		a.others[l.Name] = l.Template
+	}
+	return err
+}
+
 // chat asks a model once.
 func (a *asker) chat(ctx context.Context, req *schema.ChatRequest) (string, billing.Nano, error) {
 	if a.offline(req.Model) {
@@ -130,7 +214,11 @@ func (a *asker) chat(ctx context.Context, req *schema.ChatRequest) (string, bill
 		if err != nil {
 			return "", 0, err
 		}
-		return textOf(resp), a.prices.Cost(resp.Usage), nil
+		cost := a.prices.Cost(resp.Usage)
+		if req.Model == prompts.Verbatim {
+			cost = 0
+		}
+		return textOf(resp), cost, nil
 	}
 	up, err := openai.Dialect.Chat.Encode(req)
 	if err != nil {

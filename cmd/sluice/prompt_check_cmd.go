@@ -44,6 +44,9 @@ func promptRunCommand() *cobra.Command {
 			if err := a.prepare(cmp.Or(a.model, t.Model)); err != nil {
 				return err
 			}
+			if err := a.beside(args[0]); err != nil {
+				return err
+			}
 			out := a.ask(cmd.Context(), t, a.model, values)
 			if out.Err != nil {
 				return out.Err

@@ -58,6 +58,35 @@ func TestPromptTest(t *testing.T) {
 	sluice(t, "prompt", "test", "real.prompt", "--model", "mock/echo").want(t, 0, "1 passed", "")
 }
 
+// Chains are tested as far as no gateway is needed.
+func TestPromptTestOfChains(t *testing.T) {
+	elsewhere(t)
+	t.Setenv("SLUICE_KEY", "")
+	const chain = `---
+model: mock/verbatim
+input: {schema: {text: string}}
+output: {format: json, schema: {said: string, n: integer}}
+sluice.steps: [{as: said, prompt: echo, input: {text: "say {{text}}"}}, {as: n, route: GET /n}]
+sluice.tests:
+  - {name: both, input: {text: hi}, steps: {n: 3}, expect: {equals: '{"said":"say hi","n":3}', cost: 0.01}}
+---
+{"said": {{json said}}, "n": {{n}}}
+`
+	write(t, "p/echo.prompt", echoPrompt)
+	write(t, "p/chain.prompt", chain)
+	sluice(t, "prompt", "test", "p").want(t, 0, "2 passed, 0 failed", "")
+	sluice(t, "prompt", "test", "p/chain.prompt", "--model", "mock/echo").want(t, 0, "1 passed, 0 failed", "")
+	write(t, "p/chain.prompt", strings.Replace(chain, "steps: {n: 3}, ", "", 1))
+	sluice(t, "prompt", "test", "p/chain.prompt").want(t, 100, "step n: only a gateway calls the route", "1 of 1 failed")
+	write(t, "p/chain.prompt", strings.Replace(chain, "prompt: echo", "prompt: gone", 1))
+	sluice(t, "prompt", "test", "p/chain.prompt").want(t, 100, `there is no prompt "gone" beside it`, "1 of 1 failed")
+	write(t, "p/chain.prompt", chain)
+	write(t, "p/echo.prompt", "---\nmodel: mock/echo\nsluice.steps: [{as: x, prompt: chain}]\n---\n{{x.said}}\n")
+	sluice(t, "prompt", "test", "p/chain.prompt").want(t, 100, "do they go in a circle?", "1 of 1 failed")
+	write(t, "p/echo.prompt", "---\nmodel: mock/echo\ninput: {schema: {text: string, more: string}}\n---\n{{text}}\n")
+	sluice(t, "prompt", "test", "p/chain.prompt").want(t, 100, "does not fit the schema of echo", "1 of 1 failed")
+}
+
 func TestPromptRun(t *testing.T) {
 	elsewhere(t)
 	t.Setenv("SLUICE_KEY", "")

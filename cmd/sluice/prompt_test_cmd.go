@@ -40,6 +40,9 @@ func promptTestCommand() *cobra.Command {
 					return err
 				}
 			}
+			if err := a.beside(args[0]); err != nil {
+				return err
+			}
 			report.out, report.progress = cmd.OutOrStdout(), cmd.ErrOrStderr()
 			if err := report.readBaseline(); err != nil {
 				return err

@@ -296,23 +296,33 @@ func (s *server) watch(ctx context.Context, hup <-chan os.Signal) {
 	}
 }
 
-// touched tells whether a file, or one of those in a directory, was changed after
-// a time.
+// touched tells whether a file, or what is read of a directory, was changed after
+// a time. No name is nothing.
 func touched(name string, since time.Time) bool {
-	later := false
-	// What is gone is not read. The separator makes a link to a directory count as
-	// one; a file has no walk then.
-	look := func(path string, _ fs.DirEntry, _ error) error {
+	changed := func(path string) bool {
 		info, err := os.Stat(path)
-		if later = err == nil && info.ModTime().After(since); later {
+		return err == nil && info.ModTime().After(since)
+	}
+	info, err := os.Stat(name)
+	if err != nil || !info.IsDir() {
+		return err == nil && changed(name)
+	}
+	later := false
+	// The separator makes a link to a directory count as one.
+	_ = filepath.WalkDir(name+string(filepath.Separator), func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil: // what is gone is not read
+			return nil
+		case entry.IsDir() && strings.HasPrefix(entry.Name(), ".") && filepath.Clean(path) != filepath.Clean(name):
+			return fs.SkipDir
+		case !entry.IsDir() && filepath.Ext(path) != ".prompt":
+			return nil
+		}
+		if later = changed(path); later {
 			return fs.SkipAll
 		}
 		return nil
-	}
-	_ = look(name, nil, nil)
-	if !later {
-		_ = filepath.WalkDir(name+string(filepath.Separator), look)
-	}
+	})
 	return later
 }
 

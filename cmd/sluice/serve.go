@@ -142,7 +142,7 @@ func (s *server) open() (err error) {
 	s.prompts = prompts.NewRegistry(s.store.Prompts(), time.Now)
 	s.prompts.Prefix, s.prompts.Splits = s.started.Prompts.Prefix, s.store.Prompts()
 	s.spool, err = billing.OpenSpool(billing.SpoolOptions{
-		Dir: filepath.Join(s.dataDir, "spool"), Ledger: s.store.Ledger(),
+		Dir: filepath.Join(s.dataDir, "spool"), Ledger: s.book.Noting(s.store.Ledger()),
 		Always: s.started.Billing.Fsync == "always", Refuse: s.started.Billing.DiskFull == "refuse", Log: s.log,
 	})
 	return err

@@ -44,7 +44,20 @@ func TestTouched(t *testing.T) {
 			}
 		}
 	}
-	if touched(filepath.Join(dir, "none"), since) {
+	if touched(filepath.Join(dir, "none"), since) || touched("", since) {
 		t.Error("what is not there was touched")
+	}
+	hidden := filepath.Join(dir, ".git")
+	if err := os.Mkdir(hidden, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"a.prompt", "../notes.txt"} { // neither is read
+		if err := os.WriteFile(filepath.Join(hidden, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	times(old)
+	if touched(dir, since) {
+		t.Error("what is not read was touched")
 	}
 }

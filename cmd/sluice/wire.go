@@ -38,6 +38,7 @@ type builder struct {
 	uses     *billing.VersionUses // of routes
 	purges   *purge.Listener      // nil: no other system is listened to
 	shared   *shared.Level        // of all kept answers; nil: replicas share none
+	news     *shared.News         // of what is out; nil: replicas tell each other nothing
 	lender   *shared.Lender       // and of what follows
 	leases   *lease.Broker        // of limits and hard budgets; nil: replicas share none
 	current  atomic.Pointer[view]

@@ -206,6 +206,10 @@ func (s *server) health() admin.Health {
 	host, _ := os.Hostname()
 	h := admin.Health{Status: "ok", Replicas: []admin.Replica{{Name: host, Version: version, Revision: s.build.view().revision,
 		Started: s.begun, SpoolRecords: s.spool.Pending(), Reasons: s.gateway.NotReady(), Warnings: s.gateway.Warnings()}}}
+	if s.build.news != nil {
+		f := s.build.news.Figures()
+		h.Replicas[0].News = &f
+	}
 	if r := &h.Replicas[0]; len(r.Reasons)+len(r.Warnings) > 0 {
 		h.Status = "degraded"
 	}

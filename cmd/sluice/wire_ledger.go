@@ -21,6 +21,9 @@ func (s *server) correct(ctx context.Context, r billing.CorrectionRequest) (e bi
 		}
 		return s.flush(ctx) // another replica sees what is in the ledger
 	})
+	if made {
+		s.book.Correct(&e)
+	}
 	return e, account, made, err
 }
 
@@ -39,7 +42,6 @@ func (s *server) correctAlone(ctx context.Context, r billing.CorrectionRequest) 
 	if err := s.spool.Append(&e); err != nil {
 		return billing.Entry{}, nil, false, err
 	}
-	s.book.Correct(&e)
 	account.Corrections = append(account.Corrections, e)
 	s.log.Info("call corrected", "call", e.Corrects, "correction", e.Call, "team", e.Team, "usd", e.Cost.String(), "reason", e.Reason)
 	return e, account, true, nil

@@ -9,8 +9,12 @@ import (
 	"sluice/router"
 )
 
-// standing logs what turns with a target or one of a provider's keys.
+// standing logs what turns with a target or one of a provider's keys, and tells
+// other replicas.
 func (s *server) standing(c router.Change) {
+	if name, text, ok := c.News(); ok && s.build.news != nil {
+		s.build.news.Tell(name, text, c.Left)
+	}
 	level := slog.LevelWarn
 	if c.To == "closed" || c.To == "half_open" || c.To == "healthy" {
 		level = slog.LevelInfo
@@ -26,14 +30,21 @@ func (s *server) standing(c router.Change) {
 	if c.Key != "" {
 		args = append(args, "key", c.Key)
 	}
+	if c.By == router.Heard {
+		args = append(args, "found_by", "another replica")
+	}
 	what := "a breaker has changed"
 	switch c.To {
 	case "cooling":
-		what = "a provider's key cools down"
+		if what = "a provider's key cools down"; c.Key == "" {
+			what = "a target cools down"
+		}
 		args = append(args, "until", c.Until, "why", string(c.Why))
 	case "unhealthy":
 		what = "a " + place + " fails its health checks"
-		args = append(args, "error", c.Error)
+		if c.Error != "" {
+			args = append(args, "error", c.Error)
+		}
 	case "healthy":
 		what = "a " + place + " passes its health checks again"
 	}

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"sluice/billing"
 	"sluice/billing/lease"
 	"sluice/cmd/sluice/config"
 	"sluice/gateway/admin"
@@ -22,16 +23,26 @@ import (
 	"sluice/gateway/purge"
 	"sluice/gateway/shared"
 	"sluice/gateway/telemetry"
+	"sluice/router"
 	"sluice/store/address"
 )
 
 // openShared makes the level of caches that replicas share, and what shares
-// limits, if there is one. Both are down until they run.
+// limits, budgets and health, if there is one. All are down until they run.
 func (s *server) openShared() error {
-	if s.started.Shared == "" {
+	text := s.started.Shared.Reveal()
+	if text == "" {
 		return nil
 	}
-	redis, err := shared.ParseURL(s.started.Shared.Reveal())
+	if shared.OnMemcached(text) {
+		addr, err := shared.ParseMemcached(text)
+		if err == nil {
+			s.openLevel(shared.Options{Memcached: addr})
+			s.log.Info("memcached can count nothing for replicas: limits, budgets and health are each replica's own")
+		}
+		return err
+	}
+	redis, err := shared.ParseURL(text)
 	if err != nil {
 		return err
 	}
@@ -39,14 +50,26 @@ func (s *server) openShared() error {
 	if err != nil {
 		return err
 	}
-	s.build.shared = shared.New(shared.Options{Redis: redis, Purge: s.forget, Log: s.log})
-	s.build.kept.Share(s.build.shared)
-	s.metrics.Add(telemetry.Shared(s.build.shared))
+	s.openLevel(shared.Options{Redis: redis})
+	s.build.news = shared.NewNews(redis, s.hearNews, s.log)
+	s.metrics.Add(telemetry.News(s.build.news))
 	s.build.lender = shared.NewLender(redis, s.log)
 	s.build.leases = lease.New(lease.Options{Replica: replica, Exchange: s.build.lender.Lease, Up: s.build.lender.Up, Lost: s.build.lender.Lost})
-	s.book.Share(s.build.leases, !address.OnPostgres(s.started.Store))
+	var common billing.Ledger
+	if address.OnPostgres(s.started.Store) {
+		common = s.store.Ledger()
+	}
+	s.book.Share(s.build.leases, common)
 	s.metrics.Add(telemetry.Leases(s.build.leases))
 	return nil
+}
+
+// openLevel makes the level of caches.
+func (s *server) openLevel(o shared.Options) {
+	o.Purge, o.Log = s.forget, s.log
+	s.build.shared = shared.New(o)
+	s.build.kept.Share(s.build.shared)
+	s.metrics.Add(telemetry.Shared(s.build.shared))
 }
 
 // replicaOf tells this replica from all others, after restarts too: what it has
@@ -78,15 +101,27 @@ func (s *server) share() (stop func()) {
 		ended.Go(func() { f(ctx) })
 		return func() { cancel(); ended.Wait() }
 	}
-	stopLevel, stopLender := run(s.build.shared.Run), run(s.build.lender.Run)
-	stopLeases := run(s.build.leases.Run)
+	stopLevel := run(s.build.shared.Run)
+	if s.build.lender == nil {
+		return stopLevel
+	}
+	stopLender, stopNews := run(s.build.lender.Run), run(s.build.news.Run)
+	stopLeases, stopBook := run(s.build.leases.Run), run(s.book.Follow)
 	for range 100 { // calls that come before would know nothing of others'
 		if s.build.leases.Up() {
 			break
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	return func() { stopLeases(); stopLender(); stopLevel() }
+	return func() { stopBook(); stopLeases(); stopNews(); stopLender(); stopLevel() }
+}
+
+// hearNews takes in what another replica has found of a target or a key.
+func (s *server) hearNews(text string, left, ago time.Duration) {
+	c, ok := router.ParseNews(text, left, ago)
+	if r := s.build.view().registry; r != nil && ok {
+		r.Hear(c, time.Now())
+	}
 }
 
 // openPurges makes the listener to purges by other systems, if there is one.
@@ -132,6 +167,9 @@ func (s *server) purge(ctx context.Context, p shared.Purge) admin.Purged {
 		return admin.Purged{Purged: s.forget(p)}
 	}
 	told := s.build.shared.Purge(ctx, p)
+	if told.Replicas < 0 {
+		return admin.Purged{Purged: told.Purged}
+	}
 	return admin.Purged{Purged: told.Purged, Replicas: &told.Replicas}
 }
 

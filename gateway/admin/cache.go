@@ -14,7 +14,8 @@ import (
 type Purged struct {
 	Purged int64 `json:"purged"` // answers that were in the memory of this replica
 	// Replicas is how many were told, this one included; 0: none could be, and all
-	// will be when Redis is back; absent: they share nothing.
+	// will be when Redis or memcached is back; absent: they share nothing, or all
+	// were told over memcached, which does not know how many they are.
 	Replicas *int64 `json:"replicas,omitempty"`
 }
 

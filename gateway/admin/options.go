@@ -259,4 +259,7 @@ type Replica struct {
 	SpoolRecords int64     `json:"spool_records"` // not yet in the ledger
 	Reasons      []string  `json:"reasons"`       // why it is not ok
 	Warnings     []string  `json:"warnings"`      // what is wrong although it serves
+	// News is what replicas tell each other of keys and targets that are out; absent:
+	// they tell nothing.
+	News *shared.NewsFigures `json:"news,omitempty"`
 }

@@ -18,7 +18,7 @@ func TestModelsPage(t *testing.T) {
 	w := newWorld()
 	w.prices = []billing.SetPrice{{Provider: "openai", Model: "gpt-4o", Prices: &billing.PriceSpec{Input: "1.5", Output: "6"}, From: w.now, Source: "contract"}}
 	b := signedIn(t, w.console(), "secret")
-	b.want("/models", 200, "unpriced", "catalogue", "$2.00", "$8.00", "openai/o3", `<button class="small-button" name="state" value="open">`, "contract", "$1.5", "Try a model")
+	b.want("/models", 200, "unpriced", "catalogue", "$2.00", "$8.00", "openai/o3", "found by another replica", `<button class="small-button" name="state" value="open">`, "contract", "$1.5", "Try a model")
 	b.want("/models?explain=fast", 200, "What a call for fast is weighed between", "first in order")
 	if rec := b.do("POST", "/models/openai/breakers/openai/o3", b.form(url.Values{"state": {"closed"}})); rec.Code != 303 || w.breaker != "openai/o3 2" {
 		t.Errorf("breaker: %d %q %s", rec.Code, w.breaker, rec.Body)

@@ -158,7 +158,7 @@ func newWorld() *world {
 				{Owner: billing.OwnerName{Key: "sales/crm"}, Budget: billing.Budget{USD: billing.Dollar, Per: "total"}, Limit: int64(billing.Dollar), Spent: int64(2 * billing.Dollar)},
 			},
 			Providers: []admin.Provider{
-				{Name: "openai", Kind: "openai", Targets: []router.TargetStatus{{ID: "openai/gpt-4o", State: "closed"}, {ID: "openai/o3", State: "open"}}, Keys: []router.SecretStatus{{State: "ready"}}},
+				{Name: "openai", Kind: "openai", Targets: []router.TargetStatus{{ID: "openai/gpt-4o", State: "closed"}, {ID: "openai/o3", State: "open", Elsewhere: true}}, Keys: []router.SecretStatus{{State: "ready"}}},
 				{Name: "mock", Kind: "mock"},
 			},
 			Prompts: []admin.Prompt{{Name: "sentiment", Path: "/sentiment", Version: 3, Model: "fast", Summary: "Tell how a customer feels"}},

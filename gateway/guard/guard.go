@@ -186,7 +186,7 @@ func (s *Session) deny(g *Guard, stage Stage, texts []*text) error {
 		if t.about {
 			continue
 		}
-		m := *g.Deny
+		m := *g.Deny.of(t.json)
 		if t.trusted {
 			m.Kinds &^= Injection
 		}
@@ -224,7 +224,7 @@ func blocked(g *Guard, format string, args ...any) *schema.Error {
 func (s *Session) mask(g *Guard, stage Stage, texts []*text) {
 	hits, kinds := 0, Kinds(0)
 	for _, t := range texts {
-		k := masker{matcher: g.Mask, json: t.json, name: s.name(g, stage)}
+		k := masker{matcher: g.Mask.of(t.json), json: t.json, name: s.name(g, stage)}
 		out, n, found := k.write(t.s, true)
 		if hits, kinds = hits+n, kinds|found; n > 0 && !g.DryRun {
 			t.set(out)

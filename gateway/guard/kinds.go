@@ -21,6 +21,9 @@ const (
 	Injection       // words that try to talk a model out of its instructions
 )
 
+// written is no kind: the text is JSON in its written form, with escapes.
+const written Kinds = 1 << 15
+
 var kindNames = []string{"email", "phone", "card", "iban", "ip", "secret", "injection"}
 
 // KindNames are the words for kinds in a configuration.
@@ -100,7 +103,7 @@ func (k Kinds) scan(text string, from, seen int, final bool, out []Match) (match
 		if ends && !final {
 			return out, k.before(text[:i], floor), i
 		}
-		m, v, skip := (anchors[text[i]] & k).at(text, i, floor, final, &dead)
+		m, v, skip := (anchors[text[i]]&k | k&written).at(text, i, floor, final, &dead)
 		switch v {
 		case found:
 			out = append(out, m)
@@ -135,6 +138,13 @@ func (k Kinds) skip(text string, i int) (at int, open bool) {
 			for i < len(text) && letter[text[i]] { // the rest of the word
 				i++
 			}
+			continue
+		case c == '\\' && k&written != 0:
+			n := escape(text[i:])
+			if n == 0 {
+				return i, true
+			}
+			i += n
 			continue
 		case anchors[c]&k == 0:
 		case anchors[c]&Phone != 0:
@@ -172,7 +182,11 @@ func (k Kinds) before(text string, floor int) int {
 func (k Kinds) at(text string, i, floor int, final bool, dead *deadRuns) (m Match, v verdict, skip int) {
 	switch c := text[i]; {
 	case c == '@':
-		m, v = email(text, i, floor, final)
+		if m, v = email(text, i, floor, final); v == found && k&written != 0 && m.From > 0 && text[m.From-1] == '\\' {
+			if m.From += max(escape(text[m.From-1:i])-1, 0); m.From == i { // all before the @ is an escape
+				return Match{}, none, 1
+			}
+		}
 		return m, v, 1
 	case c == ':':
 		m, v = ipv6(text, i, floor, final)
@@ -243,5 +257,26 @@ func begins(text string, i int) bool {
 	if i == 0 || !isAlnum(text[i-1]) {
 		return true
 	}
-	return i > 1 && text[i-2] == '\\' && strings.IndexByte("nrtbf", text[i-1]) >= 0
+	return i > 1 && text[i-2] == '\\' && strings.IndexByte("nrtbf", text[i-1]) >= 0 ||
+		i > 5 && text[i-6] == '\\' && escape(text[i-6:i]) == 6
+}
+
+// escape is how long the escape of JSON is that text begins with; 0: the text
+// ends within it.
+func escape(text string) int {
+	if len(text) < 2 {
+		return 0
+	}
+	if text[1] != 'u' {
+		return 2
+	}
+	for i := 2; i < 6; i++ {
+		if i == len(text) {
+			return 0
+		}
+		if c := text[i]; !isDigit(c) && (c|0x20 < 'a' || c|0x20 > 'f') {
+			return 2
+		}
+	}
+	return 6
 }

@@ -30,6 +30,7 @@ type masker struct {
 	block   []byte
 	from    int  // what stands before was given away
 	seen    int  // what stands before was scanned
+	held    int  // how much was held back when it was last scanned
 	swallow bool // the rest of a match that was too long to be held
 	quotes  quotes
 	list    []Match
@@ -45,7 +46,10 @@ func (k *masker) write(s string, final bool) (out string, hits int, kinds Kinds)
 		}
 	}
 	k.grow(s, final)
-	if !final {
+	if !final && len(k.matcher.Patterns) == 0 && k.matcher.Kinds&Injection == 0 {
+		if k.goesOn(s) {
+			return "", 0, 0
+		}
 		if out, plain := k.plain(); plain {
 			return out, 0, 0
 		}
@@ -53,14 +57,26 @@ func (k *masker) write(s string, final bool) (out string, hits int, kinds Kinds)
 	return k.find(final)
 }
 
+// goesOn tells whether a piece only makes longer what is held back for being
+// what may be a token. That is scanned again once it is twice as long, or it
+// would take its length squared.
+func (k *masker) goesOn(s string) bool {
+	held := len(k.text) - k.from
+	if held <= longestWord || held >= 2*k.held || held > mostHeld {
+		return false
+	}
+	for i := range len(s) {
+		if !token(s[i]) {
+			return false
+		}
+	}
+	return true
+}
+
 // plain gives what can be given of a text in whose new part nothing begins, as in
 // nearly all; false: something may.
 func (k *masker) plain() (out string, plain bool) {
-	m := k.matcher
-	if len(m.Patterns) > 0 || m.Kinds&Injection != 0 {
-		return "", false
-	}
-	text := k.text
+	m, text := k.matcher, k.text
 	i, open := m.Kinds.skip(text, max(k.from, k.seen))
 	k.seen = i
 	if i < len(text) && !open {
@@ -71,7 +87,7 @@ func (k *masker) plain() (out string, plain bool) {
 	if k.json {
 		k.quotes.pass(out)
 	}
-	k.from = safe
+	k.from, k.held = safe, 0
 	if safe > 4*behind {
 		k.trim()
 	}
@@ -85,7 +101,11 @@ func (k *masker) find(final bool) (out string, hits int, kinds Kinds) {
 	}
 	list, safe, seen := k.matcher.find(k.text, k.from, max(k.from, k.seen), final, k.list[:0])
 	if !final && len(k.text)-safe > mostHeld {
-		list, safe, seen = k.matcher.find(k.text, k.from, k.from, true, k.list[:0])
+		if k.matcher.Kinds&Secret != 0 && strings.HasPrefix(k.text[seen:], "eyJ") { // a token whose first part is as long as that
+			list, safe, seen = append(list, Match{seen, len(k.text), Secret}), len(k.text), len(k.text)
+		} else {
+			list, safe, seen = k.matcher.find(k.text, k.from, k.from, true, k.list[:0])
+		}
 		n := len(list)
 		k.swallow = n > 0 && list[n-1].To == len(k.text) && list[n-1].Kind == Secret
 	}
@@ -103,7 +123,7 @@ func (k *masker) find(final bool) (out string, hits int, kinds Kinds) {
 	} else {
 		out = k.replaced(list, safe)
 	}
-	if k.from, k.seen = safe, seen; safe > behind {
+	if k.from, k.seen, k.held = safe, seen, len(k.text)-safe; safe > behind {
 		k.trim()
 	}
 	if final {

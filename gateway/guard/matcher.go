@@ -11,6 +11,16 @@ type Matcher struct {
 	Patterns []*Pattern
 }
 
+// of is the matcher for texts of a form: JSON as it is written, or plain.
+func (m *Matcher) of(json bool) *Matcher {
+	if !json {
+		return m
+	}
+	own := *m
+	own.Kinds |= written
+	return &own
+}
+
 // Find finds what stands in text from an offset on, in order and without
 // overlaps. In a text that is not final it tells up to where all is decided:
 // matches end there at the latest.

@@ -23,7 +23,7 @@ const fewest = 8
 // numberAt looks at a sign at i that a number may begin with. skip is how far
 // nothing begins; 0: here something may. ends: the text ends within the number.
 func numberAt(text string, i int) (skip int, ends bool) {
-	if i > 0 && isDigit(text[i-1]) || !isDigit(text[i]) && (i+1 < len(text) && !isDigit(text[i+1]) && text[i+1] != '(' || !begins(text, i)) {
+	if i > 0 && isDigit(text[i-1]) && !begins(text, i) || !isDigit(text[i]) && (i+1 < len(text) && !isDigit(text[i+1]) && text[i+1] != '(' || !begins(text, i)) {
 		return 1, false
 	}
 	digits, dots, gap, j := 0, 0, 0, i

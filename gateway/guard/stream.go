@@ -316,10 +316,10 @@ func (c *choice) begin(s *Session, l lane, tool int) {
 			continue
 		}
 		if g.Deny != nil {
-			c.steps = append(c.steps, step{guard: g, deny: true, masker: masker{matcher: g.Deny, json: written}})
+			c.steps = append(c.steps, step{guard: g, deny: true, masker: masker{matcher: g.Deny.of(written), json: written}})
 		}
 		if g.Mask != nil {
-			c.steps = append(c.steps, step{guard: g, masker: masker{matcher: g.Mask, json: written, name: s.name(g, OnResponse)}})
+			c.steps = append(c.steps, step{guard: g, masker: masker{matcher: g.Mask.of(written), json: written, name: s.name(g, OnResponse)}})
 		}
 	}
 	c.back = restorer{vault: &s.vault, json: written}

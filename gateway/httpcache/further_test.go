@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sluice/gateway/shared"
+	"sluice/gateway/shared/sharedtest"
 )
 
 func anEntry() *Entry {
@@ -74,8 +75,11 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// replica is a store and its level, in the Redis that SLUICE_TEST_REDIS names.
-func replica(t *testing.T) (*Store, *shared.Level) {
+// replica is a store and its level.
+type replica func(t *testing.T) (*Store, *shared.Level)
+
+// onRedis is in the Redis that SLUICE_TEST_REDIS names.
+func onRedis(t *testing.T) (*Store, *shared.Level) {
 	t.Helper()
 	text := os.Getenv("SLUICE_TEST_REDIS")
 	if text == "" {
@@ -85,15 +89,36 @@ func replica(t *testing.T) (*Store, *shared.Level) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return started(t, shared.Options{Redis: o})
+}
+
+// onMemcached is in the memcached that SLUICE_TEST_MEMCACHED names, or in one of
+// the test's own.
+func onMemcached(t *testing.T) replica {
+	t.Helper()
+	text := os.Getenv("SLUICE_TEST_MEMCACHED")
+	if text == "" {
+		text = "memcached://" + sharedtest.StartMemcached(t).Addr
+	}
+	addr, err := shared.ParseMemcached(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(t *testing.T) (*Store, *shared.Level) { return started(t, shared.Options{Memcached: addr}) }
+}
+
+func started(t *testing.T, o shared.Options) (*Store, *shared.Level) {
+	t.Helper()
 	s := New(64 << 20)
-	l := shared.New(shared.Options{Redis: o, Log: slog.New(slog.DiscardHandler), Purge: func(p shared.Purge) int64 {
+	o.Log, o.Purge = slog.New(slog.DiscardHandler), func(p shared.Purge) int64 {
 		if p.Host != "" {
 			s.Forget(&Place{Host: p.Host, URI: p.Key})
 			return 0
 		}
 		q, _ := SelectionOf(p)
 		return s.Purge(q)
-	}})
+	}
+	l := shared.New(o)
 	s.Share(l)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -133,7 +158,11 @@ func fill(s *Store, p *Place, header, says string, vary []string, tags ...string
 
 // Replicas share entries with their variants and owners, and what is purged or
 // has changed in one is gone in all.
-func TestRedisFurther(t *testing.T) {
+func TestRedisFurther(t *testing.T) { furthers(t, onRedis) }
+
+func TestMemcachedFurther(t *testing.T) { furthers(t, onMemcached(t)) }
+
+func furthers(t *testing.T, replica replica) {
 	a, la := replica(t)
 	b, lb := replica(t)
 	host := rand.Text()
@@ -183,7 +212,11 @@ func TestRedisFurther(t *testing.T) {
 }
 
 // Of many entries a purge of one tag takes its own and no other.
-func TestRedisPurgeOfMany(t *testing.T) {
+func TestRedisPurgeOfMany(t *testing.T) { purgesOfMany(t, onRedis) }
+
+func TestMemcachedPurgeOfMany(t *testing.T) { purgesOfMany(t, onMemcached(t)) }
+
+func purgesOfMany(t *testing.T, replica replica) {
 	const entries, tags = 5000, 50
 	a, la := replica(t)
 	b, lb := replica(t)

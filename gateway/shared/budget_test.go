@@ -26,7 +26,7 @@ func owner(t *testing.T, leases *lease.Broker, now func() time.Time, team string
 func book(t *testing.T, leases *lease.Broker, now func() time.Time, team string, budgets ...billing.Budget) (*billing.Book, *billing.Owner) {
 	t.Helper()
 	b := billing.NewBook(nil, now)
-	b.Share(leases, true)
+	b.Share(leases, nil)
 	v, err := b.Rebuild([]billing.Team{{Name: team, Budgets: budgets}}, []billing.Key{{ID: team + "1", Team: team, Name: "ci"}})
 	if err != nil {
 		t.Fatal(err)

@@ -31,9 +31,19 @@ const leaseTime = time.Second
 const (
 	leaseName  = "sluice:limit:"
 	budgetName = "sluice:budget:"
-	// markName is of what is lost when all is: see Lender.Lost.
-	markName = "sluice:mark"
+	// markName is of what is lost when all is: see Lender.Lost. youngName is there
+	// for a while after, until every replica has said how it stands.
+	markName  = "sluice:mark"
+	youngName = "sluice:young"
 )
+
+// youngTime is longer than it takes until a replica looks, and tells what it holds.
+const youngTime = 2 * againTime
+
+var markScript = rueidis.NewLuaScript(`if redis.call('SETNX', KEYS[1], ARGV[1]) == 1 then
+	redis.call('SET', KEYS[2], '1', 'PX', ARGV[2])
+end
+return redis.call('GET', KEYS[1])`)
 
 // Lender asks Redis for permits of limits and parts of budgets. It has a connection
 // of its own, so that it does not wait for what is kept, and is down until Run has
@@ -43,7 +53,7 @@ type Lender struct {
 	log    *slog.Logger
 	client rueidis.Client // set before up
 	up     atomic.Bool
-	mark   string // that Redis had
+	mark   atomic.Pointer[string] // that Redis had; nil: it was not looked for
 	lost   atomic.Int64
 	odd    atomic.Bool // it has refused what was asked last, as was logged
 }
@@ -66,9 +76,10 @@ func (l *Lender) Run(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		switch err := l.look(ctx); {
-		case err == nil && !l.up.Swap(true):
+		case err == nil && !l.up.Load():
 			told = false
 			l.lost.Add(1) // it may have what it had long ago
+			l.up.Store(true)
 			l.log.Info("replicas share limits and hard budgets", "redis", l.redis.InitAddress[0], "database", l.redis.SelectDB)
 		case err != nil && ctx.Err() == nil:
 			if l.up.Store(false); !told {
@@ -98,18 +109,15 @@ func (l *Lender) look(ctx context.Context) (err error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, leaseTime)
 	defer cancel()
-	answers := l.client.DoMulti(ctx,
-		l.client.B().Setnx().Key(markName).Value(rand.Text()).Build(),
-		l.client.B().Get().Key(markName).Build())
-	if err := answers[0].Error(); err != nil {
+	mark, err := markScript.Exec(ctx, l.client, []string{markName, youngName},
+		[]string{rand.Text(), strconv.FormatInt(youngTime.Milliseconds(), 10)}).ToString()
+	if err != nil {
 		return err
 	}
-	mark, err := answers[1].ToString()
-	if err == nil && mark != l.mark {
-		l.mark = mark
+	if was := l.mark.Swap(&mark); was == nil || *was != mark {
 		l.lost.Add(1)
 	}
-	return err
+	return nil
 }
 
 // arguments are those of the script.
@@ -124,15 +132,13 @@ func (a *arguments) add(numbers ...int64) {
 // ask adds what is asked of one pool or slice, and tells its key.
 func (a *arguments) ask(q *lease.Ask) (key string) {
 	if b := q.Slice; b != nil {
-		former, used := "", int64(0)
+		former := ""
 		if b.Carry > 0 {
 			former = budgetName + b.Former
 		}
-		if b.InUse {
-			used = 1
-		}
 		*a = append(*a, "slice", b.Replica, former)
-		a.add(b.Spent, b.Base, b.Need, b.Extra, b.Limit, b.Carry, b.Before, used, b.Kept.Milliseconds(), b.Span.Microseconds(), b.Term.Microseconds())
+		a.add(b.Spent, b.Base, b.Need, b.Extra, b.Limit, b.Carry, b.Before, number(b.InUse), b.Kept.Milliseconds(), b.Span.Microseconds(), b.Term.Microseconds())
+		a.common(&b.Common)
 		return budgetName + q.Name
 	}
 	*a = append(*a, "pool")
@@ -143,13 +149,39 @@ func (a *arguments) ask(q *lease.Ask) (key string) {
 	return leaseName + q.Name
 }
 
+// common adds what is said of a ledger of all replicas, if there is one.
+func (a *arguments) common(c *lease.Common) {
+	if !c.Shared {
+		a.add(0)
+		return
+	}
+	a.add(1)
+	*a = append(*a, c.Owner)
+	a.add(c.Claim, c.ClaimBefore, c.Turn, number(c.Sure), number(c.Reading != nil))
+	if r := c.Reading; r != nil {
+		a.add(r.Version, r.Base, r.Before, number(r.Exact))
+	}
+}
+
+func number(is bool) int64 {
+	if is {
+		return 1
+	}
+	return 0
+}
+
 // Lease takes and gives back permits of limits and parts of budgets, all in one
 // command.
 func (l *Lender) Lease(ctx context.Context, asks []lease.Ask) ([]lease.Answer, error) {
 	if !l.Up() {
 		return nil, errDown
 	}
-	keys, args := make([]string, len(asks)), make(arguments, 0, 12*len(asks))
+	keys, args := make([]string, len(asks)), make(arguments, 0, 1+14*len(asks))
+	mark := ""
+	if m := l.mark.Load(); m != nil {
+		mark = *m
+	}
+	args = append(args, mark)
 	for i := range asks {
 		keys[i] = args.ask(&asks[i])
 	}
@@ -161,18 +193,19 @@ func (l *Lender) Lease(ctx context.Context, asks []lease.Ask) ([]lease.Answer, e
 		return nil, err
 	}
 	l.odd.Store(false)
-	const figures = 7
+	const figures = 10
 	if len(list) != figures*len(asks) {
 		return nil, fmt.Errorf("the script gave %d numbers for %d questions", len(list), len(asks))
 	}
 	answers := make([]lease.Answer, len(asks))
 	for i := range answers {
 		n := list[figures*i:]
+		in := func(us int64) time.Duration { return time.Duration(us) * time.Microsecond }
 		if asks[i].Slice != nil {
-			answers[i] = lease.Answer{Room: n[3], Slice: lease.Share{Ceiling: n[0], Others: n[1], Before: n[2]}}
+			base := lease.Base{Version: n[4], Claims: n[5], ClaimsBefore: n[6], Open: n[7]&1 > 0, Exact: n[7]&2 > 0, Taken: n[7]&4 > 0, Young: n[7]&8 > 0, Age: in(n[8]), Turn: n[9]}
+			answers[i] = lease.Answer{Room: n[3], Slice: lease.Share{Ceiling: n[0], Others: n[1], Before: n[2], Base: base}}
 			continue
 		}
-		in := func(us int64) time.Duration { return time.Duration(us) * time.Microsecond }
 		answers[i] = lease.Answer{Counted: n[0], Free: n[1], Slot: n[2], Left: in(n[3]), Room: n[4], Wait: in(n[5]), Full: in(n[6])}
 	}
 	return answers, nil

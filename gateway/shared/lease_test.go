@@ -142,7 +142,7 @@ func TestRedisOwners(t *testing.T) {
 	var owners []*billing.Owner
 	for range 2 {
 		b := billing.NewBook(nil, nil)
-		b.Share(lend(t, o), true)
+		b.Share(lend(t, o), nil)
 		v, err := b.Rebuild([]billing.Team{{Name: team, Limits: billing.Limits{RPM: 5, RPD: 100}}},
 			[]billing.Key{{ID: team + "1", Team: team, Name: "ci", Limits: billing.Limits{TPM: 1000}}})
 		if err != nil {
@@ -214,7 +214,7 @@ func TestRedisAtOnce(t *testing.T) {
 	var owners []*billing.Owner
 	for range 3 {
 		b := billing.NewBook(nil, nil)
-		b.Share(lend(t, o), true)
+		b.Share(lend(t, o), nil)
 		v, err := b.Rebuild([]billing.Team{{Name: team, Limits: billing.Limits{Parallel: most}}}, []billing.Key{{ID: team + "1", Team: team, Name: "ci", Limits: billing.Limits{RPM: 10_000}}})
 		if err != nil {
 			t.Fatal(err)

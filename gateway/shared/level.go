@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,20 +14,24 @@ import (
 
 // Options are what a Level is made of.
 type Options struct {
-	Redis rueidis.ClientOption // as ParseURL gives it
+	Redis     rueidis.ClientOption // as ParseURL gives it
+	Memcached string               // in its place, as ParseMemcached gives it
 	// Purge takes out of memory what a purge fits and tells how much that was.
 	Purge func(Purge) int64
 	Log   *slog.Logger
 }
 
 // askTime bounds a question of a call: who waits longer is better off asking
-// whoever makes the answer. After mostSlow in a row that took longer, Redis is
-// let alone for restTime.
+// whoever makes the answer. After mostSlow in a row that took longer, the server
+// is let alone for restTime.
 const (
 	askTime  = 50 * time.Millisecond
 	mostSlow = 3
 	restTime = 10 * time.Second
 )
+
+// writeTime bounds what is written in the background.
+const writeTime = 2 * time.Second
 
 // Bounds of what waits to be written.
 const (
@@ -50,15 +53,36 @@ type Level struct {
 	waiting  atomic.Int64 // bytes in writes
 
 	pendingMu sync.Mutex
-	pending   []Purge // which Redis has not been told
+	pending   []Purge // which the server has not been told
 
 	counts counts
 }
 
 // session is a connection that is up.
 type session struct {
-	client rueidis.Client
-	end    context.CancelFunc
+	link
+	end context.CancelFunc
+}
+
+// link is what a Redis, or a memcached, does for replicas.
+type link interface {
+	get(ctx context.Context, keys []string) (values [][]byte, err error)
+	// put keeps values, and tells how many it has kept.
+	put(ctx context.Context, list []item) (kept int)
+	// tell has a purge logged and every replica told, and gives how many those are;
+	// negative: nobody knows.
+	tell(ctx context.Context, p Purge) (id ID, replicas int64, err error)
+	// record has one logged that every replica hears of elsewhere.
+	record(ctx context.Context, p Purge) (ID, error)
+	// change makes the value of turn another one, and has every replica told.
+	change(ctx context.Context, turn string, p Purge) error
+}
+
+// item is a value as it is kept.
+type item struct {
+	key   string
+	value []byte
+	ttl   time.Duration
 }
 
 // write is a value that is to be kept.
@@ -72,25 +96,16 @@ type write struct {
 
 // New makes a level.
 func New(o Options) *Level {
-	o.Redis = bounded(o.Redis)
 	return &Level{o: o, id: rand.Text(), writes: make(chan write, mostWrites)}
 }
 
-// bounded has a client of Redis neither keep anything nor wait long.
-func bounded(o rueidis.ClientOption) rueidis.ClientOption {
-	o.DisableCache, o.DisableRetry, o.ForceSingleClient = true, true, true
-	o.Dialer.Timeout, o.Dialer.KeepAlive, o.ConnWriteTimeout = 2*time.Second, time.Second, 2*time.Second
-	o.ReadBufferEachConn, o.WriteBufferEachConn = 64<<10, 64<<10
-	o.ClientName = "sluice"
-	return o
+// server is what it is called where somebody is told of it.
+func (l *Level) server() string {
+	if l.o.Memcached != "" {
+		return "memcached"
+	}
+	return "Redis"
 }
-
-// Names in Redis. Channels are common to all databases, so that theirs have the
-// number.
-const logName = "sluice:purges"
-
-func (l *Level) eventChannel() string { return "sluice:purge:" + strconv.Itoa(l.o.Redis.SelectDB) }
-func (l *Level) ownChannel() string   { return "sluice:purged:" + strconv.Itoa(l.o.Redis.SelectDB) }
 
 // Mark says how much of the log was known when an answer was asked for. The zero
 // value says that the answer cannot be shared.
@@ -112,8 +127,8 @@ func (l *Level) Mark() Mark {
 // have been purged since. fits says whether a purge is of it.
 func (l *Level) Purged(at ID, fits func(Purge) bool) bool { return l.history.purged(at, fits) }
 
-// Get gives the values of keys, nil where there is none; ok is false where Redis
-// is not there, or does not answer in time.
+// Get gives the values of keys, nil where there is none; ok is false where the
+// server is not there, or does not answer in time.
 func (l *Level) Get(keys ...string) (values [][]byte, ok bool) {
 	s := l.session.Load()
 	if s == nil {
@@ -121,19 +136,13 @@ func (l *Level) Get(keys ...string) (values [][]byte, ok bool) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), askTime)
 	defer cancel()
-	list, err := s.client.Do(ctx, s.client.B().Mget().Key(keys...).Build()).ToArray()
-	if l.note(s, err); err != nil || len(list) != len(keys) {
-		return nil, false
-	}
-	values = make([][]byte, len(list))
-	for i := range list {
-		values[i], _ = list[i].AsBytes() // it is not there
-	}
-	return values, true
+	values, err := s.get(ctx, keys)
+	l.note(s, err)
+	return values, err == nil && len(values) == len(keys)
 }
 
-// note counts how a question of a call went, and has Redis let alone where it is
-// slow. One that does not answer at all shows by its connection.
+// note counts how a question of a call went, and has the server let alone where
+// it is slow. One that does not answer at all shows by its connection.
 func (l *Level) note(s *session, err error) {
 	if err == nil {
 		l.slow.Store(0)
@@ -141,7 +150,7 @@ func (l *Level) note(s *session, err error) {
 	}
 	l.counts.errors.Add(1)
 	if errors.Is(err, context.DeadlineExceeded) && l.slow.Add(1) >= mostSlow && l.session.CompareAndSwap(s, nil) {
-		l.o.Log.Warn("the shared Redis is slow and is let alone for a while: replicas do not share what they keep", "for", restTime.String())
+		l.o.Log.Warn("the shared "+l.server()+" is slow and is let alone for a while: replicas do not share what they keep", "for", restTime.String())
 		s.end()
 	}
 }
@@ -196,7 +205,7 @@ func (l *Level) writing(ctx context.Context) {
 
 func (l *Level) send(ctx context.Context, batch []write) {
 	s := l.session.Load()
-	var cmds rueidis.Commands
+	var list []item
 	for _, w := range batch {
 		l.waiting.Add(-w.size)
 		if s == nil || w.session != s {
@@ -208,24 +217,17 @@ func (l *Level) send(ctx context.Context, batch []write) {
 			l.counts.lost.Add(1)
 			continue
 		}
-		cmds = append(cmds, s.client.B().Set().Key(w.key).Value(rueidis.BinaryString(value)).Px(w.ttl).Build())
+		list = append(list, item{w.key, value, w.ttl})
 	}
-	if len(cmds) == 0 {
+	if len(list) == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, writeTime)
 	defer cancel()
-	for _, r := range s.client.DoMulti(ctx, cmds...) {
-		if r.Error() == nil {
-			l.counts.stored.Add(1)
-		} else {
-			l.counts.lost.Add(1)
-		}
-	}
+	kept := s.put(ctx, list)
+	l.counts.stored.Add(int64(kept))
+	l.counts.lost.Add(int64(len(list) - kept))
 }
-
-var changeScript = rueidis.NewLuaScript(`redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return redis.call('PUBLISH', ARGV[3], ARGV[4])`)
 
 // Change says that a route's resource has changed, and makes the value of turn,
 // a key, another one: who finds that an answer has the former does not give it.
@@ -238,8 +240,7 @@ func (l *Level) Change(turn, host, uri string) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), askTime)
 	defer cancel()
-	err := changeScript.Exec(ctx, s.client, []string{turn},
-		[]string{rand.Text(), strconv.FormatInt(longest.Milliseconds(), 10), l.ownChannel(), l.id + " - " + p.text()}).Error()
+	err := s.change(ctx, turn, p)
 	if l.note(s, err); err != nil {
 		l.postpone(p)
 	}

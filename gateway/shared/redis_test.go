@@ -54,13 +54,19 @@ func testRedis(t *testing.T) rueidis.ClientOption {
 
 func startReplica(t *testing.T, o rueidis.ClientOption) *replica {
 	t.Helper()
+	return startOn(t, Options{Redis: o})
+}
+
+func startOn(t *testing.T, o Options) *replica {
+	t.Helper()
 	r := &replica{}
-	r.Level = New(Options{Redis: o, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Purge: func(p Purge) int64 {
+	o.Log, o.Purge = slog.New(slog.NewTextHandler(io.Discard, nil)), func(p Purge) int64 {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.purged = append(r.purged, p)
 		return 1
-	}})
+	}
+	r.Level = New(o)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { r.Run(ctx); close(done) }()
@@ -154,8 +160,8 @@ func TestRedisShared(t *testing.T) {
 	}
 
 	for _, text := range []string{"nonsense", `{"tag":""}`, `{"tag":"` + y + `"}`} {
-		s := a.session.Load()
-		if err := s.client.Do(context.Background(), s.client.B().Publish().Channel(a.eventChannel()).Message(text).Build()).Error(); err != nil {
+		c := a.session.Load().link.(*inRedis).client
+		if err := c.Do(context.Background(), c.B().Publish().Channel(a.eventChannel()).Message(text).Build()).Error(); err != nil {
 			t.Fatal(err)
 		}
 	}

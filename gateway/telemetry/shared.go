@@ -8,12 +8,14 @@ import (
 )
 
 var (
-	sharedUpDesc     = prometheus.NewDesc("sluice_cache_shared_up", "1 while the Redis that replicas share answers in is in use.", nil, nil)
-	sharedAskedDesc  = prometheus.NewDesc("sluice_cache_shared_lookups_total", "Answers that were looked for in Redis, by result: hit, miss or error.", []string{"result"}, nil)
-	sharedWritesDesc = prometheus.NewDesc("sluice_cache_shared_writes_total", "Answers that were for Redis, by result: stored or lost.", []string{"result"}, nil)
+	sharedUpDesc     = prometheus.NewDesc("sluice_cache_shared_up", "1 while the Redis or memcached that replicas share answers in is in use.", nil, nil)
+	sharedAskedDesc  = prometheus.NewDesc("sluice_cache_shared_lookups_total", "Answers that were looked for there, by result: hit, miss or error.", []string{"result"}, nil)
+	sharedWritesDesc = prometheus.NewDesc("sluice_cache_shared_writes_total", "Answers that were for it, by result: stored or lost.", []string{"result"}, nil)
 	sharedPurgesDesc = prometheus.NewDesc("sluice_cache_shared_purges_total", "Purges that this replica heard of, by result: done, or refused as not understood.", []string{"result"}, nil)
 	leaseAskedDesc   = prometheus.NewDesc("sluice_limits_shared_exchanges_total", "Commands to Redis that took or gave back permits of limits, by result: done or failed.", []string{"result"}, nil)
 	leaseAloneDesc   = prometheus.NewDesc("sluice_limits_shared_alone_total", "Permits that calls went on without, by this replica's own limits, because Redis could not be asked in time.", nil, nil)
+	newsUpDesc       = prometheus.NewDesc("sluice_health_shared_up", "1 while replicas tell each other which keys and targets are out.", nil, nil)
+	newsDesc         = prometheus.NewDesc("sluice_health_shared_news_total", "What keys and targets are out, or are back: told to other replicas, heard of them, or lost because Redis was away or slow.", []string{"result"}, nil)
 )
 
 // Shared collects how a level stands that replicas share.
@@ -70,4 +72,29 @@ func (l leases) Collect(ch chan<- prometheus.Metric) {
 	count(leaseAskedDesc, f.Answered, "done")
 	count(leaseAskedDesc, f.Failed, "failed")
 	count(leaseAloneDesc, f.Alone)
+}
+
+// News collects how replicas tell each other what is out.
+func News(n *shared.News) prometheus.Collector { return news{n} }
+
+// news collects that when it is scraped.
+type news struct{ of *shared.News }
+
+// Describe is part of prometheus.Collector.
+func (n news) Describe(ch chan<- *prometheus.Desc) {
+	ch <- newsUpDesc
+	ch <- newsDesc
+}
+
+// Collect is part of prometheus.Collector.
+func (n news) Collect(ch chan<- prometheus.Metric) {
+	f := n.of.Figures()
+	up := 0.0
+	if f.Up {
+		up = 1
+	}
+	ch <- prometheus.MustNewConstMetric(newsUpDesc, prometheus.GaugeValue, up)
+	for result, count := range map[string]int64{"told": f.Told, "heard": f.Heard, "lost": f.Lost} {
+		ch <- prometheus.MustNewConstMetric(newsDesc, prometheus.CounterValue, float64(count), result)
+	}
 }

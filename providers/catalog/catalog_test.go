@@ -67,6 +67,7 @@ func TestPricesOfWellKnownModels(t *testing.T) {
 		{"mistral", "mistral-embed", p{Input: "0.1"}},
 		// contract: what the mock costs
 		{"mock", "echo", p{Input: "1", Output: "2"}},
+		{"mock", "verbatim", p{Input: "0", Output: "0"}},
 		{"mock", "lorem-37", p{Input: "1", Output: "2"}},
 		{"mock", "embed", p{Input: "1", Output: "2"}},
 	} {

@@ -80,6 +80,7 @@ func (m *Mock) answer(n uint64, req *schema.ChatRequest) (answer, error) {
 	a := answer{text: text, finish: openai.FinishReasonStop}
 	called, err := toolToCall(req)
 	switch {
+	case req.Model == "verbatim":
 	case err != nil:
 		return answer{}, err
 	case called != nil:
@@ -107,7 +108,7 @@ func (m *Mock) answer(n uint64, req *schema.ChatRequest) (answer, error) {
 func says(req *schema.ChatRequest) (string, error) {
 	words, lorem := strings.CutPrefix(req.Model, "lorem-")
 	switch {
-	case req.Model == "echo":
+	case req.Model == "echo", req.Model == "verbatim":
 		return echo(req), nil
 	case lorem:
 		n, err := strconv.Atoi(words)

@@ -5,6 +5,7 @@
 // Models:
 //
 //	echo         the last user message's text
+//	verbatim     the same, whatever tools and schema are asked for
 //	lorem-N      N words
 //	fail-STATUS  the error that a provider's answer of that status becomes
 //	embed        a deterministic unit vector; texts that share words are near
@@ -13,7 +14,11 @@
 //	transcribe   how many bytes it heard
 //	moderate     flags what speaks of killing
 //
-// A request with tools gets a call of the first one (or of the one that
+// verbatim is for prompts whose template is all of the answer, such as one that
+// puts together what its steps brought; it is no stand-in for another model, and
+// the catalogue has it for nothing.
+//
+// Otherwise a request with tools gets a call of the first one (or of the one that
 // tool_choice names) with arguments that fit its schema; after a tool's result
 // the answer is the result's text. A request with a response schema gets an
 // instance of it. max_tokens, stop and n are honoured. Tokens are counted with

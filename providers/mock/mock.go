@@ -133,5 +133,5 @@ func failure(status int) *schema.Error {
 func noModel(model string) *schema.Error {
 	return &schema.Error{Code: schema.CodeModelNotFound, Status: http.StatusNotFound, UpstreamStatus: http.StatusNotFound,
 		Origin: schema.OriginProvider, Class: schema.ClassNotFound, Param: "model",
-		Message: fmt.Sprintf("the mock has no model %q here: it has echo, lorem-N and fail-STATUS for chat, embed for embeddings", model)}
+		Message: fmt.Sprintf("the mock has no model %q here: it has echo, verbatim, lorem-N and fail-STATUS for chat, embed for embeddings", model)}
 }

@@ -238,6 +238,18 @@ func TestResponseFormats(t *testing.T) {
 	}
 }
 
+// verbatim says what it is given, whatever else is asked for.
+func TestVerbatim(t *testing.T) {
+	const text = `{"mood": "so \"so\""}`
+	resp, _ := both(t, ask("verbatim", text, func(r *schema.ChatRequest) {
+		r.Tools = []schema.Tool{{Type: "function", Name: "t"}}
+		r.ResponseFormat = &schema.ResponseFormat{Type: "json_schema", Schema: json.RawMessage(`{"type":"object"}`)}
+	}))
+	if got := resp.Choices[0].Message; got.Text() != text || len(got.ToolCalls) > 0 {
+		t.Errorf("answer is %+v", got)
+	}
+}
+
 func TestFailures(t *testing.T) {
 	for status, want := range map[int]struct {
 		status int

@@ -88,6 +88,21 @@ func TestArguments(t *testing.T) {
 	}
 }
 
+func TestScaleArguments(t *testing.T) {
+	for _, args := range [][]string{{"-share", "0"}, {"-share", "2"}, {"-rounds", "0"}, {"-conns", "0"}, {"-seconds", "-1"}, {"extra"}} {
+		if err := scale(context.Background(), args); !errors.Is(err, errUsage) {
+			t.Errorf("%v: %v", args, err)
+		}
+	}
+}
+
+func TestRedisCounts(t *testing.T) {
+	const info = "# Commandstats\r\ncmdstat_eval:calls=2,usec=9\r\ncmdstat_evalsha:calls=40,usec=7,failed_calls=0\r\ncmdstat_config|get:calls=5,usec=1\r\n"
+	if scripts, all := sumOf(scriptCalls, info), sumOf(allCalls, info); scripts != 42 || all != 47 {
+		t.Errorf("%d scripts, %d commands", scripts, all)
+	}
+}
+
 func TestMedian(t *testing.T) {
 	for want, values := range map[float64][]float64{0: nil, 2: {3, 1, 2}, 2.5: {4, 1, 2, 3}} {
 		if got := median(values); got != want {

@@ -5,6 +5,7 @@
 //	bench upstream [-addr A] the fake provider alone
 //	bench proxy -to A        the bare fasthttp proxy alone
 //	bench load -url U …      the load driver alone
+//	bench scale [flags]      what three replicas do of what one does
 //
 // The process under test runs on the first core, the driver and the fake
 // provider on the others. CPU time is that of the whole process tree.
@@ -31,6 +32,8 @@ func main() {
 			run, args = serveUpstream, args[1:]
 		case "proxy":
 			run, args = serveProxy, args[1:]
+		case "scale":
+			run, args = scale, args[1:]
 		case "load":
 			run, args = drive, args[1:]
 		}

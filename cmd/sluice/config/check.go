@@ -75,7 +75,7 @@ func (k *checker) server() {
 	k.whenSpent([]string{"billing", "when_spent"}, k.config.Billing.WhenSpent)
 	k.webhook([]string{"billing", "webhook"}, k.config.Billing.Webhook)
 	if text := k.config.Shared.Reveal(); text != "" {
-		if _, err := shared.ParseURL(text); err != nil {
+		if err := shared.Check(text); err != nil {
 			k.fault([]string{"shared"}, "%v", err)
 		}
 	}

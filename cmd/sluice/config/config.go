@@ -16,7 +16,7 @@ type Config struct {
 	Portal    Portal              `json:"portal"`
 	Audit     Audit               `json:"audit"`
 	Store     string              `json:"store"`  // sqlite:PATH, or postgres://…
-	Shared    Secret              `json:"shared"` // redis://…, which may hold a password; empty: replicas share nothing
+	Shared    Secret              `json:"shared"` // redis://…, which may hold a password, or memcached://…; empty: replicas share nothing
 	Purge     PurgeEvents         `json:"purge"`
 	Log       Log                 `json:"log"`
 	Telemetry Telemetry           `json:"telemetry"`

@@ -226,17 +226,20 @@ func kindsOfProviders() []string {
 
 func trimBase(address string) string { return strings.TrimRight(address, "/") }
 
-// finishMock prices what has no price, so that reports show something, and
-// makes every call fail where a status has no share.
+// finishMock prices what has no price, so that reports show something, but for
+// verbatim, which is part of a prompt rather than a model; and it makes every
+// call fail where a status has no share.
 func (p *Provider) finishMock(shareGiven bool) {
 	if p.Fail.Status > 0 && !shareGiven {
 		p.Fail.Share = 1
 	}
-	if _, priced := p.Prices["*"]; !priced {
-		if p.Prices == nil {
-			p.Prices = map[string]Price{}
+	if p.Prices == nil {
+		p.Prices = map[string]Price{}
+	}
+	for model, price := range map[string]Price{"*": {Input: "1", Output: "2"}, "verbatim": {Input: "0", Output: "0"}} {
+		if _, priced := p.Prices[model]; !priced {
+			p.Prices[model] = price
 		}
-		p.Prices["*"] = Price{Input: "1", Output: "2"}
 	}
 }
 

@@ -158,7 +158,7 @@ func TestEverything(t *testing.T) {
 	eq("team prices", c.Teams["charged"].Prices, map[string]TeamPrice{"openai/*": {Discount: 100_000}, "fast": {Margin: 25_000},
 		"m": {Price: Price{Input: "1", Tiers: map[string]Price{"flex": {Input: "0.5"}}}}})
 	play := c.Providers["play"]
-	eq("play", []any{play.Latency, play.Rate, play.Fail, play.Prices["*"].Output}, []any{20 * time.Millisecond, 200.5, Fail{429, 1}, Dollars("2")})
+	eq("play", []any{play.Latency, play.Rate, play.Fail, play.Prices["*"].Output, play.Prices["verbatim"].Output}, []any{20 * time.Millisecond, 200.5, Fail{429, 1}, Dollars("2"), Dollars("0")})
 
 	eq("guards", c.Guards, map[string]Guard{
 		"no-secrets": {On: Stages{"request"}, Deny: Looks{{Pattern: "AKIA[0-9A-Z]{16}"}}},

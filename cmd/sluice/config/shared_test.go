@@ -18,6 +18,7 @@ func TestShared(t *testing.T) {
 		"shared: http://hunter2":           "shared: want redis://",
 		"shared: redis://h/hunter2":        "shared: want redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], or rediss:// for TLS: the database is no number",
 		"shared: redis://:hunter2@h?db=1":  "shared: want redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], or rediss:// for TLS: it takes no options",
+		"shared: memcached://u:hunter2@h":  "shared: want memcached://HOST[:PORT]: it takes no user or password",
 		"shared: [redis://:hunter2@host]":  "shared: want ",
 		"shared: {url: redis://:hunter2@}": "shared: want ",
 	} {

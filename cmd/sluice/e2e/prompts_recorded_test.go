@@ -14,7 +14,7 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// examplePrompts has the ten prompts, and two more.
+// examplePrompts has the ten prompts, and four more.
 const examplePrompts = "../../../examples/prompts"
 
 // playedStream is a recorded stream that summarise gets, beside what its scenario

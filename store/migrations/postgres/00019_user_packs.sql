@@ -3,3 +3,5 @@
 -- +goose Up
 
 DELETE FROM packs;
+ALTER TABLE packs RENAME COLUMN days TO by_day;
+ALTER TABLE packs RENAME COLUMN hours TO by_hour;

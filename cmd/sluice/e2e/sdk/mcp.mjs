@@ -41,7 +41,7 @@ await assert.rejects(client.callTool({ name: "closed", arguments: { text: "x" } 
 
 const { prompts } = await client.listPrompts();
 assert.ok(prompts.some((p) => p.name === "translate") && !prompts.some((p) => p.name === "closed"));
-const shown = await client.getPrompt({ name: "translate", arguments: { text: "Good morning", to: "French" } });
+const shown = await client.getPrompt({ name: "translation", arguments: { text: "Good morning", to: "French" } });
 assert.equal(shown.messages.at(-1).content.text, "Good morning");
 await client.close();
 
