@@ -85,6 +85,7 @@ func ShadowModel(name string) string { return name + " (shadow)" }
 
 // AttemptLog tells one attempt of a call.
 type AttemptLog struct {
+	Call      string `json:"call,omitempty"` // which of a composed answer's calls it was for
 	Target    string `json:"target"`
 	Key       string `json:"key,omitempty"` // which of the provider's keys: its last four characters or name
 	Status    int    `json:"status"`

@@ -66,7 +66,7 @@ func attempt[T any](c *Call, a *router.Attempt, late bool, ask asking[T]) (got T
 	}
 	if a.Lost() {
 		c.lost(a, &call, any(got), err)
-		c.from.trace.tried(span, t, took)
+		c.from.trace.tried(try{span: span, target: t, begin: begin, end: begin.Add(took)})
 		var none T
 		return none, router.ErrHedgeLost
 	}
@@ -78,7 +78,7 @@ func attempt[T any](c *Call, a *router.Attempt, late bool, ask asking[T]) (got T
 		}
 	}
 	c.tried(a, &call, err)
-	c.from.trace.tried(span, t, took)
+	c.from.trace.tried(try{span: span, target: t, begin: begin, end: begin.Add(took)})
 	return got, err
 }
 

@@ -43,6 +43,10 @@ func (c *Call) fail(err error) {
 	case e.Status == fasthttp.StatusUnauthorized:
 		h.Set("WWW-Authenticate", `Bearer realm="sluice"`)
 	}
+	var unsubscribed *proxy.Unsubscribed
+	if errors.As(err, &unsubscribed) {
+		h.Set("Link", "<"+unsubscribed.Link()+`>; rel="help"`)
+	}
 	if c.from.allowed != "" {
 		h.Set("Allow", c.from.allowed)
 	}
@@ -79,6 +83,15 @@ func problem(e *schema.Error, instance, requestID string, whole error) []byte {
 			b = wire.AppendString(append(b, `,"link":`...), retired.Link)
 		}
 	}
+	var unsubscribed *proxy.Unsubscribed
+	if errors.As(whole, &unsubscribed) {
+		b = wire.AppendString(append(b, `,"subscription":`...), unsubscribed.Status)
+		b = wire.AppendString(append(b, `,"link":`...), unsubscribed.Link())
+	}
+	var uncomposed *proxy.Uncomposed
+	if errors.As(whole, &uncomposed) {
+		b = appendCalls(b, uncomposed.Calls)
+	}
 	var unfit *proxy.Unfit
 	if errors.As(whole, &unfit) {
 		b = append(b, `,"errors":[`...)
@@ -93,6 +106,23 @@ func problem(e *schema.Error, instance, requestID string, whole error) []byte {
 		b = append(b, ']')
 	}
 	return append(b, '}')
+}
+
+// appendCalls tells how far each call came of which one answer was to be.
+func appendCalls(b []byte, calls []proxy.CallOutcome) []byte {
+	b = append(b, `,"calls":[`...)
+	for i := range calls {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = wire.AppendString(append(b, `{"call":`...), calls[i].Call)
+		b = wire.AppendString(append(b, `,"state":`...), calls[i].State)
+		if calls[i].Status != 0 {
+			b = strconv.AppendInt(append(b, `,"status":`...), int64(calls[i].Status), 10)
+		}
+		b = append(b, '}')
+	}
+	return append(b, ']')
 }
 
 // serverError answers what fasthttp itself could not read: a body over the

@@ -125,7 +125,8 @@ func (g *Gateway) Offers(caller *Caller) []Offer {
 			}
 			continue
 		}
-		o := Offer{Prompt: p, Refused: strings.TrimPrefix(caller.refusesPrompt(p), ": ")}
+		_, why := caller.refusesPrompt(p)
+		o := Offer{Prompt: p, Refused: strings.TrimPrefix(why, ": ")}
 		if o.Refused != "" && (access != prompts.AccessSubscribed || len(caller.Key.Prompts) > 0) {
 			continue // its key names what it may call
 		}

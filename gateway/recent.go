@@ -65,6 +65,7 @@ func (r *recent) add(c *Call, line []byte) {
 func appendTry(b []byte, l *billing.AttemptLog) []byte {
 	b = append(b, `{"status":`...)
 	b = strconv.AppendInt(b, int64(l.Status), 10)
+	b = appendField(b, "call", l.Call)
 	b = appendField(b, "target", l.Target)
 	b = appendField(b, "code", l.Code)
 	b = appendNumber(b, "latency_ms", l.LatencyMS)

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"strconv"
@@ -170,17 +171,20 @@ func (e *routeEdge) Admit(who *proxy.Caller) error {
 }
 
 // Tried notes an attempt.
-func (e *routeEdge) Tried(target string, status int, err error, took time.Duration) {
-	l := billing.AttemptLog{Target: target, Status: status, LatencyMS: took.Milliseconds()}
-	if err != nil {
-		l.Code = string(schema.AsError(err).Code)
+func (e *routeEdge) Tried(t proxy.Try) {
+	l := billing.AttemptLog{Call: t.Call, Target: t.Target, Status: t.Status, LatencyMS: t.Took.Milliseconds()}
+	if t.Err != nil {
+		l.Code = string(schema.AsError(t.Err).Code)
 	}
 	e.trail = append(e.trail, l)
-	e.entry.Target = target
+	e.entry.Target = t.Target
 	if series := e.from.route.Route.Series; series != nil {
-		series.Upstream(took)
+		series.Upstream(t.Took)
 	}
-	e.from.trace.tried(otlp.NewSpanID(), nil, took)
+	if t.Ended.IsZero() {
+		t.Ended = time.Now()
+	}
+	e.from.trace.tried(try{span: otlp.NewSpanID(), method: cmp.Or(t.Method, e.from.method), begin: t.Ended.Add(-t.Took), end: t.Ended})
 }
 
 // Over ends the call after its answer was written as a stream, or was cut.

@@ -126,8 +126,9 @@ func (c *Call) appendAttempt(b []byte, a *try, l *billing.AttemptLog, n int, ans
 	}
 	const of = otlp.OfSpan
 	if a.target == nil {
-		b = s.Append(b, c.from.method)
-		b = of.String(b, otlp.HTTPMethod, c.from.method)
+		b = s.Append(b, a.method, l.Call)
+		b = of.String(b, otlp.HTTPMethod, a.method)
+		b = of.String(b, otlp.SluiceRouteCall, l.Call)
 		b = appendServer(b, l.Target)
 	} else {
 		b = s.Append(b, c.operation(), a.target.Model)

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"sluice/billing"
+	"sluice/gateway/proxy"
 	"sluice/prompts"
 	"sluice/providers/schema"
 )
@@ -31,48 +32,61 @@ func RouteTag(route string) string { return "subscription:route/" + route }
 // grantPrompt refuses a key that may not call the prompt.
 func (c *Call) grantPrompt() error {
 	for _, p := range [...]*prompts.Live{c.prompt, c.production()} {
-		if why := c.caller.refusesPrompt(p); why != "" {
-			return &schema.Error{Code: schema.CodePermissionDenied, Status: 403, Origin: schema.OriginPolicy,
-				Message: fmt.Sprintf("this key may not call the prompt '%s'%s", p.Name, why)}
+		status, why := c.caller.refusesPrompt(p)
+		if why == "" {
+			continue
 		}
+		e := &schema.Error{Code: schema.CodePermissionDenied, Status: 403, Origin: schema.OriginPolicy,
+			Message: fmt.Sprintf("this key may not call the prompt '%s'%s", p.Name, why)}
+		if status == "" {
+			return e
+		}
+		return &proxy.Unsubscribed{Fault: e, Status: status}
 	}
 	return nil
 }
 
 // mayPrompt tells whether a caller may call a prompt.
-func (c *Caller) mayPrompt(p *prompts.Live) bool { return c.refusesPrompt(p) == "" }
+func (c *Caller) mayPrompt(p *prompts.Live) bool {
+	_, why := c.refusesPrompt(p)
+	return why == ""
+}
 
 // refusesPrompt says why a caller may not call a prompt; empty: it may. Grants
 // of a key that name prompts allow these alone. One that is subscribed must be
-// named, or the caller's team, or one above it, must have subscribed to it.
-func (c *Caller) refusesPrompt(p *prompts.Live) string {
+// named, or the caller's team, or one above it, must have subscribed to it: else
+// status tells how the subscription stands.
+func (c *Caller) refusesPrompt(p *prompts.Live) (status, why string) {
 	if granted := c.Key.Prompts; len(granted) > 0 {
 		if slices.Contains(granted, p.Name) {
-			return ""
+			return "", ""
 		}
-		return ": its grants do not name it"
+		return "", ": its grants do not name it"
 	}
 	if p.Template.Sluice.Access != prompts.AccessSubscribed {
-		return ""
+		return "", ""
 	}
 	return c.unsubscribed(p.Name)
 }
 
-// RefusesRoute says why a caller may not use a route that wants a subscription;
-// empty: it may.
-func (c *Caller) RefusesRoute(name string) string { return c.unsubscribed(RouteSubject(name)) }
+// RefusesRoute says why a caller may not use a route that wants a subscription,
+// and how that stands; empty: it may.
+func (c *Caller) RefusesRoute(name string) (status, why string) {
+	return c.unsubscribed(RouteSubject(name))
+}
 
-// unsubscribed says why a subscription does not hold; empty: it does.
-func (c *Caller) unsubscribed(subject string) string {
+// unsubscribed says why a subscription does not hold, and how it stands; empty:
+// it does.
+func (c *Caller) unsubscribed(subject string) (status, why string) {
 	switch s := c.Subscriptions[subject]; {
 	case s == nil:
-		return ": team '" + c.Key.Team + "' has not subscribed to it"
+		return proxy.NoSubscription, ": team '" + c.Key.Team + "' has not subscribed to it"
 	case s.Status == prompts.SubscriptionApproved:
-		return ""
+		return "", ""
 	case s.Status == prompts.SubscriptionPending:
-		return ": the subscription of team '" + c.Key.Team + "' waits for approval (subscription_pending)"
+		return string(s.Status), ": the subscription of team '" + c.Key.Team + "' waits for approval (subscription_pending)"
 	default:
-		return ": the subscription of team '" + c.Key.Team + "' was " + string(s.Status)
+		return string(s.Status), ": the subscription of team '" + c.Key.Team + "' was " + string(s.Status)
 	}
 }
 

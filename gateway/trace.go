@@ -25,6 +25,7 @@ type trace struct {
 type try struct {
 	span       otlp.SpanID // zero: it was told of the call's own
 	target     *Target     // nil: of a route
+	method     string      // of a route's
 	begin, end time.Time
 }
 
@@ -122,10 +123,9 @@ func (t *trace) append(b []byte, span otlp.SpanID) []byte {
 }
 
 // tried notes an attempt that has ended, or whose answer has begun.
-func (t *trace) tried(span otlp.SpanID, target *Target, took time.Duration) {
+func (t *trace) tried(a try) {
 	if t != nil && t.sampled {
-		now := time.Now()
-		t.tries = append(t.tries, try{span, target, now.Add(-took), now})
+		t.tries = append(t.tries, a)
 	}
 }
 

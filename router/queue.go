@@ -232,14 +232,16 @@ func (q *Queue) do(ctx context.Context, p *Plan, try func(*Attempt) error) error
 				Message: "the call was given up while it waited for room", Cause: err}
 		}
 		if expired {
-			p.leave(false)
-			q.expired.Add(1)
-			return q.turn(p, last, fmt.Sprintf("the call has waited %v in the queue of %s", policy.Wait, q.Name))
+			return q.expire(p, last, policy.Wait)
 		}
 		p.weighed, made = p.weighed[:weighed], len(p.Results)
 		last = p.once(ctx, try)
 		gaveUp := ctx.Err() != nil && p.waiter != nil // while it looked
-		if !gaveUp && !p.waits(ctx, last, len(p.Results) > made, end) {
+		switch {
+		case gaveUp || p.waits(ctx, last, len(p.Results) > made, end):
+		case last != nil && schema.AsError(last).Class == schema.ClassRateLimited && !p.Clock.Now().Before(end): // it was woken as its time was up
+			return q.expire(p, last, policy.Wait)
+		default:
 			p.leave(false)
 			return last
 		}
@@ -247,6 +249,13 @@ func (q *Queue) do(ctx context.Context, p *Plan, try func(*Attempt) error) error
 			q.sleep(p.waiter, schema.AsError(last))
 		}
 	}
+}
+
+// expire turns a call away that has waited in vain.
+func (q *Queue) expire(p *Plan, last error, wait time.Duration) error {
+	p.leave(false)
+	q.expired.Add(1)
+	return q.turn(p, last, fmt.Sprintf("the call has waited %v in the queue of %s", wait, q.Name))
 }
 
 // waits tells whether a call that failed waits for room until a time: it found

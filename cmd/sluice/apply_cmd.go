@@ -19,6 +19,7 @@ type applier struct {
 	client  adminClient
 	config  string
 	message string
+	force   bool
 }
 
 func diffCommand() *cobra.Command {
@@ -45,10 +46,11 @@ func diffCommand() *cobra.Command {
 func applyCommand() *cobra.Command {
 	a := &applier{}
 	cmd := &cobra.Command{Use: "apply", Short: "Make a running gateway what a configuration file says", Args: cobra.NoArgs,
-		Long: "Show what a configuration file changes in a running gateway, and change it: whole, or not at all. The gateway must be led by its store (config: {lead: store}).",
+		Long: "Show what a configuration file changes in a running gateway, and change it: whole, or not at all. The gateway must be led by its store (config: {lead: store}). What breaks callers who keep to the OpenAPI document that a route was held against is refused, unless forced.",
 		RunE: command(func(cmd *cobra.Command, _ []string) error { return a.apply(cmd) })}
 	configFlag(cmd, &a.config)
 	cmd.Flags().StringVar(&a.message, "message", "", "what the change is for: it stands in the history")
+	cmd.Flags().BoolVar(&a.force, "force", false, "change it although callers of routes break")
 	a.client.flags(cmd)
 	return cmd
 }
@@ -118,6 +120,9 @@ func (a *applier) apply(cmd *cobra.Command) error {
 	if a.message != "" {
 		query.Set("message", a.message)
 	}
+	if a.force {
+		query.Set("force", "true")
+	}
 	b, err := a.send(cmd.Context(), http.MethodPut, "config", query, text)
 	switch {
 	case err != nil:
@@ -127,9 +132,7 @@ func (a *applier) apply(cmd *cobra.Command) error {
 	case len(changes) > 0:
 		_, err = fmt.Fprintf(cmd.OutOrStdout(), "revision %d is in force\n", gjson.GetBytes(b, "revision").Int())
 	}
-	for _, key := range gjson.GetBytes(b, "restart").Array() {
-		fmt.Fprintf(cmd.ErrOrStderr(), "%s is in force when the gateway starts anew\n", key)
-	}
+	tellRestart(cmd.ErrOrStderr(), b)
 	return err
 }
 

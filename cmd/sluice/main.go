@@ -93,7 +93,7 @@ func rootCommand() *cobra.Command {
 		SilenceUsage:  true,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(serveCommand(), checkCommand(), diffCommand(), applyCommand(), teamCommand(), keyCommand(), budgetCommand(), routeCommand(), promptCommand(),
+	root.AddCommand(serveCommand(), checkCommand(), diffCommand(), applyCommand(), rollbackCommand(), teamCommand(), keyCommand(), budgetCommand(), routeCommand(), promptCommand(),
 		reportCommand(), invoiceCommand(), ledgerCommand(), modelsCommand(), pricesCommand(),
 		group("import", "Turn what other programs describe into a configuration", importOpenAPICommand(), importLiteLLMCommand()), openAPICommand(), auditCommand(), versionCommand())
 	return root

@@ -54,9 +54,11 @@ func (s *server) reload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	old := s.build.view().cfg
 	if err := s.putInForce(ctx, cfg); err != nil {
 		return err
 	}
+	s.warnOfBreaks(old, cfg)
 	if !s.history.stored() {
 		s.recordFile(ctx, cfg)
 	}

@@ -335,6 +335,15 @@ func (s *server) putAlone(ctx context.Context, text []byte, e admin.ConfigEdit) 
 	}
 	out.Restart = needRestart(s.started, cfg)
 	if doc.Digest() != s.history.running.Digest {
+		if !e.Force && e.To == 0 { // what was in force once may be again at any time
+			broken, err := breaks(old, cfg)
+			if err != nil {
+				return out, err
+			}
+			if len(broken) > 0 {
+				return out, admin.ErrConfigBreaks{Changes: broken}
+			}
+		}
 		if err := s.takeOver(ctx, cfg, old, e); err != nil {
 			return out, err
 		}

@@ -89,7 +89,7 @@ func routesOffered(list []admin.Route, caller *gateway.Caller) []console.RouteOf
 		}
 		o := console.RouteOffer{Route: r}
 		if r.Subscribed {
-			o.Refused = caller.RefusesRoute(r.Name)
+			_, o.Refused = caller.RefusesRoute(r.Name)
 			if sub := caller.Subscriptions[gateway.RouteSubject(r.Name)]; sub != nil {
 				o.Subscription = string(sub.Status)
 			}

@@ -196,7 +196,11 @@ func (m *routeBuilder) rate(c *config.Route) proxy.Step {
 // cache is the step of what a route keeps of its answers.
 func (m *routeBuilder) cache(c *config.Route) proxy.Step {
 	k := c.Cache
-	return proxy.Cache(proxy.CacheOptions{Route: c.Name, Store: m.kept, Tags: k.Tags, Own: c.Auth != nil, Config: digestOf(c),
+	var query []string
+	if k.Query != nil {
+		query = append([]string{}, *k.Query...)
+	}
+	return proxy.Cache(proxy.CacheOptions{Route: c.Name, Store: m.kept, Query: query, Tags: k.Tags, Own: c.Auth != nil, Config: digestOf(c),
 		Policy: httpcache.Policy{TTL: k.TTL, Vary: k.Vary, Revalid: k.StaleWhileRevalidate, IfError: k.StaleIfError, RFC9111: k.RFC9111},
 		Recovered: func(what any) {
 			m.log.Error("a request that a cache has made went wrong", "route", c.Name, "panic", what, "stack", string(debug.Stack()))
@@ -398,6 +402,6 @@ func cacheShown(c *config.RouteCache) *admin.RouteCache {
 	if c == nil {
 		return nil
 	}
-	return &admin.RouteCache{TTLMS: c.TTL.Milliseconds(), RFC9111: c.RFC9111, Vary: c.Vary, Tags: c.Tags,
+	return &admin.RouteCache{TTLMS: c.TTL.Milliseconds(), RFC9111: c.RFC9111, Vary: c.Vary, Query: c.Query, Tags: c.Tags,
 		StaleWhileRevalidateMS: c.StaleWhileRevalidate.Milliseconds(), StaleIfErrorMS: c.StaleIfError.Milliseconds()}
 }

@@ -95,20 +95,27 @@ func editOf(b *config.BodyTransform) (e reshape.Edit, err error) {
 		}
 		e.Move = append(e.Move, reshape.Move{From: ends[0], To: ends[1]})
 	}
-	for _, to := range sortedKeys(b.Set) {
-		p, err := reshape.ParsePath(to)
-		if err != nil {
-			return e, err
+	if e.Set, err = settingsOf(b.Set); err != nil {
+		return e, err
+	}
+	e.Default, err = settingsOf(b.Default)
+	return e, err
+}
+
+func settingsOf(m map[string]config.JSON) (list []reshape.Setting, err error) {
+	for _, to := range sortedKeys(m) {
+		s := reshape.Setting{}
+		if s.To, err = reshape.ParsePath(to); err != nil {
+			return nil, err
 		}
-		var value any
-		if text := b.Set[to]; len(text) > 0 {
-			if value, err = ordered.Decode(text); err != nil {
-				return e, err
+		if text := m[to]; len(text) > 0 {
+			if s.Value, err = ordered.Decode(text); err != nil {
+				return nil, err
 			}
 		}
-		e.Set = append(e.Set, reshape.Setting{To: p, Value: value})
+		list = append(list, s)
 	}
-	return e, nil
+	return list, nil
 }
 
 // validateStep looks into requests before anything of them is changed.

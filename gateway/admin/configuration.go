@@ -2,6 +2,7 @@ package admin
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -45,6 +46,7 @@ type ConfigEdit struct {
 	Author, Message string
 	Match           string // the digest that it must have now; empty: any
 	To              int64  // the revision that is put in force again
+	Force           bool   // though it breaks callers of routes
 }
 
 // ConfigChange is what changes of one object.
@@ -121,6 +123,13 @@ func (e ErrConfigLed) Error() string {
 	return "config.lead is file: " + e.File + " leads the configuration, change it there, and it is read again by itself; with config: {lead: store} in it the API leads"
 }
 
+// ErrConfigBreaks says which changes break callers of routes.
+type ErrConfigBreaks struct{ Changes []string }
+
+func (ErrConfigBreaks) Error() string {
+	return "the configuration was not put in force, for it breaks callers who keep to the documents of routes; force puts it in force all the same"
+}
+
 // configError is what the API says of an error about the configuration; nil: it
 // is another.
 func configError(q *request, err error) *schema.Error {
@@ -128,7 +137,10 @@ func configError(q *request, err error) *schema.Error {
 	var faults ConfigFaults
 	var moved ErrConfigMoved
 	var led ErrConfigLed
+	var breaks ErrConfigBreaks
 	switch {
+	case errors.As(err, &breaks):
+		e.Code, e.Status, e.Message = codeFaulty, http.StatusUnprocessableEntity, breaks.Error()
 	case errors.As(err, &faults):
 		e.Code, e.Status, e.Message = codeFaulty, http.StatusUnprocessableEntity, "the configuration has faults; the one in force serves on"
 	case errors.As(err, &moved):
@@ -210,15 +222,14 @@ func (a *api) diffConfig(q *request) error {
 }
 
 func (a *api) putConfig(q *request) error {
-	values, err := q.query("message")
+	values, err := q.query("message", "force")
 	if err != nil {
 		return err
 	}
-	match := strings.TrimSpace(q.Header.Get("If-Match"))
-	if match == "*" {
-		match = ""
+	force, err := strconv.ParseBool(cmp.Or(values.Get("force"), "false"))
+	if err != nil {
+		return schema.Invalid("force", "force must be true or false, not %q", values.Get("force"))
 	}
-	match = strings.Trim(strings.TrimPrefix(match, "W/"), `"`)
 	text, err := q.text()
 	if err != nil {
 		return err
@@ -226,7 +237,7 @@ func (a *api) putConfig(q *request) error {
 	if text == nil {
 		text = []byte{}
 	}
-	return a.putInForce(q, text, ConfigEdit{Author: string(q.id.Role), Message: values.Get("message"), Match: match})
+	return a.putInForce(q, text, ConfigEdit{Author: string(q.id.Role), Message: values.Get("message"), Force: force})
 }
 
 func (a *api) rollbackConfig(q *request) error {
@@ -253,6 +264,10 @@ func (a *api) putInForce(q *request, text []byte, e ConfigEdit) error {
 	if len(e.Message) > longest {
 		return schema.Invalid("message", "message must have at most %d bytes", longest)
 	}
+	if e.Match = strings.TrimSpace(q.Header.Get("If-Match")); e.Match == "*" {
+		e.Match = ""
+	}
+	e.Match = strings.Trim(strings.TrimPrefix(e.Match, "W/"), `"`)
 	// What has begun comes in force, or not, whether or not who asked waits.
 	applied, err := a.Configuration.Put(context.WithoutCancel(q.Context()), text, e)
 	if err != nil {

@@ -72,6 +72,12 @@ func (a *api) fail(q *request, err error) {
 	if errors.As(err, &many) {
 		p.Errors = many.faults
 	}
+	var breaks ErrConfigBreaks
+	if errors.As(err, &breaks) {
+		for _, change := range breaks.Changes {
+			p.Errors = append(p.Errors, fault{Message: change})
+		}
+	}
 	var faults ConfigFaults
 	if errors.As(err, &faults) {
 		for _, f := range faults {

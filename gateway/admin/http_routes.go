@@ -88,12 +88,13 @@ type RouteAdaptive struct {
 
 // RouteCache is what is kept of a route's answers.
 type RouteCache struct {
-	TTLMS                  int64    `json:"ttl_ms,omitempty"`
-	RFC9111                bool     `json:"rfc9111,omitempty"`
-	Vary                   []string `json:"vary,omitempty"`
-	Tags                   []string `json:"tags,omitempty"`
-	StaleWhileRevalidateMS int64    `json:"stale_while_revalidate_ms,omitempty"`
-	StaleIfErrorMS         int64    `json:"stale_if_error_ms,omitempty"`
+	TTLMS                  int64     `json:"ttl_ms,omitempty"`
+	RFC9111                bool      `json:"rfc9111,omitempty"`
+	Vary                   []string  `json:"vary,omitempty"`
+	Query                  *[]string `json:"query,omitempty"` // absent: all of it
+	Tags                   []string  `json:"tags,omitempty"`
+	StaleWhileRevalidateMS int64     `json:"stale_while_revalidate_ms,omitempty"`
+	StaleIfErrorMS         int64     `json:"stale_if_error_ms,omitempty"`
 }
 
 // RouteTarget is a server that a route leads to.

@@ -267,6 +267,9 @@ func fall(c *call) []lane {
 	}
 	for _, a := range c.Attempts {
 		kind, name := "", a.Target
+		if a.Call != "" {
+			name = a.Call + ": " + name
+		}
 		if a.Status >= 400 || a.Code != "" {
 			kind, name = "bad", name+": "+statusOf(a)
 		}

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,6 +22,7 @@ type CacheOptions struct {
 	Route  string
 	Store  *httpcache.Store
 	Policy httpcache.Policy
+	Query  []string // parameters that answers differ by; nil: the query as it was sent
 	Tags   []string // {name} stands for a parameter of the path
 	// Own: the route is not open to all, so that answers belong to their callers.
 	Own bool
@@ -50,7 +52,12 @@ type cacher struct {
 // request for the backend.
 func Cache(o CacheOptions) Step {
 	o.Policy.Vary = httpcache.Names(o.Policy.Vary)
-	space := fmt.Sprint(o.Route, "\x00", o.Config, o.Policy, o.Own, "\x00")
+	if o.Query != nil {
+		o.Query = append([]string{}, o.Query...)
+		slices.Sort(o.Query)
+		o.Query = slices.Compact(o.Query)
+	}
+	space := fmt.Sprintf("%s\x00%s%v%v%q\x00", o.Route, o.Config, o.Policy, o.Own, o.Query)
 	return func(next Handler) Handler {
 		c := &cacher{o, next, space, o.Store.Of(o.Route)}
 		return c.serve
@@ -96,22 +103,35 @@ func (c *cacher) serve(x *Exchange) error {
 func (c *cacher) change(x *Exchange) error {
 	err := c.next(x)
 	if status := x.RC.Response.StatusCode(); err == nil && status >= 200 && status < 400 && x.Method != http.MethodOptions && x.Method != http.MethodTrace {
-		c.Store.Changed(&httpcache.Place{Host: strings.ToLower(string(x.RC.Host())), URI: uri(x)})
+		c.Store.Changed(&httpcache.Place{Host: strings.ToLower(string(x.RC.Host())), URI: c.uri(x)})
 	}
 	return err
 }
 
-func uri(x *Exchange) string {
-	if len(x.Query) == 0 {
+// uri tells which resource is asked for: path and query, of which those
+// parameters count, by name, that the route chose.
+func (c *cacher) uri(x *Exchange) string {
+	query := x.Query
+	if c.Query != nil && len(query) > 0 {
+		var all, counts fasthttp.Args
+		all.ParseBytes(query)
+		for _, name := range c.Query {
+			for _, value := range all.PeekMulti(name) {
+				counts.AddBytesV(name, value)
+			}
+		}
+		query = counts.QueryString()
+	}
+	if len(query) == 0 {
 		return string(x.Path.Sent)
 	}
-	return string(x.Path.Sent) + "?" + string(x.Query)
+	return string(x.Path.Sent) + "?" + string(query)
 }
 
 // locate finds where the answer may be kept; false: nobody knows whose it is.
 func (v *visit) locate() bool {
 	x := v.x
-	v.all = httpcache.Place{Route: v.Route, Space: v.space, Host: strings.ToLower(string(x.RC.Host())), URI: uri(x)}
+	v.all = httpcache.Place{Route: v.Route, Space: v.space, Host: strings.ToLower(string(x.RC.Host())), URI: v.uri(x)}
 	if x.Arm != "" { // each arm has answers of its own
 		v.all.Space += x.Arm + "\x00"
 	}
@@ -120,7 +140,9 @@ func (v *visit) locate() bool {
 	case v.Own && x.Caller.ID+x.Caller.Key+x.Caller.User == "":
 		return false
 	case v.Own:
-		v.place.Space += strings.Join([]string{x.Caller.ID, x.Caller.Key, x.Caller.Team, x.Caller.User}, "\x00")
+		for _, part := range [...]string{x.Caller.ID, x.Caller.Key, x.Caller.Team, x.Caller.User} { // which may hold anything: tokens name them
+			v.place.Space += strconv.Itoa(len(part)) + ":" + part
+		}
 	default:
 		if who := x.RC.Request.Header.Peek("Authorization"); len(who) > 0 { // the backend knows its callers itself
 			sum := sha256.Sum256(who)

@@ -111,7 +111,7 @@ func (alone) Key() (Caller, error) {
 func (alone) Admit(*Caller) error { return nil }
 
 // Tried notes nothing: the router has.
-func (alone) Tried(string, int, error, time.Duration) {}
+func (alone) Tried(Try) {}
 
 // Over ends nothing.
 func (alone) Over(error) {}

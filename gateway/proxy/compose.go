@@ -102,7 +102,39 @@ func (o *ComposeOptions) Check(params []string) (call int, err error) {
 			return i, fmt.Errorf("the calls wait for each other: %s", strings.Join(loop, " needs "))
 		}
 	}
+	for i, way := range o.deepest() {
+		if len(way) > mostDeep {
+			return i, fmt.Errorf("the calls wait for each other more than %d deep: %s", mostDeep, strings.Join(way, " needs "))
+		}
+	}
 	return 0, nil
+}
+
+// mostDeep bounds how many calls may be made one after the other, each of what
+// the one before has brought: as the steps of prompts.
+const mostDeep = 5
+
+// deepest is, of each call, the longest way to one that needs no other. There
+// is no loop.
+func (o *ComposeOptions) deepest() [][]string {
+	ways := make([][]string, len(o.Calls))
+	var of func(i int) []string
+	of = func(i int) []string {
+		if ways[i] == nil {
+			var below []string
+			for _, n := range o.needs(i) {
+				if way := of(n); len(way) > len(below) {
+					below = way
+				}
+			}
+			ways[i] = append([]string{o.Calls[i].As}, below...)
+		}
+		return ways[i]
+	}
+	for i := range o.Calls {
+		of(i)
+	}
+	return ways
 }
 
 // needs are the calls whose answers a call takes.
@@ -177,7 +209,7 @@ type made struct {
 	done  chan struct{}
 	value any
 	err   *schema.Error
-	tried []func(Edge)
+	tried []Try
 }
 
 // Serve makes the calls, and the answer of what they gave.
@@ -186,9 +218,12 @@ func (c *Compose) Serve(x *Exchange) error {
 	if err != nil {
 		return err
 	}
+	lines, err := x.composeLines()
+	if err != nil {
+		return err
+	}
 	ctx, stop := context.WithTimeout(x.Edge.Context(), c.Deadline)
 	defer stop()
-	lines := x.composeLines()
 	results := make([]made, len(c.Calls))
 	for i := range results {
 		results[i].done = make(chan struct{})
@@ -207,8 +242,8 @@ func (c *Compose) Serve(x *Exchange) error {
 	var failed []string
 	for i := range results {
 		r := &results[i]
-		for _, tell := range r.tried {
-			tell(x.Edge)
+		for _, t := range r.tried {
+			x.Edge.Tried(t)
 		}
 		if r.err != nil {
 			failed = append(failed, c.Calls[i].As)
@@ -249,7 +284,7 @@ func (c *Compose) fault(ctx context.Context, x *Exchange, results []made) error 
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) && (first.Class == schema.ClassCancelled || first.Class == schema.ClassTimeout) {
 		e.Code, e.Status, e.Message = schema.CodeUpstreamTimeout, fasthttp.StatusGatewayTimeout, fmt.Sprintf("the call %q did not end within %v", name, c.Deadline)
 	}
-	return e
+	return &Uncomposed{Fault: e, Calls: c.outcomes(results)}
 }
 
 // request is what the request brings for the calls.
@@ -284,17 +319,6 @@ func (c *Compose) request(x *Exchange) (ordered.Object, error) {
 			Class: schema.ClassCancelled, Message: "the body is not JSON", Cause: err}
 	}
 	return append(values, ordered.Member{Key: "body", Value: v}), nil
-}
-
-// composeLines are the headers that every call carries.
-func (x *Exchange) composeLines() []byte {
-	var dst []byte
-	for _, name := range [...]string{"X-Request-Id", "Traceparent", "Tracestate", "Accept-Language"} {
-		if value := x.RC.Request.Header.Peek(name); len(value) > 0 {
-			dst = appendLine(dst, []byte(name), value)
-		}
-	}
-	return x.appendOrigin(append(dst, "Accept: application/json\r\n"...))
 }
 
 // escapePlace makes a value one segment of a path, or a value in a query.

@@ -33,6 +33,7 @@ func (c *Compose) run(ctx context.Context, i int, values ordered.Object, results
 	q, err := c.Calls[i].request(known, lines)
 	if err != nil {
 		r.err = &schema.Error{Code: schema.CodeUpstream, Origin: schema.OriginProvider, Class: schema.ClassInvalidRequest, Message: err.Error()}
+		r.note(&c.Calls[i], 0, r.err, time.Now())
 		return
 	}
 	body, contentType, err := c.ask(ctx, i, q, r)
@@ -51,10 +52,16 @@ func cancelledCall(ctx context.Context) *schema.Error {
 	return &schema.Error{Code: schema.CodeUpstreamTimeout, Origin: schema.OriginProvider, Class: schema.ClassCancelled, Message: "it was given up", Cause: ctx.Err()}
 }
 
+// note keeps how an attempt ended, until all calls have.
+func (m *made) note(c *ComposeCall, status int, err error, began time.Time) {
+	base, _ := c.Base()
+	now := time.Now()
+	m.tried = append(m.tried, Try{Call: c.As, Method: c.Method, Target: base, Status: status, Err: err, Took: now.Sub(began), Ended: now})
+}
+
 // ask sends the request, and again where that may help.
 func (c *Compose) ask(ctx context.Context, i int, q upstream.Request, r *made) (body []byte, contentType string, err error) {
 	call := &c.Calls[i]
-	base, _ := call.Base()
 	var final error // not the target's fault, or not to be asked again
 	plan := router.Plan{Route: c.routes[i]}
 	err = plan.Do(ctx, func(*router.Attempt) error {
@@ -75,12 +82,11 @@ func (c *Compose) ask(ctx context.Context, i int, q upstream.Request, r *made) (
 			final = &schema.Error{Code: schema.CodeUpstream, Status: status, UpstreamStatus: status, Origin: schema.OriginProvider, Class: schema.ClassInvalidRequest,
 				Message: fmt.Sprintf("the backend answered with status %d", status)}
 		}
-		took := time.Since(began)
 		told := err
 		if told == nil {
 			told = final
 		}
-		r.tried = append(r.tried, func(edge Edge) { edge.Tried(base, status, told, took) })
+		r.note(call, status, told, began)
 		return err
 	})
 	if err == nil {

@@ -238,16 +238,16 @@ func (h *HTTP) try(x *Exchange, a *router.Attempt) error {
 	began := time.Now()
 	res, err := t.client.Do(x.Edge.Context(), &q)
 	if err != nil {
-		x.Edge.Tried(t.url, 0, err, time.Since(began))
+		x.Edge.Tried(Try{Target: t.url, Err: err, Took: time.Since(began)})
 		return h.final(x, &q, schema.AsError(err))
 	}
 	x.said = answer{x: x, res: res, from: t}
 	x.answer = &x.said
 	if e := failed(res.Status); e != nil {
-		x.Edge.Tried(t.url, res.Status, e, time.Since(began))
+		x.Edge.Tried(Try{Target: t.url, Status: res.Status, Err: e, Took: time.Since(began)})
 		return h.final(x, &q, e)
 	}
-	x.Edge.Tried(t.url, res.Status, nil, time.Since(began))
+	x.Edge.Tried(Try{Target: t.url, Status: res.Status, Took: time.Since(began)})
 	if _, all := res.Ready(); !all {
 		a.Late()
 		x.attempt = a

@@ -116,6 +116,18 @@ type Callers interface {
 	Admit(*Caller) error
 }
 
+// Try is an attempt at a target that has ended, or whose answer has begun.
+type Try struct {
+	Target string
+	Status int   // 0: it has not answered
+	Err    error // nil: it went well
+	Took   time.Duration
+	Ended  time.Time // zero: just now
+	// Call is which of a composed answer's calls it was made for, and Method that
+	// call's; both are empty of other backends.
+	Call, Method string
+}
+
 // Edge is the gateway around an exchange.
 type Edge interface {
 	Callers
@@ -123,7 +135,7 @@ type Edge interface {
 	// for that.
 	Context() context.Context
 	// Tried notes how an attempt at a target ended.
-	Tried(target string, status int, err error, took time.Duration)
+	Tried(Try)
 	// Over ends the exchange whose answer is written by a stream, or was to be:
 	// the last thing that is done to it.
 	Over(err error)
@@ -146,9 +158,10 @@ type Caller struct {
 
 // Member is one of a team.
 type Member interface {
-	// RefusesRoute says why the team may not use a route that wants a
+	// RefusesRoute says how the team's subscription to a route stands, and why it
+	// may not use one that wants a
 	// subscription; empty: it may.
-	RefusesRoute(name string) string
+	RefusesRoute(name string) (status, why string)
 }
 
 // Exchange is one request on its way through a route. It is pooled, and belongs

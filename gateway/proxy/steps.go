@@ -9,17 +9,40 @@ import (
 	"sluice/providers/schema"
 )
 
+// NoSubscription is the status of a subscription that was never asked for.
+const NoSubscription = "none"
+
+// Unsubscribed is the fault of a caller without a subscription that holds.
+type Unsubscribed struct {
+	Fault  *schema.Error
+	Status string // none, pending, rejected or revoked
+}
+
+// Error is the fault in words.
+func (u *Unsubscribed) Error() string { return u.Fault.Error() }
+
+// Unwrap is the fault.
+func (u *Unsubscribed) Unwrap() error { return u.Fault }
+
+// Link is where the caller sees its subscriptions, and asks for one.
+func (u *Unsubscribed) Link() string {
+	if u.Status == NoSubscription {
+		return "/portal"
+	}
+	return "/portal/subscriptions"
+}
+
 // RequireSubscription lets those pass whose team has subscribed to the route.
 func RequireSubscription(route string) Step {
 	return func(next Handler) Handler {
 		return func(x *Exchange) error {
-			why := ": the caller is of no team"
+			status, why := NoSubscription, ": the caller is of no team"
 			if x.Caller.Member != nil {
-				why = x.Caller.Member.RefusesRoute(route)
+				status, why = x.Caller.Member.RefusesRoute(route)
 			}
 			if why != "" {
-				return &schema.Error{Code: schema.CodePermissionDenied, Status: 403, Origin: schema.OriginPolicy,
-					Message: "this key may not call the route " + strconv.Quote(route) + why}
+				return &Unsubscribed{Status: status, Fault: &schema.Error{Code: schema.CodePermissionDenied, Status: 403, Origin: schema.OriginPolicy,
+					Message: "this key may not call the route " + strconv.Quote(route) + why}}
 			}
 			return next(x)
 		}

@@ -44,12 +44,12 @@ func (h *HTTP) serveSwitch(x *Exchange) error {
 		began := time.Now()
 		var res *upstream.Response
 		if tunnel, res, err = t.client.Switch(x.Edge.Context(), &q); err != nil {
-			x.Edge.Tried(t.url, 0, err, time.Since(began))
+			x.Edge.Tried(Try{Target: t.url, Err: err, Took: time.Since(began)})
 			return h.final(x, &q, schema.AsError(err))
 		}
 		x.said = answer{x: x, res: res, from: t}
 		x.answer = &x.said
-		x.Edge.Tried(t.url, res.Status, nil, time.Since(began))
+		x.Edge.Tried(Try{Target: t.url, Status: res.Status, Took: time.Since(began)})
 		a.Late()
 		x.attempt = a
 		return nil

@@ -47,8 +47,14 @@ type BodyChange struct {
 
 // Request changes requests on their way to the backend.
 func (c *Change) Request() Step {
+	needed := c.ofCaller()
 	return func(next Handler) Handler {
 		return func(x *Exchange) error {
+			for _, name := range needed {
+				if err := x.Caller.fits(name); err != nil {
+					return err
+				}
+			}
 			if c.Body != nil {
 				if err := c.Body.request(x); err != nil {
 					return err
@@ -112,11 +118,19 @@ func (x *Exchange) fill(text string, as func([]byte) string) string {
 		pairs = append(pairs, "{"+name+"}", as(x.Route.Param(name, &x.Path)))
 	}
 	if strings.Contains(text, "{**}") {
-		rest := x.Path.Sent
+		rest, below := x.Path.Sent, false
 		for range len(x.Route.own()) + 1 {
-			_, rest, _ = bytes.Cut(rest, []byte{'/'})
+			_, rest, below = bytes.Cut(rest, []byte{'/'})
+		}
+		if !below { // nothing stands for it, nor for the slash before it
+			pairs = append(pairs, "/{**}", "")
 		}
 		pairs = append(pairs, "{**}", as(rest))
+	}
+	if strings.Contains(text, "{caller.") {
+		for _, name := range callerPlaces {
+			pairs = append(pairs, "{"+name+"}", as([]byte(url.PathEscape(x.Caller.value(name)))))
+		}
 	}
 	return strings.NewReplacer(pairs...).Replace(text)
 }

@@ -133,6 +133,49 @@ func Set(v any, p Path, to any) (any, error) {
 	return ordered.Object{{Key: name, Value: made}}, err
 }
 
+// Default is v with the value at a path put where nothing is: null is something.
+// Objects on the way that are not there are made; what else stands in the way
+// stays, and so does a list that the element is not the next one of.
+func Default(v any, p Path, to any) any {
+	if len(p) == 0 {
+		return v
+	}
+	name, rest := p[0], p[1:]
+	switch at := v.(type) {
+	case ordered.Object:
+		if name == "*" {
+			out, _ := each(at, func(value any) (any, error) { return Default(value, rest, to), nil })
+			return out
+		}
+		inner, there := at.Get(name)
+		switch {
+		case there:
+			return at.With(name, Default(inner, rest, to))
+		case rest.Many(): // of nothing
+			return v
+		}
+		made, _ := Set(nil, rest, to)
+		return at.With(name, made)
+	case []any:
+		if name == "*" {
+			out, _ := each(at, func(value any) (any, error) { return Default(value, rest, to), nil })
+			return out
+		}
+		i, ok := index(name, len(at)+1)
+		if !ok || i == len(at) && rest.Many() {
+			return v
+		}
+		out := slices.Clone(at)
+		if i == len(at) {
+			made, _ := Set(nil, rest, to)
+			return append(out, made)
+		}
+		out[i] = Default(out[i], rest, to)
+		return out
+	}
+	return v
+}
+
 // each does the same with all that a list or an object holds.
 func each(v any, do func(any) (any, error)) (any, error) {
 	var err error
@@ -247,10 +290,11 @@ func keep(name string, value any, paths []Path) (any, bool) {
 
 // Edit is what is changed of a JSON value, in this order.
 type Edit struct {
-	Keep   []Path // all else is left out; none: nothing is
-	Move   []Move
-	Set    []Setting
-	Remove []Path
+	Keep    []Path // all else is left out; none: nothing is
+	Move    []Move
+	Set     []Setting
+	Default []Setting // where nothing is
+	Remove  []Path
 }
 
 // Move takes a value to another place. Where there is none nothing happens.
@@ -263,7 +307,9 @@ type Setting struct {
 }
 
 // Empty tells whether nothing is changed.
-func (e *Edit) Empty() bool { return len(e.Keep)+len(e.Move)+len(e.Set)+len(e.Remove) == 0 }
+func (e *Edit) Empty() bool {
+	return len(e.Keep)+len(e.Move)+len(e.Set)+len(e.Default)+len(e.Remove) == 0
+}
 
 // Apply makes the changes.
 func (e *Edit) Apply(v any) (any, error) {
@@ -285,6 +331,9 @@ func (e *Edit) Apply(v any) (any, error) {
 		if v, err = Set(v, s.To, s.Value); err != nil {
 			return nil, fmt.Errorf("cannot set %s: %w", s.To, err)
 		}
+	}
+	for _, s := range e.Default {
+		v = Default(v, s.To, s.Value)
 	}
 	for _, p := range e.Remove {
 		v = Remove(v, p)

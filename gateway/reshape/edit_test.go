@@ -68,6 +68,28 @@ func TestEdit(t *testing.T) {
 	f(`{"a":1,"b":{"c":1,"d":2},"e":[{"f":1,"g":2}]}`, `{"b":{"d":2},"e":[{"f":1}]}`, only("b.d", "e.*.f"))
 	f(`{"a":1,"b":2}`, `{}`, only("a.b"))
 
+	or := func(path, value string) func(*Edit) {
+		return func(e *Edit) { e.Default = []Setting{{mustPaths(t, path)[0], decoded(t, value)}} }
+	}
+	f(`{"x":1}`, `{"x":1,"a":{"b":1}}`, or("a.b", "1"))
+	f(`{"a":{"b":0,"c":2}}`, `{"a":{"b":0,"c":2}}`, or("a.b", "1"))
+	f(`{"a":null,"b":false,"c":""}`, `{"a":null,"b":false,"c":""}`, func(e *Edit) {
+		or("a", "1")(e)
+		e.Default = append(e.Default, Setting{mustPaths(t, "b")[0], true}, Setting{mustPaths(t, "c")[0], "x"})
+	})
+	f(`{"a":null}`, `{"a":null}`, or("a.b", "1"))
+	f(`{"a":"text"}`, `{"a":"text"}`, or("a.b", "1"))
+	f(`{"a":[{"b":1},{},2]}`, `{"a":[{"b":1},{"b":0},2]}`, or("a.*.b", "0"))
+	f(`{"a":{"x":{},"y":{"b":1}}}`, `{"a":{"x":{"b":0},"y":{"b":1}}}`, or("a.*.b", "0"))
+	f(`{}`, `{}`, or("a.*.b", "0"))
+	f(`{"a":[1]}`, `{"a":[1,{"b":0}]}`, or("a.1.b", "0"))
+	f(`{"a":[1]}`, `{"a":[1]}`, or("a.0", "0"))
+	f(`{"a":[1]}`, `{"a":[1]}`, or("a.2", "0"))
+	f(`{"a":[1]}`, `{"a":[1]}`, or("a.1.*", "0"))
+	f(`[1]`, `[1]`, or("a", "0"))
+	f(`7`, `7`, or("a", "0"))
+	f(`{"old":1}`, `{"a":1}`, func(e *Edit) { move("old", "a")(e); or("a", "2")(e) })
+
 	e := Edit{Set: []Setting{{mustPaths(t, "a.x")[0], nil}}}
 	for _, body := range []string{`{"a":[1]}`} {
 		if v, err := e.Apply(decoded(t, body)); err == nil {
@@ -93,7 +115,7 @@ func FuzzEdit(f *testing.F) {
 		if err != nil {
 			return
 		}
-		e := Edit{Move: []Move{{paths[0], paths[1]}}, Set: []Setting{{paths[1], "v"}}, Remove: paths[:1]}
+		e := Edit{Move: []Move{{paths[0], paths[1]}}, Set: []Setting{{paths[1], "v"}}, Default: []Setting{{paths[0], decoded(t, `{"d":[]}`)}}, Remove: paths[:1]}
 		if v, err = e.Apply(v); err == nil && !json.Valid(ordered.Append(nil, v)) {
 			t.Errorf("%s: not JSON any more", body)
 		}

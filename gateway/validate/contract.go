@@ -23,10 +23,14 @@ import (
 // Contract is an OpenAPI document that requests and answers are held against.
 // Any number of goroutines may use it.
 type Contract struct {
+	text       []byte
 	router     routers.Router
 	bases      []string // paths that servers begin with, the longest first; the last is empty
 	operations map[*openapi3.Operation]*Operation
 }
+
+// Text is the document, as it was read.
+func (c *Contract) Text() []byte { return c.text }
 
 // Operation is one thing that an API does.
 type Operation struct {
@@ -60,7 +64,7 @@ func NewContract(text []byte) (*Contract, error) {
 	if !doc.IsOpenAPI31OrLater() {
 		raw = modern(raw)
 	}
-	c := &Contract{bases: basesOf(doc), operations: map[*openapi3.Operation]*Operation{}}
+	c := &Contract{text: text, bases: basesOf(doc), operations: map[*openapi3.Operation]*Operation{}}
 	doc.Servers = nil
 	if c.router, err = legacy.NewRouter(doc, openapi3.DisableExamplesValidation()); err != nil {
 		return nil, err

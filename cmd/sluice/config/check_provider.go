@@ -143,11 +143,15 @@ func (k *checker) target(path []string, ref string) (alias string) {
 	if _, ok := k.config.Models[ref]; ok {
 		return ref
 	}
-	names := sortedKeys(k.config.Models)
 	provider, model, qualified := strings.Cut(ref, "/")
-	quoted, hint := strconv.Quote(ref), meant(ref, names)
+	if model != "" && k.on[provider] { // to look for what was meant takes long where there are many names
+		return ""
+	}
+	quoted, hint := strconv.Quote(provider), ""
 	if qualified {
-		quoted, hint = strconv.Quote(provider), meant(provider, sortedKeys(k.on))
+		hint = meant(provider, sortedKeys(k.on))
+	} else {
+		hint = meant(ref, sortedKeys(k.config.Models))
 	}
 	if k.origin.find(path).expanded {
 		quoted, hint = "of that name", ""

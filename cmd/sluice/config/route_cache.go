@@ -11,9 +11,10 @@ import (
 
 // RouteCache is what is kept of a route's answers.
 type RouteCache struct {
-	TTL                  time.Duration `json:"ttl"`  // with rfc9111: of answers that do not say
-	Vary                 []string      `json:"vary"` // headers of requests that answers differ by
-	Tags                 []string      `json:"tags"` // to purge by; {name} is a parameter of the path
+	TTL                  time.Duration `json:"ttl"`   // with rfc9111: of answers that do not say
+	Vary                 []string      `json:"vary"`  // headers of requests that answers differ by
+	Query                *[]string     `json:"query"` // parameters that answers differ by; absent: the query as it was sent
+	Tags                 []string      `json:"tags"`  // to purge by; {name} is a parameter of the path
 	StaleWhileRevalidate time.Duration `json:"stale_while_revalidate"`
 	StaleIfError         time.Duration `json:"stale_if_error"`
 	RFC9111              bool          `json:"rfc9111"`
@@ -34,6 +35,15 @@ func (k *checker) routeCache(path []string, r *Route) {
 			continue
 		}
 		k.header(at, name, "")
+	}
+	if c.Query != nil {
+		for i, name := range *c.Query {
+			if at := below(below(path, "query"), strconv.Itoa(i)); name == "" || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+				k.fault(at, "want the name of a parameter of the query")
+			} else if slices.Contains((*c.Query)[:i], name) {
+				k.fault(at, "%q is there already", name)
+			}
+		}
 	}
 	params := proxy.ParamsOf(r.Match.Path)
 	for i, tag := range c.Tags {

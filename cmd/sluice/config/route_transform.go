@@ -46,6 +46,7 @@ type BodyTransform struct {
 	Keep      []string          `json:"keep"`
 	Move      map[string]string `json:"move"`
 	Set       map[string]JSON   `json:"set"`
+	Default   map[string]JSON   `json:"default"` // where nothing is
 	Remove    []string          `json:"remove"`
 	Expr      string            `json:"expr"`
 	JSONToXML string            `json:"json_to_xml"` // the root's name
@@ -69,10 +70,10 @@ func (k *checker) transform(path []string, r *Route) {
 		at := below(path, "request")
 		k.lines(below(at, "headers"), q.Headers, r, true)
 		for _, name := range sortedKeys(q.Query.Set) {
-			k.places(below(below(below(at, "query"), "set"), name), q.Query.Set[name], r)
+			k.places(below(below(below(at, "query"), "set"), name), q.Query.Set[name], r, true)
 		}
 		for _, name := range sortedKeys(q.Query.Add) {
-			k.places(below(below(below(at, "query"), "add"), name), q.Query.Add[name], r)
+			k.places(below(below(below(at, "query"), "add"), name), q.Query.Add[name], r, true)
 		}
 		k.newPath(below(at, "path"), q.Path, r)
 		k.body(below(at, "body"), q.Body, false)
@@ -101,7 +102,7 @@ func (k *checker) newPath(path []string, to string, r *Route) {
 	case to[0] != '/' || strings.ContainsAny(to, "?# \t") || strings.ContainsFunc(to, func(c rune) bool { return c < ' ' || c >= 0x7f }):
 		k.fault(path, "want a path such as /v2/orders/{id}, without a query, what is no plain character escaped")
 	default:
-		k.places(path, to, r)
+		k.places(path, to, r, true)
 	}
 }
 
@@ -111,7 +112,7 @@ func (k *checker) lines(path []string, l LineTransform, r *Route, request bool) 
 		for _, name := range sortedKeys(m) {
 			at := below(below(path, field), name)
 			k.header(at, name, m[name])
-			k.places(at, m[name], r)
+			k.places(at, m[name], r, request)
 			if request && proxy.IsOurs(name) {
 				k.fault(at, "the gateway writes this header itself%s", map[bool]string{true: ": see preserve_host"}[strings.EqualFold(name, "host")])
 			}
@@ -122,8 +123,9 @@ func (k *checker) lines(path []string, l LineTransform, r *Route, request bool) 
 	}
 }
 
-// places checks that what stands in braces is a parameter of the route's path.
-func (k *checker) places(path []string, text string, r *Route) {
+// places checks that what stands in braces is a parameter of the route's path
+// or, in requests, something of the caller.
+func (k *checker) places(path []string, text string, r *Route, request bool) {
 	for rest := text; ; {
 		_, after, open := strings.Cut(rest, "{")
 		name, more, closed := strings.Cut(after, "}")
@@ -132,8 +134,14 @@ func (k *checker) places(path []string, text string, r *Route) {
 		}
 		rest = more
 		deep := r.Match.Path == "" || strings.HasSuffix(r.Match.Path, "/**")
-		if !strings.Contains(r.Match.Path, "{"+name+"}") && (name != "**" || !deep) {
+		switch {
+		case strings.Contains(r.Match.Path, "{"+name+"}"), name == "**" && deep:
+		case !request || !proxy.IsCallerPlace(name):
 			k.fault(path, "the route's path has no {%s}", name)
+		case r.Auth == nil:
+			k.fault(path, "{%s} is of callers who are known: the route has no auth", name)
+		case r.Cache != nil && r.Cache.RFC9111:
+			k.fault(path, "{%s} makes each caller's answers their own, and cache.rfc9111 gives public ones to all", name)
 		}
 	}
 }
@@ -145,7 +153,7 @@ func (k *checker) body(path []string, b *BodyTransform, response bool) {
 	if x := b.XMLToJSON; x != nil && !slices.Contains([]string{"", "true", "false"}, x.On) {
 		k.fault(below(path, "xml_to_json"), "want true, false, or a mapping of lists")
 	}
-	for field, list := range map[string][]string{"keep": b.Keep, "remove": b.Remove, "move": slices.Concat(sortedKeys(b.Move), sortedValues(b.Move)), "set": sortedKeys(b.Set)} {
+	for field, list := range map[string][]string{"keep": b.Keep, "remove": b.Remove, "move": slices.Concat(sortedKeys(b.Move), sortedValues(b.Move)), "set": sortedKeys(b.Set), "default": sortedKeys(b.Default)} {
 		paths, err := reshape.ParsePaths(list)
 		if err != nil {
 			k.fault(below(path, field), "%v", err)

@@ -142,8 +142,10 @@ func TestConfigurationLedByTheFile(t *testing.T) {
 	if stdout, stderr, code := g.sluice("diff", "-c", g.file()); code != 0 || stdout != "no difference\n" {
 		t.Errorf("a second diff: %d %s%s", code, stdout, stderr)
 	}
-	if _, stderr, code := g.sluice("apply", "-c", g.file()); code != 1 || !strings.Contains(stderr, g.file()) {
-		t.Errorf("apply: %d %s", code, stderr)
+	for _, command := range [][]string{{"apply", "-c", g.file()}, {"rollback", "1"}} {
+		if _, stderr, code := g.sluice(command...); code != 1 || !strings.Contains(stderr, g.file()) {
+			t.Errorf("%s: %d %s", command[0], code, stderr)
+		}
 	}
 	db, err := os.ReadFile(filepath.Join(g.dir, "data", "sluice.db"))
 	if err != nil || strings.Contains(string(db), "sk-ant") {

@@ -31,6 +31,13 @@ routes:
 		if r.status != status || !strings.Contains(r.body, why) {
 			t.Errorf("%d %s, want %d with %q", r.status, r.body, status, why)
 		}
+		stands, link := map[string]string{"has not subscribed": "none", "subscription_pending": "pending", "was revoked": "revoked"}[why], "/portal/subscriptions"
+		if stands == "none" {
+			link = "/portal"
+		}
+		if status == 403 && (r.get("code").Str != "permission_denied" || r.get("subscription").Str != stands || r.get("link").Str != link || r.header.Get("Link") != "<"+link+`>; rel="help"`) {
+			t.Errorf("%v %s does not tell how the subscription stands: %s", r.header, r.body, stands)
+		}
 		if r := g.raw("GET", "/orders", "", "X-Api-Key", "sk-e2e-other-0123456789"); r.status != 403 {
 			t.Errorf("another team: %d", r.status)
 		}

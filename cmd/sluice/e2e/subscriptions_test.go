@@ -1,8 +1,11 @@
 package e2e
 
 import (
+	"io"
+	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tidwall/gjson"
 )
@@ -137,5 +140,59 @@ func (g *gateway) quota(t *testing.T, refused func(string, ...string)) {
 	}
 	if a := g.data("GET", "/v1/models", "", "Authorization", "Bearer sk-e2e-other-0123456789"); strings.Contains(a.body, "prompt/mood") {
 		t.Errorf("it is listed for others")
+	}
+}
+
+// What has begun under a subscription comes to its end though it is revoked
+// meanwhile, and is charged under it; the next call is refused.
+func TestSubscriptionRevokedInStream(t *testing.T) {
+	g := newGateway(t, "")
+	g.configure(strings.Replace("server: {listen: LISTEN, admin: ADMIN}\nstore: \"sqlite:DIR/sluice.db\"\n", "DIR", g.dir, 1) + subscribers + "providers: {slow: {kind: mock, rate: 20}}\n")
+	g.start()
+	source := strings.Replace(subscribedPrompt, "mock/echo", "slow/lorem-60", 1)
+	if a := g.api("POST", "prompts/mood/publish", publication(source, false)); a.status != 201 {
+		t.Fatalf("publish: %d %s", a.status, a.body)
+	}
+	id := g.api("POST", "subscriptions", `{"prompt":"mood","team":"t","plan":"gold"}`).get("id").String()
+	pending := g.data("POST", "/prompts/mood", `{"text":"hi"}`)
+	if pending.status != 403 || pending.get("subscription").Str != "pending" || pending.get("link").Str != "/portal/subscriptions" {
+		t.Errorf("pending: %d %s", pending.status, pending.body)
+	}
+	asModel := g.chat(chatBody("prompt/mood", "hi", ""))
+	if asModel.status != 403 || asModel.get("error.code").Str != "permission_denied" || asModel.header.Get("Link") != `</portal/subscriptions>; rel="help"` {
+		t.Errorf("pending, as a model: %d %v %s", asModel.status, asModel.header, asModel.body)
+	}
+	if a := g.api("POST", "subscriptions/"+id+"/approve", ""); a.status != 200 {
+		t.Fatalf("approve: %d %s", a.status, a.body)
+	}
+	req, err := http.NewRequest("POST", "http://"+g.listen+"/prompts/mood", strings.NewReader(`{"text":"hi"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header = http.Header{"Authorization": {"Bearer " + teamKey}, "Accept": {"text/event-stream"}, "Content-Type": {"application/json"}}
+	res, err := g.client.Do(req)
+	if err != nil || res.StatusCode != 200 {
+		t.Fatalf("%v %v", res, err)
+	}
+	defer res.Body.Close()
+	first := make([]byte, 1)
+	if _, err := io.ReadFull(res.Body, first); err != nil {
+		t.Fatal(err)
+	}
+	if a := g.api("DELETE", "subscriptions/"+id, ""); a.status != 204 {
+		t.Fatalf("revoke: %d %s", a.status, a.body)
+	}
+	if a := g.data("POST", "/prompts/mood", `{"text":"hi"}`); a.status != 403 || a.get("subscription").Str != "revoked" {
+		t.Errorf("the next call: %d %s", a.status, a.body)
+	}
+	rest, err := io.ReadAll(res.Body)
+	if err != nil || !strings.Contains(string(rest), "event: done") || strings.Contains(string(rest), "event: error") {
+		t.Errorf("the stream ended with %v: %s", err, tail(string(rest), 500))
+	}
+	tagged := func() bool {
+		return g.api("GET", "usage?group_by=tag", "").get(`rows.#(tag=="subscription:mood").calls`).Int() == 1
+	}
+	if !eventually(30*time.Second, tagged) {
+		t.Errorf("it is not charged under the subscription: %s", g.api("GET", "usage?group_by=tag", "").body)
 	}
 }

@@ -42,6 +42,8 @@ const (
 	SluiceOrigin  = "sluice.error.origin"
 	SluiceHedged  = "sluice.hedged"
 	SluiceAccount = "sluice.provider_key"
+
+	SluiceRouteCall = "sluice.route.call"
 )
 
 // The metrics.
