@@ -3,6 +3,7 @@ package billing
 import (
 	"encoding/binary"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -20,8 +21,9 @@ import (
 // tier, what is corrected, and why; version 3 is version 2 with the markup
 // behind it; version 4 is version 3 with what guards did behind it; version 5 is
 // version 4 with the trace behind it; version 6 is version 5 with the mark of a
-// split behind it. An entry without them is still written as
-// the lowest that holds it.
+// split behind it; version 7 is version 6 with the calls of a composed answer that
+// the attempts were for behind it. An entry without them is still written as the
+// lowest that holds it.
 const (
 	codecVersion = 1
 	codecRare    = 2
@@ -29,10 +31,11 @@ const (
 	codecGuards  = 4
 	codecTrace   = 5
 	codecSplit   = 6
+	codecCalls   = 7
 )
 
 // isVersion tells whether a record that begins so may be an entry.
-func isVersion(b byte) bool { return b >= codecVersion && b <= codecSplit }
+func isVersion(b byte) bool { return b >= codecVersion && b <= codecCalls }
 
 // errEntry is what a record that is no entry gives.
 var errEntry = errors.New("not an entry")
@@ -80,6 +83,11 @@ func appendEntry(dst []byte, e *Entry) []byte {
 			dst = binary.AppendVarint(dst, n)
 		}
 	}
+	return appendLater(dst, version, e)
+}
+
+// appendLater appends the fields that versions after the first have.
+func appendLater(dst []byte, version byte, e *Entry) []byte {
 	if version >= codecRare {
 		dst = appendText(appendText(appendText(dst, e.Usage.Tier), e.Corrects), e.Reason)
 	}
@@ -101,12 +109,19 @@ func appendEntry(dst []byte, e *Entry) []byte {
 			dst = binary.AppendVarint(dst, n)
 		}
 	}
+	if version >= codecCalls {
+		for i := range e.Attempts {
+			dst = appendText(dst, e.Attempts[i].Call)
+		}
+	}
 	return dst
 }
 
 // versionOf is the lowest version that holds an entry.
 func versionOf(e *Entry) byte {
 	switch {
+	case slices.ContainsFunc(e.Attempts, func(a AttemptLog) bool { return a.Call != "" }):
+		return codecCalls
 	case e.Split != (SplitMark{}):
 		return codecSplit
 	case e.Trace != "":
@@ -198,6 +213,11 @@ func (d *decoder) later(version byte, e *Entry) {
 	}
 	if version >= codecSplit {
 		e.Split = SplitMark{Since: d.number(), Cost: Nano(d.number()), Failed: d.number() != 0}
+	}
+	if version >= codecCalls {
+		for i := range e.Attempts {
+			e.Attempts[i].Call = d.text("")
+		}
 	}
 }
 

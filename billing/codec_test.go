@@ -23,7 +23,7 @@ func entry(call string) Entry {
 		Refused: true, Stream: true, Cache: "miss", Disconnect: true, Delivered: -1, Latency: time.Second, TTFT: time.Millisecond,
 		RequestID: "req-1", Corrects: "call-0", Reason: "billed twice", Guards: `[{"guard":"pii"}]`, Trace: "4bf92f3577b34da6a3ce929d0e0e4736",
 		Split:    SplitMark{Since: 1_800_000_000_000_000_000, Failed: true, Cost: 5},
-		Attempts: []AttemptLog{{Target: "a/b", Key: "…1234", Status: 500, Code: "x", LatencyMS: 12, USD: 3}, {Target: "c/d"}},
+		Attempts: []AttemptLog{{Call: "user", Target: "a/b", Key: "…1234", Status: 500, Code: "x", LatencyMS: 12, USD: 3}, {Target: "c/d"}},
 	}
 }
 
@@ -46,7 +46,7 @@ func TestEntryHasNoNewFields(t *testing.T) {
 }
 
 func TestEntryRoundTrip(t *testing.T) {
-	for _, want := range []Entry{entry("c"), {}, {Reason: "r"}, {Markup: 5}, {Guards: "[]"}, {Trace: "t"}, {Split: SplitMark{Since: 1}}, {Split: SplitMark{Failed: true}}, {Time: time.Unix(0, 0).UTC()}, {Delivered: 1 << 62, Cost: -5, Time: time.Date(9999, 1, 1, 0, 0, 0, 1, time.UTC)}} {
+	for _, want := range []Entry{entry("c"), {}, {Reason: "r"}, {Markup: 5}, {Guards: "[]"}, {Trace: "t"}, {Split: SplitMark{Since: 1}}, {Split: SplitMark{Failed: true}}, {Attempts: []AttemptLog{{Target: "t"}, {Call: "c", Target: "t"}}}, {Time: time.Unix(0, 0).UTC()}, {Delivered: 1 << 62, Cost: -5, Time: time.Date(9999, 1, 1, 0, 0, 0, 1, time.UTC)}} {
 		if want.Time.IsZero() {
 			want.Time = time.Time{}
 		}

@@ -95,7 +95,7 @@ func detailJSON(e *billing.Entry) (string, error) {
 	w.number("ttft", int64(e.TTFT))
 	for i := range e.Attempts {
 		a := &e.Attempts[i]
-		if !plain(a.Target) || !plain(a.Key) || !plain(a.Code) {
+		if !plain(a.Call) || !plain(a.Target) || !plain(a.Key) || !plain(a.Code) {
 			return marshalDetail(e)
 		}
 		if i == 0 {
@@ -160,7 +160,10 @@ func (w *writer) text(name, s string) {
 }
 
 func (w *writer) attempt(a *billing.AttemptLog) {
-	w.b = append(append(append(w.b, `{"target":"`...), a.Target...), '"')
+	w.b = append(w.b, '{')
+	w.text("call", a.Call)
+	w.key("target")
+	w.b = append(append(append(w.b, '"'), a.Target...), '"')
 	w.text("key", a.Key)
 	w.key("status")
 	w.b = strconv.AppendInt(w.b, int64(a.Status), 10)

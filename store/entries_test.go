@@ -28,6 +28,7 @@ func TestDetail(t *testing.T) {
 		{Guards: `[{"guard":"pii"}]`},
 		{Split: billing.SplitMark{Since: 1_800_000_000_000_000_000, Failed: true, Cost: 12}, Reason: "r"},
 		{Attempts: []billing.AttemptLog{{}, {Target: "a/é\u2028"}}},
+		{Attempts: []billing.AttemptLog{{Call: "user", Target: "a/b"}, {Call: "x<y"}}},
 		{PriceVersion: "é & \"so on\"\n"},
 	} {
 		want, err := marshalDetail(&e)
