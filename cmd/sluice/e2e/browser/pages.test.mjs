@@ -3,7 +3,7 @@
 // fault of accessibility. Screenshots go to SLUICE_BROWSER_SHOTS, if that is set.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { admin, api, close, examine, open, signedIn, themes } from "./browser.mjs";
+import { admin, api, close, data, examine, open, opened, signedIn, themes } from "./browser.mjs";
 
 const shots = process.env.SLUICE_BROWSER_SHOTS;
 
@@ -30,6 +30,7 @@ const pages = [
   "/requests",
   "/requests/{failed}",
   "/requests/{fallback}",
+  "/requests/{routed}",
   "/teams",
   "/teams/team-00",
   "/teams/t",
@@ -41,6 +42,8 @@ const pages = [
   "/prompts-new?name=fresh",
   "/reports",
   "/reports?by=model&across=day&period=last+7+days",
+  "/invoices/team-00",
+  "/invoices/team-00?by=user,day",
   "/cache",
   "/guards",
   "/routes",
@@ -56,7 +59,7 @@ const pages = [
 ];
 
 async function paths() {
-  const names = { failed: (await failedCall()).call, fallback: (await fallback()).call };
+  const names = { failed: (await failedCall()).call, fallback: (await fallback()).call, routed: await routed() };
   return pages.map((path) => path.replace(/{(\w+)}/, (_, name) => names[name]));
 }
 
@@ -71,20 +74,29 @@ async function fallback() {
   }
 }
 
+// routed is a request that a route answered: the last ones are kept.
+async function routed() {
+  const res = await fetch(`${data}/hello`);
+  assert.ok(res.ok, `the route answers ${res.status}`);
+  return res.headers.get("x-request-id");
+}
+
 for (const { colorScheme, width } of themes) {
   test(`pages ${colorScheme} ${width}`, async () => {
     const s = await signedIn({ colorScheme, viewport: { width, height: 900 }, bypassCSP: true });
-    for (const path of await paths()) {
-      const res = await s.page.goto(admin + path);
+    const out = await opened(admin, { colorScheme, viewport: { width, height: 900 }, bypassCSP: true });
+    for (const [one, path] of [...(await paths()).map((p) => [s, p]), [out, "/sign-in"]]) {
+      const res = await one.page.goto(admin + path);
       assert.equal(res.status(), 200, path);
       assert.ok((await res.body()).length < 200 << 10, `${path} is ${(await res.body()).length} bytes`);
       if (shots) {
         const name = path.replace(/\W+/g, "-").slice(0, 40);
-        await s.page.screenshot({ path: `${shots}/${name}.${colorScheme}.${width}.png`, fullPage: true });
+        await one.page.screenshot({ path: `${shots}/${name}.${colorScheme}.${width}.png`, fullPage: true });
       }
-      await examine(s.page, path);
+      await examine(one.page, path);
     }
     await s.end();
+    await out.end();
   });
 }
 
