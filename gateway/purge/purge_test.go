@@ -19,6 +19,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 	"go.uber.org/goleak"
 
+	"sluice/bench/freeport"
 	"sluice/gateway/shared"
 )
 
@@ -83,7 +84,11 @@ type line struct {
 }
 
 func newLine(t *testing.T, to string) *line {
-	l := &line{t: t, to: to, addr: "127.0.0.1:0"}
+	addr, err := freeport.Addr() // where it is mended, too
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &line{t: t, to: to, addr: addr}
 	l.mend()
 	t.Cleanup(l.cut)
 	return l
@@ -95,7 +100,7 @@ func (l *line) mend() {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	l.on, l.addr = on, on.Addr().String()
+	l.on = on
 	l.under.Go(func() {
 		for {
 			near, err := on.Accept()
@@ -214,14 +219,13 @@ func TestNATSRefuses(t *testing.T) {
 	if _, err := exec.LookPath("nats-server"); err != nil {
 		t.Skip("nats-server is not installed")
 	}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := freeport.Addr()
 	if err != nil {
 		t.Fatal(err)
 	}
-	host, port, _ := net.SplitHostPort(free.Addr().String())
-	free.Close()
+	host, number, _ := net.SplitHostPort(addr)
 	serve := func(password string) (end func()) {
-		cmd := exec.Command("nats-server", "-a", host, "-p", port, "--user", "ann", "--pass", password)
+		cmd := exec.Command("nats-server", "-a", host, "-p", number, "--user", "ann", "--pass", password)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -231,18 +235,18 @@ func TestNATSRefuses(t *testing.T) {
 	}
 	end := serve("other")
 	eventually(t, "a server", func() bool {
-		c, err := net.Dial("tcp", net.JoinHostPort(host, port))
+		c, err := net.Dial("tcp", addr)
 		if err == nil {
 			c.Close()
 		}
 		return err == nil
 	})
-	r := listening(t, Options{NATS: &NATS{URL: "nats://ann:own@" + net.JoinHostPort(host, port), Subject: "s"}})
+	r := listening(t, Options{NATS: &NATS{URL: "nats://ann:own@" + addr, Subject: "s"}})
 	eventually(t, "it is told that it is away", func() bool { return r.ears[0].told.Load() })
 	end()
 	serve("own")
 	r.isUp(t, true)
-	conn, err := nats.Connect("nats://ann:own@" + net.JoinHostPort(host, port))
+	conn, err := nats.Connect("nats://ann:own@" + addr)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"sluice/bench/freeport"
 	"sluice/providers/schema"
 )
 
@@ -50,12 +51,11 @@ func TestTimeLimits(t *testing.T) {
 }
 
 func TestConnectFails(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := freeport.Addr()
 	if err != nil {
 		t.Fatal(err)
 	}
-	url := "http://" + l.Addr().String()
-	_ = l.Close()
+	url := "http://" + addr
 	_, err = client(t, Options{BaseURL: url}).Do(context.Background(), post("x"))
 	wantError(t, err, schema.ClassConnection, "cannot connect")
 

@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"sluice/bench/freeport"
 	"sluice/bench/load"
 	"sluice/bench/upstream"
 )
@@ -168,7 +169,7 @@ type redis struct {
 }
 
 func startRedis(dir string) (*redis, error) {
-	addr, err := freeAddr()
+	addr, err := freeport.Addr()
 	if err != nil {
 		return nil, err
 	}

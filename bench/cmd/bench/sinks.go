@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"sluice/bench/freeport"
 )
 
 // sinksConf has every call told in three logs, and to a collector.
@@ -63,7 +65,7 @@ func sluiceStalled(t *target, e *env) (*exec.Cmd, error) {
 		return nil, err
 	}
 	t.sinks = append(t.sinks, hung)
-	gone, err := freeAddr()
+	gone, err := freeport.Addr()
 	if err != nil {
 		return nil, err
 	}

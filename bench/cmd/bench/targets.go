@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"sluice/bench/freeport"
 	"sluice/bench/load"
 )
 
@@ -138,7 +138,7 @@ func gateway(t *target, e *env, more string, model func(w *work, provider string
 		return nil, errSkip(e.sluice + " is not there (make build)")
 	}
 	var err error
-	if t.admin, err = freeAddr(); err != nil {
+	if t.admin, err = freeport.Addr(); err != nil {
 		return nil, err
 	}
 	conf := strings.NewReplacer("LISTEN", t.addr, "ADMIN", t.admin, "DIR", e.dir, "UPSTREAM", e.upstream, "KEY", key).Replace(sluiceConf) + more
@@ -225,7 +225,7 @@ const idleModel = `  bench-NAME:
 func (t *target) start(e *env, first *work) error {
 	t.addr = e.upstream
 	if t.name != "direct" {
-		addr, err := freeAddr()
+		addr, err := freeport.Addr()
 		if err != nil {
 			return err
 		}
@@ -285,15 +285,6 @@ func (t *target) stop() {
 func (t *target) tail() string {
 	b, _ := os.ReadFile(t.log)
 	return string(bytes.TrimSpace(b[max(0, len(b)-2000):]))
-}
-
-func freeAddr() (string, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer ln.Close() //nolint:errcheck // it has served its purpose
-	return ln.Addr().String(), nil
 }
 
 // pinSelf leaves the first core to the server under test; false, with the

@@ -4,19 +4,17 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
+	"sluice/bench/freeport"
 	"sluice/bench/upstream"
 )
 
@@ -246,28 +244,14 @@ func (g *gateway) logs(text string) bool {
 	return eventually(10*time.Second, func() bool { return strings.Contains(g.stderr.String(), text) })
 }
 
-// nextPort is where freeAddr looks next: below the ports that systems give to
-// outgoing calls, which would take one between the look and its use, and never
-// the same twice. It begins somewhere else in each process.
-var nextPort atomic.Int32
-
-func init() { nextPort.Store(10000 + rand.Int32N(10000)) }
-
 // freeAddr is an address that nothing listens on.
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	for {
-		addr := fmt.Sprintf("127.0.0.1:%d", nextPort.Add(1))
-		ln, err := net.Listen("tcp", addr)
-		if errors.Is(err, syscall.EADDRINUSE) {
-			continue
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		_ = ln.Close() // only the address is wanted
-		return addr
+	addr, err := freeport.Addr()
+	if err != nil {
+		t.Fatal(err)
 	}
+	return addr
 }
 
 func tail(s string, n int) string { return s[max(0, len(s)-n):] }

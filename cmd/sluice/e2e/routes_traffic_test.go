@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -34,12 +33,7 @@ func TestRouteMirror(t *testing.T) {
 			w.WriteHeader(500)
 		}
 	})
-	dead, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	nobody := "http://" + dead.Addr().String()
-	_ = dead.Close()
+	nobody := "http://" + freeAddr(t)
 	g := start(t, `routes:
   - {name: all, match: {path: "/all/**"}, backend: {http: {targets: ["`+b.URL+`/base"], strip_prefix: /all, mirror: "`+m.URL+`/copy"}}}
   - {name: none, match: {path: "/none/**"}, backend: {http: {targets: ["`+b.URL+`"], mirror: {url: "`+nobody+`", timeout: 2s}}}}
