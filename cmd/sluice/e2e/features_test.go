@@ -86,6 +86,7 @@ var features = []struct{ what, tests string }{
 	{"audit log, chained", "TestAudit TestNoChangeWithoutAuditRecord gateway/admin:TestEveryChangeHasARecord gateway/admin:TestRecordsTellBeforeAndAfterWithoutSecrets store:TestAuditShowsTampering"},
 	{"audit log: what is edited in the database is told", "TestReplicasAudit"},
 	{"teams: nothing of another is seen, changed or known to be there", "TestTenantsAdmin TestTenantsData gateway/admin:TestTeamOwnerSeesOnlyItsOwn"},
+	{"teams: policies of PostgreSQL, where a filter is forgotten", "TestTenantsOnPostgres TestPortalOnPostgres cmd/sluice:TestForgottenFilter store:TestNoFilterLeaksNothing store:TestBehalfOfNobody store:TestUnguarded"},
 	{"permissions of the admin plane: each route, each role", "gateway/admin:TestEveryRouteTimesEveryRole gateway/console:TestEveryRouteTimesEveryRole"},
 	{"configuration: shown, applied, rolled back, without a failed request", "TestConfigurationLedByTheFile TestConfigurationLedByTheStore TestRollbackUnderLoad TestReplicasRollBack TestDiffAndApply examples:TestGitOps TestChangesUnderLoad TestReload TestDrain"},
 	{"replicas: what one changes is in force at all: keys revoked, teams, prompts, revisions", "TestReplicasSeeChanges TestReplicasFollow"},
