@@ -222,6 +222,7 @@ func (s *server) background(ctx context.Context, hup <-chan os.Signal) (stop fun
 	var stored sync.WaitGroup
 	stored.Go(func() { s.store.Lead(ctx, s.retain) })
 	stored.Go(func() { s.build.uses.Run(ctx) })
+	stored.Go(func() { s.learn(ctx) })
 	stored.Go(func() {
 		s.store.Lead(ctx, func(ctx context.Context) { s.alerts.Run(ctx, s.alertsEvery, alert.NewSender()) })
 	})

@@ -81,7 +81,7 @@ var features = []struct{ what, tests string }{
 	{"access log, which never holds up requests", "gateway:TestAccessLog gateway:TestStuckAccessLog gateway:TestDeadSinks gateway/telemetry/sink:TestQueueIsBoundedAndRecovers"},
 	{"traces, passed on to backends", "gateway:TestTraces gateway:TestTraceIsPassedOn"},
 	{"one request on one page, by its id", "TestRouteRequestPage gateway:TestRecent"},
-	{"trends: reports of any length, and what budgets will come to", "TestForecast billing:TestForesee billing:TestForeseeAgreesWithItself store:TestNothingReadsTheWholeLedger bench/cmd/ledger:TestPages"},
+	{"trends: reports of any length, and what budgets will come to", "TestForecast TestForecastBand billing:TestBandCovers billing:TestBandHoldsTheForecast billing:TestForesee billing:TestForeseeAgreesWithItself store:TestNothingReadsTheWholeLedger bench/cmd/ledger:TestPages"},
 	{"alerts", "TestAlerts gateway/alert:TestThresholds gateway/alert:TestBurn gateway/alert:TestLifeOfAnAlert gateway/alert:TestMute"},
 	{"audit log, chained", "TestAudit TestNoChangeWithoutAuditRecord gateway/admin:TestEveryChangeHasARecord gateway/admin:TestRecordsTellBeforeAndAfterWithoutSecrets store:TestAuditShowsTampering"},
 	{"audit log: what is edited in the database is told", "TestReplicasAudit"},
