@@ -51,8 +51,8 @@ func (c Consul) Watch(ctx context.Context, tell Tell) error {
 			query.Del("wait")
 		}
 		var entries []consulEntry
-		ask := question{c.Client, c.URL + "/v1/health/service/" + url.PathEscape(c.Service) + "?" + query.Encode(),
-			http.Header{"X-Consul-Token": tokens(c.Token)}}
+		ask := question{client: c.Client, address: c.URL + "/v1/health/service/" + url.PathEscape(c.Service) + "?" + query.Encode(),
+			header: http.Header{"X-Consul-Token": tokens(c.Token)}}
 		head, err := ask.fetch(ctx, consulWait+consulWait/16+10*time.Second, &entries)
 		if err != nil {
 			return err

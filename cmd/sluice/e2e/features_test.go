@@ -22,13 +22,15 @@ import (
 // of this package, or of one that is named before a colon.
 var features = []struct{ what, tests string }{
 	{"one entry point that hides where services are", "TestRoutePassesThrough TestRouteHeaders gateway/proxy:TestOwnPath"},
-	{"routes by host, path, method, header and query, in one order", "TestRouteMatching gateway/proxy:TestPathPrecedence gateway/proxy:TestSameTree gateway/proxy:TestManyRoutes"},
+	{"routes by host, path, method, header and query, in one order", "TestRouteMatching gateway/proxy:TestPathPrecedence gateway/proxy:TestExpressions gateway/proxy:TestPatternsOfValues gateway/proxy:TestSameTree gateway/proxy:TestManyRoutes"},
 	{"one form of a path", "gateway/proxy:TestPathCut gateway/proxy:TestNormaliseAllocates"},
 	{"balance: round robin, weights, least connections, fastest", "TestRouteBalance TestRouteWeightTakenAway router:TestWeightsAreExact router:TestLeastBusy router:TestFastestPrefersTheQuick"},
 	{"balance: a caller stays with a server", "TestRouteSticky router:TestStickyStays router:TestStickyMovesFew"},
 	{"health of servers, drain of those taken out", "TestRouteHealth TestRouteDrain router:TestPanic"},
 	{"servers replaced under load", "TestRouteServersReplaced"},
-	{"discovery: DNS, Consul, Eureka, Kubernetes, files", "TestRouteDiscovery TestRouteDiscoveryTLS router/discovery:TestDNS router/discovery:TestConsul router/discovery:TestEureka router/discovery:TestKubernetes"},
+	{"discovery: DNS, Consul, Kubernetes, files", "TestRouteDiscovery TestRouteDiscoveryTLS router/discovery:TestDNS router/discovery:TestConsul router/discovery:TestKubernetes"},
+	{"discovery: Eureka, by what has changed in it", "TestRouteDiscovery router/discovery:TestEureka router/discovery:TestEurekaDrift router/discovery:TestEurekaWithoutDeltas router/discovery:TestEurekaHash"},
+	{"discovery: Nacos and Polaris", "TestRouteDiscovery router/discovery:TestNacos router/discovery:TestNacosToken router/discovery:TestNacosRefuses router/discovery:TestNacosWeights router/discovery:TestPolaris"},
 	{"streams and WebSockets", "TestRouteStreams TestRouteWebSocket TestRouteCallerLeaves"},
 	{"sign-in: keys", "TestRouteKeyAndLimits gateway:TestManyKeys"},
 	{"sign-in: JWT, OAuth 2.0, passwords, certificates", "TestRouteSignIn TestMutualTLS gateway/auth:TestJWT gateway/auth:TestJWTClaims gateway/auth:TestBasic"},
