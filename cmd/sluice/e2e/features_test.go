@@ -21,14 +21,14 @@ import (
 // features are what the classic gateway promises, and the tests that show it:
 // of this package, or of one that is named before a colon.
 var features = []struct{ what, tests string }{
-	{"one entry point that hides where services are", "TestRoutePassesThrough TestRouteHeaders gateway/proxy:TestOwnPath"},
+	{"one entry point that hides where services are", "TestRouteHidesPlaces TestRoutePassesThrough TestRouteHeaders gateway/proxy:TestOwnPath"},
 	{"routes by host, path, method, header and query, in one order", "TestRouteMatching gateway/proxy:TestPathPrecedence gateway/proxy:TestExpressions gateway/proxy:TestPatternsOfValues gateway/proxy:TestSameTree gateway/proxy:TestManyRoutes"},
 	{"one form of a path", "gateway/proxy:TestPathCut gateway/proxy:TestNormaliseAllocates"},
-	{"balance: round robin, weights, least connections, fastest", "TestRouteBalance TestRouteWeightTakenAway router:TestWeightsAreExact router:TestLeastBusy router:TestFastestPrefersTheQuick"},
+	{"balance: round robin, weights, least connections, fastest", "TestRouteBalance TestRouteLeastConnections TestRouteWeightTakenAway router:TestWeightsAreExact router:TestLeastBusy router:TestFastestPrefersTheQuick"},
 	{"balance: a caller stays with a server", "TestRouteSticky router:TestStickyStays router:TestStickyMovesFew"},
-	{"health of servers, drain of those taken out", "TestRouteHealth TestRouteDrain router:TestPanic"},
+	{"health of servers, drain of those taken out", "TestRouteHealth TestRouteServerKilled TestRouteDrain router:TestPanic"},
 	{"servers replaced under load", "TestRouteServersReplaced"},
-	{"discovery: DNS, Consul, Kubernetes, files", "TestRouteDiscovery TestRouteDiscoveryTLS router/discovery:TestDNS router/discovery:TestConsul router/discovery:TestKubernetes"},
+	{"discovery: DNS, Consul, Kubernetes, files", "TestRouteDiscovery TestRouteDiscoveryTLS TestRouteKubernetesGone router/discovery:TestDNS router/discovery:TestConsul router/discovery:TestConsulBlocks router/discovery:TestConsulAgent router/discovery:TestKubernetes"},
 	{"discovery: Eureka, by what has changed in it", "TestRouteDiscovery router/discovery:TestEureka router/discovery:TestEurekaDrift router/discovery:TestEurekaWithoutDeltas router/discovery:TestEurekaHash"},
 	{"discovery: Nacos and Polaris", "TestRouteDiscovery router/discovery:TestNacos router/discovery:TestNacosToken router/discovery:TestNacosRefuses router/discovery:TestNacosWeights router/discovery:TestPolaris"},
 	{"streams and WebSockets", "TestRouteStreams TestRouteWebSocket TestRouteCallerLeaves"},
@@ -64,7 +64,7 @@ var features = []struct{ what, tests string }{
 	{"availability: a replica is killed under load, behind a balancer", "TestClusterNodeKilled"},
 	{"limits: shared by replicas", "TestSharedLimits gateway/shared:TestRedisWindow gateway/shared:TestRedisLimitsAlone"},
 	{"cache: purged by events of NATS and RabbitMQ", "TestPurgedByNATS TestPurgedByAMQPExchange TestPurgedByAMQPQueue TestPurgeChecked gateway/purge:TestNATS gateway/purge:TestNATSRefuses gateway/purge:TestAMQPExchange gateway/purge:TestAMQPQueue"},
-	{"versions by path, header, query and media type; sunset", "TestRouteVersions gateway/proxy:TestAcceptedVersions"},
+	{"versions by path, header, query and media type; sunset", "TestRouteVersions TestRouteVersionsCached gateway/proxy:TestAcceptedVersions"},
 	{"versions: brown-outs, and who uses which", "TestRouteBrownOut TestRouteVersionReport billing:TestVersionUsesAreWrittenTogether billing:TestVersionUsesAreBounded store:TestVersionUses gateway/admin:TestRouteVersions gateway/console:TestRoutesPage gateway/proxy:TestVersionTells"},
 	{"other origins", "TestRouteCORS gateway/proxy:TestCORSOrigins"},
 	{"retries and timeouts", "TestRouteRetries"},
