@@ -52,7 +52,11 @@ func (w *world) source() Source {
 }
 
 func (w *world) engine(file string, rules ...Rule) *Engine {
-	e := New(w.source(), file, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	shelf := File(file)
+	if file == "" {
+		shelf = Shelf{Read: func(context.Context) ([]byte, error) { return nil, nil }, Swap: func(context.Context, []byte, []byte) (bool, error) { return true, nil }}
+	}
+	e := New(w.source(), shelf, slog.New(slog.NewTextHandler(io.Discard, nil)))
 	e.Set(rules, map[string]Receiver{"ops": {}, "chat": {}})
 	return e
 }
