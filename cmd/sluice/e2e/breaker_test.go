@@ -51,9 +51,11 @@ func startBreakable(t *testing.T) *breakable {
 // With three probes, opened by four failures in a row or by half of ten.
 const breakableConfig = `providers:
   lab: {kind: openai-compatible, base_url: "LAB/v1", keys: [k], prices: {"*": {input: 1, output: 1}}}
+  spare: {kind: openai-compatible, base_url: "WELL/v1", keys: [k], prices: {"*": {input: 3, output: 5}}}
 models:
   rows: {targets: [{model: lab/rows}], retry: {attempts: 1}, breaker: ROWS}
   ratio: {targets: [{model: lab/ratio}], retry: {attempts: 1}, breaker: RATIO}
+  spared: {targets: [{model: lab/spared}], fallback: [{model: spare/dear}], retry: {attempts: 1}, breaker: ROWS}
 routes:
   - {name: rows, match: {path: /rows}, backend: {http: {targets: ["LAB"]}}, breaker: ROWS}
   - {name: ratio, match: {path: /ratio}, backend: {http: {targets: ["LAB"]}}, breaker: RATIO}
@@ -163,6 +165,27 @@ func TestBreakers(t *testing.T) {
 		}
 		if a := g.api("GET", "routes/pair", ""); a.get("targets.0.state").Str != "open" || a.get("targets.0.failures").Int() != 4 || a.get("targets.1.state").Str != "closed" {
 			t.Errorf("want the first one open after 4 failures, and the other closed: %s", a.body)
+		}
+	})
+	t.Run("another model answers and is paid", func(t *testing.T) {
+		lab.mode.Store("fail")
+		var a answer
+		for range 6 { // the breaker is open for the last two
+			if a = call(true, "spared"); a.status != 200 || a.header.Get("X-Sluice-Model") != "spare/dear" || a.header.Get("X-Sluice-Cost") != "0.000008" {
+				t.Errorf("%d %v", a.status, a.header)
+			}
+		}
+		if a.header.Get("X-Sluice-Attempts") != "1" || !strings.HasPrefix(state(true, "spared"), "open") {
+			t.Errorf("the breaker is %s, %v", state(true, "spared"), a.header)
+		}
+		var mine []entry
+		if !eventually(10*time.Second, func() bool { mine = g.requests("&model=spared"); return len(mine) == 6 }) {
+			t.Fatalf("%d calls in the ledger", len(mine))
+		}
+		for _, e := range mine {
+			if e.Target != "spare/dear" || e.USD.String() != "0.000008" {
+				t.Errorf("%+v", e)
+			}
 		}
 	})
 	for _, words := range []string{"from=closed to=open", "from=open to=half_open", "from=half_open to=closed"} {
