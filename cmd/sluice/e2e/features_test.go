@@ -66,7 +66,7 @@ var features = []struct{ what, tests string }{
 	{"versions: brown-outs, and who uses which", "TestRouteBrownOut TestRouteVersionReport billing:TestVersionUsesAreWrittenTogether billing:TestVersionUsesAreBounded store:TestVersionUses gateway/admin:TestRouteVersions gateway/console:TestRoutesPage gateway/proxy:TestVersionTells"},
 	{"other origins", "TestRouteCORS gateway/proxy:TestCORSOrigins"},
 	{"retries and timeouts", "TestRouteRetries"},
-	{"breaker, its probes and its fallback: an answer, other servers, another route", "TestBreakers TestRouteRetries TestRouteFallbacks router:TestBreakerOpens router:TestBreakerProbes router:TestHalfOpenLetsExactlyNThrough"},
+	{"breaker, its probes and its fallback: an answer, other servers, another route", "TestBreakers TestRouteRetries TestRouteFallbacks TestRouteCacheStale router:TestBreakerOpens router:TestBreakerProbes router:TestHalfOpenLetsExactlyNThrough"},
 	{"adaptive concurrency", "TestRouteAdaptive gateway/limit:TestAdaptive gateway/limit:TestAdaptiveBounds"},
 	{"mirrored traffic", "TestRouteMirror TestRouteMirrorsChecked"},
 	{"canaries", "TestRouteCanary gateway/proxy:TestCanaryBy gateway/proxy:TestCanaryShare gateway/proxy:TestCanaryMatch"},
