@@ -14,7 +14,7 @@ import (
 )
 
 // Shelf is where alerts are kept from one run, or from one replica that looks at
-// them, to the next.
+// them, to the next; the zero Shelf keeps none.
 type Shelf struct {
 	// Read gives what was kept last; nil: nothing was.
 	Read func(context.Context) ([]byte, error)
@@ -69,7 +69,7 @@ func (e *Engine) keep(ctx context.Context) {
 	}
 	b, err := json.Marshal(k)
 	e.mu.Unlock()
-	if !changed {
+	if !changed || e.shelf.Swap == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shelfTime)
@@ -92,6 +92,9 @@ func (e *Engine) keep(ctx context.Context) {
 // the place of what is known here, and is this one's from then on; what was muted
 // here counts too.
 func (e *Engine) recall(ctx context.Context) error {
+	if e.shelf.Read == nil {
+		return nil
+	}
 	e.keeping.Lock()
 	defer e.keeping.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, shelfTime)

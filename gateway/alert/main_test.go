@@ -52,9 +52,9 @@ func (w *world) source() Source {
 }
 
 func (w *world) engine(file string, rules ...Rule) *Engine {
-	shelf := File(file)
-	if file == "" {
-		shelf = Shelf{Read: func(context.Context) ([]byte, error) { return nil, nil }, Swap: func(context.Context, []byte, []byte) (bool, error) { return true, nil }}
+	var shelf Shelf
+	if file != "" {
+		shelf = File(file)
 	}
 	e := New(w.source(), shelf, slog.New(slog.NewTextHandler(io.Discard, nil)))
 	e.Set(rules, map[string]Receiver{"ops": {}, "chat": {}})
