@@ -224,7 +224,7 @@ func (t *Ticket) end(more use) {
 		}
 		if t.running && t.owner.limits[i].limits.Parallel > 0 {
 			l.rare.running--
-			l.rare.atOnce.Changed()
+			l.rare.atOnce.Eased()
 		}
 		l.mu.Unlock()
 	}

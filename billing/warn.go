@@ -34,6 +34,7 @@ type Warnings struct {
 	client *http.Client
 	hook   atomic.Pointer[Webhook]
 	queue  chan BudgetStatus
+	told   Told // nil: nobody else tells
 	// First is the wait before the second try, which doubles; four tries follow
 	// the first.
 	first time.Duration
@@ -43,6 +44,17 @@ type Warnings struct {
 func NewWarnings(log *slog.Logger) *Warnings {
 	return &Warnings{log: log, client: &http.Client{Timeout: 10 * time.Second}, queue: make(chan BudgetStatus, 256), first: time.Second}
 }
+
+// Told is where the replicas of one store agree on who posts a warning: see
+// store.Replays.
+type Told interface {
+	Replay(ctx context.Context, id [32]byte) (data []byte, expires time.Time, err error)
+	SwapReplay(ctx context.Context, id [32]byte, expires time.Time, was, data []byte) (bool, error)
+}
+
+// Share has each warning posted by one of the replicas that notice it. Call it
+// before Run.
+func (w *Warnings) Share(t Told) { w.told = t }
 
 // SetWebhook changes where warnings are posted; nil: nowhere.
 func (w *Warnings) SetWebhook(h *Webhook) { w.hook.Store(h) }
@@ -75,13 +87,13 @@ func (w *Warnings) Run(ctx context.Context) {
 			return
 		case s := <-w.queue:
 			if hook := w.hook.Load(); hook != nil {
-				w.deliver(ctx, hook, s)
+				w.once(ctx, hook, s)
 			}
 		}
 	}
 }
 
-func (w *Warnings) deliver(ctx context.Context, hook *Webhook, s BudgetStatus) {
+func (w *Warnings) deliver(ctx context.Context, hook *Webhook, s BudgetStatus) (ok bool) {
 	body, err := json.Marshal(map[string]any{"event": "budget.warning", "time": time.Now().UTC(), "budget": s})
 	if err == nil {
 		err = retry.Do(ctx, retry.WithMaxRetries(4, retry.NewExponential(w.first)), func(ctx context.Context) error {
@@ -91,6 +103,7 @@ func (w *Warnings) deliver(ctx context.Context, hook *Webhook, s BudgetStatus) {
 	if err != nil {
 		w.log.Error("a budget's warning could not be posted", "owner", s.Owner.String(), "error", err)
 	}
+	return err == nil
 }
 
 // Post posts a JSON body, signed if there is a secret. An error that another try

@@ -204,6 +204,7 @@ func appendJSONLine(b []byte, c *Call, stamp []byte) []byte {
 	b = append(b, '"')
 	b = appendNumber(b, "latency_us", e.Latency.Microseconds())
 	b = appendNumber(b, "ttft_us", e.TTFT.Microseconds())
+	b = appendNumber(b, "upstream_us", c.done.upstream.took.Microseconds())
 	if w := c.plan.Waited; w > 0 {
 		b = appendNumber(b, "queued_us", w.Microseconds())
 	}

@@ -50,6 +50,9 @@ func TestAccessLog(t *testing.T) {
 	}
 	noSecrets(t, r)
 	good := found["log-good"]
+	if u := good.Get("upstream_us").Int(); u < 0 || u > good.Get("latency_us").Int() {
+		t.Errorf("of the time %d µs are the provider's: %s", u, good.Raw)
+	}
 	if good.Get("status").Int() != 200 || good.Get("team").String() != "t" || good.Get("key").String() != "t/k" || good.Get("model").String() != "mock/echo" ||
 		good.Get("target").String() != "mock/echo" || good.Get("input_tokens").Int() <= 0 || good.Get("output_tokens").Int() <= 0 ||
 		good.Get("usd").String() == "0" || good.Get("ip").String() != "127.0.0.1" || good.Get("path").String() != "/v1/chat/completions" || good.Get("stream").Exists() {

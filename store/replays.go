@@ -10,7 +10,8 @@ import (
 	"sluice/billing"
 )
 
-// Replays keeps answers that may be given again, and what became of jobs.
+// Replays keeps answers that may be given again, what became of jobs, and what
+// replicas agree on.
 type Replays struct{ *Store }
 
 // Replays is the part of the database that keeps answers to be given again.
@@ -24,6 +25,21 @@ func (r *Replays) PutReplay(ctx context.Context, id [32]byte, expires time.Time,
 		return fmt.Errorf("cannot keep an answer: %w", inWords(err))
 	}
 	return nil
+}
+
+// SwapReplay keeps data under an id in the place of what was kept there, nil where
+// nothing was; false: something else is.
+func (r *Replays) SwapReplay(ctx context.Context, id [32]byte, expires time.Time, was, data []byte) (bool, error) {
+	text, args := "UPDATE replays SET expires = ?, data = ? WHERE id = ? AND data = ?", []any{expires.UnixNano(), data, id[:], was}
+	if was == nil {
+		text, args = "INSERT INTO replays (expires, data, id) VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING", args[:3]
+	}
+	res, err := r.write.ExecContext(ctx, text, args...)
+	if err != nil {
+		return false, fmt.Errorf("cannot keep what replicas agree on: %w", inWords(err))
+	}
+	n, err := res.RowsAffected()
+	return n > 0, err
 }
 
 // Replay is what was kept under an id, and until when: billing.ErrNotFound if

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"errors"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -68,4 +70,41 @@ func TestReplays(t *testing.T) {
 	want(3, "", at)
 	want(4, "new", at.Add(4*time.Second))
 	want(5, "old", at.Add(5*time.Second))
+}
+
+// Of those who want to keep something under one id, one does.
+func TestReplaysSwapped(t *testing.T) {
+	ctx := context.Background()
+	s, err := Open(ctx, testAddress(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	r, id, until := s.Replays(), [32]byte{1, 2, 3}, time.Unix(1_800_000_000, 0)
+	for i, c := range []struct {
+		was, data string
+		want      bool
+	}{{"", "a", true}, {"", "b", false}, {"b", "c", false}, {"a", "b", true}, {"a", "c", false}, {"b", "b", true}} {
+		var was []byte
+		if c.was != "" {
+			was = []byte(c.was)
+		}
+		if ok, err := r.SwapReplay(ctx, id, until, was, []byte(c.data)); err != nil || ok != c.want {
+			t.Errorf("%d: %v, %v", i, ok, err)
+		}
+	}
+	var won atomic.Int64
+	var all sync.WaitGroup
+	for i := range 20 {
+		all.Go(func() {
+			if ok, err := r.SwapReplay(ctx, id, until, []byte("b"), []byte{'c', byte(i)}); err != nil {
+				t.Error(err)
+			} else if ok {
+				won.Add(1)
+			}
+		})
+	}
+	if all.Wait(); won.Load() != 1 {
+		t.Errorf("%d have kept something in the place of the same", won.Load())
+	}
 }

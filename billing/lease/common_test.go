@@ -119,6 +119,13 @@ func TestCommon(t *testing.T) {
 	read(0) // what was spent may have left the window
 	soon(t, "it is of the new turn", func() bool { v.mu.Lock(); defer v.mu.Unlock(); return v.base.Turn == 1 })
 
+	soon(t, "nothing is kept of it", func() bool {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.slice.Changed()
+		return m.slice.share.Ceiling == m.spent+m.held
+	})
+
 	// Another has read it meanwhile: this reading is nothing.
 	v.mu.Lock()
 	v.takes, v.base = false, Base{}

@@ -60,10 +60,8 @@ type Pool struct {
 	told   told
 	marks
 
-	// What was used since the last exchange, to know how much to take.
-	used  int64
-	since time.Time
-	last  time.Time // when something was
+	pace  pace
+	last  time.Time // when something was used
 	ahead int64     // what was last taken beyond what calls waited for
 }
 
@@ -89,15 +87,13 @@ const (
 	askAgain = 100 * time.Millisecond
 	// longest is how long a permit may be used, whatever its slot's length.
 	longest = time.Second
-	// foresight is for how long a block should do.
-	foresight = 100 * time.Millisecond
 )
 
 // take takes permits from the block, or tells that there are none; with neither,
 // the claim waits. The pool's lock is held.
 func (p *Pool) take(c *Claim, now time.Time) {
 	p.limit = c.limit
-	p.used += c.n
+	p.pace.use(c.n)
 	p.last = now
 	switch {
 	case p.left >= c.n && now.Before(p.until):
@@ -131,11 +127,7 @@ func (p *Pool) ask(now time.Time) Ask {
 			a.Least = c.n
 		}
 	}
-	if past := now.Sub(p.since); past > 0 && past < longest {
-		soon := float64(p.used) * float64(foresight) / float64(max(past, foresight))
-		a.Extra = min(int64(soon), p.limit/100)
-	}
-	p.used, p.since = 0, now
+	a.Extra = min(p.pace.ahead(now), p.limit/100)
 	return a
 }
 
@@ -215,7 +207,7 @@ func (p *Pool) sweep(now time.Time, all bool) {
 	p.expire(now)
 	if p.left > 0 && (all || now.Sub(p.last) > idleTime) {
 		p.note(p.slot, -p.left)
-		p.left = 0
+		p.left, p.pace = 0, pace{}
 	}
 	if len(p.back) > 0 {
 		p.broker.queue(p)

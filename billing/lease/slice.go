@@ -63,10 +63,10 @@ type Slice struct {
 	common   *common
 	marks
 
-	used  int64 // since the last exchange, to know how much to take
-	since time.Time
-	last  time.Time // when something was
+	pace  pace
+	last  time.Time // when something was used
 	need  int64     // of the last call
+	eased bool      // calls have ended, which was not told yet
 }
 
 // Loan is a part of a slice for one call, until that has noted what it holds.
@@ -121,7 +121,8 @@ func (s *Slice) Borrow(n, least int64, now time.Time) *Loan {
 	l := &Loan{slice: s, n: n, least: max(min(least, n), 1)}
 	st := s.state(now)
 	now = time.Now() // the Book's clock may be another
-	s.used, s.last, s.need = s.used+n, now, n
+	s.pace.use(n)
+	s.last, s.need = now, n
 	switch left := s.left(&st, now); {
 	case len(s.loans) == 0 && left >= n:
 		l.got, l.state = n, granted
@@ -210,6 +211,18 @@ func (s *Slice) Changed() {
 	}
 }
 
+// Eased tells that a call has ended which has spent nothing, where something may be
+// spent by none. While there is much left, that can wait until what lies unused is
+// looked for. The lock is held.
+func (s *Slice) Eased() {
+	if !s.plenty || s.ended {
+		s.Changed()
+		return
+	}
+	s.eased = true
+	s.broker.watch(s)
+}
+
 // ask is what the next exchange asks. What it gives back is given back here and
 // now, before it is told.
 func (s *Slice) ask(now time.Time) Ask {
@@ -231,17 +244,14 @@ func (s *Slice) ask(now time.Time) Ask {
 	for _, l := range a.loans {
 		b.Need += l.n
 	}
-	if past := now.Sub(s.since); past > 0 && past < longest {
-		soon := float64(s.used) * float64(foresight) / float64(max(past, foresight))
-		b.Extra = int64(min(soon, float64(b.Limit/100)))
-	}
+	b.Extra = min(s.pace.ahead(now), b.Limit/100)
 	if s.plenty && now.Sub(s.last) < s.broker.o.Term/3 { // there is enough for one call more
 		b.Extra = max(b.Extra, min(left, s.need, b.Limit/100))
 	}
 	if !lend {
 		b.Extra = 0
 	}
-	s.used, s.since, s.pledged = 0, now, b.Need-b.Base
+	s.eased, s.pledged = false, b.Need-b.Base
 	s.share.Ceiling = min(s.share.Ceiling, b.Need+b.Extra)
 	return a
 }
@@ -277,6 +287,7 @@ func (s *Slice) answer(a *Ask, got *Answer, began time.Time) {
 		}
 	}
 	if s.none > 0 && s.left(&st, now) > 0 { // it is of no use here
+		s.pace = pace{}
 		s.broker.queue(s)
 	} else if s.lasts(&st) {
 		s.broker.watch(s)
@@ -315,10 +326,13 @@ func (s *Slice) sweep(now time.Time, all bool) {
 	st := s.state(now)
 	idle := s.left(&st, now) > 0 && now.Sub(s.last) > idleTime && !s.plenty
 	if all {
-		s.plenty, s.used = false, 0 // nothing is kept
+		s.plenty = false
+	}
+	if all || idle {
+		s.pace = pace{} // nothing is kept
 	}
 	switch lasts := s.lasts(&st); {
-	case all || idle || s.untold || lasts && (now.After(s.renew) || s.lost != s.broker.lost):
+	case all || idle || s.untold || s.eased || lasts && (now.After(s.renew) || s.lost != s.broker.lost):
 		s.broker.queue(s)
 	case lasts:
 		s.broker.watch(s)

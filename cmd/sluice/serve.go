@@ -30,6 +30,7 @@ import (
 	"sluice/gateway/telemetry"
 	"sluice/prompts"
 	"sluice/store"
+	"sluice/store/address"
 )
 
 // server is a running gateway: what serve makes once and reloads build on.
@@ -141,6 +142,9 @@ func (s *server) open() (err error) {
 	}
 	s.openPurges()
 	s.warnings = billing.NewWarnings(s.log)
+	if address.OnPostgres(s.started.Store) {
+		s.warnings.Share(s.store.Replays())
+	}
 	s.book.OnWarn(s.warnings.Tell)
 	s.prompts = prompts.NewRegistry(s.store.Prompts(), time.Now)
 	s.prompts.Prefix, s.prompts.Splits = s.started.Prompts.Prefix, s.store.Prompts()
@@ -214,12 +218,12 @@ func (s *server) run(ctx context.Context) error {
 func (s *server) background(ctx context.Context, hup <-chan os.Signal) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	go s.watch(ctx, hup)
-	go s.warnings.Run(ctx)
 	go s.encryption.obtain(ctx, s.log)
 	if s.build.purges != nil {
 		go s.build.purges.Run(ctx)
 	}
 	var stored sync.WaitGroup
+	stored.Go(func() { s.warnings.Run(ctx) })
 	stored.Go(func() { s.store.Lead(ctx, s.retain) })
 	stored.Go(func() { s.build.uses.Run(ctx) })
 	stored.Go(func() { s.learn(ctx) })

@@ -1,21 +1,44 @@
 package main
 
 import (
+	"context"
+	"crypto/sha256"
+	"errors"
 	"path/filepath"
 	"time"
 
 	"sluice/billing"
 	"sluice/cmd/sluice/config"
 	"sluice/gateway/alert"
+	"sluice/store/address"
 )
 
 // newAlerts makes the engine of alerts, which has no rules yet.
 func (s *server) newAlerts() *alert.Engine {
 	source := alert.Source{Usage: s.store.Ledger().Usage, Gather: s.metrics.Gather, Location: s.location,
 		Budgets: func(now time.Time) []billing.BudgetStatus { return budgetsOf(s.build.view(), now) }}
-	e := alert.New(source, filepath.Join(s.dataDir, "alerts.json"), s.log)
+	e := alert.New(source, s.alertShelf(), s.log)
 	s.metrics.Add(e)
 	return e
+}
+
+// alertShelf is where alerts are kept: with one store of all replicas, there.
+func (s *server) alertShelf() alert.Shelf {
+	if !address.OnPostgres(s.started.Store) {
+		return alert.File(filepath.Join(s.dataDir, "alerts.json"))
+	}
+	id, replays := sha256.Sum256([]byte("alerts")), s.store.Replays()
+	return alert.Shelf{Shared: true,
+		Read: func(ctx context.Context) ([]byte, error) {
+			b, _, err := replays.Replay(ctx, id)
+			if errors.Is(err, billing.ErrNotFound) {
+				return nil, nil
+			}
+			return b, err
+		},
+		Swap: func(ctx context.Context, was, now []byte) (bool, error) {
+			return replays.SwapReplay(ctx, id, time.Now().AddDate(10, 0, 0), was, now)
+		}}
 }
 
 // setAlerts puts the configuration's rules in force.

@@ -70,11 +70,14 @@ const again = 5 * time.Minute
 // concurrent use; Tick is for one goroutine.
 type Engine struct {
 	source Source
-	file   string // where alerts are kept; empty: nowhere
+	shelf  Shelf
 	log    *slog.Logger
 	told   counts
 
 	sampler sampler // Tick's
+
+	keeping sync.Mutex // taken before mu
+	shelved []byte     // what the shelf has
 
 	mu        sync.Mutex
 	rules     []Rule
@@ -84,14 +87,18 @@ type Engine struct {
 	muted     map[string]time.Time
 	flying    map[string]bool // deliveries under way, by alert and receiver
 	changed   bool            // since alerts were kept
+	term      string          // of what is kept for all replicas
 }
 
-// New reads the alerts that were kept in file. What it cannot read it tells of,
-// and begins without.
-func New(source Source, file string, log *slog.Logger) *Engine {
-	e := &Engine{source: source, file: file, log: log, told: newCounts(), alerts: map[string]*Alert{}, faults: map[string]string{},
+// New reads the alerts that were kept, if no other replica may look at them now.
+// What it cannot read it tells of, and begins without.
+func New(source Source, shelf Shelf, log *slog.Logger) *Engine {
+	e := &Engine{source: source, shelf: shelf, log: log, told: newCounts(), alerts: map[string]*Alert{}, faults: map[string]string{},
 		muted: map[string]time.Time{}, flying: map[string]bool{}}
-	if err := e.recall(); err != nil {
+	if shelf.Shared {
+		return e
+	}
+	if err := e.recall(context.Background()); err != nil {
 		log.Error("alerts of the last run are not known", "error", err)
 	}
 	return e
@@ -140,15 +147,16 @@ func (e *Engine) Tick(ctx context.Context, now time.Time) []Notice {
 		}
 		e.judge(&rules[i], list, err, now)
 	}
+	notices := e.settle(now)
+	e.keep(ctx)
+	return notices
+}
+
+func (e *Engine) settle(now time.Time) []Notice {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.sweep(now)
-	notices := e.owed(now)
-	if e.changed {
-		e.changed = false
-		e.keep()
-	}
-	return notices
+	return e.owed(now)
 }
 
 // sample reads the metrics that rules need; without such rules there is nothing

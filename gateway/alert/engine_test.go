@@ -170,14 +170,14 @@ func TestRestart(t *testing.T) {
 	if err := e.Mute("failing", w.now.Add(time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	e.Keep()
+	e.keep(t.Context())
 	e = w.engine(file, rule)
 	if s := e.Status(w.now)[0]; s.MutedUntil == nil {
 		t.Error("a mute is forgotten")
 	}
 	w.pass(time.Minute)
 	same(t, "told before", w.tick(t, e, nil))
-	e.Keep()
+	e.keep(t.Context())
 	w.pass(6 * time.Minute)
 	e = w.engine(file, rule)
 	same(t, "its end", w.tick(t, e, nil), "resolved ops failing (model=fast)")

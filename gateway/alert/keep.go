@@ -1,75 +1,137 @@
 package alert
 
 import (
+	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
+	"slices"
 	"time"
 )
 
-// kept is the file of alerts.
+// Shelf is where alerts are kept from one run, or from one replica that looks at
+// them, to the next; the zero Shelf keeps none.
+type Shelf struct {
+	// Read gives what was kept last; nil: nothing was.
+	Read func(context.Context) ([]byte, error)
+	// Swap keeps something in the place of what was read or kept before; false:
+	// another replica has kept something since.
+	Swap func(ctx context.Context, was, now []byte) (bool, error)
+	// Shared tells that other replicas look at the alerts when this one does not.
+	Shared bool
+}
+
+// File is a shelf of one process.
+func File(name string) Shelf {
+	return Shelf{
+		Read: func(context.Context) ([]byte, error) {
+			b, err := os.ReadFile(name)
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil, nil
+			}
+			return b, err
+		},
+		Swap: func(_ context.Context, _, now []byte) (bool, error) {
+			err := os.WriteFile(name+".new", now, 0o600)
+			if err == nil {
+				err = os.Rename(name+".new", name)
+			}
+			return err == nil, err
+		},
+	}
+}
+
+// kept is what the shelf has.
 type kept struct {
+	Term   string               `json:"term,omitempty"` // in which it was kept: who had the lead before may not any more
 	Alerts []*Alert             `json:"alerts"`
 	Muted  map[string]time.Time `json:"muted,omitempty"`
 }
 
-// keep writes the alerts, whole or not at all. What fails is told, and tried
-// again at the next change.
-func (e *Engine) keep() {
-	if e.file == "" {
-		return
-	}
-	k := kept{Alerts: []*Alert{}, Muted: e.muted}
-	for _, a := range e.alerts {
-		k.Alerts = append(k.Alerts, a)
+// shelfTime bounds what is done with the shelf.
+const shelfTime = 5 * time.Second
+
+// keep writes the alerts if they have changed, whole or not at all, however the
+// caller fares meanwhile. What fails is told, and tried again at the next change.
+func (e *Engine) keep(ctx context.Context) {
+	e.keeping.Lock()
+	defer e.keeping.Unlock()
+	e.mu.Lock()
+	changed := e.changed
+	e.changed = false
+	k := kept{Term: e.term, Alerts: []*Alert{}, Muted: e.muted}
+	for _, id := range slices.Sorted(maps.Keys(e.alerts)) {
+		k.Alerts = append(k.Alerts, e.alerts[id])
 	}
 	b, err := json.Marshal(k)
-	if err == nil {
-		err = os.WriteFile(e.file+".new", b, 0o600)
+	e.mu.Unlock()
+	if !changed || e.shelf.Swap == nil {
+		return
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shelfTime)
+	defer cancel()
+	ok := false
 	if err == nil {
-		err = os.Rename(e.file+".new", e.file)
+		ok, err = e.shelf.Swap(ctx, e.shelved, b)
 	}
-	if err != nil {
-		e.log.Error("alerts are not kept: after a restart they are told of again", "error", err)
+	switch {
+	case err != nil:
+		e.log.Error("alerts are not kept: who looks at them next tells of them again", "error", err)
+	case !ok:
+		e.log.Warn("another replica looks at the alerts: what this one did last is not kept")
+	default:
+		e.shelved = b
 	}
 }
 
-// recall reads the alerts of the last run.
-func (e *Engine) recall() error {
-	if e.file == "" {
+// recall reads the alerts that were kept last. What another replica has kept takes
+// the place of what is known here, and is this one's from then on; what was muted
+// here counts too.
+func (e *Engine) recall(ctx context.Context) error {
+	if e.shelf.Read == nil {
 		return nil
 	}
-	b, err := os.ReadFile(e.file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
+	e.keeping.Lock()
+	defer e.keeping.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, shelfTime)
+	defer cancel()
+	b, err := e.shelf.Read(ctx)
 	if err != nil {
 		return err
 	}
 	var k kept
-	if err := json.Unmarshal(b, &k); err != nil {
-		return fmt.Errorf("cannot read %s: %w", e.file, err)
+	if b != nil {
+		if err := json.Unmarshal(b, &k); err != nil {
+			return fmt.Errorf("cannot read the alerts that were kept: %w", err)
+		}
 	}
+	if e.shelved = b; e.shelf.Shared {
+		k.Term = rand.Text()
+		next, err := json.Marshal(k)
+		if err != nil {
+			return err
+		}
+		if ok, err := e.shelf.Swap(ctx, b, next); err != nil || !ok {
+			return errors.Join(errors.New("another replica has just kept alerts"), err)
+		}
+		e.shelved = next
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.term, e.alerts, e.flying = k.Term, map[string]*Alert{}, map[string]bool{}
 	for _, a := range k.Alerts {
 		if a != nil {
 			e.alerts[a.id()] = a
 		}
 	}
 	for rule, until := range k.Muted {
-		e.muted[rule] = until
+		if until.After(e.muted[rule]) {
+			e.muted[rule] = until
+		}
 	}
 	return nil
-}
-
-// Keep writes what has changed since the last Tick, at the end.
-func (e *Engine) Keep() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.changed {
-		e.changed = false
-		e.keep()
-	}
 }

@@ -52,7 +52,11 @@ func (w *world) source() Source {
 }
 
 func (w *world) engine(file string, rules ...Rule) *Engine {
-	e := New(w.source(), file, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	var shelf Shelf
+	if file != "" {
+		shelf = File(file)
+	}
+	e := New(w.source(), shelf, slog.New(slog.NewTextHandler(io.Discard, nil)))
 	e.Set(rules, map[string]Receiver{"ops": {}, "chat": {}})
 	return e
 }

@@ -187,7 +187,7 @@ func (w *world) console() *Console {
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
 	var c *Console
 	trail := &audit.Trail{Store: &w.trail, Now: func() time.Time { return w.now }, Log: quiet}
-	alerts := alert.New(alert.Source{Budgets: func(time.Time) []billing.BudgetStatus { return w.view.Budgets }}, "", quiet)
+	alerts := alert.New(alert.Source{Budgets: func(time.Time) []billing.BudgetStatus { return w.view.Budgets }}, alert.Shelf{}, quiet)
 	alerts.Set([]alert.Rule{{Name: "half-spent", Kind: "budget", Severity: "critical", Condition: &alert.Budget{Used: 0.5}}}, nil)
 	alerts.Tick(context.Background(), w.now)
 	admin.New(admin.Options{Configuration: w.configuration(), Trail: trail, Alerts: alerts, Tokens: func() []admin.Token { return w.tokens }, View: func() admin.View { return w.view }, Ledger: w, Tenants: w,

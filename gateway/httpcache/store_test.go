@@ -99,8 +99,10 @@ func TestPurge(t *testing.T) {
 	if n := s.Purge(Selection{Tag: "tag7"}); n != 100 {
 		t.Errorf("%d are purged", n)
 	}
-	if get(s, "a", "/7", "") != "" || get(s, "a", "/8", "") != "x" {
-		t.Error("the wrong ones are gone")
+	for i := range 100_000 {
+		if (get(s, "a", fmt.Sprint("/", i), "") == "") != (i%1000 == 7) {
+			t.Fatalf("/%d: the wrong ones are gone", i)
+		}
 	}
 	if n := s.Purge(Selection{Tag: "all", Prefix: "/99"}); n != 1110 { // 1,111 of them, but /99007 … and its like: one of a thousand
 		t.Errorf("%d of /99… are purged", n)
@@ -110,13 +112,24 @@ func TestPurge(t *testing.T) {
 	}
 }
 
+// One tag of 1,000 is purged, of 100,000 entries that are there each time.
 func BenchmarkPurgeTag(b *testing.B) {
 	s := New(512 << 20)
-	for i := range 100_000 {
-		put(s, "r", "a", fmt.Sprint("/", i), "x", fmt.Sprint("tag", i%1000), "all")
+	fill := func(tag, step int) {
+		for i := tag; i < 100_000; i += step {
+			put(s, "r", "a", fmt.Sprint("/", i), "x", fmt.Sprint("tag", i%1000), "all")
+		}
 	}
+	fill(0, 1)
+	n := 0
 	for b.Loop() {
-		s.Purge(Selection{Tag: fmt.Sprint("tag", b.N%1000)})
+		if gone := s.Purge(Selection{Tag: fmt.Sprint("tag", n%1000)}); gone != 100 {
+			b.Fatalf("%d are purged", gone)
+		}
+		b.StopTimer()
+		fill(n%1000, 1000)
+		n++
+		b.StartTimer()
 	}
 }
 

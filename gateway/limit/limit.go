@@ -197,7 +197,7 @@ func (s *Subject) Done() {
 	s.parallel--
 	if s.atOnce != nil {
 		s.atOnce.running--
-		s.atOnce.slice.Changed()
+		s.atOnce.slice.Eased()
 	}
 	s.shard.mu.Unlock()
 }

@@ -59,10 +59,14 @@ local function pool(key)
       sum = sum + n
     end
   end
-  for _, slot in ipairs(over) do
-    redis.call('HDEL', key, text(slot))
+  for i, slot in ipairs(over) do
     counts[slot] = nil
+    over[i] = text(slot)
   end
+  if #over > 0 then
+    redis.call('HDEL', key, unpack(over))
+  end
+  local fresh = not counts[head] -- nobody has counted in this slot
 
   -- What was not used of the window flows into the burst.
   local window = (slots - 1) * width
@@ -72,10 +76,11 @@ local function pool(key)
     saved = math.min(saved + unused / window, burst)
   end
 
+  local changed = {}
   local function count(slot, n)
     counts[slot] = (counts[slot] or 0) + n
     sum = sum + n
-    redis.call('HINCRBY', key, text(slot), text(n))
+    changed[slot] = true
   end
 
   for _ = 1, changes do
@@ -96,14 +101,26 @@ local function pool(key)
   if taken > 0 then
     count(head, taken)
   end
+  local fields = {}
+  for slot in pairs(changed) do
+    fields[#fields + 1] = text(slot)
+    fields[#fields + 1] = text(counts[slot])
+  end
   if burst > 0 then
-    redis.call('HSET', key, 'saved', string.format('%.17g', saved), 'seen', text(now))
+    for _, v in ipairs({'saved', string.format('%.17g', saved), 'seen', text(now)}) do
+      fields[#fields + 1] = v
+    end
   end
-  local kept = (slots + 1) * width
-  if burst > 0 and limit > 0 then
-    kept = kept + window * burst / limit
+  if #fields > 0 then
+    redis.call('HSET', key, unpack(fields))
   end
-  redis.call('PEXPIRE', key, text(math.ceil(kept / 1000)))
+  if fresh then -- once for all of the slot
+    local kept = (slots + 1) * width
+    if burst > 0 and limit > 0 then
+      kept = kept + window * burst / limit
+    end
+    redis.call('PEXPIRE', key, text(math.ceil(kept / 1000)))
+  end
 
   -- When the least that is needed has room, and when all of the limit is there.
   local wait, full = 0, 0
@@ -159,7 +176,7 @@ local forgotten = 3600 * 1000000
 -- beside, which reading that is of, when it was taken, whether it is exact, and its
 -- turn.
 local function slices(key, me, span, common)
-  local f = {others = 0, spent = 0, own = 0, version = 0, claims = 0, open = false, old = {}}
+  local f = {others = 0, spent = 0, own = 0, till = 0, version = 0, claims = 0, open = false, old = {}}
   local gone, folded = {}, 0
   local all = redis.call('HGETALL', key)
   for i = 1, #all, 2 do
@@ -171,6 +188,7 @@ local function slices(key, me, span, common)
       local s, c, u, claim, turn = string.match(all[i + 1], '^(%S+) (%S+) (%S+) ?(%S*) ?(%S*)$')
       s, c, u, claim = tonumber(s), tonumber(c), tonumber(u), tonumber(claim) or 0
       if name == me then
+        f.till = u
         if u > now then
           f.own = c
         end
@@ -248,14 +266,17 @@ local function slice(key)
   local c = ledger()
   local f = slices(key, me, span, c)
 
-  local young, taken = false, false
+  local young, taken, begun = false, false, false
   if c then
     young = not f.base and (redis.call('GET', 'sluice:mark') ~= mark or redis.call('EXISTS', 'sluice:young') == 1)
     taken = not young and take(key, former, me, f, c, kept)
     if not f.base and not taken and not young and c.sure == 1 then
       rebase(key, 0, 1, now, 1, c.turn) -- nobody has spent anything in a window that has just begun
+      begun = true
     end
-    f = slices(key, me, span, c)
+    if taken or begun then
+      f = slices(key, me, span, c)
+    end
   end
 
   -- What the window before has left over. Who has not said since that it is over
@@ -283,7 +304,10 @@ local function slice(key)
   -- What calls hold stays, and what was this replica's own if it still wants it.
   mine = math.max(mine, reserved, math.min(f.own, need + extra))
   redis.call('HSET', key, me, text(spent) .. ' ' .. text(mine) .. ' ' .. text(now + term) .. (c and ' ' .. text(c.claim) .. ' ' .. text(c.turn) or ''))
-  keep(key, kept)
+  -- Once a second for each replica is often enough for what is kept so long.
+  if math.floor((f.till - term) / 1000000) ~= math.floor(now / 1000000) then
+    keep(key, kept)
+  end
 
   give(mine)
   give(f.spent)

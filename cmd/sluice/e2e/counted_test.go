@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/tidwall/gjson"
 )
 
 const countedConfig = `prompts: {dir: DIR/prompts}
@@ -43,6 +45,7 @@ func (g *gateway) parts(model, provider string) (total, upstream, own share) {
 // wait for each other in the second, and nothing is in neither.
 func TestPartsOfADuration(t *testing.T) {
 	g := newGateway(t, "")
+	g.env = append(g.env, "SLUICE_LOG__FORMAT=json")
 	g.configure(head + countedConfig)
 	g.prompt("say", sayText)
 	g.start()
@@ -68,6 +71,7 @@ func TestPartsOfADuration(t *testing.T) {
 			}
 		}
 	}
+	g.linesAgree(t, "up")
 	var together sync.WaitGroup
 	for range 4 {
 		together.Go(func() {
@@ -175,4 +179,48 @@ func TestCountedExactly(t *testing.T) {
 		t.Errorf("%v calls are counted of %v:\n%s", counted, all, counters.FindAllString(a.body, -1))
 	}
 	t.Logf("%v calls of %d kinds, all counted", all, len(kinds))
+}
+
+// linesAgree makes 300 calls, and compares what their lines in the log say of the
+// parts of each with what the histograms say of all.
+func (g *gateway) linesAgree(t *testing.T, provider string) {
+	t.Helper()
+	const model, calls = "in-12_out-2_delay-3", 300
+	var asking sync.WaitGroup
+	for n := range 4 {
+		asking.Go(func() {
+			for range calls / 4 {
+				g.chat(chatBody("up/"+model, "hi", []string{"", `,"stream":true`}[n%2]))
+			}
+		})
+	}
+	asking.Wait()
+	var lines []gjson.Result
+	if !eventually(10*time.Second, func() bool {
+		lines = nil
+		for line := range strings.Lines(g.stdout.String()) {
+			if r := gjson.Parse(line); strings.HasSuffix(r.Get("target").Str, model) {
+				lines = append(lines, r)
+			}
+		}
+		return len(lines) == calls
+	}) {
+		t.Fatalf("%d lines of %d calls", len(lines), calls)
+	}
+	var sums struct{ total, upstream float64 }
+	for _, l := range lines {
+		total, upstream, first := l.Get("latency_us").Float(), l.Get("upstream_us").Float(), l.Get("ttft_us").Float()
+		if upstream < 3000 || upstream > total || first < 3000 || first > total {
+			t.Errorf("of %v µs %v are the provider's, which takes 3,000 at least, and the first token came after %v: %s", total, upstream, first, l.Raw)
+		}
+		sums.total, sums.upstream = sums.total+total/1e6, sums.upstream+upstream/1e6
+	}
+	var total, upstream, own share
+	if !eventually(10*time.Second, func() bool { total, upstream, own = g.parts(model, provider); return total.count == calls }) {
+		t.Fatalf("%v calls in the metrics", total.count)
+	}
+	const off = calls * 1e-6 // each line leaves out less than a microsecond
+	if math.Abs(sums.total-total.sum) > off || math.Abs(sums.upstream-upstream.sum) > off || math.Abs(sums.total-sums.upstream-own.sum) > 2*off {
+		t.Errorf("lines say %+v, metrics %v, %v and %v", sums, total.sum, upstream.sum, own.sum)
+	}
 }

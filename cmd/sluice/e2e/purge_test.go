@@ -156,3 +156,41 @@ func TestPurgeChecked(t *testing.T) {
 		}
 	}
 }
+
+// A purge at one of three replicas has all of them ask anew. Where nobody can be
+// told of it, they give what they have no longer than its time.
+func TestPurgedByAPI(t *testing.T) {
+	o, r := startOrigin(t), startRedis(t)
+	var all []*gateway
+	for range 3 {
+		all = append(all, start(t, "shared: redis://"+r.addr+"/2\nroutes:"+strings.ReplaceAll(cacheRoutes, "TARGET", `{http: {targets: ["`+o.URL+`"]}}`)))
+	}
+	sharing(t, all...)
+	kept := func(path string) {
+		t.Helper()
+		for _, g := range all {
+			g.becomes(path, "hit *")
+		}
+	}
+	kept("/plain/7")
+	began := time.Now()
+	if a := all[0].api("DELETE", "cache?tag=item:7", ""); a.status != 200 || a.get("replicas").Int() != 3 {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	// The first that asks anew has it for all: nobody gives what was there before.
+	for _, g := range all {
+		if !eventually(10*time.Second, func() bool { return strings.HasSuffix(g.fares("/plain/7"), " 2") }) {
+			t.Errorf("after %v a replica still says %s", time.Since(began), g.fares("/plain/7"))
+		}
+	}
+	t.Logf("no replica gives what was purged after %v", time.Since(began))
+
+	kept("/error/b")
+	r.kill()
+	if a := all[0].api("DELETE", "cache?prefix=/error", ""); a.status != 200 || a.get("replicas").Int() != 0 {
+		t.Errorf("a purge that nobody can be told of: %d %s", a.status, a.body)
+	}
+	for _, g := range all {
+		g.becomes("/error/b", "miss *")
+	}
+}
