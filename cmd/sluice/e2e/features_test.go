@@ -30,7 +30,7 @@ var features = []struct{ what, tests string }{
 	{"servers replaced under load", "TestRouteServersReplaced"},
 	{"discovery: DNS, Consul, Eureka, Kubernetes, files", "TestRouteDiscovery TestRouteDiscoveryTLS router/discovery:TestDNS router/discovery:TestConsul router/discovery:TestEureka router/discovery:TestKubernetes"},
 	{"streams and WebSockets", "TestRouteStreams TestRouteWebSocket TestRouteCallerLeaves"},
-	{"sign-in: keys", "TestRouteKeyAndLimits gateway:TestManyKeys"},
+	{"sign-in: keys, kept as salted hashes", "TestRouteKeyAndLimits TestKeysAreStoredSalted gateway:TestManyKeys store:TestSaltIsOfTheInstallation store:TestOldHashesAreSalted"},
 	{"sign-in: JWT, OAuth 2.0, passwords, certificates", "TestRouteSignIn TestMutualTLS gateway/auth:TestJWT gateway/auth:TestJWTClaims gateway/auth:TestBasic"},
 	{"sign-in: signed requests", "TestRouteSignatures gateway/auth:TestSignatures"},
 	{"OpenID Connect for people", "TestConsoleOIDC"},
