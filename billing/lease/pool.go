@@ -11,6 +11,7 @@ type Window struct {
 	Width time.Duration // of a slot
 	Slots int64         // that count: the oldest is partly outside of the stretch
 	Burst int64         // more than the limit, once, after quiet times
+	Exact bool          // a replica takes only what calls wait for
 }
 
 // Ask is what is asked of one pool or slice.
@@ -131,7 +132,7 @@ func (p *Pool) ask(now time.Time) Ask {
 			a.Least = c.n
 		}
 	}
-	if past := now.Sub(p.since); past > 0 && past < longest {
+	if past := now.Sub(p.since); !p.window.Exact && past > 0 && past < longest {
 		soon := float64(p.used) * float64(foresight) / float64(max(past, foresight))
 		a.Extra = min(int64(soon), p.limit/100)
 	}
