@@ -19,6 +19,7 @@ type passedBody struct {
 	head schema.Head
 	text string         // what is to be spoken or judged, as far as it is one text
 	file int64          // bytes of its files
+	sent []schema.Span  // its files
 	part *wire.FormPart // that names the model; nil: JSON, or none does
 }
 
@@ -100,6 +101,7 @@ func (b *passedBody) readForm() error {
 		p := &parts[i]
 		if p.File {
 			b.file += int64(p.Value.To - p.Value.From)
+			b.sent = append(b.sent, p.Value)
 		}
 		if b.model == noModel {
 			continue

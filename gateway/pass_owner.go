@@ -3,6 +3,8 @@ package gateway
 import (
 	"bytes"
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -72,10 +74,36 @@ func (c *Call) passedID() string {
 // reaches refuses a request that is passed on, where it names what another team
 // has made.
 func (c *Call) reaches() error {
+	p := c.model.Targets[0].Provider
 	if id := c.passedID(); id != "" {
-		return c.mayReach(c.model.Targets[0].Provider, "id", id)
+		return c.mayReach(p, "id", id)
+	}
+	if c.passed.op != schema.OpFile || c.g.responses == nil {
+		return nil
+	}
+	for _, file := range c.passed.sent {
+		if err := c.mayReach(p, "file", filesInLines(c.passed.raw[file.From:file.To])...); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// filesInLines are the files that the lines of a file name, each once: a batch
+// makes calls of them, with the provider's key.
+func filesInLines(raw []byte) []string {
+	if !mayNameFile(raw) {
+		return nil
+	}
+	seen := map[string]bool{}
+	for line := range bytes.Lines(raw) {
+		if mayNameFile(line) {
+			for _, id := range filesIn(gjson.ParseBytes(line), nil) {
+				seen[id] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(seen))
 }
 
 // keepOwned notes whose that is which a file's or batch's answer tells of, and

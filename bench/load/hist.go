@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// subBits gives 32 buckets for every power of two: an error below 3.2 %.
-const subBits = 5
+// subBits gives 128 buckets for every power of two: an error below 0.8 %.
+const subBits = 7
 
 // Hist is a histogram of durations with logarithmic buckets. The zero value is
 // empty. It is for one goroutine.

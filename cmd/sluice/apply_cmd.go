@@ -25,7 +25,7 @@ type applier struct {
 func diffCommand() *cobra.Command {
 	a := &applier{}
 	cmd := &cobra.Command{Use: "diff", Short: "Show what a configuration file would change in a running gateway", Args: cobra.NoArgs,
-		Long: "Show what a configuration file would change in a running gateway, by object: the gateway compares, so that the same in other words is no difference. " +
+		Long: "Show what a configuration file would change in a running gateway, by object, and what of it breaks callers of routes: the gateway compares, so that the same in other words is no difference. " +
 			"References such as ${NAME} and files are looked up where the gateway runs.\nExit code 0: no difference; 1: differences; 2: the file has faults.",
 		RunE: command(func(cmd *cobra.Command, _ []string) error {
 			text, err := a.read()
@@ -82,7 +82,13 @@ func (a *applier) diff(ctx context.Context, w io.Writer, text []byte) ([]gjson.R
 		_, err = w.Write(b)
 		return changes, err
 	}
-	return changes, printChanges(w, changes)
+	err = printChanges(w, changes)
+	for _, line := range gjson.GetBytes(b, "breaks").Array() {
+		if err == nil {
+			_, err = fmt.Fprintf(w, "! breaks callers: %s\n", line)
+		}
+	}
+	return changes, err
 }
 
 // send posts a text. What is wrong with it is wrong with the file: exit code 2.

@@ -205,13 +205,7 @@ func (s *server) configuration() admin.Configuration {
 			_, err := s.candidate(ctx, text)
 			return err
 		},
-		Diff: func(ctx context.Context, text []byte) ([]admin.ConfigChange, error) {
-			cfg, err := s.candidate(ctx, text)
-			if err != nil {
-				return nil, err
-			}
-			return s.changes(s.build.view().cfg, cfg)
-		},
+		Diff: s.diffConfig,
 		Revisions: s.revisions, Revision: s.revision,
 	}
 }
@@ -278,7 +272,17 @@ func faultsOf(err error) error {
 	return out
 }
 
-func (s *server) changes(from, to *config.Config) ([]admin.ConfigChange, error) {
+func (s *server) diffConfig(ctx context.Context, text []byte) (admin.ConfigDiff, error) {
+	to, err := s.candidate(ctx, text)
+	if err != nil {
+		return admin.ConfigDiff{}, err
+	}
+	from := s.build.view().cfg
+	broken, err := breaks(from, to)
+	return admin.ConfigDiff{Changes: s.changes(from, to), Breaks: append([]string{}, broken...)}, err
+}
+
+func (s *server) changes(from, to *config.Config) []admin.ConfigChange {
 	out := []admin.ConfigChange{}
 	for _, c := range config.Diff(from, to, s.history.mask) {
 		made := admin.ConfigChange{Op: c.Op, Object: c.Object, Fields: make([]admin.ConfigField, len(c.Fields))}
@@ -287,7 +291,7 @@ func (s *server) changes(from, to *config.Config) ([]admin.ConfigChange, error) 
 		}
 		out = append(out, made)
 	}
-	return out, nil
+	return out
 }
 
 // putConfig puts a text, or an earlier revision, in force: whole, or not at
@@ -326,9 +330,7 @@ func (s *server) putAlone(ctx context.Context, text []byte, e admin.ConfigEdit) 
 		return out, err
 	}
 	old := s.build.view().cfg
-	if out.Changes, err = s.changes(old, cfg); err != nil {
-		return out, err
-	}
+	out.Changes = s.changes(old, cfg)
 	doc, err := s.document(cfg)
 	if err != nil {
 		return out, err

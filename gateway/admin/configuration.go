@@ -24,7 +24,7 @@ type Configuration struct {
 	// Validate tells what is wrong with a text.
 	Validate func(ctx context.Context, text []byte) error
 	// Diff is what a text would change.
-	Diff func(ctx context.Context, text []byte) ([]ConfigChange, error)
+	Diff func(ctx context.Context, text []byte) (ConfigDiff, error)
 	// Put puts a text in force, or a revision again if it is nil.
 	Put func(ctx context.Context, text []byte, e ConfigEdit) (ConfigApplied, error)
 
@@ -47,6 +47,12 @@ type ConfigEdit struct {
 	Match           string // the digest that it must have now; empty: any
 	To              int64  // the revision that is put in force again
 	Force           bool   // though it breaks callers of routes
+}
+
+// ConfigDiff is what a configuration would change.
+type ConfigDiff struct {
+	Changes []ConfigChange `json:"changes"`
+	Breaks  []string       `json:"breaks"` // of it what breaks callers of routes, and is put in force by force only
 }
 
 // ConfigChange is what changes of one object.
@@ -214,11 +220,11 @@ func (a *api) diffConfig(q *request) error {
 	if err != nil {
 		return err
 	}
-	changes, err := a.Configuration.Diff(q.Context(), text)
+	diff, err := a.Configuration.Diff(q.Context(), text)
 	if err != nil {
 		return err
 	}
-	return q.answer(http.StatusOK, map[string][]ConfigChange{"changes": changes})
+	return q.answer(http.StatusOK, diff)
 }
 
 func (a *api) putConfig(q *request) error {

@@ -30,7 +30,9 @@ func (w *world) configuration() Configuration {
 			return c, w.broken
 		},
 		Validate: func(_ context.Context, text []byte) error { return check(text) },
-		Diff:     func(_ context.Context, text []byte) ([]ConfigChange, error) { return changes, check(text) },
+		Diff: func(_ context.Context, text []byte) (ConfigDiff, error) {
+			return ConfigDiff{changes, []string{"route orders: GET /orders"}}, check(text)
+		},
 		Put: func(_ context.Context, text []byte, e ConfigEdit) (ConfigApplied, error) {
 			w.edit, w.text = e, string(text)
 			switch {

@@ -161,7 +161,7 @@ var descriptions = map[string]described{
 		out: jsonSchema{"type": "object"}, forms: []string{yamlType}},
 	"PUT /admin/v1/config":               {summary: "Put a configuration in force, whole or not at all; If-Match is the ETag that it was read with. 409 where a file leads; 422 with what breaks callers of routes, unless force is true", query: []string{"message", "force"}, in: jsonSchema{"type": "object"}, out: ConfigApplied{}},
 	"POST /admin/v1/config/validate":     {summary: "Tell what is wrong with a configuration: 422 with errors, or nothing", in: jsonSchema{"type": "object"}, out: map[string]bool{}},
-	"POST /admin/v1/config/diff":         {summary: "Tell what a configuration would change, by object; the same in other words changes nothing", in: jsonSchema{"type": "object"}, out: map[string][]ConfigChange{}},
+	"POST /admin/v1/config/diff":         {summary: "Tell what a configuration would change, by object, and which of it breaks callers of routes; the same in other words changes nothing", in: jsonSchema{"type": "object"}, out: ConfigDiff{}},
 	"GET /admin/v1/config/revisions":     {summary: "List what the configuration was, newest first", query: pageOf, out: list[Revision]{}},
 	"GET /admin/v1/config/revisions/{n}": {summary: "Show a revision of the configuration", out: RevisionText{}},
 	"POST /admin/v1/config/rollback":     {summary: "Put a revision in force again, as a new one; If-Match is the ETag that the configuration must have now. 409 where a file leads", in: rollbackIn{}, out: ConfigApplied{}},

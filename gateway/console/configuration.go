@@ -22,7 +22,7 @@ type configPage struct {
 	Shown     *admin.RevisionText  // one of them
 	Back      []admin.ConfigChange // what going back to it changes
 	NoWay     string               // why nobody can
-	Changes   []admin.ConfigChange
+	Diff      admin.ConfigDiff
 	Compared  bool
 }
 
@@ -72,46 +72,43 @@ func (v *visit) lookBack(n string, p *configPage) error {
 	if p.Shown.Running || !admin.May(v.who.Role, "POST /admin/v1/config/diff") {
 		return nil
 	}
-	changes, err := v.changes(p.Shown.Text)
+	diff, err := v.diff(p.Shown.Text)
 	var refusal *problem
 	if errors.As(err, &refusal) && refusal.Status < 500 {
 		p.NoWay, err = "There is no way back to it: "+refusal.Error(), nil
 	}
-	p.Back = changes
+	p.Back = diff.Changes
 	return err
 }
 
-// changes is what a text would change.
-func (v *visit) changes(text string) ([]admin.ConfigChange, error) {
+// diff is what a text would change.
+func (v *visit) diff(text string) (out admin.ConfigDiff, err error) {
 	a, err := v.sendBody(http.MethodPost, "config/diff", nil, strings.NewReader(text), "")
 	if err != nil {
-		return nil, err
-	}
-	var out struct {
-		Changes []admin.ConfigChange `json:"changes"`
+		return out, err
 	}
 	if err := json.Unmarshal(a.body.Bytes(), &out); err != nil {
-		return nil, fmt.Errorf("cannot read what would change: %w", err)
+		return out, fmt.Errorf("cannot read what would change: %w", err)
 	}
-	return out.Changes, nil
+	return out, nil
 }
 
 // compareConfiguration shows what a text would change, or makes the change.
 func (v *visit) compareConfiguration() error {
 	text := v.PostForm.Get("text")
-	if v.PostForm.Get("do") == "apply" {
-		query := url.Values{"message": {v.PostForm.Get("message")}}
+	if do := v.PostForm.Get("do"); do == "apply" || do == "force" {
+		query := url.Values{"message": {v.PostForm.Get("message")}, "force": {strconv.FormatBool(do == "force")}}
 		a, err := v.sendBody(http.MethodPut, "config", query, strings.NewReader(text), v.PostForm.Get("digest"))
 		if err != nil {
 			return v.refuseConfiguration(err)
 		}
 		return v.inForce(a)
 	}
-	changes, err := v.changes(text)
+	diff, err := v.diff(text)
 	if err != nil {
 		return v.refuseConfiguration(err)
 	}
-	return v.showConfiguration(http.StatusOK, form{Which: "edit", Values: v.PostForm}, configPage{Compared: true, Changes: changes})
+	return v.showConfiguration(http.StatusOK, form{Which: "edit", Values: v.PostForm}, configPage{Compared: true, Diff: diff})
 }
 
 // refuseConfiguration shows what is wrong with a text beside it, each fault with
@@ -126,7 +123,7 @@ func (v *visit) refuseConfiguration(err error) error {
 		if f.Faults["message"] == "" {
 			f.Error = "Somebody has changed the configuration meanwhile. Look at what your text changes now, then put it in force."
 		}
-		if p.Changes, err = v.changes(v.PostForm.Get("text")); err != nil {
+		if p.Diff, err = v.diff(v.PostForm.Get("text")); err != nil {
 			return err
 		}
 		p.Compared = true

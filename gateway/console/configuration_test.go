@@ -26,8 +26,12 @@ func (w *world) configuration() admin.Configuration {
 			}
 			return admin.ConfigShown{JSON: []byte(`{"everything":1}`), Digest: "d2", Lead: lead, Revision: 2}, w.err
 		},
-		Diff: func(_ context.Context, text []byte) ([]admin.ConfigChange, error) {
-			return []admin.ConfigChange{{Op: "update", Object: "teams/t", Fields: []admin.ConfigField{{Path: "limits.rpm", From: json.RawMessage("60"), To: json.RawMessage("70")}}}}, check(text)
+		Diff: func(_ context.Context, text []byte) (admin.ConfigDiff, error) {
+			changes := []admin.ConfigChange{{Op: "update", Object: "teams/t", Fields: []admin.ConfigField{{Path: "limits.rpm", From: json.RawMessage("60"), To: json.RawMessage("70")}}}}
+			if strings.Contains(string(text), "narrower") {
+				return admin.ConfigDiff{Changes: changes, Breaks: []string{"route orders: GET /orders: no longer"}}, nil
+			}
+			return admin.ConfigDiff{Changes: changes}, check(text)
 		},
 		Put: func(_ context.Context, text []byte, e admin.ConfigEdit) (admin.ConfigApplied, error) {
 			if e.Match != "" && e.Match != "d2" {
@@ -77,6 +81,13 @@ func TestConfigurationPage(t *testing.T) {
 	}
 	if rec := b.do("POST", "/config/rollback", b.form(url.Values{"to": {"1"}})); rec.Code != 303 || len(w.applied) != 2 || w.applied[1].To != 1 {
 		t.Errorf("rollback: %d %+v %s", rec.Code, w.applied, rec.Body)
+	}
+	rec = b.do("POST", "/config", b.form(url.Values{"text": {"narrower: 1"}, "do": {"compare"}}))
+	if body := rec.Body.String(); rec.Code != 200 || !strings.Contains(body, "route orders: GET /orders: no longer") || !strings.Contains(body, "though callers break") {
+		t.Errorf("what breaks callers: %d %s", rec.Code, body)
+	}
+	if rec := b.do("POST", "/config", b.form(url.Values{"text": {"narrower: 1"}, "do": {"force"}})); rec.Code != 303 || !w.applied[2].Force || w.applied[0].Force {
+		t.Errorf("by force: %d %+v %s", rec.Code, w.applied, rec.Body)
 	}
 	w.late = []string{"server.listen"}
 	if rec := b.do("POST", "/config/rollback", b.form(url.Values{"to": {"1"}})); rec.Header().Get("Location") != "/config?done=restart" {

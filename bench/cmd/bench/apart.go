@@ -7,9 +7,11 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -28,7 +30,13 @@ models:
 const hangFor = 2 * time.Second
 
 // sides are what is called beside the work that is measured.
-var sides = []struct{ model, head string }{{"", "alone"}, {"answers", "beside calls that are answered"}, {"hangs", "beside calls that hang"}}
+var sides = [3]struct{ model, head string }{{"", "alone"}, {"answers", "beside calls that are answered"}, {"hangs", "beside calls that hang"}}
+
+// side is what was measured of one way, a round each.
+type side struct {
+	cpu  []float64 // µs a request
+	took []*load.Hist
+}
 
 // apart sends the same load to a provider that answers, again and again: alone,
 // beside calls to another that answers too, and beside as many to one that hangs.
@@ -62,21 +70,18 @@ func apart(ctx context.Context, args []string) error {
 	}
 	o := &options{seconds: *seconds, rate: *rate, conns: 32}
 	return withGateway(*binary, prepare, func(t *target) error {
-		cells := make([][]cell, len(chosen)) // of each work, one a side
-		for i := range cells {
-			cells[i] = make([]cell, len(sides))
-		}
+		seen := make([][3]side, len(chosen)) // of each work
 		for round := range *rounds {
 			for n := range len(sides) * len(chosen) {
-				i, side := n/len(sides), (n+round)%len(sides) // who is first changes
-				progress("round %d of %d: %s %s", round+1, *rounds, chosen[i].name, sides[side].head)
-				if err := sideBySide(ctx, t, o, beside{&chosen[i], sides[side].model, *stuck}, &cells[i][side]); err != nil {
+				i, at := n/len(sides), (n+round)%len(sides) // who is first changes
+				progress("round %d of %d: %s %s", round+1, *rounds, chosen[i].name, sides[at].head)
+				if err := sideBySide(ctx, t, o, beside{&chosen[i], sides[at].model, *stuck}, &seen[i][at]); err != nil {
 					return err
 				}
 			}
 		}
 		progress("")
-		printApart(os.Stdout, chosen, cells)
+		printApart(os.Stdout, chosen, seen)
 		return ctx.Err()
 	})
 }
@@ -90,7 +95,7 @@ type beside struct {
 }
 
 // sideBySide measures once while something is called beside it.
-func sideBySide(ctx context.Context, t *target, o *options, b beside, into *cell) error {
+func sideBySide(ctx context.Context, t *target, o *options, b beside, into *side) error {
 	other, stop := context.WithCancel(ctx)
 	defer stop()
 	var under sync.WaitGroup
@@ -107,9 +112,8 @@ func sideBySide(ctx context.Context, t *target, o *options, b beside, into *cell
 	if s.err != nil || s.result.Err != nil {
 		return fmt.Errorf("%s beside %q: %d of %d wrong: %w", b.work.name, b.model, s.result.Errors, s.result.Errors+s.result.Requests, errors.Join(s.result.Err, s.err))
 	}
-	into.CPU = append(into.CPU, micros(s.cpu)/float64(s.result.Requests))
-	into.P50 = append(into.P50, micros(s.result.Latency.Quantile(0.5)))
-	into.P99 = append(into.P99, micros(s.result.Latency.Quantile(0.99)))
+	into.cpu = append(into.cpu, micros(s.cpu)/float64(s.result.Requests))
+	into.took = append(into.took, &s.result.Latency)
 	return nil
 }
 
@@ -146,31 +150,59 @@ func addProviders(cmd *exec.Cmd, answers, hangs string) error {
 	return os.WriteFile(file, bytes.Replace(text, []byte("\nteams:\n"), []byte(more+"\nteams:\n"), 1), 0o600)
 }
 
-// printApart prints medians, and the median of each round's ratio between calls
-// beside those that hang and beside those that are answered.
-func printApart(out io.Writer, chosen []work, cells [][]cell) {
-	figures := []struct {
-		name string
-		of   func(c *cell) []float64
-	}{{"p50, µs", func(c *cell) []float64 { return c.P50 }}, {"p99, µs", func(c *cell) []float64 { return c.P99 }},
-		{"CPU µs a call", func(c *cell) []float64 { return c.CPU }}}
+// printApart prints quantiles of all calls of all rounds, and the ratio of those
+// beside calls that hang to those beside calls that are answered, and to those
+// alone, each with the middle 95 of a hundred of what other draws of the rounds
+// would have given (the bootstrap of Efron, 1979).
+func printApart(out io.Writer, chosen []work, seen [][3]side) {
 	fmt.Fprint(out, "| work | |")
 	for _, s := range sides {
 		fmt.Fprintf(out, " %s |", s.head)
 	}
-	fmt.Fprint(out, " the last two |\n|"+strings.Repeat(" --- |", len(sides)+3)+"\n")
+	fmt.Fprint(out, " hang / answered | hang / alone |\n|"+strings.Repeat(" --- |", len(sides)+4)+"\n")
 	for i := range chosen {
-		for _, f := range figures {
-			fmt.Fprintf(out, "| %s | %s |", chosen[i].name, f.name)
-			for n := range sides {
-				fmt.Fprintf(out, " %.0f |", median(f.of(&cells[i][n])))
-			}
-			answered, hanging := f.of(&cells[i][1]), f.of(&cells[i][2])
-			ratios := make([]float64, len(answered))
-			for n := range ratios {
-				ratios[n] = hanging[n] / answered[n]
-			}
-			fmt.Fprintf(out, " ×%.3f |\n", median(ratios))
+		alone, answered, hang := &seen[i][0], &seen[i][1], &seen[i][2]
+		every := make([]int, len(hang.took))
+		for n := range every {
+			every[n] = n
 		}
+		for _, q := range []struct {
+			name string
+			at   float64
+		}{{"p50, µs", 0.5}, {"p99, µs", 0.99}} {
+			fmt.Fprintf(out, "| %s | %s |", chosen[i].name, q.name)
+			for n := range sides {
+				fmt.Fprintf(out, " %.0f |", seen[i][n].quantile(every, q.at))
+			}
+			for _, against := range []*side{answered, alone} {
+				low, high := spread(len(every), func(rounds []int) float64 { return hang.quantile(rounds, q.at) / against.quantile(rounds, q.at) })
+				fmt.Fprintf(out, " ×%.2f (%.2f to %.2f) |", hang.quantile(every, q.at)/against.quantile(every, q.at), low, high)
+			}
+			fmt.Fprintln(out)
+		}
+		fmt.Fprintf(out, "| %s | CPU µs a call | %.0f | %.0f | %.0f | | |\n", chosen[i].name, median(alone.cpu), median(answered.cpu), median(hang.cpu))
 	}
+}
+
+// quantile is one of all calls of some rounds, in microseconds.
+func (s *side) quantile(rounds []int, q float64) float64 {
+	var all load.Hist
+	for _, n := range rounds {
+		all.Merge(s.took[n])
+	}
+	return micros(all.Quantile(q))
+}
+
+// spread is what the middle 95 of a hundred draws of n rounds out of n lie between.
+func spread(n int, of func(rounds []int) float64) (low, high float64) {
+	r := rand.New(rand.NewPCG(1, 2))
+	drawn, values := make([]int, n), make([]float64, 1000)
+	for i := range values {
+		for j := range drawn {
+			drawn[j] = r.IntN(n)
+		}
+		values[i] = of(drawn)
+	}
+	slices.Sort(values)
+	return values[25], values[974]
 }

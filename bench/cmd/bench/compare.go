@@ -11,7 +11,6 @@ import (
 
 	"sluice/bench/load"
 	"sluice/bench/proc"
-	"sluice/bench/upstream"
 )
 
 // options of the comparison.
@@ -55,17 +54,11 @@ func compare(ctx context.Context, args []string) error {
 	if unknown = append(unknown, unknownServers...); len(unknown) > 0 {
 		return fmt.Errorf("%w: no work or target is called %q", errUsage, unknown)
 	}
-	fake, err := upstream.New(upstream.Options{})
+	e, end, err := newEnv(o.sluice)
 	if err != nil {
 		return err
 	}
-	defer fake.Close()
-	dir, err := os.MkdirTemp("", "sluice-bench-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir) //nolint:errcheck // a temporary directory
-	e := &env{dir: dir, upstream: fake.Addr(), sluice: o.sluice}
+	defer end()
 	rep := newReport(&o, chosen)
 	var notice string
 	if e.pin, notice = pinSelf(); notice != "" {

@@ -18,7 +18,6 @@ import (
 
 	"sluice/bench/freeport"
 	"sluice/bench/load"
-	"sluice/bench/upstream"
 )
 
 // replicas is how many are compared with one.
@@ -63,17 +62,12 @@ func scale(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	fake, err := upstream.New(upstream.Options{})
+	e, end, err := newEnv(o.sluice)
 	if err != nil {
 		return err
 	}
-	defer fake.Close()
-	dir, err := os.MkdirTemp("", "sluice-scale-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir) //nolint:errcheck // a temporary directory
-	r, err := startRedis(dir)
+	defer end()
+	r, err := startRedis(e.dir)
 	if err != nil {
 		return err
 	}
@@ -93,7 +87,7 @@ func scale(ctx context.Context, args []string) error {
 		t := &target{name: "replica-" + strconv.Itoa(n+1), ours: true, prepare: func(t *target, e *env) (*exec.Cmd, error) {
 			return gateway(t, e, strings.Replace(scaleConf, "REDIS", r.addr, 1), plainModel)
 		}}
-		own := filepath.Join(dir, t.name) // its own ledger
+		own := filepath.Join(e.dir, t.name) // its own ledger
 		if err := os.Mkdir(own, 0o700); err != nil {
 			return err
 		}
@@ -102,7 +96,7 @@ func scale(ctx context.Context, args []string) error {
 			return err
 		}
 		held, running = append(held, g), append(running, t)
-		if err := t.start(&env{dir: own, upstream: fake.Addr(), sluice: o.sluice}, w); err != nil {
+		if err := t.start(&env{dir: own, upstream: e.upstream, sluice: o.sluice}, w); err != nil {
 			return err
 		}
 		if err := g.hold(t.cmd.Process.Pid); err != nil {

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"sluice/bench/load"
-	"sluice/bench/upstream"
 )
 
 // soakWorks are driven together for as long as it takes, each by connections of
@@ -84,17 +83,11 @@ func soak(ctx context.Context, args []string) error {
 
 // withGateway runs f with a gateway that runs, and a fake provider behind it.
 func withGateway(binary string, prepare func(*target, *env) (*exec.Cmd, error), f func(*target) error) error {
-	fake, err := upstream.New(upstream.Options{})
+	e, end, err := newEnv(binary)
 	if err != nil {
 		return err
 	}
-	defer fake.Close()
-	dir, err := os.MkdirTemp("", "sluice-bench-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir) //nolint:errcheck // a temporary directory
-	e := &env{dir: dir, upstream: fake.Addr(), sluice: binary}
+	defer end()
 	var notice string
 	if e.pin, notice = pinSelf(); notice != "" {
 		fmt.Println(notice)

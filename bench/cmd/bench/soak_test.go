@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sluice/bench/load"
 )
 
 func TestLeastSquares(t *testing.T) {
@@ -49,10 +51,21 @@ func TestSlopesLeaveOutTheBegin(t *testing.T) {
 }
 
 func TestApartPrinted(t *testing.T) {
-	cells := [][]cell{{{P50: []float64{10}}, {P50: []float64{10, 20, 30}, P99: []float64{1, 1, 1}}, {P50: []float64{11, 20, 33}, P99: []float64{2, 2, 2}}}}
+	took := func(ms ...time.Duration) *load.Hist {
+		var h load.Hist
+		for _, n := range ms {
+			h.Add(n * time.Millisecond)
+		}
+		return &h
+	}
+	seen := [][3]side{{
+		{[]float64{5, 6, 7}, []*load.Hist{took(8), took(8), took(8)}},
+		{[]float64{5, 6, 7}, []*load.Hist{took(8), took(8, 8), took(8, 8)}},
+		{[]float64{9, 8, 10}, []*load.Hist{took(16, 16), took(16, 16), took(16, 32)}},
+	}}
 	var out strings.Builder
-	printApart(&out, works[:1], cells)
-	for _, want := range []string{"| small | p50, µs | 10 | 20 | 20 | ×1.100 |", "| small | p99, µs | 0 | 1 | 2 | ×2.000 |"} {
+	printApart(&out, works[:1], seen)
+	for _, want := range []string{"| ×2.01 (2.00 to 2.01) | ×2.01 (2.00 to 2.01) |", "| ×4.00 (2.00 to 4.00) | ×4.00 (2.00 to 4.00) |", "| small | CPU µs a call | 6 | 6 | 9 |"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("lacks %q:\n%s", want, out.String())
 		}

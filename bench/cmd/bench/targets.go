@@ -15,6 +15,7 @@ import (
 
 	"sluice/bench/freeport"
 	"sluice/bench/load"
+	"sluice/bench/upstream"
 )
 
 // target is one server under test.
@@ -40,6 +41,20 @@ type env struct {
 	upstream string // host:port of the fake
 	sluice   string // path of the binary
 	pin      bool
+}
+
+// newEnv starts a fake provider and makes a directory; end takes both away.
+func newEnv(sluice string) (e *env, end func(), err error) {
+	fake, err := upstream.New(upstream.Options{})
+	if err != nil {
+		return nil, nil, err
+	}
+	dir, err := os.MkdirTemp("", "sluice-bench-")
+	if err != nil {
+		fake.Close()
+		return nil, nil, err
+	}
+	return &env{dir: dir, upstream: fake.Addr(), sluice: sluice}, func() { fake.Close(); _ = os.RemoveAll(dir) }, nil
 }
 
 type errSkip string

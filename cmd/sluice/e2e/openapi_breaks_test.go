@@ -55,6 +55,12 @@ func TestBreakingDocument(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(g.dir, "next.yaml"), []byte(with("narrower.json")), 0o600); err != nil {
 				t.Fatal(err)
 			}
+			if stdout, stderr, code := g.sluice("diff", "-c", "next.yaml"); code != 1 || !strings.Contains(stdout, "! breaks callers: route orders: GET /orders: ") {
+				t.Errorf("diff: %d %s%s", code, stdout, stderr)
+			}
+			if a := g.api("POST", "config/diff", with("wider.json")); a.get("breaks").Raw != "[]" {
+				t.Errorf("what breaks nobody: %s", a.body)
+			}
 			if _, stderr, code := g.sluice("apply", "-c", "next.yaml"); code != 2 || !strings.Contains(stderr, "route orders: GET /orders: ") {
 				t.Errorf("apply: %d %s", code, stderr)
 			}

@@ -177,6 +177,13 @@ teams:
 	if a := as(last.secret, "GET", "/v1/files/"+first.file, ""); a.status != 404 {
 		t.Errorf("after a restart: %d %s", a.status, a.body)
 	}
+	calls := "--b\r\nContent-Disposition: form-data; name=\"purpose\"\r\n\r\nbatch\r\n--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.jsonl\"\r\n\r\n" +
+		`{"custom_id":"1","method":"POST","url":"/v1/responses","body":{"input":[{"role":"user","content":[{"type":"input_file","file_id":"` + first.file + `"}]}]}}` + "\r\n--b--\r\n"
+	for secret, want := range map[string]int{first.secret: 200, last.secret: 404} {
+		if a := as(secret, "POST", "/v1/files", calls, "Content-Type", "multipart/form-data; boundary=b"); a.status != want || want == 404 && a.get("error.param").Str != "file" {
+			t.Errorf("calls of a batch with a file: %d %s, want %d", a.status, a.body, want)
+		}
+	}
 	if a := as(first.secret, "DELETE", "/v1/files/"+first.file, ""); a.status != 200 {
 		t.Errorf("its own is not deleted: %d %s", a.status, a.body)
 	}

@@ -16,28 +16,41 @@ import (
 )
 
 // troubled is a provider that gives the fake upstream's answers after a while,
-// or refuses half of its calls, or fails while it is down.
+// unless it is in trouble.
 type troubled struct {
-	url  string
-	seen atomic.Int64
+	url   string
+	seen  atomic.Int64
+	state atomic.Int32
 }
 
-func newTroubled(t *testing.T, to string, after time.Duration, down *atomic.Bool, refuses bool) *troubled {
+const (
+	fails   = 1 + iota // every call
+	dies               // ends each connection without an answer
+	slows              // takes ten times as long
+	refuses            // half of its calls
+)
+
+func newTroubled(t *testing.T, to string, state int32) *troubled {
 	at, err := url.Parse(to)
 	if err != nil {
 		t.Fatal(err)
 	}
 	p, pass := &troubled{}, httputil.NewSingleHostReverseProxy(at)
+	p.state.Store(state)
 	pass.Transport = &http.Transport{MaxIdleConnsPerHost: 256}
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		n := p.seen.Add(1)
+		n, state, after := p.seen.Add(1), p.state.Load(), 30*time.Millisecond
 		switch {
-		case down.Load():
+		case state == fails:
 			http.Error(w, `{"error":{"message":"down"}}`, http.StatusInternalServerError)
 			return
-		case refuses && n%2 == 0:
+		case state == dies:
+			panic(http.ErrAbortHandler)
+		case state == refuses && n%2 == 0:
 			http.Error(w, `{"error":{"message":"slow down","code":"rate_limit_exceeded"}}`, http.StatusTooManyRequests)
 			return
+		case state == slows:
+			after *= 10
 		}
 		time.Sleep(after)
 		pass.ServeHTTP(w, r)
@@ -64,29 +77,60 @@ models:
   healthy: {targets: [{model: well/small}]}
 ` + team
 
-// burst makes calls, so many at once, and gives what became of them.
-func (g *gateway) burst(model string, calls, atOnce int) (status map[int]int, extra int, p99 time.Duration) {
+// became is what became of calls.
+type became struct {
+	status map[int]int
+	extra  int // tries beyond the first of each
+	took   []time.Duration
+}
+
+// add adds what became of others.
+func (b *became) add(o became) {
+	if b.status == nil {
+		b.status = map[int]int{}
+	}
+	for code, n := range o.status {
+		b.status[code] += n
+	}
+	b.extra, b.took = b.extra+o.extra, append(b.took, o.took...)
+}
+
+func (b *became) p99() time.Duration {
+	slices.Sort(b.took)
+	return b.took[len(b.took)*99/100].Round(time.Millisecond)
+}
+
+// burst makes calls, so many at once.
+func (g *gateway) burst(model string, calls, atOnce int) (b became) {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
-	status = map[int]int{}
-	var took []time.Duration
 	for n := range atOnce {
 		wg.Go(func() {
 			for range (calls + atOnce - 1 - n) / atOnce {
 				begin := time.Now()
 				a := g.chat(chatBody(model, "hi", ""))
 				tries, _ := strconv.Atoi(a.header.Get("x-sluice-attempts"))
+				one := became{map[int]int{a.status: 1}, max(tries-1, 0), []time.Duration{time.Since(begin)}}
 				mu.Lock()
-				status[a.status]++
-				extra += max(tries-1, 0)
-				took = append(took, time.Since(begin))
+				b.add(one)
 				mu.Unlock()
 			}
 		})
 	}
 	wg.Wait()
-	slices.Sort(took)
-	return status, extra, took[len(took)*99/100]
+	return b
+}
+
+// check tells what became of calls which nobody should have noticed anything of.
+func (b *became) check(t *testing.T, model string, healthy time.Duration) {
+	t.Helper()
+	calls := len(b.took)
+	if testing.Verbose() {
+		fmt.Printf("%-12s %v, %d extra tries, p99 %v, of a healthy target %v\n", model, b.status, b.extra, b.p99(), healthy)
+	}
+	if calls-b.status[200] > calls/1000 || b.extra > calls/5 {
+		t.Errorf("%s: %v, %d extra tries for %d calls", model, b.status, b.extra, calls)
+	}
 }
 
 // Beside a healthy target one is dead, one slow and one refuses half of its
@@ -99,23 +143,16 @@ func TestTroubledTargets(t *testing.T) {
 		calls = 10_000
 	}
 	g := newGateway(t, "")
-	var down atomic.Bool
-	slow := newTroubled(t, g.fake.URL(), 300*time.Millisecond, &down, false)
-	limited := newTroubled(t, g.fake.URL(), 30*time.Millisecond, &down, true)
-	well := newTroubled(t, g.fake.URL(), 30*time.Millisecond, &down, false)
+	slow, limited, well := newTroubled(t, g.fake.URL(), slows), newTroubled(t, g.fake.URL(), refuses), newTroubled(t, g.fake.URL(), 0)
 	g.configure(head + strings.NewReplacer("SLOW", slow.url, "LIMITED", limited.url, "WELL", well.url).Replace(troubleConfig))
 	g.start()
-	_, _, healthy := g.burst("healthy", calls/4, 20)
+	alone := g.burst("healthy", calls/4, 20)
+	healthy := alone.p99()
 	var models sync.WaitGroup
 	for _, model := range []string{"fastest", "adaptive", "least-busy", "round-robin"} {
 		models.Go(func() {
-			status, extra, p99 := g.burst(model, calls, 20)
-			if testing.Verbose() {
-				fmt.Printf("%-12s %v, %d extra tries, p99 %v, of a healthy target %v\n", model, status, extra, p99.Round(time.Millisecond), healthy.Round(time.Millisecond))
-			}
-			if calls-status[200] > calls/1000 || extra > calls/5 {
-				t.Errorf("%s: %v, %d extra tries for %d calls", model, status, extra, calls)
-			}
+			all := g.burst(model, calls, 20)
+			all.check(t, model, healthy)
 		})
 	}
 	models.Wait()
@@ -127,10 +164,12 @@ func TestTroubledTargets(t *testing.T) {
 	}
 	sum := func() int64 { return slow.seen.Load() + limited.seen.Load() + well.seen.Load() }
 	g.burst("three", 200, 20)
-	down.Store(true)
+	for _, p := range []*troubled{slow, limited, well} {
+		p.state.Store(fails)
+	}
 	for _, c := range []struct{ calls, atOnce int }{{1000, 500}, {5000, 1000}} {
 		was, begin := sum(), time.Now()
-		status, _, _ := g.burst("three", c.calls, c.atOnce)
+		status := g.burst("three", c.calls, c.atOnce).status
 		// What the calls before had saved up is a hundred tries at most.
 		most := int64(c.calls) + int64(c.calls)/5 + 100 + 3*int64(1+time.Since(begin)/time.Second)
 		if n := sum() - was; n > most || status[200] > 0 {
@@ -146,5 +185,40 @@ func TestTroubledTargets(t *testing.T) {
 		t.Errorf("all are down: %d %v %s", a.status, a.header, a.body)
 	} else if testing.Verbose() {
 		fmt.Printf("all breakers open: %d, retry-after %s, after %v\n", a.status, a.header.Get("retry-after"), time.Since(begin))
+	}
+}
+
+const turnsConfig = `providers:
+  a: {kind: openai-compatible, base_url: "A/v1", keys: [sk-1], prices: {"*": {input: 1, output: 2}}}
+  b: {kind: openai-compatible, base_url: "B/v1", keys: [sk-2], prices: {"*": {input: 1, output: 2}}}
+  c: {kind: openai-compatible, base_url: "C/v1", keys: [sk-3], prices: {"*": {input: 1, output: 2}}}
+models:
+  fastest: {balance: fastest, targets: [{model: a/small}, {model: b/small}, {model: c/small}]}
+  adaptive: {balance: adaptive, targets: [{model: a/small}, {model: b/small}, {model: c/small}]}
+  healthy: {targets: [{model: c/small}]}
+` + team
+
+// Of three targets first one dies, then, as it is back, one slows, then one
+// refuses half of its calls: nobody notices.
+func TestTroublesInTurn(t *testing.T) {
+	t.Parallel() // it waits most of its time
+	calls := 150
+	if full {
+		calls = 3334
+	}
+	g := newGateway(t, "")
+	targets := []*troubled{newTroubled(t, g.fake.URL(), 0), newTroubled(t, g.fake.URL(), 0), newTroubled(t, g.fake.URL(), 0)}
+	g.configure(head + strings.NewReplacer("A/v1", targets[0].url+"/v1", "B/v1", targets[1].url+"/v1", "C/v1", targets[2].url+"/v1").Replace(turnsConfig))
+	g.start()
+	alone := g.burst("healthy", calls, 20)
+	healthy := alone.p99()
+	for _, model := range []string{"fastest", "adaptive"} {
+		var all became
+		for i, state := range []int32{dies, slows, refuses} {
+			targets[i].state.Store(state)
+			all.add(g.burst(model, calls, 20))
+			targets[i].state.Store(0)
+		}
+		all.check(t, model, healthy)
 	}
 }
