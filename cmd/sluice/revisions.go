@@ -205,7 +205,7 @@ func (s *server) configuration() admin.Configuration {
 			_, err := s.candidate(ctx, text)
 			return err
 		},
-		Diff: s.diffConfig,
+		Diff:      s.diffConfig,
 		Revisions: s.revisions, Revision: s.revision,
 	}
 }
