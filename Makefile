@@ -27,9 +27,10 @@ test-services: ## run the tests that need servers of somebody else's, named by S
 	@test -n "$$SLUICE_TEST_POSTGRES" || { echo "SLUICE_TEST_POSTGRES is not set: where a PostgreSQL is, such as postgres://postgres@127.0.0.1:5432/test"; exit 1; }
 	$(GO) test -count=1 -run '^TestNATS$$' ./gateway/telemetry/sink
 	$(GO) test -count=1 -run '^Test(NATS|AMQP)' ./gateway/purge
-	$(GO) test -count=1 -run '^(TestPurgedBy|TestReplica|TestMemcached)' ./cmd/sluice/e2e
+	$(GO) test -count=1 -run '^(TestPurgedBy|TestReplica|TestMemcached|TestTenantsOnPostgres|TestPortalOnPostgres)' ./cmd/sluice/e2e
 	$(GO) test -count=1 -p 1 -run '^Test(Redis|Memcached)' ./gateway/shared ./gateway/httpcache
 	$(GO) test -count=1 -timeout 20m ./store
+	$(GO) test -count=1 -run '^TestForgottenFilter$$' ./cmd/sluice
 
 e2e: build ## drive the binary from outside: SDK clients, a browser, crashes, streams (needs Node.js and Chromium)
 	SLUICE_E2E_SDK=1 SLUICE_E2E_BROWSER=1 SLUICE_E2E_FULL=1 SLUICE_E2E_BINARY=$(CURDIR)/bin/sluice \

@@ -58,13 +58,17 @@ func (m *meter) pace(resets time.Time) pace {
 	return pace{since: time.Unix(0, m.since), until: resets, before: m.before, known: m.known}
 }
 
-// foresee fills in the forecast.
-func (s *BudgetStatus) foresee(p pace, now time.Time) {
+// foresee fills in the forecast, with its band where the days before tell one.
+func (s *BudgetStatus) foresee(p pace, days *past, now time.Time) {
 	runsOut, forecast, ok := foresee(s.Limit, s.Spent, p, now)
 	if !runsOut.IsZero() {
 		s.RunsOut = &runsOut
 	}
-	if ok {
-		s.Forecast = &forecast
+	if !ok {
+		return
+	}
+	s.Forecast = &forecast
+	if low, high, ok := days.band(s.Spent, forecast, p, now); ok {
+		s.ForecastLow, s.ForecastHigh = &low, &high
 	}
 }

@@ -191,7 +191,7 @@ func TestWarned(t *testing.T) {
 	}
 	s, _ := budgetOf(a, c.at)
 	text, _ := json.Marshal(s)
-	want := `{"owner":{"team":"a"},"usd":"0.000001","per":"day","spent":"0.00000145","held":"0","remaining":"0","since":"2026-05-15T00:00:00Z","resets":"2026-05-16T00:00:00Z","warn_at":[0.95,0.8],"warned":0.95,"hard":false,"runs_out":"2026-05-15T10:30:00Z","forecast":"0.000003314"}`
+	want := `{"owner":{"team":"a"},"usd":"0.000001","per":"day","spent":"0.00000145","held":"0","remaining":"0","since":"2026-05-15T00:00:00Z","resets":"2026-05-16T00:00:00Z","warn_at":[0.95,0.8],"warned":0.95,"hard":false,"runs_out":"2026-05-15T10:30:00Z","forecast":"0.000003314","forecast_low":null,"forecast_high":null}`
 	if string(text) != want {
 		t.Errorf("%s", text)
 	}

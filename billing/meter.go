@@ -47,6 +47,8 @@ type meter struct {
 	hours []int64
 	hour  int64 // the newest
 
+	past *past // the days before, for bands; nil: not read yet
+
 	shared *sharedMeter // nil: replicas share nothing of it
 }
 

@@ -216,7 +216,9 @@ func (r *restoration) rows(ctx context.Context, q Query, each func(values []stri
 	if len(r.meter.patterns) > 0 {
 		q.GroupBy = append(q.GroupBy, "model", "target")
 	}
-	q.Location = time.UTC
+	if q.Location == nil {
+		q.Location = time.UTC
+	}
 	var asked []Query
 	if key := r.owner.Key; key != nil {
 		for _, q.KeyID = range append([]string{key.account()}, r.view.rotated[key.account()]...) {

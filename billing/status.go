@@ -55,14 +55,17 @@ type BudgetStatus struct {
 
 	// RunsOut is when the budget is gone if it is used as it was so far; nil:
 	// not in this window, or that cannot be told. Forecast is what will have
-	// been spent when the window ends, of a rolling period at Resets. Only
-	// OwnBudgets and Budgets fill them in.
-	RunsOut  *time.Time
-	Forecast *int64
+	// been spent when the window ends, of a rolling period at Resets, and four
+	// windows of five end between ForecastLow and ForecastHigh; nil: unknown (see
+	// Book.Learn). Only OwnBudgets and Budgets fill them in.
+	RunsOut                   *time.Time
+	Forecast                  *int64
+	ForecastLow, ForecastHigh *int64
 }
 
 // MarshalJSON writes {owner, usd or tokens or requests, per, spent, held,
-// remaining, resets, warn_at, hard, runs_out, forecast}, resets null for never, and what else was
+// remaining, resets, warn_at, hard, runs_out, forecast, forecast_low,
+// forecast_high}, resets null for never, and what else was
 // given: models, time_zone, warned, carried and raised. Money is decimal text,
 // other amounts are numbers. usd is what the budget allows now.
 func (s BudgetStatus) MarshalJSON() ([]byte, error) {
@@ -87,6 +90,8 @@ func (s BudgetStatus) MarshalJSON() ([]byte, error) {
 		Hard      bool       `json:"hard"`
 		RunsOut   *time.Time `json:"runs_out"` // at the rate so far; null: not before it resets, or unknown
 		Forecast  any        `json:"forecast"` // spent when it resets, at that rate; null: unknown
+		Low       any        `json:"forecast_low"`
+		High      any        `json:"forecast_high"`
 	}{Owner: s.Owner, Per: b.Per, Spent: unit.json(s.Spent), Held: unit.json(s.Held), Remaining: unit.json(s.Remaining),
 		Models: b.Models, TimeZone: b.TimeZone, WarnAt: b.WarnAt, Warned: s.Warned, Hard: b.Hard, RunsOut: s.RunsOut}
 	switch limit := unit.json(s.Limit); unit {
@@ -99,6 +104,9 @@ func (s BudgetStatus) MarshalJSON() ([]byte, error) {
 	}
 	if s.Forecast != nil {
 		out.Forecast = unit.json(*s.Forecast)
+	}
+	if s.ForecastLow != nil && s.ForecastHigh != nil {
+		out.Low, out.High = unit.json(*s.ForecastLow), unit.json(*s.ForecastHigh)
 	}
 	if s.Carried > 0 {
 		out.Carried = unit.json(s.Carried)
@@ -146,7 +154,7 @@ func (o *Owner) OwnBudgets(now time.Time) []BudgetStatus {
 		for j := range l.budgets {
 			l.budgets[j].meter.roll(now)
 			s := l.budgets[j].status(now)
-			s.foresee(l.budgets[j].meter.pace(s.Resets), now)
+			s.foresee(l.budgets[j].meter.pace(s.Resets), l.budgets[j].meter.past, now)
 			all = append(all, s)
 		}
 		l.account.mu.Unlock()

@@ -89,7 +89,8 @@ func (c *Call) canGoOn(t *Target) error {
 
 func (c *Call) kept(id string) (keptResponse, error) {
 	var k keptResponse
-	body, err := c.g.responses.get(c.g.ctx, c.entry.Team, id)
+	ctx := billing.OnBehalf(c.g.ctx, billing.Behalf{Teams: []string{c.entry.Team}})
+	body, err := c.g.responses.get(ctx, c.entry.Team, id)
 	if err == nil {
 		err = json.Unmarshal(body, &k)
 	}

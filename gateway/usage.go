@@ -39,6 +39,7 @@ func (c *Call) serveUsage() error {
 	ctx, cancel := context.WithTimeout(c.g.ctx, 10*time.Second)
 	defer cancel()
 	_ = c.g.spool.Flush(ctx) // what cannot be read yet is missing, not wrong
+	ctx = billing.OnBehalf(ctx, billing.Behalf{Teams: []string{c.caller.Key.Team}})
 	a := usageAnswer{Budgets: c.caller.Owner.For(c.entry.User, nil).Budgets(c.now), Limits: map[string]any{"key": c.caller.Key.Limits}}
 	a.Key.Name, a.Team.Name = c.caller.Label, c.caller.Key.Team
 	q.KeyID = c.caller.Key.ID

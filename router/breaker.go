@@ -245,6 +245,15 @@ func (b *breaker) hear(left, failing time.Duration, now time.Time) {
 	}
 }
 
+// mayProbe ends the time for which an open breaker lets no call through.
+func (b *breaker) mayProbe(now time.Time) {
+	b.mu.Lock()
+	defer b.unlock()
+	if b.mode == Auto && b.state == Open {
+		b.changed = now.Add(-b.policy.OpenFor)
+	}
+}
+
 func (b *breaker) probed(o outcome, now time.Time) {
 	switch o {
 	case neutral:

@@ -99,14 +99,13 @@ func (h *Health) why() string {
 }
 
 // check asks once and takes in what comes of it; ended early, it says nothing.
-func (h *Health) check(ctx context.Context, ask Ask) {
+// back tells that the place has become healthy by it.
+func (h *Health) check(ctx context.Context, ask Ask) (back bool) {
 	begin := time.Now()
 	inTime, cancel := context.WithTimeout(ctx, h.policy.Timeout)
 	defer cancel()
 	err := ask(inTime)
-	if ctx.Err() == nil {
-		h.note(err, begin, time.Now())
-	}
+	return ctx.Err() == nil && h.note(err, begin, time.Now())
 }
 
 // longestTrouble bounds, in bytes, what is kept of an error.
@@ -116,8 +115,8 @@ func bounded(s string) string {
 	return strings.ToValidUTF8(s[:min(len(s), longestTrouble)], "")
 }
 
-// note takes in how a check went.
-func (h *Health) note(err error, begin, end time.Time) {
+// note takes in how a check went, and tells whether the place has become healthy by it.
+func (h *Health) note(err error, begin, end time.Time) (back bool) {
 	h.mu.Lock()
 	h.checks++
 	h.checked, h.took, h.trouble = end, end.Sub(begin), ""
@@ -148,6 +147,7 @@ func (h *Health) note(err error, begin, end time.Time) {
 	if turned && h.tell != nil {
 		h.tell(change)
 	}
+	return turned && down
 }
 
 // turn changes the state. The lock is held.
@@ -208,6 +208,7 @@ type Checks struct {
 
 type checker struct {
 	ask  atomic.Pointer[Ask]
+	of   atomic.Pointer[Registry] // the one in force
 	stop context.CancelFunc
 }
 
@@ -228,9 +229,11 @@ func (c *Checks) Follow(r *Registry) {
 			ctx, stop := context.WithCancel(context.Background())
 			k = &checker{stop: stop}
 			k.ask.Store(&p.ask)
+			k.of.Store(r)
 			c.done.Go(func() { k.run(ctx, p.health) })
 		}
 		k.ask.Store(&p.ask)
+		k.of.Store(r)
 		c.running[p.health] = k
 	}
 	for _, k := range was {
@@ -262,7 +265,9 @@ func (k *checker) run(ctx context.Context, h *Health) {
 			return
 		case <-wait.C:
 		}
-		h.check(ctx, *k.ask.Load())
+		if h.check(ctx, *k.ask.Load()) {
+			k.of.Load().back(h, time.Now())
+		}
 		wait.Reset(every - every/10 + rand.N(every/5+1))
 	}
 }

@@ -204,3 +204,48 @@ func TestAllUnhealthyAreTried(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// A target whose own checks pass again is tried at once, though its breaker is
+// open; where the place is of many, that says nothing of one.
+func TestHealthEndsAnOpenBreaker(t *testing.T) {
+	for _, lone := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			reg := NewRegistry(nil)
+			target := reg.Target("a", Breaker{Failures: 1, OpenFor: time.Hour})
+			other := reg.Target("b", Breaker{Failures: 1, OpenFor: time.Hour})
+			var down atomic.Bool
+			policy := usual
+			policy.Lone = lone
+			h := reg.Health("a", policy, func(context.Context) error {
+				if down.Load() {
+					return errDown
+				}
+				return nil
+			})
+			var checks Checks
+			checks.Follow(reg)
+			defer checks.Close()
+			down.Store(true)
+			time.Sleep(time.Minute)
+			for _, x := range []*Target{target, other} {
+				p, _ := x.breaker.admit(time.Now(), false)
+				x.breaker.report(p, failure, time.Now())
+				if ok, _ := x.breaker.ready(time.Now(), false); ok || !h.Down() {
+					t.Fatalf("%s is in: %+v", x.ID, h.Status())
+				}
+			}
+			down.Store(false)
+			reg = NewRegistry(reg) // a reload between
+			reg.Target("a", Breaker{Failures: 1, OpenFor: time.Hour})
+			reg.Health("a", policy, func(context.Context) error { return nil })
+			checks.Follow(reg)
+			time.Sleep(time.Minute)
+			if ok, _ := target.breaker.ready(time.Now(), false); ok != lone || h.Down() {
+				t.Errorf("lone %v: the target is tried: %v; %+v", lone, ok, h.Status())
+			}
+			if ok, _ := other.breaker.ready(time.Now(), false); ok {
+				t.Error("another target is tried, too")
+			}
+		})
+	}
+}

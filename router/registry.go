@@ -132,6 +132,22 @@ func (r *Registry) asked() map[string]asked {
 	return maps.Clone(r.places)
 }
 
+// back has the breakers of a target, whose place is its own and has become
+// healthy again, let a call through to see, though their time is not over: what
+// opened them is over.
+func (r *Registry) back(h *Health, now time.Time) {
+	if !h.policy.Lone {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for key, t := range r.targets {
+		if key.id == h.Name {
+			t.breaker.mayProbe(now)
+		}
+	}
+}
+
 // Forget takes out a target that nothing leads to any more, with the place of
 // its name. Its attempts under way end as they do.
 func (r *Registry) Forget(id string) {

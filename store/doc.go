@@ -7,7 +7,8 @@
 // Statements are written once, for SQLite; what PostgreSQL says otherwise is in
 // postgres.go. There, one lock of the database is for all that writes in a
 // transaction, of whatever replica; a replica has one more session for what it
-// needs to know of the others (replica.go).
+// needs to know of the others (replica.go). What is read on a team's behalf is held
+// to policies there (behalf.go).
 //
 // On SQLite there is one writing connection, so writers queue in Go instead of meeting
 // SQLITE_BUSY, and a few reading ones, which see a snapshot and never wait for

@@ -21,9 +21,10 @@ type Ledger struct {
 	dimFind, dimAdd   *sql.Stmt
 	tagsFind, tagsAdd *sql.Stmt
 
-	mu      sync.Mutex // guards the three below, which only a writer uses
+	mu      sync.Mutex // guards those below, which only a writer uses
 	dims    map[dimKey]int64
 	tagsets map[string]int64
+	tagged  map[tagsetTeam]bool
 	tidier  tidier
 }
 
@@ -54,7 +55,7 @@ const (
 )
 
 func newLedger(ctx context.Context, s *Store) (*Ledger, error) {
-	l := &Ledger{Store: s, dims: map[dimKey]int64{}, tagsets: map[string]int64{}}
+	l := &Ledger{Store: s, dims: map[dimKey]int64{}, tagsets: map[string]int64{}, tagged: map[tagsetTeam]bool{}}
 	statements := map[**sql.Stmt]string{
 		&l.dimFind:  "SELECT id FROM dims WHERE (" + dimColumns + ") = (?, ?, ?, ?, ?, ?, ?, ?, ?)",
 		&l.dimAdd:   "INSERT INTO dims (" + dimColumns + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
@@ -75,6 +76,9 @@ func newLedger(ctx context.Context, s *Store) (*Ledger, error) {
 	}
 	if err := l.rebuild(ctx); err != nil {
 		return nil, fmt.Errorf("cannot sum the entries: %w", err)
+	}
+	if err := l.findTagged(ctx); err != nil {
+		return nil, fmt.Errorf("cannot find whose tags are: %w", err)
 	}
 	return l, nil
 }
@@ -145,6 +149,7 @@ func (l *Ledger) appendAll(ctx context.Context, entries []billing.Entry, runs bo
 		// Ids that were made in the failed transaction are void.
 		clear(l.dims)
 		clear(l.tagsets)
+		clear(l.tagged)
 		return err
 	}
 	// The entries and their sums are in. That packs could not be merged makes
@@ -179,6 +184,9 @@ func (a *appender) add(ctx context.Context, e *billing.Entry) error {
 	}
 	tagset, err := a.tagset(ctx, a.tx, e.Tags)
 	if err != nil {
+		return err
+	}
+	if err := a.tags(ctx, a.tx, tagset, e.Team); err != nil {
 		return err
 	}
 	detail, err := detailJSON(e)

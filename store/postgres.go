@@ -29,6 +29,8 @@ type postgres struct {
 	config  *pgx.ConnConfig
 	number  int32 // of this process among the replicas
 	replica replica
+
+	unguarded error // why there is no role of tenants
 }
 
 // What the locks of a database are of, as the first half of their number; the
@@ -53,7 +55,8 @@ func openPostgres(ctx context.Context, dsn string) (*Store, error) {
 		return nil, err
 	}
 	p := &postgres{config: config, number: rand.Int32N(math.MaxInt32) + 1}
-	if err := p.migrate(ctx); err != nil {
+	role, err := p.migrate(ctx)
+	if err != nil {
 		return nil, err
 	}
 	// A writer sees all that was committed before it had the lock. One that hangs
@@ -67,7 +70,12 @@ func openPostgres(ctx context.Context, dsn string) (*Store, error) {
 	for _, db := range []*sql.DB{write, read} {
 		db.SetMaxIdleConns(4)
 	}
-	s := &Store{write: write, read: read, now: time.Now, postgres: p}
+	s := &Store{write: write, read: &reads{DB: read}, now: time.Now, postgres: p}
+	if p.unguarded == nil {
+		s.read.tenants = p.openTenants(role)
+		s.read.tenants.SetMaxOpenConns(4)
+		s.read.tenants.SetMaxIdleConns(2)
+	}
 	s.tenants, s.prompts = &Tenants{s}, &Prompts{s}
 	if s.ledger, err = newLedger(ctx, s); err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -87,27 +95,32 @@ func (p *postgres) open(settings map[string]string) *sql.DB {
 	return sql.OpenDB(connector{stdlib.GetConnector(*config)})
 }
 
-// migrate brings the schema up to date: one replica at a time.
-func (p *postgres) migrate(ctx context.Context) (err error) {
+// migrate brings the schema up to date: one replica at a time. It gives the role
+// of tenants, if p.unguarded is nil.
+func (p *postgres) migrate(ctx context.Context) (role string, err error) {
 	db := p.open(nil)
 	defer func() { err = errors.Join(err, db.Close()) }()
 	lock, err := db.Conn(ctx)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer func() { _ = lock.Close() }() // and with it the lock goes
 	if _, err := lock.ExecContext(ctx, "SELECT pg_advisory_lock(?, "+ofSchema+")", lockMigrating); err != nil {
-		return err
+		return "", err
 	}
 	files, err := fs.Sub(postgresMigrations, "migrations/postgres")
 	if err != nil {
-		return err
+		return "", err
 	}
 	g, err := goose.NewProvider(goose.DialectPostgres, db, files, goose.WithLogger(goose.NopLogger()))
 	if err != nil {
-		return err
+		return "", err
 	}
-	return migrate(ctx, g)
+	if err := migrate(ctx, g); err != nil {
+		return "", err
+	}
+	role, p.unguarded = admit(ctx, lock)
+	return role, nil
 }
 
 // connector makes connections that take the statements that SQLite takes.

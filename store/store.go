@@ -26,7 +26,7 @@ var migrations embed.FS
 // Store is an open database. It is safe for concurrent use.
 type Store struct {
 	write *sql.DB // on SQLite one connection
-	read  *sql.DB
+	read  *reads
 	now   func() time.Time
 
 	salt     billing.Salt
@@ -107,7 +107,7 @@ func open(ctx context.Context, path string) (*Store, error) {
 		return nil, errors.Join(err, write.Close())
 	}
 	read.SetMaxOpenConns(4)
-	s := &Store{write: write, read: read, now: time.Now}
+	s := &Store{write: write, read: &reads{DB: read}, now: time.Now}
 	s.tenants, s.prompts = &Tenants{s}, &Prompts{s}
 	if s.ledger, err = newLedger(ctx, s); err != nil {
 		return nil, errors.Join(err, s.Close())

@@ -5,7 +5,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -68,7 +67,7 @@ func usage(ctx context.Context, tx *sql.Tx, q billing.Query) ([]grouped, error) 
 	if err != nil || from >= to {
 		return nil, err
 	}
-	u := &usageQuery{Query: q, tx: tx, kind: kindFor(&q), byUser: slices.Contains(q.GroupBy, "user")}
+	u := &usageQuery{Query: q, tx: tx, kind: kindFor(ctx, &q), byUser: slices.Contains(q.GroupBy, "user")}
 	u.parts = intervals(from, to, q.GroupBy, q.Location)
 	if err := u.readDims(ctx); err != nil {
 		return nil, err
@@ -84,12 +83,12 @@ func usage(ctx context.Context, tx *sql.Tx, q billing.Query) ([]grouped, error) 
 }
 
 // kindFor is the kind with the fewest rows that tells apart what a query asks
-// for.
-func kindFor(q *billing.Query) kind {
+// for, and on whose behalf.
+func kindFor(ctx context.Context, q *billing.Query) kind {
 	only := q.Only
 	only.User, only.Tag = "", ""
 	tags := q.Only.Tag != "" || slices.Contains(q.GroupBy, "tag")
-	dims := q.Team != "" || len(q.Teams) > 0 || q.KeyID != "" || only != (billing.Filter{}) || slices.ContainsFunc(q.GroupBy, ofDims)
+	dims := billing.BehalfOf(ctx) != nil || q.Team != "" || len(q.Teams) > 0 || q.KeyID != "" || only != (billing.Filter{}) || slices.ContainsFunc(q.GroupBy, ofDims)
 	switch users := q.Only.User != "" || slices.Contains(q.GroupBy, "user"); {
 	case users && !tags && !dims:
 		return byUserAlone
@@ -121,24 +120,15 @@ func (g *gatherer) sum(ctx context.Context) error {
 	return s.finish()
 }
 
-// bounds puts what there is in place of open ends.
+// bounds puts what there is in place of open ends: whole days, of which there
+// are sums of every entry, and of those that were erased.
 func bounds(ctx context.Context, tx *sql.Tx, from, to time.Time) (lo, hi int64, err error) {
-	var first, last, firstDay, lastDay sql.NullInt64
-	row := tx.QueryRowContext(ctx, `SELECT (SELECT min(time) FROM entries), (SELECT max(time) FROM entries),
-		(SELECT min(day) FROM packs WHERE kind = 0), (SELECT max(day) FROM packs WHERE kind = 0)`)
-	if err := row.Scan(&first, &last, &firstDay, &lastDay); err != nil || !first.Valid && !firstDay.Valid {
+	var first, last sql.NullInt64
+	row := tx.QueryRowContext(ctx, "SELECT (SELECT min(day) FROM packs WHERE kind = 0), (SELECT max(day) FROM packs WHERE kind = 0)")
+	if err := row.Scan(&first, &last); err != nil || !first.Valid {
 		return 0, 0, err
 	}
-	lo, hi = math.MaxInt64, math.MinInt64
-	if first.Valid {
-		lo, hi = first.Int64, last.Int64
-	}
-	if firstDay.Valid { // what was erased has sums alone
-		lo, hi = min(lo, firstDay.Int64*day), max(hi, lastDay.Int64*day)
-	}
-	hi++
-	// Whole days where the ends are open: they need no look at entries.
-	lo, hi = lo/day*day, ceilDiv(hi, day)*day
+	lo, hi = first.Int64*day, (last.Int64+1)*day
 	if !from.IsZero() {
 		lo = max(lo, from.UnixNano())
 	}

@@ -113,7 +113,7 @@ func (v *composed) takes(name string) bool {
 func (v *composed) path() (string, []any) {
 	var parameters []any
 	var parts []string
-	for i, part := range strings.Split(cmp.Or(v.Match.Path, "/**"), "/") {
+	for i, part := range strings.Split(proxy.PlainPath(cmp.Or(v.Match.Path, "/**")), "/") {
 		switch part {
 		case "*":
 			part = fmt.Sprintf("{part%d}", i)
@@ -121,21 +121,31 @@ func (v *composed) path() (string, []any) {
 			part = "{rest}"
 		}
 		if name, ok := strings.CutPrefix(part, "{"); ok {
-			parameters = append(parameters, fields{"name": strings.TrimSuffix(name, "}"), "in": "path", "required": true, "schema": fields{"type": "string"}})
+			name, schema := strings.TrimSuffix(name, "}"), fields{"type": "string"}
+			if text := proxy.ExpressionOf(v.Match.Path, name); text != "" {
+				schema["pattern"] = anchored(text)
+			}
+			parameters = append(parameters, fields{"name": name, "in": "path", "required": true, "schema": schema})
 		}
 		parts = append(parts, part)
 	}
 	return strings.Join(parts, "/"), parameters
 }
 
+// anchored is an expression that fits whole values where others fit parts.
+func anchored(text string) string { return "^(?:" + text + ")$" }
+
 // asked are the headers and query values that a request must have, for the
 // route to be its own, and those that it may.
 func (v *composed) asked() (parameters []any) {
-	for in, values := range map[string]map[string]string{"header": v.Match.Headers, "query": v.Match.Query} {
+	for in, values := range map[string]map[string]config.MatchValue{"header": v.Match.Headers, "query": v.Match.Query} {
 		for _, name := range sortedKeys(values) {
 			schema := fields{"type": "string"}
-			if values[name] != "*" {
-				schema["enum"] = []any{values[name]}
+			switch want := values[name]; {
+			case want.Pattern != "":
+				schema["pattern"] = anchored(want.Pattern)
+			case want.Value != "*":
+				schema["enum"] = []any{want.Value}
 			}
 			parameters = append(parameters, fields{"name": name, "in": in, "required": true, "schema": schema})
 		}
@@ -147,7 +157,7 @@ func (v *composed) asked() (parameters []any) {
 			continue
 		}
 		seen = append(seen, p.String())
-		if must := map[string]map[string]string{"query": v.Match.Query, "header": v.Match.Headers}[in]; !named(must, p[1], in == "header") {
+		if must := map[string]map[string]config.MatchValue{"query": v.Match.Query, "header": v.Match.Headers}[in]; !named(must, p[1], in == "header") {
 			parameters = append(parameters, fields{"name": p[1], "in": in, "schema": fields{"type": "string"}})
 		}
 	}
@@ -155,7 +165,7 @@ func (v *composed) asked() (parameters []any) {
 	return parameters
 }
 
-func named(values map[string]string, name string, fold bool) bool {
+func named(values map[string]config.MatchValue, name string, fold bool) bool {
 	for have := range values {
 		if have == name || fold && strings.EqualFold(have, name) {
 			return true

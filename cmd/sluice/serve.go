@@ -106,6 +106,9 @@ func (s *server) read(ctx context.Context) (err error) {
 	if s.started != nil {
 		s.log = newLogger(s.started.Log)
 	}
+	if why := s.store.Unguarded(); why != nil {
+		s.log.Warn("row-level security is off: teams are kept apart by what the gateway asks for alone", "why", why)
+	}
 	s.trail = &audit.Trail{Store: s.store.Audit(), Log: s.log, Revision: func() string { return s.build.view().revision }}
 	if err := s.trail.Recover(ctx); err != nil {
 		return errors.Join(err, s.store.Close())
@@ -219,6 +222,7 @@ func (s *server) background(ctx context.Context, hup <-chan os.Signal) (stop fun
 	var stored sync.WaitGroup
 	stored.Go(func() { s.store.Lead(ctx, s.retain) })
 	stored.Go(func() { s.build.uses.Run(ctx) })
+	stored.Go(func() { s.learn(ctx) })
 	stored.Go(func() {
 		s.store.Lead(ctx, func(ctx context.Context) { s.alerts.Run(ctx, s.alertsEvery, alert.NewSender()) })
 	})

@@ -157,7 +157,7 @@ func budgetCommand() *cobra.Command {
 			}
 			return printItems(cmd.OutOrStdout(), items, c.json, column{"OWNER", "owner"}, column{"USD", "usd"}, column{"TOKENS", "tokens"},
 				column{"REQUESTS", "requests"}, column{"PER", "per"}, column{"MODELS", "models"},
-				column{"SPENT", "spent"}, column{"HELD", "held"}, column{"REMAINING", "remaining"}, column{"RESETS", "resets"}, column{"FORECAST", "forecast"}, column{"RUNS OUT", "runs_out"}, column{"HARD", "hard"})
+				column{"SPENT", "spent"}, column{"HELD", "held"}, column{"REMAINING", "remaining"}, column{"RESETS", "resets"}, column{"FORECAST", "forecast"}, column{"LOW", "forecast_low"}, column{"HIGH", "forecast_high"}, column{"RUNS OUT", "runs_out"}, column{"HARD", "hard"})
 		})}
 	c.flags(list)
 	list.Flags().StringVar(&team, "team", "", "only this team and its keys")

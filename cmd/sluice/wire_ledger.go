@@ -63,6 +63,24 @@ func (s *server) erase(ctx context.Context, e billing.Erasure) (billing.Erased, 
 	return out, err
 }
 
+// learnEvery is how often budgets are looked for of which the days before are not
+// known, as of new ones, or are those before yesterday.
+const learnEvery = time.Minute
+
+// learn has forecasts know how days differ.
+func (s *server) learn(ctx context.Context) {
+	for {
+		if err := s.book.Learn(ctx, s.store.Ledger()); err != nil && ctx.Err() == nil {
+			s.log.Warn("forecasts have no bands yet", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(learnEvery):
+		}
+	}
+}
+
 // retainEvery is how often entries are looked for that are older than they may be.
 const retainEvery = time.Hour
 

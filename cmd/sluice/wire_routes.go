@@ -105,8 +105,9 @@ type routeBuilder struct {
 }
 
 func (m *routeBuilder) route(c *config.Route) (*proxy.Route, error) {
-	r := &proxy.Route{Name: c.Name, Match: proxy.Match{Host: c.Match.Host, Path: c.Match.Path, Methods: c.Match.Methods,
-		Headers: wanted(c.Match.Headers), Query: wanted(c.Match.Query), Version: c.Match.Version}}
+	r := &proxy.Route{Name: c.Name, Match: proxy.Match{Host: c.Match.Host, Path: c.Match.Path, Methods: c.Match.Methods, Version: c.Match.Version}}
+	r.Match.Headers, r.Match.HeaderPatterns = matched(c.Match.Headers)
+	r.Match.Query, r.Match.QueryPatterns = matched(c.Match.Query)
 	m.corsStep(c, r)
 	r.Steps = append(r.Steps, m.protect(c)...)
 	if c.Auth != nil {
@@ -162,6 +163,40 @@ func wanted(m map[string]string) []proxy.Condition {
 		list = append(list, proxy.Condition{Name: name, Value: m[name]})
 	}
 	return list
+}
+
+// matched are the values that a request must have, and the patterns of those that
+// must fit one. These were checked.
+func matched(m map[string]config.MatchValue) (values []proxy.Condition, patterns []proxy.Pattern) {
+	for _, name := range sortedKeys(m) {
+		if m[name].Pattern == "" {
+			values = append(values, proxy.Condition{Name: name, Value: m[name].Value})
+			continue
+		}
+		if fits, err := proxy.Expression(m[name].Pattern); err == nil {
+			patterns = append(patterns, proxy.Pattern{Name: name, Fits: fits})
+		}
+	}
+	return values, patterns
+}
+
+// matchShown is how the admin plane shows what a request must be.
+func matchShown(m *config.RouteMatch) admin.RouteMatch {
+	shown := admin.RouteMatch{Host: m.Host, Path: cmp.Or(m.Path, "/**"), Methods: m.Methods}
+	split := func(of map[string]config.MatchValue) (values, patterns map[string]string) {
+		values, patterns = map[string]string{}, map[string]string{}
+		for name, v := range of {
+			if v.Pattern != "" {
+				patterns[name] = v.Pattern
+			} else {
+				values[name] = v.Value
+			}
+		}
+		return values, patterns
+	}
+	shown.Headers, shown.HeaderPatterns = split(m.Headers)
+	shown.Query, shown.QueryPatterns = split(m.Query)
+	return shown
 }
 
 // rate is the step of a route's limits. What was counted goes on as long as the
@@ -322,8 +357,7 @@ func routesShown(v *view, now time.Time) []admin.Route {
 	for _, r := range v.routes.Routes() {
 		i := slices.IndexFunc(v.cfg.Routes, func(c config.Route) bool { return c.Name == r.Name })
 		c := &v.cfg.Routes[i]
-		shown := admin.Route{Name: r.Name, Source: "file", Backend: r.Backend.Kind(), Match: admin.RouteMatch{Host: c.Match.Host, Path: cmp.Or(c.Match.Path, "/**"),
-			Methods: c.Match.Methods, Headers: c.Match.Headers, Query: c.Match.Query}}
+		shown := admin.Route{Name: r.Name, Source: "file", Backend: r.Backend.Kind(), Match: matchShown(&c.Match)}
 		if c.Auth != nil {
 			shown.Auth, shown.Subscribed = c.Auth.Require, c.Auth.Subscribed
 		}

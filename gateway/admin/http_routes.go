@@ -66,6 +66,9 @@ type RouteMatch struct {
 	Methods []string          `json:"methods,omitempty"`
 	Headers map[string]string `json:"headers,omitempty"`
 	Query   map[string]string `json:"query,omitempty"`
+
+	HeaderPatterns map[string]string `json:"header_patterns,omitempty"` // regular expressions that whole values must fit
+	QueryPatterns  map[string]string `json:"query_patterns,omitempty"`
 }
 
 // RouteLimits are how much may be asked of a route.

@@ -32,7 +32,7 @@ func (a *api) invoice(q *request) error {
 	if format == "html" { // which has but the dearest of them
 		ask.MostLines = billing.LongestReport
 	}
-	v, err := billing.NewInvoice(q.Context(), a.Ledger, ask)
+	v, err := billing.NewInvoice(a.behalf(q, view.below(team)...), a.Ledger, ask)
 	var bad billing.BadQuery
 	if errors.As(err, &bad) {
 		return schema.Invalid("", "%v", err)

@@ -34,15 +34,16 @@ var pageOf = []string{"limit", "after"}
 // numbers of tokens or requests.
 func budgetSchema() jsonSchema {
 	amount, text := jsonSchema{"type": []string{"string", "integer"}}, jsonSchema{"type": "string"}
+	foretold := jsonSchema{"type": []string{"string", "integer", "null"}}
 	when := jsonSchema{"type": []string{"string", "null"}, "format": "date-time"}
-	return jsonSchema{"type": "object", "required": []string{"owner", "per", "spent", "held", "remaining", "resets", "warn_at", "hard", "runs_out", "forecast"},
+	return jsonSchema{"type": "object", "required": []string{"owner", "per", "spent", "held", "remaining", "resets", "warn_at", "hard", "runs_out", "forecast", "forecast_low", "forecast_high"},
 		"properties": jsonSchema{
 			"owner": jsonSchema{"type": "object", "properties": typeSchemaFields(billing.OwnerName{})},
 			"usd":   text, "tokens": jsonSchema{"type": "integer"}, "requests": jsonSchema{"type": "integer"},
 			"per": text, "spent": amount, "held": amount, "remaining": amount, "carried": amount, "raised": amount, "since": when, "resets": when,
 			"models": jsonSchema{"type": "array", "items": text}, "time_zone": text,
 			"warn_at": jsonSchema{"type": "array", "items": jsonSchema{"type": "number"}}, "warned": jsonSchema{"type": "number"}, "hard": jsonSchema{"type": "boolean"},
-			"runs_out": when, "forecast": jsonSchema{"type": []string{"string", "integer", "null"}}}}
+			"runs_out": when, "forecast": foretold, "forecast_low": foretold, "forecast_high": foretold}}
 }
 
 // sums, rows and report are billing.Report's, which writes itself.

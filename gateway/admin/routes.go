@@ -189,5 +189,8 @@ func (a *api) use(q *request, r *route) error {
 	if q.id.Key != nil && !slices.Contains(holders, r.method+" "+r.path) {
 		return forbidden("a key may not " + r.method + " " + r.path)
 	}
+	if !r.changes() {
+		q.Request = q.Request.WithContext(a.behalf(q))
+	}
 	return r.serve(a, q)
 }

@@ -50,7 +50,7 @@ func (a *api) listSubscriptions(q *request) error {
 	if err != nil {
 		return err
 	}
-	all, err := a.Subscriptions.Subscriptions(q.Context())
+	all, err := a.Subscriptions.Subscriptions(a.behalf(q))
 	if err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func (a *api) listSubscriptions(q *request) error {
 // know of is not there for it.
 func (a *api) subscription(q *request) (*prompts.Subscription, error) {
 	id := q.PathValue("id")
-	all, err := a.Subscriptions.Subscriptions(q.Context())
+	all, err := a.Subscriptions.Subscriptions(a.behalf(q))
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +111,7 @@ func (a *api) subscribe(q *request) error {
 	s := prompts.Subscription{ID: "sub_" + strconv.FormatInt(now.UnixNano(), 36) + strings.ToLower(rand.Text()[:6]),
 		Prompt: in.Prompt, Route: in.Route, Team: in.Team, Plan: in.Plan, Status: prompts.SubscriptionPending,
 		History: []prompts.SubscriptionStep{{At: now, By: q.id.by(), Status: prompts.SubscriptionPending, Plan: in.Plan, Note: in.Note}}}
-	all, err := a.Subscriptions.Subscriptions(q.Context())
+	all, err := a.Subscriptions.Subscriptions(a.behalf(q))
 	if err != nil {
 		return err
 	}
@@ -254,7 +254,7 @@ func (a *api) ownPrompts(q *request, team string, granted []string) error {
 	var all []prompts.Subscription
 	if a.Subscriptions != nil {
 		var err error
-		if all, err = a.Subscriptions.Subscriptions(q.Context()); err != nil {
+		if all, err = a.Subscriptions.Subscriptions(a.behalf(q)); err != nil {
 			return err
 		}
 	}

@@ -113,7 +113,7 @@ func (a *api) listTeams(q *request) error {
 	if err != nil {
 		return err
 	}
-	month, err := a.monthByTeam(q.Context())
+	month, err := a.monthByTeam(a.behalf(q, view.below(q.id.Team)...))
 	if err != nil {
 		return err
 	}
@@ -147,7 +147,7 @@ func (a *api) ownTeam(q *request, view *View) (*billing.Team, error) {
 }
 
 func (a *api) answerTeam(q *request, status int, view *View, t *billing.Team) error {
-	month, err := a.monthByTeam(q.Context())
+	month, err := a.monthByTeam(a.behalf(q, view.below(q.id.Team)...))
 	if err != nil {
 		return err
 	}

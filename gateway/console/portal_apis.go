@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sluice/billing"
+	"sluice/gateway/proxy"
 	"sluice/prompts"
 	"sluice/prompts/ordered"
 )
@@ -237,7 +238,7 @@ func (v *portalVisit) routePage(a *apiPage, o RouteOffer) {
 	if len(o.Match.Methods) > 0 {
 		method = o.Match.Methods[0]
 	}
-	path := strings.NewReplacer("/**", "/", "*", "x").Replace(o.Match.Path)
+	path := strings.NewReplacer("/**", "/", "*", "x").Replace(proxy.PlainPath(o.Match.Path))
 	a.Example = path
 	curl := `curl -X ` + method + ` "$SLUICE_URL` + path + `"`
 	if len(o.Auth) > 0 {

@@ -56,6 +56,8 @@ type budget struct {
 	Hard      bool              `json:"hard"`
 	RunsOut   *time.Time        `json:"runs_out"`
 	Forecast  *amount           `json:"forecast"`
+	Low       *amount           `json:"forecast_low"` // of its band
+	High      *amount           `json:"forecast_high"`
 }
 
 // Limit is what may be spent in all.

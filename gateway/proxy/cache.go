@@ -135,6 +135,9 @@ func (v *visit) locate() bool {
 	if x.Arm != "" { // each arm has answers of its own
 		v.all.Space += x.Arm + "\x00"
 	}
+	if x.Version != "" { // and so has each version, however it was asked for
+		v.all.Space += "version " + x.Version + "\x00"
+	}
 	v.place = v.all
 	switch {
 	case v.Own && x.Caller.ID+x.Caller.Key+x.Caller.User == "":

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -14,31 +15,62 @@ import (
 // pass.
 type Match struct {
 	Host    string // a name, or *.example.com for all below it; without a port
-	Path    string // segments: a word, {name}, *, and ** at the end for all below
+	Path    string // segments: a word, {name:expression}, {name}, *, and ** at the end for all below
 	Methods []string
 	Headers []Condition
 	Query   []Condition
 	Version string // of the route's Versions; empty: each
+
+	HeaderPatterns []Pattern
+	QueryPatterns  []Pattern
 }
 
 // Condition is a value that a header or a parameter of the query must have; "*"
 // stands for any.
 type Condition struct{ Name, Value string }
 
+// Pattern is an expression that the whole value of a header or a parameter of the
+// query must fit, or one of its values.
+type Pattern struct {
+	Name string
+	Fits *regexp.Regexp
+}
+
+// Expression reads a regular expression in the syntax of RE2, which takes no
+// longer than the value is long. It fits whole values only.
+func Expression(text string) (*regexp.Regexp, error) { return whole(text, "") }
+
+// whole makes an expression of flags that fits whole values only.
+func whole(text, flags string) (*regexp.Regexp, error) {
+	if text == "" {
+		return nil, errors.New("want a regular expression")
+	}
+	if _, err := regexp.Compile(text); err != nil { // alone, lest it ends what it is put into
+		return nil, err
+	}
+	return regexp.Compile(`\A(?` + flags + `:` + text + `)\z`)
+}
+
 // pattern is a path to be matched.
 type pattern struct {
 	segments []segment
 	deep     bool // ends in **
+	narrow   bool // some segments must fit expressions
 }
 
 type segment struct {
 	kind byte
-	text string // of a literal as Path.Match has it, of a parameter its name
+	text string         // of a literal as Path.Match has it, of a parameter its name
+	fits *regexp.Regexp // that one which is narrow must
 }
+
+// named says whether the segment is a parameter.
+func (s *segment) named() bool { return s.kind == narrow || s.kind == parameter }
 
 // The kinds of segments, in their order of precedence.
 const (
 	literal = iota
+	narrow  // a parameter that must fit an expression
 	parameter
 	wildcard
 	everything
@@ -55,34 +87,83 @@ func parsePattern(text string) (pattern, error) {
 	}
 	parts := strings.Split(strings.TrimSuffix(text[1:], "/"), "/")
 	for i, part := range parts {
-		name, isParam := strings.CutPrefix(part, "{")
-		name, closed := strings.CutSuffix(name, "}")
 		switch {
 		case part == "" && len(parts) == 1: // the root
+			continue
 		case part == "":
 			return p, errors.New("a segment is empty")
 		case part == "**" && i == len(parts)-1:
 			p.deep = true
+			continue
 		case part == "**":
 			return p, errors.New("** stands at the end only")
-		case part == "*":
-			p.segments = append(p.segments, segment{wildcard, ""})
-		case isParam && closed && isWord(name):
-			if slices.Contains(p.segments, segment{parameter, name}) {
-				return p, fmt.Errorf("the parameter {%s} stands twice", name)
-			}
-			p.segments = append(p.segments, segment{parameter, name})
-		case strings.ContainsAny(part, "{}*"):
-			return p, fmt.Errorf("a segment is a word, {name}, * or, at the end, **; not %q", part)
-		default:
-			word, err := literalOf(part)
-			if err != nil {
-				return p, err
-			}
-			p.segments = append(p.segments, segment{literal, word})
 		}
+		s, err := parseSegment(part)
+		switch {
+		case err != nil:
+			return p, err
+		case s.named() && slices.Contains(params(p.segments), s.text):
+			return p, fmt.Errorf("the parameter {%s} stands twice", s.text)
+		}
+		p.segments, p.narrow = append(p.segments, s), p.narrow || s.fits != nil
 	}
 	return p, nil
+}
+
+func parseSegment(part string) (segment, error) {
+	if part == "*" {
+		return segment{kind: wildcard}, nil
+	}
+	if inner, ok := inBraces(part); ok {
+		name, expression, narrowed := strings.Cut(inner, ":")
+		switch {
+		case !isWord(name):
+		case narrowed:
+			fits, err := whole(expression, "i") // as words, whatever their case
+			if err != nil {
+				return segment{}, fmt.Errorf("the parameter {%s}: %w", name, err)
+			}
+			return segment{narrow, name, fits}, nil
+		default:
+			return segment{kind: parameter, text: name}, nil
+		}
+	}
+	if strings.ContainsAny(part, "{}*") {
+		return segment{}, fmt.Errorf("a segment is a word, {name}, {name:expression} without a slash, * or, at the end, **; not %q", part)
+	}
+	word, err := literalOf(part)
+	return segment{kind: literal, text: word}, err
+}
+
+func inBraces(part string) (inner string, ok bool) {
+	inner, opened := strings.CutPrefix(part, "{")
+	inner, closed := strings.CutSuffix(inner, "}")
+	return inner, opened && closed
+}
+
+// PlainPath is a path pattern without the expressions that its parameters must
+// fit, and ExpressionOf what one must; empty: nothing is said.
+func PlainPath(path string) string {
+	parts := strings.Split(path, "/")
+	for i, part := range parts {
+		if inner, ok := inBraces(part); ok {
+			name, _, _ := strings.Cut(inner, ":")
+			parts[i] = "{" + name + "}"
+		}
+	}
+	return strings.Join(parts, "/")
+}
+
+// ExpressionOf is what a parameter of a path pattern must fit.
+func ExpressionOf(path, name string) string {
+	for part := range strings.SplitSeq(path, "/") {
+		if inner, ok := inBraces(part); ok {
+			if text, ok := strings.CutPrefix(inner, name+":"); ok {
+				return text
+			}
+		}
+	}
+	return ""
 }
 
 // matches tells whether a path, in the form of Path.Match, is of the pattern.
@@ -95,7 +176,7 @@ func (p *pattern) matches(path []byte) bool {
 		if i := bytes.IndexByte(segment, '/'); i >= 0 {
 			segment = segment[:i]
 		}
-		if s.kind == literal && s.text != string(segment) {
+		if s.kind == literal && s.text != string(segment) || s.fits != nil && !s.fits.Match(segment) {
 			return false
 		}
 		path = path[1+len(segment):]
@@ -141,7 +222,7 @@ func (m *Match) Check() (field string, err error) {
 
 // conditions is how many things beside host and path a request must be.
 func (m *Match) conditions() int {
-	n := len(m.Headers) + len(m.Query)
+	n := len(m.Headers) + len(m.Query) + len(m.HeaderPatterns) + len(m.QueryPatterns)
 	if m.Version != "" {
 		n++
 	}
@@ -180,6 +261,11 @@ func (m *Match) holds(r *fasthttp.Request) bool {
 			return false
 		}
 	}
+	for i := range m.HeaderPatterns {
+		if c := &m.HeaderPatterns[i]; !c.in(r.Header.PeekAll(c.Name)) {
+			return false
+		}
+	}
 	return m.holdsQuery(r)
 }
 
@@ -190,8 +276,16 @@ func (m *Match) holdsQuery(r *fasthttp.Request) bool {
 			return false
 		}
 	}
+	for i := range m.QueryPatterns {
+		c := &m.QueryPatterns[i]
+		if args := r.URI().QueryArgs(); !args.Has(c.Name) || !c.in(args.PeekMulti(c.Name)) {
+			return false
+		}
+	}
 	return true
 }
+
+func (p *Pattern) in(values [][]byte) bool { return slices.ContainsFunc(values, p.Fits.Match) }
 
 func (c *Condition) in(values [][]byte) bool {
 	for _, v := range values {

@@ -67,7 +67,7 @@ func (r *Route) compile() {
 // route has none of that name.
 func (r *Route) Param(name string, path *Path) []byte {
 	for i, s := range r.own() {
-		if s.kind == parameter && s.text == name {
+		if s.named() && s.text == name {
 			return path.Segment(i)
 		}
 	}
@@ -99,7 +99,7 @@ func ParamsOf(path string) []string {
 func params(list []segment) []string {
 	var names []string
 	for _, s := range list {
-		if s.kind == parameter {
+		if s.named() {
 			names = append(names, s.text)
 		}
 	}

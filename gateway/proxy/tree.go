@@ -14,8 +14,8 @@ import (
 //
 // The routes are put in their order of precedence once, when it is built: host
 // (exact, then *.example.com with the longer name first, then any), path (no
-// wildcard, then most literal segments, then those with {id} before those with *
-// before those with **, then likewise segment by segment from the left), then the number of conditions that methods, headers and query make, then
+// wildcard, then most literal segments, then those with {id:expression} before
+// those with {id} before those with * before those with **, then likewise segment by segment from the left), then the number of conditions that methods, headers and query make, then
 // the order in which they were given. A lookup finds the first in that order
 // which holds.
 type Tree struct {
@@ -29,7 +29,7 @@ type Tree struct {
 type node struct {
 	few     []word           // the literal segments below, up to fewWords of them,
 	literal map[string]*node // or all of them
-	other   *node            // below {id} and *
+	other   *node            // below {id:expression}, {id} and *
 	here    []*Route         // that end here, the first in order first
 	deep    []*Route         // /** from here
 	first   int              // the lowest order of all that is here and below
@@ -305,6 +305,9 @@ func (s *search) try(routes []*Route) {
 
 // takes tells whether a request is a route's, whose host and path it has.
 func (s *search) takes(r *Route) bool {
+	if r.pattern.narrow && !r.pattern.matches(s.path) {
+		return false
+	}
 	if r.Match.conditions() == 0 && r.Versions == nil {
 		return true
 	}

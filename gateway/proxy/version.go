@@ -76,14 +76,14 @@ func (r *Route) places() []*Route {
 	for _, version := range v.Known {
 		if r.Match.Version == "" || r.Match.Version == version {
 			word, _ := literalOf(versionWord(version)) // it was checked
-			add(version, segment{literal, word})
+			add(version, segment{kind: literal, text: word})
 		}
 	}
 	if r.Match.Version == "" || v.Default == "" || v.Default == r.Match.Version {
 		add("")
 	}
 	if r.Match.Version == "" || v.Reject || v.Default == r.Match.Version {
-		add("", segment{parameter, "\x00"})
+		add("", segment{kind: parameter, text: "\x00"})
 	}
 	return made
 }

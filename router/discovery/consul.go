@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -18,6 +19,8 @@ type Consul struct {
 	Token   string // empty: none
 	Scheme  string // of the endpoints: http or https
 	Client  *http.Client
+
+	wait time.Duration // instead of consulWait; 0: that
 }
 
 // consulWait is how long the agent may hold an answer back while nothing
@@ -38,22 +41,22 @@ type consulEntry struct {
 // Watch asks by blocking queries
 // (developer.hashicorp.com/consul/api-docs/features/blocking).
 func (c Consul) Watch(ctx context.Context, tell Tell) error {
-	query := url.Values{"passing": {"1"}}
+	query, longest := url.Values{"passing": {"1"}}, cmp.Or(c.wait, consulWait)
 	if c.Tag != "" {
 		query.Set("tag", c.Tag)
 	}
 	for index := uint64(0); ; {
 		if index > 0 {
 			query.Set("index", strconv.FormatUint(index, 10))
-			query.Set("wait", consulWait.String())
+			query.Set("wait", longest.String())
 		} else {
 			query.Del("index")
 			query.Del("wait")
 		}
 		var entries []consulEntry
-		ask := question{c.Client, c.URL + "/v1/health/service/" + url.PathEscape(c.Service) + "?" + query.Encode(),
-			http.Header{"X-Consul-Token": tokens(c.Token)}}
-		head, err := ask.fetch(ctx, consulWait+consulWait/16+10*time.Second, &entries)
+		ask := question{client: c.Client, address: c.URL + "/v1/health/service/" + url.PathEscape(c.Service) + "?" + query.Encode(),
+			header: http.Header{"X-Consul-Token": tokens(c.Token)}}
+		head, err := ask.fetch(ctx, longest+longest/16+10*time.Second, &entries)
 		if err != nil {
 			return err
 		}

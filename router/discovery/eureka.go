@@ -1,12 +1,17 @@
 package discovery
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -19,20 +24,34 @@ type Eureka struct {
 	Client *http.Client
 }
 
-// eurekaApp is an application as /apps/{app} tells it in JSON
-// (github.com/Netflix/eureka/wiki/Eureka-REST-operations, read 2026-11-30).
+// eurekaApps is the registry as /apps tells it in JSON, or what has changed in
+// it as /apps/delta does (github.com/Netflix/eureka/wiki/Eureka-REST-operations,
+// read 2026-11-30).
+type eurekaApps struct {
+	Applications struct {
+		Hash        string                  `json:"apps__hashcode"` // of the whole registry
+		Application some[eurekaApplication] `json:"application"`
+	} `json:"applications"`
+}
+
+// eurekaApp is an application as /apps/{app} tells it.
 type eurekaApp struct {
-	Application struct {
-		Instance instances `json:"instance"`
-	} `json:"application"`
+	Application eurekaApplication `json:"application"`
+}
+
+type eurekaApplication struct {
+	Name     string               `json:"name"`
+	Instance some[eurekaInstance] `json:"instance"`
 }
 
 type eurekaInstance struct {
+	ID         string     `json:"instanceId"` // old clients have none
 	HostName   string     `json:"hostName"`
 	IPAddr     string     `json:"ipAddr"`
 	Status     string     `json:"status"`
 	Port       eurekaPort `json:"port"`
 	SecurePort eurekaPort `json:"securePort"`
+	Action     string     `json:"actionType"` // what has become of it, in a delta
 }
 
 type eurekaPort struct {
@@ -40,15 +59,15 @@ type eurekaPort struct {
 	Enabled word   `json:"@enabled"`
 }
 
-// instances may be one alone: the JSON is made from XML.
-type instances []eurekaInstance
+// some may be one alone: the JSON is made from XML.
+type some[T any] []T
 
 // UnmarshalJSON reads a list, or one.
-func (l *instances) UnmarshalJSON(text []byte) error {
+func (l *some[T]) UnmarshalJSON(text []byte) error {
 	if len(text) > 0 && text[0] == '[' {
-		return json.Unmarshal(text, (*[]eurekaInstance)(l))
+		return json.Unmarshal(text, (*[]T)(l))
 	}
-	*l = make([]eurekaInstance, 1)
+	*l = make([]T, 1)
 	return json.Unmarshal(text, &(*l)[0])
 }
 
@@ -77,41 +96,131 @@ func (w *word) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// eurekaLimit is how long an answer may take.
-const eurekaLimit = 10 * time.Second
+// eurekaRegistry is the instances that are known, of all applications: what
+// deltas are reconciled by is told of them together.
+type eurekaRegistry map[eurekaKey]eurekaInstance
 
-// Watch polls.
+type eurekaKey struct{ app, id string }
+
+// errDrift says that deltas no longer lead to what the server has.
+var errDrift = errors.New("eureka: a change was missed")
+
+// Watch gets the whole registry once, then polls what has changed in it. The
+// server tells changes for some minutes, so that they come more than once, and
+// with them a hash of what it has: where that is not what we have, it is asked
+// for all of it anew (github.com/Netflix/eureka/wiki/
+// Understanding-eureka-client-server-communication, "Fetch Registry"). A server
+// that tells no changes is asked for the application each time.
 func (e Eureka) Watch(ctx context.Context, tell Tell) error {
-	for {
-		var app eurekaApp
-		ask := question{e.Client, e.URL + "/apps/" + url.PathEscape(e.App), http.Header{}}
-		_, err := ask.fetch(ctx, eurekaLimit, &app)
-		var status statusError
-		switch {
-		case errors.As(err, &status) && status == http.StatusNotFound: // it has no instance
-			tell(nil)
-		case err != nil:
+	known, err := e.whole(ctx)
+	for alone := false; ; {
+		if err != nil {
 			return fmt.Errorf("eureka: %w", err)
-		default:
-			tell(e.endpoints(app.Application.Instance))
 		}
-		if err := wait(ctx, max(e.Every, leastPause)); err != nil {
+		tell(e.endpoints(known))
+		if err := poll(ctx, e.Every); err != nil {
 			return err
+		}
+		if !alone {
+			err = e.update(ctx, known)
+			status := statusOf(err)
+			alone = status == http.StatusForbidden || status == http.StatusNotFound
+		}
+		switch {
+		case alone:
+			known, err = e.alone(ctx)
+		case errors.Is(err, errDrift):
+			known, err = e.whole(ctx)
 		}
 	}
 }
 
-func (e Eureka) endpoints(of instances) []Endpoint {
+func (e Eureka) ask(ctx context.Context, path string, into any) error {
+	q := question{client: e.Client, address: e.URL + "/apps" + path, header: http.Header{}}
+	_, err := q.fetch(ctx, askLimit, into)
+	return err
+}
+
+// whole is all that the server has.
+func (e Eureka) whole(ctx context.Context) (eurekaRegistry, error) {
+	var all eurekaApps
+	if err := e.ask(ctx, "", &all); err != nil {
+		return nil, err
+	}
+	known := eurekaRegistry{}
+	for _, a := range all.Applications.Application {
+		known.add(a)
+	}
+	return known, nil
+}
+
+// alone is the application without the others.
+func (e Eureka) alone(ctx context.Context) (eurekaRegistry, error) {
+	var app eurekaApp
+	err := e.ask(ctx, "/"+url.PathEscape(e.App), &app)
+	if statusOf(err) == http.StatusNotFound { // it has no instance
+		return nil, nil
+	}
+	known := eurekaRegistry{}
+	app.Application.Name = e.App
+	known.add(app.Application)
+	return known, err
+}
+
+// update makes of what is known what it has become since.
+func (e Eureka) update(ctx context.Context, known eurekaRegistry) error {
+	var delta eurekaApps
+	if err := e.ask(ctx, "/delta", &delta); err != nil {
+		return err
+	}
+	for _, a := range delta.Applications.Application {
+		known.add(a)
+	}
+	if known.hash() != delta.Applications.Hash {
+		return errDrift
+	}
+	return nil
+}
+
+// add takes the instances of an application in, but for those that are gone.
+func (r eurekaRegistry) add(a eurekaApplication) {
+	for _, i := range a.Instance {
+		key := eurekaKey{strings.ToUpper(a.Name), cmp.Or(i.ID, i.HostName)}
+		if i.Action == "DELETED" {
+			delete(r, key)
+			continue
+		}
+		r[key] = i
+	}
+}
+
+// hash is how many instances there are of each status, in the order of the
+// alphabet, as in DOWN_2_UP_70_ (getReconcileHashCode of com.netflix.discovery.
+// shared.Applications in github.com/Netflix/eureka).
+func (r eurekaRegistry) hash() string {
+	count := map[string]int{}
+	for _, i := range r {
+		count[i.Status]++
+	}
+	var text strings.Builder
+	for _, status := range slices.Sorted(maps.Keys(count)) {
+		text.WriteString(status + "_" + strconv.Itoa(count[status]) + "_")
+	}
+	return text.String()
+}
+
+func (e Eureka) endpoints(of eurekaRegistry) []Endpoint {
 	var list []Endpoint
-	for _, i := range of {
+	app := strings.ToUpper(e.App)
+	for key, i := range of {
+		if key.app != app {
+			continue
+		}
 		port := i.Port
 		if e.Scheme == "https" {
 			port = i.SecurePort
 		}
-		host := i.IPAddr
-		if host == "" {
-			host = i.HostName
-		}
+		host := cmp.Or(i.IPAddr, i.HostName)
 		if i.Status == "UP" && port.Enabled == "true" && port.Number > 0 && host != "" {
 			list = append(list, Endpoint{URL: address(e.Scheme, host, int(port.Number)), Name: i.HostName})
 		}

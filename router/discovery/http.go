@@ -6,18 +6,35 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 )
 
 // leastPause is between two questions to a registry that answers at once.
 const leastPause = 100 * time.Millisecond
 
-// mostAnswer bounds the answer of a registry, in bytes.
-const mostAnswer = 64 << 20
+// askLimit is how long the answer of a registry may take that answers at once.
+const askLimit = 10 * time.Second
+
+// mostAnswer bounds the answer of a registry, and mostReason what is read of one
+// that it refuses with, in bytes.
+const (
+	mostAnswer = 64 << 20
+	mostReason = 4 << 10
+)
+
+// poll waits until a registry is asked again that cannot say when something
+// changes: every at the most, and by chance a little less, lest all replicas ask
+// at once.
+func poll(ctx context.Context, every time.Duration) error {
+	every = max(every, leastPause)
+	return wait(ctx, every-rand.N(every/10))
+}
 
 // address is the URL of an endpoint.
 func address(scheme, host string, port int) string {
@@ -25,10 +42,22 @@ func address(scheme, host string, port int) string {
 }
 
 // statusError is an answer that is not 200.
-type statusError int
+type statusError struct {
+	code int
+	text []byte // the beginning of what it says
+}
 
 func (e statusError) Error() string {
-	return "the registry answered with status " + strconv.Itoa(int(e))
+	return "the registry answered with status " + strconv.Itoa(e.code)
+}
+
+// statusOf is the status of an answer that is not 200; 0: err is something else.
+func statusOf(err error) int {
+	var e statusError
+	if errors.As(err, &e) {
+		return e.code
+	}
+	return 0
 }
 
 // question is what a registry is asked.
@@ -36,11 +65,16 @@ type question struct {
 	client  *http.Client // nil: the default one
 	address string
 	header  http.Header // which more is added to
+	body    string      // what is posted; empty: it is a GET
 }
 
 // open asks a registry; its answer is 200, and must be closed.
 func (a *question) open(ctx context.Context) (*http.Response, error) {
-	q, err := http.NewRequestWithContext(ctx, http.MethodGet, a.address, nil)
+	method, body := http.MethodGet, io.Reader(nil)
+	if a.body != "" {
+		method, body = http.MethodPost, strings.NewReader(a.body)
+	}
+	q, err := http.NewRequestWithContext(ctx, method, a.address, body)
 	if err != nil {
 		return nil, errors.New("cannot use the address of the registry")
 	}
@@ -56,8 +90,9 @@ func (a *question) open(ctx context.Context) (*http.Response, error) {
 		return nil, fmt.Errorf("cannot ask the registry: %w", without(err))
 	}
 	if r.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(io.LimitReader(r.Body, mostReason))
 		_ = r.Body.Close()
-		return nil, statusError(r.StatusCode)
+		return nil, statusError{r.StatusCode, text}
 	}
 	return r, nil
 }
@@ -80,8 +115,12 @@ func (a *question) fetch(ctx context.Context, limit time.Duration, into any) (ht
 		return nil, err
 	}
 	defer r.Body.Close()
-	if err := json.NewDecoder(io.LimitReader(r.Body, mostAnswer)).Decode(into); err != nil {
-		return nil, fmt.Errorf("cannot read the registry's answer: %w", err)
+	body := &io.LimitedReader{R: r.Body, N: mostAnswer}
+	if err := json.NewDecoder(body).Decode(into); err != nil {
+		if body.N <= 0 {
+			return nil, fmt.Errorf("the registry's answer is longer than %d bytes", mostAnswer)
+		}
+		return nil, fmt.Errorf("cannot read the registry's answer: %w", without(err))
 	}
 	return r.Header, nil
 }

@@ -109,7 +109,7 @@ func (k Kubernetes) header() http.Header {
 
 func (k Kubernetes) list(ctx context.Context) (map[string]slice, string, error) {
 	var l sliceList
-	ask := question{k.Client, k.address(url.Values{}), k.header()}
+	ask := question{client: k.Client, address: k.address(url.Values{}), header: k.header()}
 	if _, err := ask.fetch(ctx, listLimit, &l); err != nil {
 		return nil, "", err
 	}
@@ -125,20 +125,23 @@ func (k Kubernetes) list(ctx context.Context) (map[string]slice, string, error) 
 func (k Kubernetes) follow(ctx context.Context, version string, slices map[string]slice, tell Tell) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, watchTime+30*time.Second)
 	defer cancel()
-	ask := question{k.Client, k.address(url.Values{"watch": {"1"}, "allowWatchBookmarks": {"true"}, "resourceVersion": {version},
-		"timeoutSeconds": {strconv.Itoa(int(watchTime.Seconds()))}}), k.header()}
+	ask := question{client: k.Client, header: k.header(), address: k.address(url.Values{"watch": {"1"}, "allowWatchBookmarks": {"true"},
+		"resourceVersion": {version}, "timeoutSeconds": {strconv.Itoa(int(watchTime.Seconds()))}})}
 	r, err := ask.open(ctx)
-	var status statusError
-	if errors.As(err, &status) && status == http.StatusGone {
+	if statusOf(err) == http.StatusGone {
 		return "", errGone
 	}
 	if err != nil {
 		return "", fmt.Errorf("kubernetes: %w", err)
 	}
 	defer r.Body.Close()
-	for lines := json.NewDecoder(r.Body); ; {
+	body := &io.LimitedReader{R: r.Body}
+	for lines := json.NewDecoder(body); ; {
 		var e sliceEvent
+		body.N = mostAnswer // for each event
 		switch err := lines.Decode(&e); {
+		case err != nil && body.N <= 0:
+			return "", fmt.Errorf("kubernetes: an event is longer than %d bytes", mostAnswer)
 		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 			return version, nil
 		case err != nil:

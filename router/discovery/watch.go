@@ -33,7 +33,7 @@ const (
 
 // Status is how a watch stands.
 type Status struct {
-	Registry  string    `json:"registry"` // dns, consul, eureka, kubernetes or file
+	Registry  string    `json:"registry"` // dns, consul, eureka, nacos, polaris, kubernetes or file
 	State     string    `json:"state"`    // waiting, current or stale
 	Endpoints int       `json:"endpoints"`
 	Changes   int64     `json:"changes"`          // of the set, the first included
@@ -187,14 +187,19 @@ func (w *Watch) failed(err error) {
 	w.turned(was)
 }
 
+// mostWeight bounds a weight.
+const mostWeight = 1_000_000
+
 // ordered sorts a set by address, each once, so that two that are the same are
 // equal. Those without a weight have 1.
 func ordered(list []Endpoint) []Endpoint {
 	list = slices.Clone(list)
-	slices.SortFunc(list, func(a, b Endpoint) int { return cmp.Compare(a.URL, b.URL) })
+	slices.SortFunc(list, func(a, b Endpoint) int {
+		return cmp.Or(cmp.Compare(a.URL, b.URL), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Weight, b.Weight))
+	})
 	list = slices.CompactFunc(list, func(a, b Endpoint) bool { return a.URL == b.URL })
 	for i := range list {
-		list[i].Weight = max(list[i].Weight, 1)
+		list[i].Weight = min(max(list[i].Weight, 1), mostWeight)
 	}
 	return list
 }

@@ -42,7 +42,21 @@ func (k *checker) match(path []string, m *RouteMatch) {
 		k.fault(below(path, field), "%v", err)
 	}
 	for _, name := range sortedKeys(m.Headers) {
-		k.header(below(below(path, "headers"), name), name, m.Headers[name])
+		k.header(below(below(path, "headers"), name), name, m.Headers[name].Value)
+		k.matchValue(below(below(path, "headers"), name), m.Headers[name])
+	}
+	for _, name := range sortedKeys(m.Query) {
+		k.matchValue(below(below(path, "query"), name), m.Query[name])
+	}
+}
+
+func (k *checker) matchValue(path []string, v MatchValue) {
+	at := below(path, "pattern")
+	if !k.origin.given(at...) {
+		return
+	}
+	if _, err := proxy.Expression(v.Pattern); err != nil {
+		k.fault(at, "%v", err)
 	}
 }
 

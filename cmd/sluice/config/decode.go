@@ -44,6 +44,8 @@ var fresh = map[reflect.Type]func() any{
 	reflect.TypeFor[BackendHealth]():      func() any { return defaultBackendHealth() },
 	reflect.TypeFor[DiscoverDNS]():        func() any { return defaultDiscoverDNS() },
 	reflect.TypeFor[DiscoverEureka]():     func() any { return defaultDiscoverEureka() },
+	reflect.TypeFor[DiscoverNacos]():      func() any { return defaultDiscoverNacos() },
+	reflect.TypeFor[DiscoverPolaris]():    func() any { return defaultDiscoverPolaris() },
 	reflect.TypeFor[DiscoverKubernetes](): func() any { return defaultDiscoverKubernetes() },
 	reflect.TypeFor[RouteRetry]():         func() any { return DefaultRouteRetry() },
 	reflect.TypeFor[RouteBreaker]():       func() any { return RouteBreaker{Breaker: DefaultBreaker()} },
@@ -98,6 +100,9 @@ var short = map[reflect.Type]func(into reflect.Value, text string){
 	},
 	reflect.TypeFor[BackendTarget](): func(into reflect.Value, text string) {
 		into.FieldByName("URL").SetString(text)
+	},
+	reflect.TypeFor[MatchValue](): func(into reflect.Value, text string) {
+		into.FieldByName("Value").SetString(text)
 	},
 	reflect.TypeFor[BackendMirror](): func(into reflect.Value, text string) {
 		into.FieldByName("URL").SetString(text)

@@ -27,6 +27,9 @@ func TestRouteDiscover(t *testing.T) {
   - {name: b, backend: {http: {discover: {dns: {name: _http._tcp.b, type: SRV, every: 1s, server: "127.0.0.1:53"}}}}}
   - {name: c, backend: {http: {discover: {consul: {url: "http://c:8500/", service: s, tag: t, token: hushhush}}}}}
   - {name: d, backend: {http: {discover: {eureka: {url: "http://d/eureka", app: A}}}}}
+  - {name: n, backend: {http: {discover: {nacos: {url: "http://n:8848/nacos/", service: s, clusters: [x, y], username: u, password: hushhush}}}}}
+  - {name: m, backend: {http: {discover: {nacos: {url: "http://n:8848/nacos/", service: s, clusters: ["x y"], username: u, password: hushhush}}}}}
+  - {name: p, backend: {http: {discover: {polaris: {url: "http://p:8090", service: s, token: hushhush}}}}}
   - {name: e, backend: {http: {discover: {kubernetes: {service: s, port: http, token: hushhush}}}}}
   - {name: f, backend: {http: {tls: {}, discover: {file: targets.yaml}}}}
 `)
@@ -39,10 +42,10 @@ func TestRouteDiscover(t *testing.T) {
 		}
 		seen[made] = true
 	}
-	if kinds != "dns dns consul eureka kubernetes file " {
+	if kinds != "dns dns consul eureka nacos nacos polaris kubernetes file " {
 		t.Errorf("read as %s", kinds)
 	}
-	if c.Routes[5].Backend.HTTP.TLS.Config() == nil {
+	if c.Routes[8].Backend.HTTP.TLS.Config() == nil {
 		t.Error("an empty tls is none")
 	}
 	if strings.Contains(c.String(), "hushhush") {

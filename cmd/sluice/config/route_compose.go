@@ -94,7 +94,7 @@ func (k *checker) compose(path []string, r *Route) {
 	}
 	o, i, err := c.Options(r.Name)
 	if err == nil {
-		i, err = o.Check(paramsOf(r.Match.Path))
+		i, err = o.Check(proxy.ParamsOf(r.Match.Path))
 	}
 	switch {
 	case err != nil && i < 0:
@@ -125,15 +125,4 @@ func (k *checker) composeCall(path []string, c *ComposeCall) bool {
 		return true
 	}
 	return false
-}
-
-// paramsOf are the names in the braces of a path.
-func paramsOf(path string) []string {
-	var names []string
-	for part := range strings.SplitSeq(path, "/") {
-		if name, ok := strings.CutPrefix(part, "{"); ok {
-			names = append(names, strings.TrimSuffix(name, "}"))
-		}
-	}
-	return names
 }

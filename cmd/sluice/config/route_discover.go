@@ -22,6 +22,8 @@ type Discover struct {
 	DNS        *DiscoverDNS        `json:"dns"`
 	Consul     *DiscoverConsul     `json:"consul"`
 	Eureka     *DiscoverEureka     `json:"eureka"`
+	Nacos      *DiscoverNacos      `json:"nacos"`
+	Polaris    *DiscoverPolaris    `json:"polaris"`
 	Kubernetes *DiscoverKubernetes `json:"kubernetes"`
 	File       string              `json:"file"` // a YAML list of {url, weight}
 }
@@ -49,6 +51,27 @@ type DiscoverEureka struct {
 	Every time.Duration `json:"every"`
 }
 
+// DiscoverNacos is a service in Nacos.
+type DiscoverNacos struct {
+	URL       string        `json:"url"` // with its context path, such as /nacos
+	Service   string        `json:"service"`
+	Namespace string        `json:"namespace"` // its id
+	Group     string        `json:"group"`
+	Clusters  []string      `json:"clusters"` // none: all
+	Username  string        `json:"username"` // empty: nobody signs in
+	Password  Secret        `json:"password"`
+	Every     time.Duration `json:"every"`
+}
+
+// DiscoverPolaris is a service in Polaris.
+type DiscoverPolaris struct {
+	URL       string        `json:"url"` // of its HTTP port
+	Service   string        `json:"service"`
+	Namespace string        `json:"namespace"`
+	Token     Secret        `json:"token"`
+	Every     time.Duration `json:"every"`
+}
+
 // DiscoverKubernetes is a Service in Kubernetes.
 type DiscoverKubernetes struct {
 	URL       string `json:"url"`
@@ -65,6 +88,14 @@ type DiscoverKubernetes struct {
 func defaultDiscoverDNS() DiscoverDNS { return DiscoverDNS{Type: "A", Every: 30 * time.Second} }
 
 func defaultDiscoverEureka() DiscoverEureka { return DiscoverEureka{Every: 10 * time.Second} }
+
+func defaultDiscoverNacos() DiscoverNacos {
+	return DiscoverNacos{Namespace: "public", Group: "DEFAULT_GROUP", Every: 10 * time.Second}
+}
+
+func defaultDiscoverPolaris() DiscoverPolaris {
+	return DiscoverPolaris{Namespace: "default", Every: 5 * time.Second}
+}
 
 func defaultDiscoverKubernetes() DiscoverKubernetes {
 	return DiscoverKubernetes{URL: "https://kubernetes.default.svc", Namespace: "default"}
@@ -83,6 +114,15 @@ func (d *Discover) Source(scheme string) (kind string, source discovery.Source, 
 	case d.Eureka != nil:
 		s := discovery.Eureka{URL: trimBase(d.Eureka.URL), App: d.Eureka.App, Every: d.Eureka.Every, Scheme: scheme}
 		return "eureka", s.Watch, fmt.Sprint(s)
+	case d.Nacos != nil:
+		n := d.Nacos
+		s := discovery.Nacos{URL: trimBase(n.URL), Service: n.Service, Namespace: n.Namespace, Group: n.Group, Clusters: n.Clusters,
+			Username: n.Username, Password: n.Password.Reveal(), Every: n.Every, Scheme: scheme}
+		return "nacos", s.Watch, fmt.Sprintf("%v %q", s, n.Clusters)
+	case d.Polaris != nil:
+		p := d.Polaris
+		s := discovery.Polaris{URL: trimBase(p.URL), Service: p.Service, Namespace: p.Namespace, Token: p.Token.Reveal(), Every: p.Every, Scheme: scheme}
+		return "polaris", s.Watch, fmt.Sprint(s)
 	case d.Kubernetes != nil:
 		k := d.Kubernetes
 		s := discovery.Kubernetes{URL: trimBase(k.URL), Namespace: k.Namespace, Service: k.Service, Port: k.Port, Token: k.Token.Reveal(), Scheme: scheme}
@@ -126,13 +166,13 @@ func (d *Discover) files(dir string, read func(path string)) (field string, err 
 
 func (k *checker) discover(path []string, d *Discover) {
 	given := 0
-	for _, is := range []bool{d.DNS != nil, d.Consul != nil, d.Eureka != nil, d.Kubernetes != nil, d.File != ""} {
+	for _, is := range []bool{d.DNS != nil, d.Consul != nil, d.Eureka != nil, d.Nacos != nil, d.Polaris != nil, d.Kubernetes != nil, d.File != ""} {
 		if is {
 			given++
 		}
 	}
 	if given != 1 {
-		k.fault(path, "want one of dns, consul, eureka, kubernetes, file")
+		k.fault(path, "want one of dns, consul, eureka, nacos, polaris, kubernetes, file")
 		return
 	}
 	switch {
@@ -146,14 +186,46 @@ func (k *checker) discover(path []string, d *Discover) {
 		at := below(path, "eureka")
 		k.registry(at, d.Eureka.URL)
 		k.needed(below(at, "app"), d.Eureka.App)
-		if d.Eureka.Every < leastEvery {
-			k.fault(below(at, "every"), "want at least %s", leastEvery)
-		}
+		k.polled(at, d.Eureka.Every)
+	case d.Nacos != nil:
+		k.discoverNacos(below(path, "nacos"), d.Nacos)
+	case d.Polaris != nil:
+		at := below(path, "polaris")
+		k.registry(at, d.Polaris.URL)
+		k.needed(below(at, "service"), d.Polaris.Service)
+		k.needed(below(at, "namespace"), d.Polaris.Namespace)
+		k.polled(at, d.Polaris.Every)
 	case d.Kubernetes != nil:
 		at := below(path, "kubernetes")
 		k.registry(at, d.Kubernetes.URL)
 		k.needed(below(at, "service"), d.Kubernetes.Service)
 		k.needed(below(at, "namespace"), d.Kubernetes.Namespace)
+	}
+}
+
+func (k *checker) discoverNacos(path []string, d *DiscoverNacos) {
+	k.registry(path, d.URL)
+	k.needed(below(path, "service"), d.Service)
+	k.needed(below(path, "namespace"), d.Namespace)
+	k.needed(below(path, "group"), d.Group)
+	k.polled(path, d.Every)
+	for i, name := range d.Clusters {
+		if at := below(below(path, "clusters"), strconv.Itoa(i)); name == "" || strings.Contains(name, ",") {
+			k.fault(at, "want the name of a cluster%s", k.said(at, name))
+		}
+	}
+	switch {
+	case d.Username == "" && d.Password.Reveal() != "":
+		k.fault(below(path, "username"), "is needed beside password")
+	case d.Username != "" && d.Password.Reveal() == "":
+		k.fault(below(path, "password"), "is needed beside username")
+	}
+}
+
+// polled checks how often a registry is asked.
+func (k *checker) polled(path []string, every time.Duration) {
+	if every < leastEvery {
+		k.fault(below(path, "every"), "want at least %s", leastEvery)
 	}
 }
 
@@ -168,9 +240,7 @@ func (k *checker) discoverDNS(path []string, d *DiscoverDNS) {
 	case err == nil && (n < 1 || n > 65535), strings.ContainsAny(cmp.Or(host, d.Name), " /:"):
 		k.fault(at, "want a name such as orders.internal, or orders.internal:9001%s", k.said(at, d.Name))
 	}
-	if d.Every < leastEvery {
-		k.fault(below(path, "every"), "want at least %s", leastEvery)
-	}
+	k.polled(path, d.Every)
 	if d.Server != "" {
 		k.address(below(path, "server"), d.Server)
 	}

@@ -135,7 +135,7 @@ func (k *checker) places(path []string, text string, r *Route, request bool) {
 		rest = more
 		deep := r.Match.Path == "" || strings.HasSuffix(r.Match.Path, "/**")
 		switch {
-		case strings.Contains(r.Match.Path, "{"+name+"}"), name == "**" && deep:
+		case slices.Contains(proxy.ParamsOf(r.Match.Path), name), name == "**" && deep:
 		case !request || !proxy.IsCallerPlace(name):
 			k.fault(path, "the route's path has no {%s}", name)
 		case r.Auth == nil:

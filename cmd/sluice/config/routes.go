@@ -36,12 +36,18 @@ type Route struct {
 
 // RouteMatch is what a request must be; what is empty lets all pass.
 type RouteMatch struct {
-	Host    string            `json:"host"`
-	Path    string            `json:"path"`
-	Methods []string          `json:"methods"`
-	Headers map[string]string `json:"headers"` // * is any value
-	Query   map[string]string `json:"query"`   // likewise
-	Version string            `json:"version"`
+	Host    string                `json:"host"`
+	Path    string                `json:"path"`
+	Methods []string              `json:"methods"`
+	Headers map[string]MatchValue `json:"headers"`
+	Query   map[string]MatchValue `json:"query"`
+	Version string                `json:"version"`
+}
+
+// MatchValue is what a header or a parameter of the query must be.
+type MatchValue struct {
+	Value   string // a text alone; * is any value
+	Pattern string `json:"pattern"` // a regular expression that a whole value fits, in the place of Value
 }
 
 // Backend is what answers: one of these.

@@ -20,7 +20,7 @@ routes:
 `)
 	r := &c.Routes[0]
 	h := r.Backend.HTTP
-	if r.Match.Host != "api.example.com" || len(r.Match.Methods) != 2 || r.Match.Headers["x-beta"] != "1" || h.Targets[0].Weight != 2 ||
+	if r.Match.Host != "api.example.com" || len(r.Match.Methods) != 2 || r.Match.Headers["x-beta"].Value != "1" || h.Targets[0].Weight != 2 ||
 		h.Targets[1] != (BackendTarget{"http://127.0.0.1:9002", 1}) || h.Hash.By != "header:X" || !h.PreserveHost {
 		t.Errorf("read as %+v, %+v", r, h)
 	}

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -19,8 +20,8 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// registries is a double of Consul, Eureka, Kubernetes and a name server, which
-// all know the same service at one address.
+// registries is a double of Consul, Eureka, Nacos (of versions 3 and 2), Polaris,
+// Kubernetes and a name server, which all know the same service at one address.
 type registries struct {
 	*httptest.Server
 	names string // host:port of the name server
@@ -91,8 +92,32 @@ func (r *registries) serve(w http.ResponseWriter, q *http.Request) {
 		}
 		w.Header().Set("X-Consul-Index", strconv.Itoa(version))
 		fmt.Fprintf(w, `[{"Node":{"Address":%q},"Service":{"Port":%s,"Weights":{"Passing":1}}}]`, host, port)
-	case strings.HasPrefix(q.URL.Path, "/eureka/apps/"):
-		fmt.Fprintf(w, `{"application":{"instance":[{"ipAddr":%q,"hostName":"h","status":"UP","port":{"$":%s,"@enabled":"true"}}]}}`, host, port)
+	case strings.HasPrefix(q.URL.Path, "/eureka/apps"):
+		instance := `{"instanceId":"%d","ipAddr":%q,"hostName":"h","status":"UP","port":{"$":%s,"@enabled":"true"},"actionType":"%s"}`
+		list := fmt.Sprintf(instance, version, host, port, "ADDED")
+		if strings.HasSuffix(q.URL.Path, "/delta") {
+			list += "," + fmt.Sprintf(instance, version-1, host, port, "DELETED")
+		}
+		fmt.Fprintf(w, `{"applications":{"versions__delta":"1","apps__hashcode":"UP_1_","application":[{"name":"ORDERS","instance":[%s]}]}}`, list)
+	case q.URL.Path == "/nacos/v3/auth/user/login", q.URL.Path == "/old/v1/auth/login":
+		if q.PostFormValue("username") != "gateway" || q.PostFormValue("password") != "hushhush" {
+			w.WriteHeader(http.StatusForbidden)
+			return
+		}
+		fmt.Fprint(w, `{"accessToken":"tok","tokenTtl":18000,"globalAdmin":false}`)
+	case q.URL.Path == "/nacos/v3/client/ns/instance/list" && q.Header.Get("accessToken") == "tok":
+		fmt.Fprintf(w, `{"code":0,"message":"success","data":[{"ip":%q,"port":%s,"weight":2.0,"healthy":true,"enabled":true,"clusterName":"DEFAULT"}]}`, host, port)
+	case q.URL.Path == "/old/v1/ns/instance/list" && q.URL.Query().Get("accessToken") == "tok":
+		fmt.Fprintf(w, `{"name":"DEFAULT_GROUP@@orders","hosts":[{"ip":%q,"port":%s,"weight":2.0,"healthy":true,"enabled":true,"clusterName":"DEFAULT"}]}`, host, port)
+	case strings.HasPrefix(q.URL.Path, "/old/"), strings.HasPrefix(q.URL.Path, "/nacos/"):
+		w.WriteHeader(http.StatusNotFound)
+	case q.URL.Path == "/v1/Discover":
+		body, _ := io.ReadAll(q.Body)
+		if gjson.GetBytes(body, "service.revision").Str == strconv.Itoa(version) {
+			fmt.Fprint(w, `{"code":200001,"info":"discover data is no change","type":"INSTANCE","instances":[]}`)
+			return
+		}
+		fmt.Fprintf(w, `{"code":200000,"type":"INSTANCE","service":{"revision":"%d"},"instances":[{"host":%q,"port":%s,"weight":100,"healthy":true,"isolate":false}]}`, version, host, port)
 	case q.URL.Query().Get("watch") != "":
 		w.(http.Flusher).Flush()
 		select {
@@ -122,7 +147,7 @@ func (r *registries) resolve(w dns.ResponseWriter, q *dns.Msg) {
 	_ = w.WriteMsg(a)
 }
 
-var discoverers = []string{"srv", "consul", "eureka", "kubernetes", "file"}
+var discoverers = []string{"srv", "consul", "eureka", "nacos", "nacos2", "polaris", "kubernetes", "file"}
 
 func (r *registries) routes() string {
 	text := "routes:\n"
@@ -130,6 +155,9 @@ func (r *registries) routes() string {
 		"srv":        `dns: {name: _http._tcp.svc.test, type: SRV, server: "` + r.names + `"}`,
 		"consul":     `consul: {url: "` + r.URL + `", service: orders}`,
 		"eureka":     `eureka: {url: "` + r.URL + `/eureka", app: ORDERS, every: 100ms}`,
+		"nacos":      `nacos: {url: "` + r.URL + `/nacos", service: orders, username: gateway, password: hushhush, every: 100ms}`,
+		"nacos2":     `nacos: {url: "` + r.URL + `/old", service: orders, username: gateway, password: hushhush, every: 100ms}`,
+		"polaris":    `polaris: {url: "` + r.URL + `", service: orders, every: 100ms}`,
 		"kubernetes": `kubernetes: {url: "` + r.URL + `", service: orders, namespace: shop, port: http}`,
 		"file":       `file: targets.yaml`,
 	} {
@@ -200,6 +228,11 @@ func TestRouteDiscovery(t *testing.T) {
 	load.Wait()
 	if failed.Load() > 0 || made.Load() < 50 {
 		t.Errorf("%d of %d requests failed while targets changed", failed.Load(), made.Load())
+	}
+	for name, weight := range map[string]int64{"nacos": 2, "nacos2": 2, "polaris": 100} {
+		if got := g.api("GET", "routes/"+name, "").body; gjson.Get(got, "targets.0.weight").Int() != weight {
+			t.Errorf("%s: the weight is lost: %s", name, got)
+		}
 	}
 	shown := g.api("GET", "routes/consul", "").body
 	if at := gjson.Get(shown, "targets.0.url").Str; at != a.URL || gjson.Get(shown, "targets.#").Int() != 1 || gjson.Get(shown, "discovery.state").Str != "current" || gjson.Get(shown, "discovery.registry").Str != "consul" {

@@ -2,9 +2,7 @@ package e2e
 
 import (
 	"fmt"
-	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 )
@@ -65,67 +63,4 @@ func sameNumber(a, b string) bool {
 	_, errA := fmt.Sscan(a, &x)
 	_, errB := fmt.Sscan(b, &y)
 	return errA == nil && errB == nil && x == y
-}
-
-// All servers of a route are replaced, again and again while requests come: none
-// fails, and none goes to a server that is not of the route.
-func TestRouteServersReplaced(t *testing.T) {
-	changes := 10
-	if full {
-		changes = 100
-	}
-	var servers [6]*backend
-	for i := range servers {
-		servers[i] = startBackend(t, fmt.Sprint("server ", i))
-	}
-	other := startBackend(t, "other")
-	route := func(set int) string {
-		return head + `routes:
-  - {name: a, match: {path: "/a/**"}, backend: {http: {targets: ["` + servers[2*set].URL + `", "` + servers[2*set+1].URL + `"]}}}
-  - {name: b, match: {path: "/b/**"}, backend: {http: {targets: ["` + other.URL + `"]}}}
-`
-	}
-	g := newGateway(t, "")
-	g.configure(route(0))
-	g.start()
-	stop, calls := make(chan struct{}), sync.WaitGroup{}
-	for i := range 6 {
-		calls.Go(func() {
-			path, want := "/a/x", "server "
-			if i == 0 {
-				path, want = "/b/x", "other"
-			}
-			for n := 0; ; n++ {
-				select {
-				case <-stop:
-					if n == 0 {
-						t.Error("no request came")
-					}
-					return
-				default:
-				}
-				res, err := http.Get("http://" + g.listen + path)
-				if err != nil {
-					t.Errorf("while servers are replaced: %v", err)
-					return
-				}
-				res.Body.Close()
-				if who := res.Header.Get("X-Backend"); res.StatusCode != 200 || !strings.HasPrefix(who, want) {
-					t.Errorf("while servers are replaced: %d from %q", res.StatusCode, who)
-				}
-			}
-		})
-	}
-	for i := range changes {
-		set := (i + 1) % 3
-		g.configure(route(set))
-		if r := g.api("POST", "reload", ""); r.status != 200 {
-			t.Fatalf("reload: %d %s", r.status, r.body)
-		}
-		if who := g.raw("GET", "/a/x", "").header.Get("X-Backend"); who != fmt.Sprint("server ", 2*set) && who != fmt.Sprint("server ", 2*set+1) {
-			t.Errorf("after change %d %q still answers", i, who)
-		}
-	}
-	close(stop)
-	calls.Wait()
 }

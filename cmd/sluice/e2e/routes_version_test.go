@@ -99,3 +99,67 @@ func TestRouteVersions(t *testing.T) {
 		}
 	}
 }
+
+// What is kept of one version is given for no other, however the version is said
+// and whatever else the route's answers are told apart by; and those who keep
+// answers between are told what they vary by.
+func TestRouteVersionsCached(t *testing.T) {
+	o := startOrigin(t)
+	route := func(name, by, cache string) string {
+		return `
+  - {name: ` + name + `, match: {path: "/` + name + `/**"}, backend: {http: {targets: ["` + o.URL + `"]}}, cache: {ttl: 60s` + cache + `}, versioning: {` + by + `, versions: {"1": {}, "2": {}}}}`
+	}
+	g := start(t, `routes:`+route("query", `by: query, name: api, default: "1"`, ", query: [page]")+route("whole", `by: query, name: api, default: "1"`, "")+
+		route("head", `by: header, default: "1"`, "")+route("accept", `by: accept, default: "1"`, "")+
+		route("kept", `by: path, keep: true, default: "1"`, "")+route("path", `by: path, default: "1"`, ""))
+	f := func(path, want string, header ...string) {
+		t.Helper()
+		if got := g.cached(t, path, header...); got != want {
+			t.Errorf("%s %v: %q, want %q", path, header, got, want)
+		}
+	}
+	f("/query/x", "miss answer 1")
+	f("/query/x?api=1", "hit answer 1") // which is the same
+	f("/query/x?api=2", "miss answer 2")
+	f("/query/x?api=2&page=1", "miss answer 3")
+	f("/query/x?y=1&api=2", "hit answer 2")
+	f("/query/x", "hit answer 1")
+	f("/query/x?api=9", "400 ")
+	f("/whole/x?api=1", "miss answer 4")
+	f("/whole/x?api=2", "miss answer 5")
+	f("/whole/x?api=1", "hit answer 4")
+	f("/head/x", "miss answer 6")
+	f("/head/x", "miss answer 7", "X-API-Version", "2")
+	f("/head/x", "hit answer 6", "X-API-Version", "1")
+	f("/head/x", "hit answer 7", "X-API-Version", "2")
+	f("/accept/x", "miss answer 8", "Accept", "application/json")
+	f("/accept/x", "miss answer 9", "Accept", "application/json;version=2")
+	f("/accept/x", "hit answer 9", "Accept", "application/vnd.shop.v2+json")
+	f("/accept/x", "hit answer 8", "Accept", "application/json;version=1")
+
+	o.asked.Store(0)
+	f("/v1/kept/x", "miss answer 1")
+	f("/v2/kept/x", "miss answer 2")
+	f("/v1/kept/x", "hit answer 1")
+	f("/kept/x", "hit answer 1")
+	f("/v1/path/x", "miss answer 3")
+	f("/v2/path/x", "miss answer 4")
+	f("/V2/path/x", "hit answer 4")
+
+	for range 2 { // the answer of the backend, then the kept one
+		r := g.raw("GET", "/head/vary?Vary=Accept-Language", "", "X-API-Version", "2")
+		said := strings.Join(r.header["Vary"], ", ")
+		if r.status != 200 || strings.Count(said, "X-Api-Version") != 1 || strings.Count(said, "Accept-Language") != 1 {
+			t.Errorf("%s: %d Vary: %q", r.header.Get("X-Sluice-Cache"), r.status, said)
+		}
+	}
+	for _, c := range [][3]string{{"/head/x", "X-API-Version", "9"}, {"/accept/x", "Accept", "application/json;version=9"}} {
+		want := map[string]string{"/head/x": "X-Api-Version", "/accept/x": "Accept"}[c[0]]
+		if r := g.raw("GET", c[0], "", c[1], c[2]); r.status < 400 || r.header.Get("Vary") != want {
+			t.Errorf("%s for a version that there is not: %d Vary: %q", c[0], r.status, r.header["Vary"])
+		}
+	}
+	if r := g.raw("GET", "/query/x", ""); r.header.Get("Vary") != "" {
+		t.Errorf("by the query it varies by %q", r.header["Vary"])
+	}
+}

@@ -98,9 +98,10 @@ var reading = []string{
 // Keys of one team do not reach what another has made at the data plane: kept
 // answers, jobs, answers that are given again, files and batches of a provider's
 // account that all share.
-func TestTenantsData(t *testing.T) {
+func TestTenantsData(t *testing.T) { tenantsData(t, newGateway(t, "")) }
+
+func tenantsData(t *testing.T, g *gateway) {
 	names := []string{"qqamber", "qqbirch", "qqcedar"}
-	g := newGateway(t, "")
 	var list strings.Builder
 	for _, n := range names {
 		fmt.Fprintf(&list, "  %s: {keys: [{name: k, value: sk-e2e-%[1]s-0123456789}]}\n", n)

@@ -97,9 +97,8 @@ func (n tenant) of(line string) string {
 var nobody = tenant{name: "qqnobody", key: "key_qqnobody", call: "qqnobodyscall", sub: "sub_qqnobody"}
 
 // tenants starts a gateway with some.
-func tenants(t *testing.T, names ...string) (*gateway, []tenant) {
+func tenants(t *testing.T, g *gateway, names ...string) []tenant {
 	t.Helper()
-	g := newGateway(t, "")
 	var tokens []string
 	for _, n := range names {
 		tokens = append(tokens, fmt.Sprintf("{value: owner-of-%s, role: team-owner, team: %[1]s}", n))
@@ -134,7 +133,7 @@ routes: [{name: aged, match: {path: "/aged"}, backend: {static: {body: x}}, auth
 		must(g.api("POST", "corrections", `{"call":"`+n.call+`","usd":"-0.001","reason":"reason of `+name+`"}`))
 		all = append(all, n)
 	}
-	return g, all
+	return all
 }
 
 // as makes a request to the admin API with a token.
@@ -232,8 +231,10 @@ func tellsOf(a answer, n tenant, path string) bool {
 // Nobody who owns a team is told anything of another one, or changes anything of
 // it, by any route of the admin API, whatever two teams they are; nor is told
 // whether it is there.
-func TestTenantsAdmin(t *testing.T) {
-	g, all := tenants(t, "qqamber", "qqbirch", "qqcedar", "qqdelta")
+func TestTenantsAdmin(t *testing.T) { tenantsAdmin(t, newGateway(t, "")) }
+
+func tenantsAdmin(t *testing.T, g *gateway) {
+	all := tenants(t, g, "qqamber", "qqbirch", "qqcedar", "qqdelta")
 	document := g.api("GET", "openapi.json", "")
 	routes := map[string]bool{}
 	document.get("paths").ForEach(func(path, item gjson.Result) bool {
