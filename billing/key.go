@@ -91,7 +91,8 @@ func ShownPrefix(s string) string {
 	return s[:min(6, len(s)/4)] + "…"
 }
 
-// HashKey is the SHA-256 of the whole key: all that is ever stored of it.
+// HashKey is the SHA-256 of the whole key: what a file may declare of it. What
+// is stored is its Salt's.
 func HashKey(s string) [32]byte { return sha256.Sum256([]byte(s)) }
 
 // ParseHash reads the hash of a key: the 64 hexadecimal digits of its SHA-256,
@@ -102,6 +103,27 @@ func ParseHash(s string) (hash [32]byte, err error) {
 		return [32]byte(b), nil
 	}
 	return hash, errors.New("want the SHA-256 of the key as sha256: and 64 hexadecimal digits")
+}
+
+// Salt is an installation's own secret: of the same key two installations store
+// different hashes, and no table of hashes that somebody made beforehand fits.
+type Salt [32]byte
+
+// Of is what is stored of a key with a hash. Salt and hash have one length
+// each, so that nothing can be appended: it needs no HMAC, which allocates.
+func (s *Salt) Of(hash [32]byte) [32]byte {
+	var both [2 * sha256.Size]byte
+	copy(both[:], s[:])
+	copy(both[sha256.Size:], hash[:])
+	return sha256.Sum256(both[:])
+}
+
+// SaltedHash is the key's hash with the salt.
+func (k *Key) SaltedHash(s *Salt) [32]byte {
+	if k.Salted {
+		return k.Hash
+	}
+	return s.Of(k.Hash)
 }
 
 // HashPrefix is what is shown of a key of which only the hash is known.

@@ -21,11 +21,12 @@ type Team struct {
 	Created time.Time
 }
 
-// Key is a caller's credential. Only its SHA-256 is ever stored.
+// Key is a caller's credential. Only its salted hash is ever stored.
 type Key struct {
 	ID       string    `json:"id"`
 	Account  string    `json:"account,omitempty"` // ID of the key whose budget and limits it counts in, since it was rotated; empty: its own
 	Hash     [32]byte  `json:"-"`
+	Salted   bool      `json:"-"`      // the hash is with the Salt already: it comes from the store
 	Prefix   string    `json:"prefix"` // what may be shown of it
 	Team     string    `json:"team"`
 	Name     string    `json:"name"`

@@ -24,10 +24,11 @@ import (
 // whole. A call loads it once, so that a change never splits a call.
 type Snapshot struct {
 	Settings Settings
-	Public   *Caller // of calls without a key, to public prompts; has no hash
-	Tester   *Caller // of the tests of prompts; has no hash
-	Shadow   *Caller // of shadow calls; has no hash. nil: none are made
-	callers  map[[32]byte]*Caller
+	Public   *Caller              // of calls without a key, to public prompts; has no hash
+	Tester   *Caller              // of the tests of prompts; has no hash
+	Shadow   *Caller              // of shadow calls; has no hash. nil: none are made
+	callers  map[[32]byte]*Caller // by their salted hashes
+	salt     billing.Salt
 	owners   *billing.Owners
 	models   map[string]*Model
 	bare     map[string]string // a bare model id that one provider has → provider/model
@@ -179,6 +180,7 @@ type Parts struct {
 	Settings  Settings
 	Owners    *billing.Owners
 	Callers   []*Caller
+	Salt      billing.Salt // of the store that keys come from
 	Models    []*Model
 	Providers []*Provider
 	// Bare maps bare model ids to provider/model.
@@ -194,7 +196,7 @@ type Parts struct {
 // NewSnapshot indexes the parts.
 func NewSnapshot(p Parts) *Snapshot {
 	s := &Snapshot{
-		Settings: p.Settings, owners: p.Owners, bare: p.Bare, list: p.List, registry: p.Registry, routes: p.Routes,
+		Settings: p.Settings, owners: p.Owners, bare: p.Bare, list: p.List, registry: p.Registry, routes: p.Routes, salt: p.Salt,
 		callers:   make(map[[32]byte]*Caller, len(p.Callers)),
 		models:    make(map[string]*Model, len(p.Models)),
 		providers: make(map[string]*Provider, len(p.Providers)),
@@ -212,7 +214,7 @@ func NewSnapshot(p Parts) *Snapshot {
 			}
 			continue
 		}
-		s.callers[c.Key.Hash] = c
+		s.callers[c.Key.SaltedHash(&s.salt)] = c
 	}
 	for _, m := range p.Models {
 		s.models[m.Name] = m
@@ -234,9 +236,9 @@ func (s *Snapshot) declare(m *telemetry.Metrics) {
 	}
 }
 
-// Caller finds the key with this hash, in force at now: nil if there is none.
+// Caller finds the key with this hash of HashKey, in force at now: nil if there is none.
 func (s *Snapshot) Caller(hash [32]byte, now time.Time) *Caller {
-	c := s.callers[hash]
+	c := s.callers[s.salt.Of(hash)]
 	if c == nil || !c.Key.InForce(now) {
 		return nil
 	}

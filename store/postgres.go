@@ -80,6 +80,9 @@ func openPostgres(ctx context.Context, dsn string) (*Store, error) {
 	if s.ledger, err = newLedger(ctx, s); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	if err := s.saltKeys(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
 	return s, nil
 }
 

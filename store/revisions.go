@@ -111,9 +111,13 @@ func (s *Revisions) KeptSecrets(ctx context.Context) (map[string]string, error) 
 	return kept, rows.Err()
 }
 
-// MaskKey is what secrets are named with, made once: without it a short secret
-// could be guessed from its name.
+// MaskKey is a secret of the installation, made once. Secrets are named with it:
+// without it a short one could be guessed from its name. Keys are salted with
+// another that is derived from it.
 func (s *Revisions) MaskKey(ctx context.Context) (key string, err error) {
+	if s.read.QueryRowContext(ctx, "SELECT secret FROM config_secrets WHERE name = ''").Scan(&key) == nil {
+		return key, nil
+	}
 	err = s.inTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, "INSERT INTO config_secrets (name, secret) VALUES ('', ?) ON CONFLICT (name) DO NOTHING", strings.ToLower(rand.Text()))
 		if err != nil {

@@ -16,6 +16,7 @@ import (
 	_ "github.com/mattn/go-sqlite3" // the driver "sqlite3"
 	"github.com/pressly/goose/v3"
 
+	"sluice/billing"
 	"sluice/store/address"
 )
 
@@ -28,6 +29,7 @@ type Store struct {
 	read  *reads
 	now   func() time.Time
 
+	salt     billing.Salt
 	postgres *postgres // nil: it is on SQLite
 	ledger   *Ledger
 	tenants  *Tenants
@@ -108,6 +110,9 @@ func open(ctx context.Context, path string) (*Store, error) {
 	s := &Store{write: write, read: &reads{DB: read}, now: time.Now}
 	s.tenants, s.prompts = &Tenants{s}, &Prompts{s}
 	if s.ledger, err = newLedger(ctx, s); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	if err := s.saltKeys(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil

@@ -89,10 +89,9 @@ func (t *Tenants) Keys(ctx context.Context) ([]billing.Key, error) {
 		if err := rows.Scan(&hash, &used, &body); err != nil {
 			return nil, fmt.Errorf("cannot list keys: %w", err)
 		}
-		if err := json.Unmarshal(body, &k); err != nil || len(hash) != len(k.Hash) {
+		if err := json.Unmarshal(body, &k); err != nil || !readHash(&k, hash) {
 			return nil, fmt.Errorf("cannot read key %q: %w", k.ID, errors.Join(err, errors.New("its row is damaged")))
 		}
-		copy(k.Hash[:], hash)
 		k.LastUsed = fromUnix(used)
 		out = append(out, k)
 	}
@@ -113,7 +112,7 @@ func (t *Tenants) PutKey(ctx context.Context, k billing.Key) error {
 	}
 	err = t.exec(ctx, `INSERT INTO keys (id, hash, team, last_used, body) VALUES (?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET hash = excluded.hash, team = excluded.team, body = excluded.body,
-			last_used = CASE WHEN keys.last_used > excluded.last_used THEN keys.last_used ELSE excluded.last_used END`, k.ID, k.Hash[:], k.Team, used, string(body))
+			last_used = CASE WHEN keys.last_used > excluded.last_used THEN keys.last_used ELSE excluded.last_used END`, k.ID, saltedRow(k.SaltedHash(&t.salt)), k.Team, used, string(body))
 	if notUnique(err) {
 		err = billing.ErrConflict
 	}

@@ -65,9 +65,14 @@ func TestKeys(t *testing.T) {
 	if err := s.PutKey(ctx, k); err != nil {
 		t.Fatal(err)
 	}
+	salted := func() billing.Key {
+		as := k
+		as.Hash, as.Salted = s.salt.Of(k.Hash), true
+		return as
+	}
 	got, err := s.Keys(ctx)
-	if err != nil || !reflect.DeepEqual(got, []billing.Key{k}) {
-		t.Errorf("Keys = %+v, %v\nwant %+v", got, err, k)
+	if err != nil || !reflect.DeepEqual(got, []billing.Key{salted()}) {
+		t.Errorf("Keys = %+v, %v\nwant %+v", got, err, salted())
 	}
 	if err := s.PutKey(ctx, key("k2", "a")); !errors.Is(err, billing.ErrConflict) {
 		t.Errorf("a second key with the same hash = %v", err)
@@ -76,8 +81,14 @@ func TestKeys(t *testing.T) {
 	if err := s.PutKey(ctx, k); err != nil {
 		t.Fatal(err)
 	}
-	if got, _ = s.Keys(ctx); len(got) != 1 || !reflect.DeepEqual(got[0], k) {
+	if got, _ = s.Keys(ctx); len(got) != 1 || !reflect.DeepEqual(got[0], salted()) {
 		t.Errorf("after its change the key is %+v", got)
+	}
+	if err := s.PutKey(ctx, got[0]); err != nil { // as it was read
+		t.Fatal(err)
+	}
+	if got, _ = s.Keys(ctx); len(got) != 1 || !reflect.DeepEqual(got[0], salted()) {
+		t.Errorf("after it was written as it was read the key is %+v", got)
 	}
 }
 

@@ -11,6 +11,7 @@ type Window struct {
 	Width time.Duration // of a slot
 	Slots int64         // that count: the oldest is partly outside of the stretch
 	Burst int64         // more than the limit, once, after quiet times
+	Exact bool          // a replica takes only what calls wait for
 }
 
 // Ask is what is asked of one pool or slice.
@@ -127,7 +128,9 @@ func (p *Pool) ask(now time.Time) Ask {
 			a.Least = c.n
 		}
 	}
-	a.Extra = min(p.pace.ahead(now), p.limit/100)
+	if !p.window.Exact {
+		a.Extra = min(p.pace.ahead(now), p.limit/100)
+	}
 	return a
 }
 

@@ -119,6 +119,7 @@ func (b *builder) snapshot(ctx context.Context, s *server, cfg *config.Config) (
 	b.current.Store(v)
 	b.checks.Follow(v.registry)
 	return gateway.NewSnapshot(gateway.Parts{
+		Salt: s.store.Tenants().Salt(),
 		Settings: gateway.Settings{
 			BodyLimit: int64(cfg.Server.BodyLimit), TrustedProxies: cfg.Server.Trusted,
 			HoldTokens: cfg.Billing.HoldTokens, Unpriced: billing.UnpricedPolicy(cfg.Billing.Unpriced),

@@ -34,7 +34,7 @@ func (s *server) portalSignOn() *console.OIDC {
 }
 
 func signOnOf(c *config.OIDC) *console.OIDC {
-	return &console.OIDC{Issuer: c.Issuer, ClientID: c.ClientID, ClientSecret: c.ClientSecret.Reveal(), URL: c.URL, TeamClaim: c.TeamClaim}
+	return &console.OIDC{Issuer: c.Issuer, ClientID: c.ClientID, ClientSecret: c.ClientSecret.Reveal(), URL: c.URL, TeamClaim: c.TeamClaim, Scopes: c.Scopes}
 }
 
 // member is who has a key, for the portal; nil: nobody.

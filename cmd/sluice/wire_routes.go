@@ -202,7 +202,7 @@ func matchShown(m *config.RouteMatch) admin.RouteMatch {
 // rate is the step of a route's limits. What was counted goes on as long as the
 // limits are the same.
 func (m *routeBuilder) rate(c *config.Route) proxy.Step {
-	l := limit.Limit{Requests: c.Limits.Rate.Requests, Per: c.Limits.Rate.Per, Burst: c.Limits.Burst, Parallel: c.Limits.Parallel}
+	l := limit.Limit{Requests: c.Limits.Rate.Requests, Per: c.Limits.Rate.Per, Burst: c.Limits.Burst, Parallel: c.Limits.Parallel, Exact: c.Limits.Exact}
 	throttle := ""
 	if t := c.Limits.Throttle; t != nil {
 		l.Throttle = &limit.Throttle{After: t.After, Delay: cmp.Or(t.Delay, l.Per/time.Duration(l.Requests)), Queue: t.Queue}
@@ -217,14 +217,15 @@ func (m *routeBuilder) rate(c *config.Route) proxy.Step {
 		per = "ip"
 	}
 	made := fmt.Sprint(c.Name, l.Requests, l.Per, l.Burst, l.Parallel, throttle, per)
-	limiter := m.old.limiters[made]
+	kept := fmt.Sprint(made, l.Exact) // which changes how replicas count, and not what
+	limiter := m.old.limiters[kept]
 	if limiter == nil {
 		limiter = limit.New(l)
 		if m.leases != nil {
 			limiter.Share(m.leases, made)
 		}
 	}
-	m.keep.limiters[made] = limiter
+	m.keep.limiters[kept] = limiter
 	return proxy.Rate(proxy.RateOptions{Route: c.Name, Limiter: limiter, Per: per})
 }
 

@@ -217,7 +217,7 @@ func (a *api) createKey(q *request) error {
 	}
 	for i := range view.Keys {
 		switch other := &view.Keys[i]; {
-		case other.Hash == k.Hash:
+		case !other.Salted && other.Hash == k.Hash: // of those that are salted the store knows
 			return errConflict("this key exists already")
 		case other.Team == k.Team && other.Name == k.Name && other.InForce(a.Now()):
 			return errConflict("team %q has a key %q already: revoke or rotate it, or take another name", k.Team, k.Name)
@@ -277,7 +277,7 @@ func (a *api) rotateKey(q *request) error {
 	old, secret := *found, billing.GenerateKey()
 	fresh := old
 	fresh.Account = cmp.Or(old.Account, old.ID) // its budget and limits go on
-	fresh.ID, fresh.Hash, fresh.Prefix = NewKeyID(), billing.HashKey(secret), billing.ShownPrefix(secret)
+	fresh.ID, fresh.Hash, fresh.Salted, fresh.Prefix = NewKeyID(), billing.HashKey(secret), false, billing.ShownPrefix(secret)
 	fresh.Created, fresh.LastUsed = now, time.Time{}
 	old.Revoked = now.Add(grace)
 	// The old key ends first: if storing stops in between, none is left over.

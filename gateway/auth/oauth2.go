@@ -71,11 +71,14 @@ func (a *OAuth2) Identify(r *Request) (*Identity, error) {
 		return nil, nil
 	}
 	hash := sha256.Sum256([]byte(token))
-	a.mu.RLock()
-	found, ok := a.known[hash]
-	a.mu.RUnlock()
-	if !ok || !r.Now.Before(found.until) {
-		answer, err, _ := a.asking.Do(string(hash[:]), func() (any, error) { return a.ask(token, hash, r.Now) })
+	found, ok := a.find(hash, r.Now)
+	if !ok {
+		answer, err, _ := a.asking.Do(string(hash[:]), func() (any, error) {
+			if found, ok := a.find(hash, r.Now); ok { // another has asked in between
+				return found, nil
+			}
+			return a.ask(token, hash, r.Now)
+		})
 		if err != nil {
 			return nil, unavailable(a.Name, err)
 		}
@@ -92,6 +95,14 @@ func (a *OAuth2) Identify(r *Request) (*Identity, error) {
 		return nil, Refused("the token is for another audience")
 	}
 	return found.id, nil
+}
+
+// find is what is known of a token at a time; false: nothing.
+func (a *OAuth2) find(hash [32]byte, now time.Time) (introspected, bool) {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	found, ok := a.known[hash]
+	return found, ok && now.Before(found.until)
 }
 
 var errBusy = errors.New("too many are asked about at once")

@@ -39,12 +39,12 @@ var environment = sync.OnceValues(func() (*cel.Env, error) {
 	if err != nil {
 		return nil, err
 	}
-	return cel.NewEnv(
+	return cel.NewEnv(append(inZones(),
 		cel.CustomTypeProvider(provider), cel.CustomTypeAdapter(provider),
 		cel.Variable("caller", callerType), cel.Variable("request", requestType), cel.Variable("now", cel.TimestampType),
 		cel.OptionalTypes(), ext.Strings(), ext.Lists(ext.ListsMaxRangeSize(10_000)), ext.Sets(), ext.Math(), ext.Encoders(),
 		ext.Network(), ext.Regex(), ext.Bindings(), ext.TwoVarComprehensions(),
-	)
+	)...)
 })
 
 // Compile reads an expression. Its error names the place, and what is wrong

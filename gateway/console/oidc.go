@@ -22,10 +22,11 @@ import (
 // PKCE).
 type OIDC struct {
 	Issuer, ClientID, ClientSecret string
-	URL                            string // of the face, as browsers reach it; empty: as they have asked for it
-	GroupsClaim                    string // with the groups of a person
-	TeamClaim                      string // with the team of a person, or several
-	UserClaim                      string // whose usage a person's calls are; empty: nobody's
+	URL                            string   // of the face, as browsers reach it; empty: as they have asked for it
+	GroupsClaim                    string   // with the groups of a person
+	TeamClaim                      string   // with the team of a person, or several
+	Scopes                         []string // asked for beside the usual ones, such as offline_access
+	UserClaim                      string   // whose usage a person's calls are; empty: nobody's
 	Roles                          map[admin.Role][]string
 	Teams                          map[string][]string // the groups of each
 }
@@ -54,8 +55,9 @@ func identity(o *OIDC, p *person) (who admin.Identity, refusal string) {
 type person struct {
 	issuer, subject, session string
 	groups, teams            []string
-	user                     string // whose usage its calls are
-	name                     string // as the issuer calls it; empty: it does not
+	user                     string   // whose usage its calls are
+	name                     string   // as the issuer calls it; empty: it does not
+	renewal                  *renewal // nil: the issuer tells of them at the sign-in alone
 }
 
 // called is a person's name for the audit trail. What the issuer calls it may
@@ -178,6 +180,11 @@ func (o *OIDC) client(p *oidc.Provider, redirect string) *oauth2.Config {
 	if err := p.Claims(&about); err == nil && slices.Contains(about.Scopes, "groups") { // those that do not know it refuse it
 		made.Scopes = append(made.Scopes, "groups")
 	}
+	for _, scope := range o.Scopes {
+		if !slices.Contains(made.Scopes, scope) {
+			made.Scopes = append(made.Scopes, scope)
+		}
+	}
 	return made
 }
 
@@ -239,7 +246,7 @@ func (f *face) endOIDC(w http.ResponseWriter, r *http.Request) {
 		f.unanswered(w, err)
 		return
 	}
-	p, err := o.exchange(r.Context(), provider, &one, q.Get("code"))
+	p, err := o.exchange(r.Context(), provider, &one, q.Get("code"), f.Now())
 	var told *oauth2.RetrieveError
 	switch {
 	case errors.Is(err, errToken) || errors.As(err, &told) && told.Response.StatusCode < 500:
@@ -266,31 +273,45 @@ func (f *face) refuse(w http.ResponseWriter, r *http.Request, status int, messag
 var errToken = errors.New("the ID token is not good")
 
 // exchange turns a code into who it is of.
-func (o *OIDC) exchange(ctx context.Context, provider *oidc.Provider, one *attempt, code string) (*person, error) {
+func (o *OIDC) exchange(ctx context.Context, provider *oidc.Provider, one *attempt, code string, now time.Time) (*person, error) {
 	ctx = oidc.ClientContext(ctx, issuerClient)
 	token, err := o.client(provider, one.redirect).Exchange(ctx, code, oauth2.VerifierOption(one.verifier))
 	if err != nil {
 		return nil, err
 	}
 	raw, _ := token.Extra("id_token").(string)
-	id, err := provider.Verifier(&oidc.Config{ClientID: o.ClientID}).Verify(ctx, raw)
-	switch {
-	case err != nil && strings.Contains(err.Error(), "fetching keys"): // it has no type
+	id, claims, err := o.verify(ctx, provider, raw)
+	if err != nil {
 		return nil, err
-	case err != nil:
-		return nil, errors.Join(errToken, err)
 	}
 	if id.Nonce != one.nonce {
 		return nil, errors.Join(errToken, errors.New("its nonce is another's"))
 	}
+	p, err := o.person(id, claims)
+	if err == nil && token.RefreshToken != "" {
+		p.renewal = &renewal{nonce: one.nonce}
+		p.renewal.take(token, id, now)
+	}
+	return p, err
+}
+
+// verify reads an ID token; errToken: it is not good.
+func (o *OIDC) verify(ctx context.Context, provider *oidc.Provider, raw string) (*oidc.IDToken, map[string]any, error) {
+	id, err := provider.Verifier(&oidc.Config{ClientID: o.ClientID}).Verify(ctx, raw)
+	switch {
+	case err != nil && strings.Contains(err.Error(), "fetching keys"): // it has no type
+		return nil, nil, err
+	case err != nil:
+		return nil, nil, errors.Join(errToken, err)
+	}
 	var claims map[string]any
 	if err := id.Claims(&claims); err != nil {
-		return nil, errors.Join(errToken, err)
+		return nil, nil, errors.Join(errToken, err)
 	}
 	if azp, has := claims["azp"]; has && azp != o.ClientID {
-		return nil, errors.Join(errToken, errors.New("it is for another client"))
+		return nil, nil, errors.Join(errToken, errors.New("it is for another client"))
 	}
-	return o.person(id, claims)
+	return id, claims, nil
 }
 
 // person is whom the claims of an ID token are of.

@@ -134,7 +134,10 @@ func (f *face) current(r *http.Request) (one session, secret string, ok bool) {
 func (f *face) session(secret string) (one session, ok bool) {
 	if one, ok = f.sessions.find(secret, f.Now()); ok && one.person != nil {
 		o := f.signOn()
-		ok = o != nil && o.Issuer == one.person.issuer
+		if o == nil || o.Issuer != one.person.issuer {
+			return one, false
+		}
+		return f.renewed(secret, o, one)
 	}
 	return one, ok
 }
@@ -253,9 +256,16 @@ func (f *face) setCookie(w http.ResponseWriter, secret string, maxAge int, secur
 	}
 }
 
-// entry is the audit record of a sign-in, or of its end.
+// entry is the audit record of a sign-in, or of its end, that somebody asked for.
 func (f *face) entry(r *http.Request, action string, who admin.Identity, status int) audit.Record {
-	e := audit.Record{Actor: cmp.Or(who.Name, string(who.Role)), Role: string(who.Role), IP: f.ClientIP(r), Action: action,
+	e := f.record(action, who, status)
+	e.IP = f.ClientIP(r)
+	return e
+}
+
+// record is that of one which nobody asked for.
+func (f *face) record(action string, who admin.Identity, status int) audit.Record {
+	e := audit.Record{Actor: cmp.Or(who.Name, string(who.Role)), Role: string(who.Role), Action: action,
 		Resource: cmp.Or(strings.TrimPrefix(f.base, "/"), "console"), Status: status}
 	if who.IsPerson() {
 		e.After = audit.State(map[string]string{"team": who.Team, "user": who.Key.User})

@@ -14,6 +14,7 @@ type Limit struct {
 	Per      time.Duration // at least a millisecond
 	Burst    int64         // more than Requests, once, after quiet times
 	Parallel int64         // at once; 0: any number
+	Exact    bool          // replicas that share it keep nothing of it for those that may come
 	Throttle *Throttle     // nil: what is too much is refused at once
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strconv"
@@ -49,6 +50,12 @@ type passed struct{ after, before time.Time }
 // Three replicas, for several windows: no stretch of a window's time has more
 // than the limit, and none is far from it.
 func TestRedisWindow(t *testing.T) {
+	for _, exact := range []bool{false, true} {
+		t.Run(fmt.Sprintf("exact=%v", exact), func(t *testing.T) { inWindows(t, exact) })
+	}
+}
+
+func inWindows(t *testing.T, exact bool) {
 	o, name := testRedis(t), rand.Text()
 	const most, per = 60, time.Second
 	var mu sync.Mutex
@@ -56,7 +63,7 @@ func TestRedisWindow(t *testing.T) {
 	var calls sync.WaitGroup
 	end := time.Now().Add(3 * per)
 	for range 3 {
-		l := limit.New(limit.Limit{Requests: most, Per: per})
+		l := limit.New(limit.Limit{Requests: most, Per: per, Exact: exact})
 		l.Share(lend(t, o), name)
 		for range 4 {
 			calls.Go(func() {

@@ -165,6 +165,8 @@ func (k *checker) routeTerms(path []string, r *Route) {
 			k.fault(limits, "want a rate such as 100/1m, parallel, adaptive or failures")
 		case l.Burst > 0 && l.Rate.Requests == 0:
 			k.fault(below(limits, "burst"), "want a rate too")
+		case l.Exact && l.Rate.Requests == 0:
+			k.fault(below(limits, "exact"), "want a rate too")
 		}
 		k.throttle(limits, l)
 		k.adaptive(below(limits, "adaptive"), r)

@@ -3,15 +3,18 @@ package config
 import (
 	"net/url"
 	"slices"
+	"strconv"
+	"strings"
 )
 
 // OIDC is an identity provider that people sign in with.
 type OIDC struct {
-	Issuer       string `json:"issuer"`
-	ClientID     string `json:"client_id"`
-	ClientSecret Secret `json:"client_secret"`
-	URL          string `json:"url"`        // of the pages, as browsers reach them; empty: as they have asked for them
-	TeamClaim    string `json:"team_claim"` // with the team of a person
+	Issuer       string   `json:"issuer"`
+	ClientID     string   `json:"client_id"`
+	ClientSecret Secret   `json:"client_secret"`
+	URL          string   `json:"url"`        // of the pages, as browsers reach them; empty: as they have asked for them
+	TeamClaim    string   `json:"team_claim"` // with the team of a person
+	Scopes       []string `json:"scopes"`     // asked for beside openid, profile and groups, such as offline_access
 }
 
 // AdminOIDC is whom people sign in to the console with.
@@ -49,6 +52,11 @@ func (k *checker) oidc(path []string, o *OIDC, more int) bool {
 	}
 	if u, err := url.Parse(o.URL); o.URL != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "") {
 		k.fault(below(path, "url"), "want an address such as https://console.example.com")
+	}
+	for i, scope := range o.Scopes {
+		if scope == "" || strings.ContainsFunc(scope, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '"' || r == '\\' }) {
+			k.fault(below(below(path, "scopes"), strconv.Itoa(i)), "want the name of a scope, such as offline_access")
+		}
 	}
 	return true
 }

@@ -105,6 +105,7 @@ type RouteLimits struct {
 	Per      string `json:"per"` // key, ip, team, header:X or route; empty: key where one is required, else ip
 	Burst    int64  `json:"burst"`
 	Parallel int64  `json:"parallel"`
+	Exact    bool   `json:"exact"` // replicas take from each other no more than requests wait for
 
 	Throttle *RouteThrottle `json:"throttle"` // nil: what is too much is refused at once
 	Failures Rate           `json:"failures"` // answers of 401 to one address, or about one account; zero: any number

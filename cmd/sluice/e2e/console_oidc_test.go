@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -29,32 +30,54 @@ func (i *issuer) openID(w http.ResponseWriter, r *http.Request) bool {
 	case "/authorize":
 		q := r.URL.Query()
 		code := fmt.Sprint("code-", len(i.codes))
-		i.codes[code] = map[string]string{"client": q.Get("client_id"), "nonce": q.Get("nonce"), "challenge": q.Get("code_challenge"), "method": q.Get("code_challenge_method"), "redirect": q.Get("redirect_uri")}
+		i.codes[code] = map[string]string{"client": q.Get("client_id"), "nonce": q.Get("nonce"), "challenge": q.Get("code_challenge"), "method": q.Get("code_challenge_method"), "redirect": q.Get("redirect_uri"), "scope": q.Get("scope")}
 		http.Redirect(w, r, q.Get("redirect_uri")+"?code="+code+"&state="+url.QueryEscape(q.Get("state")), http.StatusFound)
 	case "/token":
+		if r.FormValue("grant_type") == "refresh_token" {
+			i.renew(w, r)
+			return true
+		}
 		asked := i.codes[r.FormValue("code")]
 		delete(i.codes, r.FormValue("code"))
 		sum := sha256.Sum256([]byte(r.FormValue("code_verifier")))
 		id, secret, _ := r.BasicAuth()
 		if asked == nil || asked["method"] != "S256" || asked["challenge"] != base64.RawURLEncoding.EncodeToString(sum[:]) ||
 			asked["redirect"] != r.FormValue("redirect_uri") || id != asked["client"] || secret != "pw" {
-			w.Header().Set("Content-Type", "application/json")
-			w.WriteHeader(400)
-			fmt.Fprint(w, `{"error":"invalid_grant"}`)
+			invalidGrant(w)
 			return true
 		}
-		claims := jwt.MapClaims{"iss": i.URL, "sub": "ann", "aud": asked["client"], "exp": time.Now().Add(time.Hour).Unix(), "iat": time.Now().Unix(), "nonce": asked["nonce"], "sid": "s1"}
-		for name, value := range i.claims {
-			if claims[name] = value; value == nil {
-				delete(claims, name)
-			}
-		}
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(map[string]any{"access_token": "a", "token_type": "Bearer", "id_token": i.sign(claims)})
+		i.grant(w, asked["client"], asked["nonce"], strings.Contains(asked["scope"], "offline_access"))
 	default:
 		return false
 	}
 	return true
+}
+
+// grant answers with tokens; a nonce that is empty is not in the ID token. The
+// lock is held.
+func (i *issuer) grant(w http.ResponseWriter, client, nonce string, refresh bool) {
+	life := cmp.Or(i.grants.life, time.Hour)
+	claims := jwt.MapClaims{"iss": i.URL, "sub": "ann", "aud": client, "exp": time.Now().Add(life).Unix(), "iat": time.Now().Unix(), "sid": "s1"}
+	if nonce != "" {
+		claims["nonce"] = nonce
+	}
+	for name, value := range i.claims {
+		if claims[name] = value; value == nil {
+			delete(claims, name)
+		}
+	}
+	answer := map[string]any{"access_token": "a", "token_type": "Bearer", "id_token": i.sign(claims)}
+	if refresh {
+		answer["refresh_token"] = i.grants.token(client)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(answer)
+}
+
+func invalidGrant(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	fmt.Fprint(w, `{"error":"invalid_grant"}`)
 }
 
 // sign makes a token of claims. The lock is held.

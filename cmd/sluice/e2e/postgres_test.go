@@ -68,11 +68,12 @@ func (d *database) replica(rest string) *gateway {
 	return g
 }
 
-// replicas are gateways that run.
-func (d *database) replicas(n int, rest string) (all []*gateway) {
+// replicas are gateways that run, with what is in env.
+func (d *database) replicas(n int, rest string, env ...string) (all []*gateway) {
 	d.t.Helper()
 	for range n {
 		g := d.replica(rest)
+		g.env = append(g.env, env...)
 		g.start()
 		all = append(all, g)
 	}

@@ -33,6 +33,7 @@ type issuer struct {
 	codes  map[string]map[string]string // what was asked for with each code
 	claims map[string]any               // of the ID tokens, beside the usual; nil takes one out
 	forged string                       // what signs them in place of the key; empty: the key does
+	grants grants
 }
 
 func startIssuer(t *testing.T) *issuer {

@@ -56,6 +56,7 @@ const sharedLimits = providers + `teams:
       - {name: wide, value: sk-e2e-wide-0123456789, limits: {rpm: 1000000, tpm: 1000000000, parallel: 10000}, budget: {usd: 1000, per: day, hard: true}}
 routes:
   - {name: limited, match: {path: "/limited/**"}, limits: {rate: 100/1m, per: route}, backend: {static: {body: ok}}}
+  - {name: exact, match: {path: "/exact/**"}, limits: {rate: 100/1m, per: route, exact: true}, backend: {static: {body: ok}}}
 `
 
 // storm makes calls at all replicas at once, and tells how many there were of each
@@ -105,6 +106,8 @@ func TestSharedLimits(t *testing.T) {
 			t.Fatalf("%d %v", a.status, a.header)
 		}
 	}
+	by, _ = storm(all, 334, func(g *gateway) (answer, error) { return g.send("GET", "http://"+g.listen+"/exact/x", "") })
+	pass{100, 100}.check(t, all, by, 3*334, "a route of exactly 100 a minute")
 	as := func(key string) func(*gateway) (answer, error) {
 		return func(g *gateway) (answer, error) {
 			return g.send("POST", "http://"+g.listen+"/v1/chat/completions", chatBody("up/small", "hi", ""), "Authorization", "Bearer sk-e2e-"+key+"-0123456789", "Content-Type", "application/json")
@@ -117,8 +120,8 @@ func TestSharedLimits(t *testing.T) {
 			t.Fatalf("%d %v", a.status, a.header)
 		}
 	}
-	if spent := r.scripts() - before; spent > 2*3*334 {
-		t.Errorf("%d scripts for %d requests", spent, 2*3*334)
+	if spent := r.scripts() - before; spent > 3*3*334 {
+		t.Errorf("%d scripts for %d requests", spent, 3*3*334)
 	}
 
 	// As long as the first have not left the window, nothing more passes: even

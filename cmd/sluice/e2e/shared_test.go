@@ -11,19 +11,22 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// redis is a Redis of the test's own, which keeps nothing on disk.
+// redis is a Redis of the test's own, which keeps on disk what its settings say:
+// without any, nothing.
 type redis struct {
-	t    *testing.T
-	addr string
-	cmd  *exec.Cmd
+	t        *testing.T
+	addr     string
+	dir      string
+	settings []string
+	cmd      *exec.Cmd
 }
 
-func startRedis(t *testing.T) *redis {
+func startRedis(t *testing.T, settings ...string) *redis {
 	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		t.Skip("redis-server is not installed")
 	}
-	r := &redis{t: t, addr: freeAddr(t)}
+	r := &redis{t: t, addr: freeAddr(t), dir: t.TempDir(), settings: settings}
 	r.start()
 	t.Cleanup(r.kill)
 	return r
@@ -32,7 +35,7 @@ func startRedis(t *testing.T) *redis {
 func (r *redis) start() {
 	r.t.Helper()
 	_, port, _ := net.SplitHostPort(r.addr)
-	r.cmd = exec.Command("redis-server", "--bind", "127.0.0.1", "--port", port, "--save", "", "--dir", r.t.TempDir())
+	r.cmd = exec.Command("redis-server", append([]string{"--bind", "127.0.0.1", "--port", port, "--save", "", "--dir", r.dir}, r.settings...)...)
 	if err := r.cmd.Start(); err != nil {
 		r.t.Fatal(err)
 	}

@@ -1,0 +1,108 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/oauth2"
+)
+
+// renewal is what the claims of a person are asked for anew with (OpenID Connect
+// Core 1.0, section 12), as long as the session lasts.
+type renewal struct {
+	asking  sync.Mutex
+	refresh string    // the token, for which the issuer may give another each time
+	nonce   string    // of the sign-in
+	due     time.Time // when they are asked for
+}
+
+// renewAgain is how long an issuer that did not answer is left alone.
+const renewAgain = 10 * time.Second
+
+// take notes what a token brought; id is nil if it came without an ID token. The
+// claims are due before the first of both ends: a tenth of its life, or a minute.
+func (r *renewal) take(token *oauth2.Token, id *oidc.IDToken, now time.Time) {
+	r.refresh = token.RefreshToken
+	ends := now.Add(sessionLife)
+	if id != nil && id.Expiry.Before(ends) {
+		ends = id.Expiry
+	}
+	if !token.Expiry.IsZero() && token.Expiry.Before(ends) {
+		ends = token.Expiry
+	}
+	r.due = ends.Add(-min(ends.Sub(now)/10, time.Minute))
+}
+
+// renewed is a session as its issuer sees it now; false: the issuer has ended
+// it. One that does not answer ends nothing, and is asked again later.
+func (f *face) renewed(secret string, o *OIDC, one session) (session, bool) {
+	r := one.person.renewal
+	if r == nil || !r.asking.TryLock() { // while one page asks, the others go on with what is known
+		return one, true
+	}
+	defer r.asking.Unlock()
+	now := f.Now()
+	one, ok := f.sessions.find(secret, now) // another page may have asked just now
+	if !ok || now.Before(r.due) {
+		return one, ok
+	}
+	p, err := f.renew(o, one.person, now)
+	var told *oauth2.RetrieveError
+	switch {
+	case err == nil:
+		f.sessions.alter(secret, func(s *session) { s.person = p })
+		one.person = p
+		return one, true
+	case errors.Is(err, errToken) || errors.As(err, &told) && told.ErrorCode == "invalid_grant":
+		f.sessions.end(secret)
+		who, _ := f.identify(o, one.person)
+		f.Log.Info("a session has ended: the OpenID Connect issuer does not renew it", "error", err)
+		if err := f.Trail.Note(context.Background(), f.record("sign-out", who, http.StatusOK)); err != nil {
+			f.Log.Error("a sign-out has no record", "error", err)
+		}
+		return session{}, false
+	}
+	r.due = now.Add(renewAgain)
+	f.Log.Warn("a session goes on without being renewed: the OpenID Connect issuer does not answer", "error", err)
+	return one, true
+}
+
+// renew asks the issuer about a person again. What it says must be of the same
+// one, and needs no nonce. Where it says nothing the claims stay what they were.
+func (f *face) renew(o *OIDC, p *person, now time.Time) (*person, error) {
+	provider, err := f.attempts.of(o.Issuer)
+	if err != nil {
+		return nil, err
+	}
+	ctx, r := oidc.ClientContext(context.Background(), issuerClient), p.renewal
+	token, err := o.client(provider, "").TokenSource(ctx, &oauth2.Token{RefreshToken: r.refresh}).Token()
+	if err != nil {
+		return nil, err
+	}
+	r.refresh = token.RefreshToken // the one before may be worthless already
+	raw, _ := token.Extra("id_token").(string)
+	if raw == "" {
+		r.take(token, nil, now)
+		return p, nil
+	}
+	id, claims, err := o.verify(ctx, provider, raw)
+	if err != nil {
+		return nil, err
+	}
+	if id.Subject != p.subject || id.Nonce != "" && id.Nonce != r.nonce {
+		return nil, errors.Join(errToken, errors.New("it is of another sign-in"))
+	}
+	fresh, err := o.person(id, claims)
+	if err != nil {
+		return nil, err
+	}
+	r.take(token, id, now)
+	if fresh.renewal = r; fresh.session == "" {
+		fresh.session = p.session
+	}
+	return fresh, nil
+}
