@@ -2,6 +2,7 @@ package billing
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -139,6 +140,7 @@ func (b *Book) Learn(ctx context.Context, ledger Ledger) error {
 	b.mu.Lock()
 	view := b.latest
 	b.mu.Unlock()
+	var failed []error
 	for own := range view.ownBudgets() {
 		per := own.budget.Per
 		if per != PeriodWeek && per != PeriodMonth && per.days() < bandLeast {
@@ -146,10 +148,13 @@ func (b *Book) Learn(ctx context.Context, ledger Ledger) error {
 		}
 		r := restoration{book: b, ledger: ledger, view: view, budgetLink: own.budgetLink, account: own.account}
 		if err := r.learn(ctx, b.now()); err != nil {
-			return fmt.Errorf("cannot read the days of the budget of %v: %w", own.owner.ownerName(), err)
+			failed = append(failed, fmt.Errorf("cannot read the days of the budget of %v: %w", own.owner.ownerName(), err))
+			if ctx.Err() != nil {
+				break
+			}
 		}
 	}
-	return nil
+	return errors.Join(failed...)
 }
 
 func (r *restoration) learn(ctx context.Context, now time.Time) error {

@@ -82,12 +82,20 @@ func (c *Call) reaches() error {
 		return nil
 	}
 	for _, file := range c.passed.sent {
-		if err := c.mayReach(p, "file", filesInLines(c.passed.raw[file.From:file.To])...); err != nil {
+		ids := filesInLines(c.passed.raw[file.From:file.To])
+		if len(ids) > maxFilesNamed {
+			return schema.Invalid("file", "the file's lines name more than %d files: divide it", maxFilesNamed)
+		}
+		if err := c.mayReach(p, "file", ids...); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// maxFilesNamed bounds how many files an uploaded one may name: whose each is
+// has to be looked up.
+const maxFilesNamed = 10_000
 
 // filesInLines are the files that the lines of a file name, each once: a batch
 // makes calls of them, with the provider's key.
@@ -96,7 +104,10 @@ func filesInLines(raw []byte) []string {
 		return nil
 	}
 	seen := map[string]bool{}
-	for line := range bytes.Lines(raw) {
+	for line := range bytes.FieldsFuncSeq(raw, func(r rune) bool { return r == '\n' || r == '\r' }) {
+		if len(seen) > maxFilesNamed {
+			break
+		}
 		if mayNameFile(line) {
 			for _, id := range filesIn(gjson.ParseBytes(line), nil) {
 				seen[id] = true

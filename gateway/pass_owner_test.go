@@ -37,8 +37,8 @@ func TestFilesInLines(t *testing.T) {
 	line := func(id string) string {
 		return `{"custom_id":"1","body":{"messages":[{"content":[{"type":"file","file":{"f\u0069le_id":"` + id + `"}}]}]}}`
 	}
-	file := line("file-2") + "\r\n\nnot JSON file_id\n" + line("file-1") + "\n" + line("file-2")
-	if got := strings.Join(filesInLines([]byte(file)), " "); got != "file-1 file-2" {
+	file := line("file-2") + "\r\n\nnot JSON file_id\n" + line("file-1") + "\r" + line("file-3") + "\n" + line("file-2")
+	if got := strings.Join(filesInLines([]byte(file)), " "); got != "file-1 file-2 file-3" {
 		t.Errorf("%q", got)
 	}
 	if got := filesInLines([]byte("%PDF \x00 \\u00")); got != nil {

@@ -291,7 +291,7 @@ func TestAuditKeepsLateRecords(t *testing.T) {
 		t.Errorf("%+v %v", records, err)
 	}
 	var open int
-	if err := s.read.QueryRow("SELECT count(*) FROM audit_open").Scan(&open); err != nil || open != 0 {
+	if err := s.read.own.QueryRow("SELECT count(*) FROM audit_open").Scan(&open); err != nil || open != 0 {
 		t.Errorf("%d open records (%v)", open, err)
 	}
 	if v, err := a.Verify(t.Context()); err != nil || !v.OK {

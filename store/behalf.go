@@ -29,7 +29,7 @@ var tenantTables = []string{"dims", "entries", "packs", "erased", "tagset_teams"
 
 // reads is where the store is read.
 type reads struct {
-	*sql.DB
+	own     *sql.DB // not embedded: what is not below would pass the policies by
 	tenants *sql.DB // on behalf of teams; nil: there is no such role
 }
 
@@ -37,7 +37,7 @@ func (r *reads) of(ctx context.Context) *sql.DB {
 	if r.tenants != nil && billing.BehalfOf(ctx) != nil {
 		return r.tenants
 	}
-	return r.DB
+	return r.own
 }
 
 func (r *reads) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
@@ -52,11 +52,13 @@ func (r *reads) BeginTx(ctx context.Context, o *sql.TxOptions) (*sql.Tx, error) 
 	return r.of(ctx).BeginTx(ctx, o)
 }
 
+func (r *reads) PingContext(ctx context.Context) error { return r.own.PingContext(ctx) }
+
 func (r *reads) Close() error {
 	if r.tenants == nil {
-		return r.DB.Close()
+		return r.own.Close()
 	}
-	return errors.Join(r.tenants.Close(), r.DB.Close())
+	return errors.Join(r.tenants.Close(), r.own.Close())
 }
 
 // Unguarded says why teams are kept apart by what queries ask for alone, though
@@ -157,15 +159,26 @@ func (p *postgres) openTenants(role string) *sql.DB {
 	for name, value := range map[string]string{"role": role, "default_transaction_isolation": "repeatable read", "default_transaction_read_only": "on"} {
 		config.RuntimeParams[name] = value
 	}
-	return sql.OpenDB(tenantConnector{connector{stdlib.GetConnector(*config)}})
+	return sql.OpenDB(tenantConnector{connector{stdlib.GetConnector(*config)}, role})
 }
 
-type tenantConnector struct{ connector }
+type tenantConnector struct {
+	connector
+	role string
+}
 
 func (c tenantConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	made, err := c.connector.Connect(ctx)
 	if err != nil {
 		return nil, err
+	}
+	// A pooler in between may have left the role out.
+	var as string
+	if err = made.(*connection).Conn.Conn().QueryRow(ctx, "SELECT current_user::text").Scan(&as); err == nil && as != c.role {
+		err = fmt.Errorf("a connection on behalf of teams is the user %q's, not %q's", as, c.role)
+	}
+	if err != nil {
+		return nil, errors.Join(err, made.Close())
 	}
 	return &tenantConnection{connection: made.(*connection)}, nil
 }

@@ -64,7 +64,7 @@ func TestEraseKeepsEverySum(t *testing.T) {
 				t.Fatal(err)
 			}
 			left := 0
-			if err := s.read.QueryRow(`SELECT count(*) FROM entries WHERE dim IN (SELECT id FROM dims WHERE team = ?) AND time < ?
+			if err := s.read.own.QueryRow(`SELECT count(*) FROM entries WHERE dim IN (SELECT id FROM dims WHERE team = ?) AND time < ?
 				AND (user = ? AND user <> '' OR ? = '' AND attempt <> -1)`, e.Team, e.Before.UnixNano(), e.User, e.User).Scan(&left); err != nil || left > 0 {
 				t.Fatalf("%+v leaves %d, %v", e, left, err)
 			}
@@ -124,7 +124,7 @@ func TestEraseLeavesNoBytes(t *testing.T) {
 		return // it has files of its own
 	}
 	var path string
-	if err := s.read.QueryRow("SELECT file FROM pragma_database_list WHERE name = 'main'").Scan(&path); err != nil {
+	if err := s.read.own.QueryRow("SELECT file FROM pragma_database_list WHERE name = 'main'").Scan(&path); err != nil {
 		t.Fatal(err)
 	}
 	for _, file := range []string{path, path + "-wal"} {

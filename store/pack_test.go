@@ -83,7 +83,7 @@ func TestPacksAreMerged(t *testing.T) {
 	}
 	verified(t, l, int64(n))
 	var most, over, sharded int
-	err := s.read.QueryRow(`SELECT (SELECT count(*) FROM packs WHERE kind = 2 AND day = ?1), (SELECT count(*) FROM packs WHERE day < ?1 AND kind < 2),
+	err := s.read.own.QueryRow(`SELECT (SELECT count(*) FROM packs WHERE kind = 2 AND day = ?1), (SELECT count(*) FROM packs WHERE day < ?1 AND kind < 2),
 		(SELECT count(*) FROM packs WHERE day < ?1 AND kind = 2)`, noon.Add(48*time.Hour).UnixNano()/day).Scan(&most, &over, &sharded)
 	if err != nil || most > 3*levelSize || over != 4 || sharded != 2*userShards {
 		t.Errorf("%d packs of the last day, %d and %d of those before, %v", most, over, sharded, err)

@@ -75,7 +75,7 @@ func TestNothingReadsTheWholeLedger(t *testing.T) {
 	}
 	defer read.Close()
 	plain := s.read
-	s.read = &reads{DB: read}
+	s.read = &reads{own: read}
 	defer func() { s.read = plain }()
 	askEverything(ctx, t, l)
 	if len(o.asked) < 40 {
@@ -87,7 +87,7 @@ func TestNothingReadsTheWholeLedger(t *testing.T) {
 			continue
 		}
 		ofEntries++
-		for _, step := range plan(ctx, t, plain.DB, query, o.asked[query]) {
+		for _, step := range plan(ctx, t, plain.own, query, o.asked[query]) {
 			if ofLedger.MatchString(step) && !byIndex.MatchString(step) {
 				t.Errorf("%s\n\tin %s", step, query)
 			}

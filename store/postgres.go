@@ -62,7 +62,7 @@ func openPostgres(ctx context.Context, dsn string) (*Store, error) {
 	// A writer sees all that was committed before it had the lock. One that hangs
 	// gives way to the others.
 	write := p.open(map[string]string{"default_transaction_isolation": "read committed", "lock_timeout": "20s",
-		"idle_in_transaction_session_timeout": "30s", "sluice.replica": strconv.Itoa(int(p.number))})
+		"idle_in_transaction_session_timeout": "30s", "sluice.schema": writesAs, "sluice.replica": strconv.Itoa(int(p.number))})
 	write.SetMaxOpenConns(4)
 	// What reads in a transaction sees a snapshot.
 	read := p.open(map[string]string{"default_transaction_isolation": "repeatable read", "default_transaction_read_only": "on"})
@@ -70,11 +70,11 @@ func openPostgres(ctx context.Context, dsn string) (*Store, error) {
 	for _, db := range []*sql.DB{write, read} {
 		db.SetMaxIdleConns(4)
 	}
-	s := &Store{write: write, read: &reads{DB: read}, now: time.Now, postgres: p}
+	s := &Store{write: write, read: &reads{own: read}, now: time.Now, postgres: p}
 	if p.unguarded == nil {
 		s.read.tenants = p.openTenants(role)
-		s.read.tenants.SetMaxOpenConns(4)
-		s.read.tenants.SetMaxIdleConns(2)
+		s.read.tenants.SetMaxOpenConns(8)
+		s.read.tenants.SetMaxIdleConns(4)
 	}
 	s.tenants, s.prompts = &Tenants{s}, &Prompts{s}
 	if s.ledger, err = newLedger(ctx, s); err != nil {
@@ -85,6 +85,10 @@ func openPostgres(ctx context.Context, dsn string) (*Store, error) {
 	}
 	return s, nil
 }
+
+// writesAs is the schema that what this version writes fits: migrations refuse
+// those that write as before, where that would lose something.
+const writesAs = "20"
 
 // open opens connections whose sessions have settings of their own.
 func (p *postgres) open(settings map[string]string) *sql.DB {

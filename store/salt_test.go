@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"strings"
 	"testing"
 
 	"sluice/billing"
@@ -72,5 +73,24 @@ func TestOldHashesAreSalted(t *testing.T) {
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A replica of an older version, which does not say what it writes as, may not
+// write what it would lose something of.
+func TestOlderWriters(t *testing.T) {
+	s := testStore(t)
+	if s.postgres == nil {
+		t.Skip("on SQLite there is one process")
+	}
+	db := s.postgres.open(nil)
+	defer func() { _ = db.Close() }()
+	for _, text := range []string{"UPDATE keys SET team = team", "UPDATE entries SET cost = cost"} {
+		if _, err := db.ExecContext(t.Context(), text); err == nil || !strings.Contains(err.Error(), "older version may not write") {
+			t.Errorf("%s: %v", text, err)
+		}
+		if _, err := s.write.ExecContext(t.Context(), text); err != nil {
+			t.Errorf("%s, as this version does: %v", text, err)
+		}
 	}
 }

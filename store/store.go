@@ -107,7 +107,7 @@ func open(ctx context.Context, path string) (*Store, error) {
 		return nil, errors.Join(err, write.Close())
 	}
 	read.SetMaxOpenConns(4)
-	s := &Store{write: write, read: &reads{DB: read}, now: time.Now}
+	s := &Store{write: write, read: &reads{own: read}, now: time.Now}
 	s.tenants, s.prompts = &Tenants{s}, &Prompts{s}
 	if s.ledger, err = newLedger(ctx, s); err != nil {
 		return nil, errors.Join(err, s.Close())

@@ -1,6 +1,7 @@
 package cel
 
 import (
+	"path"
 	"sync"
 	"time"
 
@@ -62,6 +63,8 @@ func zoneOf(name string) *time.Location {
 	if err != nil {
 		return nil
 	}
-	zones.Store(name, zone)
+	if path.Clean(name) == name { // a file has one such name, and endless others
+		zones.Store(name, zone)
+	}
 	return zone
 }

@@ -42,3 +42,17 @@ BEGIN
     END LOOP;
 END $do$;
 -- +goose StatementEnd
+
+-- A replica of an older version neither notes whose tags are nor salts hashes, so
+-- it may not write any more: its calls wait in its spool.
+-- +goose StatementBegin
+CREATE FUNCTION newer_writers() RETURNS trigger LANGUAGE plpgsql AS $fn$
+BEGIN
+    IF coalesce(nullif(current_setting('sluice.schema', true), ''), '0')::int < 20 THEN
+        RAISE EXCEPTION 'a replica of an older version may not write any more: its calls wait until it is replaced';
+    END IF;
+    RETURN NULL;
+END $fn$;
+-- +goose StatementEnd
+CREATE TRIGGER newer_writers BEFORE INSERT OR UPDATE ON entries FOR EACH STATEMENT EXECUTE FUNCTION newer_writers();
+CREATE TRIGGER newer_writers BEFORE INSERT OR UPDATE ON keys FOR EACH STATEMENT EXECUTE FUNCTION newer_writers();
