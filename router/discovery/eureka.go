@@ -110,10 +110,16 @@ var errDrift = errors.New("eureka: a change was missed")
 // with them a hash of what it has: where that is not what we have, it is asked
 // for all of it anew (github.com/Netflix/eureka/wiki/
 // Understanding-eureka-client-server-communication, "Fetch Registry"). A server
-// that tells no changes is asked for the application each time.
+// that tells no changes, or others than it has three times in a row (it counts in
+// its own way, or is several), is asked for the application each time, and so is
+// one that has too much to tell it whole.
 func (e Eureka) Watch(ctx context.Context, tell Tell) error {
 	known, err := e.whole(ctx)
-	for alone := false; ; {
+	alone := errors.Is(err, errTooLong)
+	if alone {
+		known, err = e.alone(ctx)
+	}
+	for drifts := 0; ; {
 		if err != nil {
 			return fmt.Errorf("eureka: %w", err)
 		}
@@ -123,8 +129,11 @@ func (e Eureka) Watch(ctx context.Context, tell Tell) error {
 		}
 		if !alone {
 			err = e.update(ctx, known)
+			if drifts++; !errors.Is(err, errDrift) {
+				drifts = 0
+			}
 			status := statusOf(err)
-			alone = status == http.StatusForbidden || status == http.StatusNotFound
+			alone = status == http.StatusForbidden || status == http.StatusNotFound || drifts == 3
 		}
 		switch {
 		case alone:

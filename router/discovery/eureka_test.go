@@ -186,6 +186,19 @@ func TestEurekaWithoutDeltas(t *testing.T) {
 	f.await(Stale)
 }
 
+// A server whose hash is never ours is not asked for all of it again and again.
+func TestEurekaCountsOtherwise(t *testing.T) {
+	e := &eureka{hash: "9", delta: map[string][]string{}, apps: map[string][]string{"ORDERS": {instance("10.0.0.1", "UP")}}}
+	r, f := startEureka(t, e)
+	f.next("10.0.0.1:8080")
+	f.settle(r, "/eureka/apps/orders", 2)
+	e.set(func(e *eureka) { e.apps["ORDERS"] = []string{instance("10.0.0.2", "UP")} })
+	f.next("10.0.0.2:8080")
+	if all, deltas := r.asked("/eureka/apps"), r.asked("/eureka/apps/delta"); all != 3 || deltas != 3 {
+		t.Errorf("all was asked for %d times, changes %d times", all, deltas)
+	}
+}
+
 // Our hash is the one that servers write.
 func TestEurekaHash(t *testing.T) {
 	r := eurekaRegistry{}

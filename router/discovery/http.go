@@ -18,6 +18,9 @@ import (
 // leastPause is between two questions to a registry that answers at once.
 const leastPause = 100 * time.Millisecond
 
+// errTooLong says that an answer is longer than any that is taken.
+var errTooLong = fmt.Errorf("the registry's answer is longer than %d bytes", mostAnswer)
+
 // askLimit is how long the answer of a registry may take that answers at once.
 const askLimit = 10 * time.Second
 
@@ -118,7 +121,7 @@ func (a *question) fetch(ctx context.Context, limit time.Duration, into any) (ht
 	body := &io.LimitedReader{R: r.Body, N: mostAnswer}
 	if err := json.NewDecoder(body).Decode(into); err != nil {
 		if body.N <= 0 {
-			return nil, fmt.Errorf("the registry's answer is longer than %d bytes", mostAnswer)
+			return nil, errTooLong
 		}
 		return nil, fmt.Errorf("cannot read the registry's answer: %w", without(err))
 	}
