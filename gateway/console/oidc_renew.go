@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,9 +16,10 @@ import (
 // Core 1.0, section 12), as long as the session lasts.
 type renewal struct {
 	asking  sync.Mutex
-	refresh string    // the token, for which the issuer may give another each time
-	nonce   string    // of the sign-in
-	due     time.Time // when they are asked for
+	refresh string         // the token, for which the issuer may give another each time
+	nonce   string         // of the sign-in
+	client  *oauth2.Config // of the sign-in: it knows how the issuer has a client tell its secret
+	due     time.Time      // when they are asked for
 }
 
 // renewAgain is how long an issuer that did not answer is left alone.
@@ -51,13 +53,11 @@ func (f *face) renewed(secret string, o *OIDC, one session) (session, bool) {
 		return one, ok
 	}
 	p, err := f.renew(o, one.person, now)
-	var told *oauth2.RetrieveError
 	switch {
 	case err == nil:
-		f.sessions.alter(secret, func(s *session) { s.person = p })
-		one.person = p
-		return one, true
-	case errors.Is(err, errToken) || errors.As(err, &told) && told.ErrorCode == "invalid_grant":
+		f.sessions.alter(secret, func(s *session) { s.become(o, p) })
+		return f.sessions.find(secret, now)
+	case errors.Is(err, errToken) || refusedBy(err):
 		f.sessions.end(secret)
 		who, _ := f.identify(o, one.person)
 		f.Log.Info("a session has ended: the OpenID Connect issuer does not renew it", "error", err)
@@ -71,6 +71,16 @@ func (f *face) renewed(secret string, o *OIDC, one session) (session, bool) {
 	return one, true
 }
 
+// refusedBy tells whether an issuer has refused (RFC 6749, section 5.2) what was
+// asked of it, rather than that it cannot answer now.
+func refusedBy(err error) bool {
+	var told *oauth2.RetrieveError
+	if !errors.As(err, &told) || told.ErrorCode == "" || told.Response.StatusCode >= 500 || told.Response.StatusCode == http.StatusTooManyRequests {
+		return false
+	}
+	return !slices.Contains([]string{"temporarily_unavailable", "slow_down", "server_error"}, told.ErrorCode)
+}
+
 // renew asks the issuer about a person again. What it says must be of the same
 // one, and needs no nonce. Where it says nothing the claims stay what they were.
 func (f *face) renew(o *OIDC, p *person, now time.Time) (*person, error) {
@@ -79,7 +89,8 @@ func (f *face) renew(o *OIDC, p *person, now time.Time) (*person, error) {
 		return nil, err
 	}
 	ctx, r := oidc.ClientContext(context.Background(), issuerClient), p.renewal
-	token, err := o.client(provider, "").TokenSource(ctx, &oauth2.Token{RefreshToken: r.refresh}).Token()
+	r.client.ClientID, r.client.ClientSecret, r.client.Endpoint = o.ClientID, o.ClientSecret, provider.Endpoint()
+	token, err := r.client.TokenSource(ctx, &oauth2.Token{RefreshToken: r.refresh}).Token()
 	if err != nil {
 		return nil, err
 	}
