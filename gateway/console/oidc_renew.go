@@ -3,8 +3,11 @@ package console
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -116,4 +119,60 @@ func (f *face) renew(o *OIDC, p *person, now time.Time) (*person, error) {
 		fresh.session = p.session
 	}
 	return fresh, nil
+}
+
+// revoke makes the refresh token of who has signed out worthless, where the issuer
+// has a place for that.
+func (f *face) revoke(p *person) {
+	p.renewal.asking.Lock() // a renewal under way may bring another one
+	defer p.renewal.asking.Unlock()
+	o := f.signOn()
+	if o == nil || o.Issuer != p.issuer {
+		return
+	}
+	provider, err := f.attempts.of(o.Issuer)
+	if err == nil {
+		err = o.revoke(provider, p.renewal.refresh)
+	}
+	if err != nil {
+		f.Log.Warn("the refresh token of who has signed out is not revoked", "error", err)
+	}
+}
+
+// revoke asks for it as RFC 7009, section 2.1, has it. RFC 8414, section 2, tells
+// how a client says who it is: with basic authentication, unless the issuer names
+// other ways only.
+func (o *OIDC) revoke(provider *oidc.Provider, token string) error {
+	var about struct {
+		At   string   `json:"revocation_endpoint"`
+		Ways []string `json:"revocation_endpoint_auth_methods_supported"`
+	}
+	if err := provider.Claims(&about); err != nil || about.At == "" {
+		return err
+	}
+	form := url.Values{"token": {token}, "token_type_hint": {"refresh_token"}}
+	basic := o.ClientSecret != "" && (len(about.Ways) == 0 || slices.Contains(about.Ways, "client_secret_basic"))
+	if !basic {
+		form.Set("client_id", o.ClientID)
+		if o.ClientSecret != "" {
+			form.Set("client_secret", o.ClientSecret)
+		}
+	}
+	q, err := http.NewRequest(http.MethodPost, about.At, strings.NewReader(form.Encode()))
+	if err != nil {
+		return err
+	}
+	q.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if basic {
+		q.SetBasicAuth(url.QueryEscape(o.ClientID), url.QueryEscape(o.ClientSecret))
+	}
+	answer, err := issuerClient.Do(q)
+	if err != nil {
+		return err
+	}
+	answer.Body.Close()
+	if answer.StatusCode/100 != 2 {
+		return fmt.Errorf("the issuer answers %d", answer.StatusCode)
+	}
+	return nil
 }

@@ -290,9 +290,12 @@ func (f *face) signedOut(r *http.Request, who admin.Identity) {
 
 // signOut ends the session of who asks for it.
 func (f *face) signOut(w http.ResponseWriter, r *http.Request, who admin.Identity) {
-	if _, secret, ok := f.current(r); ok {
+	if one, secret, ok := f.current(r); ok {
 		f.sessions.end(secret)
 		f.signedOut(r, who)
+		if one.person != nil && one.person.renewal != nil {
+			go f.revoke(one.person)
+		}
 	}
 	f.setCookie(w, "", -1, false)
 	http.Redirect(w, r, f.base+"/sign-in", http.StatusSeeOther)

@@ -25,7 +25,7 @@ func (i *issuer) openID(w http.ResponseWriter, r *http.Request) bool {
 	switch r.URL.Path {
 	case "/.well-known/openid-configuration":
 		_ = json.NewEncoder(w).Encode(map[string]any{"issuer": i.URL, "authorization_endpoint": i.URL + "/authorize", "token_endpoint": i.URL + "/token",
-			"jwks_uri": i.URL + "/jwks", "id_token_signing_alg_values_supported": []string{"ES256"}})
+			"jwks_uri": i.URL + "/jwks", "revocation_endpoint": i.URL + "/revoke", "id_token_signing_alg_values_supported": []string{"ES256"}})
 	case "/authorize":
 		q := r.URL.Query()
 		code := fmt.Sprint("code-", len(i.codes))
@@ -46,6 +46,8 @@ func (i *issuer) openID(w http.ResponseWriter, r *http.Request) bool {
 			return true
 		}
 		i.grant(w, asked["client"], asked["nonce"], strings.Contains(asked["scope"], "offline_access"))
+	case "/revoke":
+		i.revoke(w, r)
 	default:
 		return false
 	}

@@ -19,6 +19,7 @@ type grants struct {
 	code    string
 	denied  int // so many were
 	renewed int
+	revoked int
 	reused  int
 }
 
@@ -52,6 +53,18 @@ func (i *issuer) renew(w http.ResponseWriter, r *http.Request) {
 	i.grants.given[token] = ""
 	i.grants.renewed++
 	i.grant(w, client, "", true)
+}
+
+// revoke makes a refresh token worthless. The lock is held.
+func (i *issuer) revoke(w http.ResponseWriter, r *http.Request) {
+	token := r.PostFormValue("token")
+	id, secret, _ := r.BasicAuth()
+	if r.PostFormValue("token_type_hint") != "refresh_token" || secret != "pw" || id == "" || i.grants.given[token] != id {
+		oauthError(w, 400, "invalid_request")
+		return
+	}
+	delete(i.grants.given, token)
+	i.grants.revoked++
 }
 
 // brief has access tokens live for a second. ID tokens live on: a machine that is
@@ -121,6 +134,7 @@ func TestConsoleOIDCRenewed(t *testing.T) {
 	d.ends(b, "an ID token with the nonce of another sign-in")
 	b = d.signedIn()
 	d.refusals(b)
+	d.revokes(d.signedIn())
 	// Without a refresh token a session lasts as long as it lasts.
 	g.configure(strings.Replace(config, ", scopes: [offline_access]", "", 1))
 	if a := g.api("POST", "reload", ""); a.status != 200 {
@@ -161,6 +175,21 @@ func (d *desk) refusals(b *gateway) {
 			d.t.Errorf("%s: a session that was ended is there again", code)
 		}
 		b = d.signedIn()
+	}
+}
+
+// revokes: who signs out leaves no refresh token behind.
+func (d *desk) revokes(b *gateway) {
+	d.t.Helper()
+	if r := d.submit(b, "/sign-out", nil); r.status != 200 || d.in(b) {
+		d.t.Errorf("sign-out: %d %s", r.status, r.body)
+	}
+	if !eventually(30*time.Second, func() bool {
+		d.i.mu.Lock()
+		defer d.i.mu.Unlock()
+		return d.i.grants.revoked == 1
+	}) {
+		d.t.Errorf("the refresh token is not revoked:\n%s", tail(d.stderr.String(), 1000))
 	}
 }
 
