@@ -275,7 +275,8 @@ var errToken = errors.New("the ID token is not good")
 // exchange turns a code into who it is of.
 func (o *OIDC) exchange(ctx context.Context, provider *oidc.Provider, one *attempt, code string, now time.Time) (*person, error) {
 	ctx = oidc.ClientContext(ctx, issuerClient)
-	token, err := o.client(provider, one.redirect).Exchange(ctx, code, oauth2.VerifierOption(one.verifier))
+	client := o.client(provider, one.redirect)
+	token, err := client.Exchange(ctx, code, oauth2.VerifierOption(one.verifier))
 	if err != nil {
 		return nil, err
 	}
@@ -289,7 +290,7 @@ func (o *OIDC) exchange(ctx context.Context, provider *oidc.Provider, one *attem
 	}
 	p, err := o.person(id, claims)
 	if err == nil && token.RefreshToken != "" {
-		p.renewal = &renewal{nonce: one.nonce}
+		p.renewal = &renewal{nonce: one.nonce, client: client}
 		p.renewal.take(token, id, now)
 	}
 	return p, err

@@ -99,7 +99,7 @@ func (v *portalVisit) ownKey() string {
 // changeKey puts another key into the session.
 func (v *portalVisit) changeKey(secret string) {
 	if _, session, ok := v.p.current(v.Request); ok {
-		v.p.sessions.rekey(session, secret)
+		v.p.sessions.rekey(session, secret, v.member.Key.Team)
 	}
 }
 

@@ -115,16 +115,23 @@ func (v *portalVisit) chooseTeam() error {
 		return &problem{Status: http.StatusForbidden, Detail: "You are not in this team."}
 	}
 	_, secret, _ := v.p.current(v.Request)
-	v.p.sessions.alter(secret, func(s *session) { s.team, s.token, s.sealed = team, [32]byte{}, nil })
+	v.p.sessions.alter(secret, func(s *session) {
+		s.team = team
+		s.dropKey()
+	})
 	http.Redirect(v.w, v.Request, "/portal", http.StatusSeeOther)
 	return nil
 }
 
 // Key is the key of a session, for a call that one of its pages makes: word is
-// the one that its forms carry. Empty: there is no such session.
+// the one that its forms carry. Empty: there is no such session, or no key in it
+// of a team that its person is in.
 func (p *Portal) Key(session, word string) string {
 	s, ok := p.session(session)
 	if !ok || !sameWord(word, csrfWord(session)) {
+		return ""
+	}
+	if s.person != nil && !slices.Contains(p.signOn().teams(s.person), s.keyTeam) { // the teams of groups may have changed
 		return ""
 	}
 	return unseal(session, s.sealed)
@@ -220,8 +227,24 @@ func (s *sessions) alter(secret string, change func(*session)) {
 	}
 }
 
-// rekey puts a key into a session that is open. It is kept so that the session's
-// secret alone opens it: pages fill it in, and their calls are made with it.
-func (s *sessions) rekey(secret, key string) {
-	s.alter(secret, func(one *session) { one.token, one.sealed = billing.HashKey(key), seal(secret, key) })
+// rekey puts a key of a team into a session that is open. It is kept so that the
+// session's secret alone opens it: pages fill it in, and their calls are made with
+// it.
+func (s *sessions) rekey(secret, key, team string) {
+	s.alter(secret, func(one *session) { one.token, one.sealed, one.keyTeam = billing.HashKey(key), seal(secret, key), team })
+}
+
+func (s *session) dropKey() { s.token, s.sealed, s.keyTeam = [32]byte{}, nil, "" }
+
+// become has a session go on as its person is now. A team that they have left is
+// not chosen any more, and its key not used.
+func (s *session) become(o *OIDC, p *person) {
+	s.person = p
+	teams := o.teams(p)
+	if !slices.Contains(teams, s.team) {
+		s.team = ""
+	}
+	if !slices.Contains(teams, s.keyTeam) {
+		s.dropKey()
+	}
 }

@@ -27,6 +27,7 @@ type session struct {
 	person  *person  // who signed in with OpenID Connect
 	team    string   // that a person has chosen in the portal; empty: the first
 	sealed  []byte   // the key that was given, for who has the session's secret; nil: none was
+	keyTeam string   // that it is of
 	expires time.Time
 }
 
@@ -236,7 +237,7 @@ func (f *face) welcome(w http.ResponseWriter, r *http.Request, a arrival) {
 	}
 	secret := f.sessions.begin(a.session, f.Now())
 	if a.key != "" {
-		f.sessions.rekey(secret, a.key)
+		f.sessions.rekey(secret, a.key, a.who.Team)
 	}
 	f.setCookie(w, secret, int(sessionLife.Seconds()), r.TLS != nil || f.byTLS(a.session))
 	f.render(w, http.StatusOK, "welcome.html", page{Title: "Signed in", Next: a.next})
@@ -289,9 +290,12 @@ func (f *face) signedOut(r *http.Request, who admin.Identity) {
 
 // signOut ends the session of who asks for it.
 func (f *face) signOut(w http.ResponseWriter, r *http.Request, who admin.Identity) {
-	if _, secret, ok := f.current(r); ok {
+	if one, secret, ok := f.current(r); ok {
 		f.sessions.end(secret)
 		f.signedOut(r, who)
+		if one.person != nil && one.person.renewal != nil {
+			go f.revoke(one.person)
+		}
 	}
 	f.setCookie(w, "", -1, false)
 	http.Redirect(w, r, f.base+"/sign-in", http.StatusSeeOther)

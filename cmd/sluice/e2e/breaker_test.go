@@ -48,16 +48,19 @@ func startBreakable(t *testing.T) *breakable {
 	return b
 }
 
-// With three probes, opened by four failures in a row or by half of ten.
+// With three probes, opened by four failures in a row or by half of ten. Only
+// those that are probed are open for a short time.
 const breakableConfig = `providers:
   lab: {kind: openai-compatible, base_url: "LAB/v1", keys: [k], prices: {"*": {input: 1, output: 1}}}
   spare: {kind: openai-compatible, base_url: "WELL/v1", keys: [k], prices: {"*": {input: 3, output: 5}}}
 models:
   rows: {targets: [{model: lab/rows}], retry: {attempts: 1}, breaker: ROWS}
+  probed: {targets: [{model: lab/probed}], retry: {attempts: 1}, breaker: PROBED}
   ratio: {targets: [{model: lab/ratio}], retry: {attempts: 1}, breaker: RATIO}
   spared: {targets: [{model: lab/spared}], fallback: [{model: spare/dear}], retry: {attempts: 1}, breaker: ROWS}
 routes:
   - {name: rows, match: {path: /rows}, backend: {http: {targets: ["LAB"]}}, breaker: ROWS}
+  - {name: probed, match: {path: /probed}, backend: {http: {targets: ["LAB"]}}, breaker: PROBED}
   - {name: ratio, match: {path: /ratio}, backend: {http: {targets: ["LAB"]}}, breaker: RATIO}
   - {name: pair, match: {path: /pair}, backend: {http: {targets: ["LAB", "WELL"], balance: round-robin}}, breaker: ROWS}
 `
@@ -71,7 +74,8 @@ func TestBreakers(t *testing.T) {
 	lab, well := startBreakable(t), startBreakable(t)
 	const openFor = time.Second
 	g := start(t, strings.NewReplacer("LAB", lab.URL, "WELL", well.URL,
-		"ROWS", "{failures: 4, ratio: 1, min_calls: 1000, within: 1h, open_for: 1s, probes: 3}",
+		"ROWS", "{failures: 4, ratio: 1, min_calls: 1000, within: 1h, open_for: 1h, probes: 3}",
+		"PROBED", "{failures: 4, ratio: 1, min_calls: 1000, within: 1h, open_for: 1s, probes: 3}",
 		"RATIO", "{failures: 1000, ratio: 0.5, min_calls: 10, within: 1h, open_for: 1h, probes: 3}").Replace(breakableConfig)+team)
 	call := func(model bool, name string) answer {
 		if model {
@@ -117,9 +121,21 @@ func TestBreakers(t *testing.T) {
 					t.Errorf("call %d: it reached the server %d times, %d", i, lab.hits.Load()-before, a.status)
 				}
 			}
+			if s := state(model, "rows"); s != "open 2" {
+				t.Errorf("the breaker is %s", s)
+			}
+		})
+		t.Run(kind+"/probes", func(t *testing.T) {
+			lab.mode.Store("fail")
+			if !eventually(30*time.Second, func() bool { call(model, "probed"); return state(model, "probed") == "open 2" }) {
+				t.Fatalf("the breaker is %s", state(model, "probed"))
+			}
 			lab.free.Store(make(chan struct{}))
 			lab.mode.Store("wait")
-			time.Sleep(openFor) // it cannot be earlier than that
+			over := time.Now().Add(openFor) // no earlier than it is probed
+			if !eventually(30*time.Second, func() bool { return time.Now().After(over) }) {
+				t.Fatal("the time does not pass")
+			}
 			before := lab.hits.Load()
 			var refused, passed atomic.Int64
 			var calls sync.WaitGroup
@@ -127,7 +143,7 @@ func TestBreakers(t *testing.T) {
 			defer free()
 			for range 500 {
 				calls.Go(func() {
-					switch a := call(model, "rows"); a.status {
+					switch a := call(model, "probed"); a.status {
 					case 200:
 						passed.Add(1)
 					case 503:
@@ -144,14 +160,14 @@ func TestBreakers(t *testing.T) {
 			if !eventually(60*time.Second, func() bool { return lab.hits.Load()-before >= 3 }) {
 				t.Error("no three probes came through")
 			}
-			if s := state(model, "rows"); s != "half_open 1" && refused.Load() < 497 {
+			if s := state(model, "probed"); s != "half_open 1" && refused.Load() < 497 {
 				t.Errorf("while probes are under way the breaker is %s", s)
 			}
 			calls.Wait()
 			if n := lab.hits.Load() - before; n != 3 || passed.Load() != 3 || refused.Load() != 497 {
 				t.Errorf("of 500 calls %d came through, %d went well and %d were refused", n, passed.Load(), refused.Load())
 			}
-			if s := state(model, "rows"); s != "closed 0" {
+			if s := state(model, "probed"); s != "closed 0" {
 				t.Errorf("after good probes the breaker is %s", s)
 			}
 		})

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"cmp"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -26,7 +25,7 @@ func (i *issuer) openID(w http.ResponseWriter, r *http.Request) bool {
 	switch r.URL.Path {
 	case "/.well-known/openid-configuration":
 		_ = json.NewEncoder(w).Encode(map[string]any{"issuer": i.URL, "authorization_endpoint": i.URL + "/authorize", "token_endpoint": i.URL + "/token",
-			"jwks_uri": i.URL + "/jwks", "id_token_signing_alg_values_supported": []string{"ES256"}})
+			"jwks_uri": i.URL + "/jwks", "revocation_endpoint": i.URL + "/revoke", "id_token_signing_alg_values_supported": []string{"ES256"}})
 	case "/authorize":
 		q := r.URL.Query()
 		code := fmt.Sprint("code-", len(i.codes))
@@ -43,10 +42,12 @@ func (i *issuer) openID(w http.ResponseWriter, r *http.Request) bool {
 		id, secret, _ := r.BasicAuth()
 		if asked == nil || asked["method"] != "S256" || asked["challenge"] != base64.RawURLEncoding.EncodeToString(sum[:]) ||
 			asked["redirect"] != r.FormValue("redirect_uri") || id != asked["client"] || secret != "pw" {
-			invalidGrant(w)
+			oauthError(w, 400, "invalid_grant")
 			return true
 		}
 		i.grant(w, asked["client"], asked["nonce"], strings.Contains(asked["scope"], "offline_access"))
+	case "/revoke":
+		i.revoke(w, r)
 	default:
 		return false
 	}
@@ -56,8 +57,7 @@ func (i *issuer) openID(w http.ResponseWriter, r *http.Request) bool {
 // grant answers with tokens; a nonce that is empty is not in the ID token. The
 // lock is held.
 func (i *issuer) grant(w http.ResponseWriter, client, nonce string, refresh bool) {
-	life := cmp.Or(i.grants.life, time.Hour)
-	claims := jwt.MapClaims{"iss": i.URL, "sub": "ann", "aud": client, "exp": time.Now().Add(life).Unix(), "iat": time.Now().Unix(), "sid": "s1"}
+	claims := jwt.MapClaims{"iss": i.URL, "sub": "ann", "aud": client, "exp": time.Now().Add(time.Hour).Unix(), "iat": time.Now().Unix(), "sid": "s1"}
 	if nonce != "" {
 		claims["nonce"] = nonce
 	}
@@ -67,6 +67,9 @@ func (i *issuer) grant(w http.ResponseWriter, client, nonce string, refresh bool
 		}
 	}
 	answer := map[string]any{"access_token": "a", "token_type": "Bearer", "id_token": i.sign(claims)}
+	if i.grants.brief {
+		answer["expires_in"] = 1
+	}
 	if refresh {
 		answer["refresh_token"] = i.grants.token(client)
 	}
@@ -74,10 +77,10 @@ func (i *issuer) grant(w http.ResponseWriter, client, nonce string, refresh bool
 	_ = json.NewEncoder(w).Encode(answer)
 }
 
-func invalidGrant(w http.ResponseWriter) {
+func oauthError(w http.ResponseWriter, status int, code string) {
 	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(400)
-	fmt.Fprint(w, `{"error":"invalid_grant"}`)
+	w.WriteHeader(status)
+	fmt.Fprintf(w, `{"error":%q}`, code)
 }
 
 // sign makes a token of claims. The lock is held.
