@@ -20,6 +20,7 @@ type Owner struct {
 
 	book   *Book
 	parent *Owner
+	made   int64       // when the team was, or the person's team; of keys, which have IDs, 0
 	grants [][]string  // the lists of model patterns, its own and those above
 	links  []link      // its account and those above it, in the order of their ids
 	limits []limitLink // of these, those with limits

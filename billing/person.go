@@ -185,7 +185,7 @@ func (b *Book) personOwner(team *Owner, who person) (*Owner, string) {
 		who = who.overflow()
 		name.person = who
 	}
-	p := &Owner{Name: who.name(), Team: team.Name, more: &more{person: who}}
+	p := &Owner{Name: who.name(), Team: team.Name, made: team.made, more: &more{person: who}}
 	b.join(p, accountOf(b, b.people, name), terms{limits: t.Limits, budgets: t.Budgets})
 	for i := range p.links[0].budgets {
 		m := p.links[0].budgets[i].meter
