@@ -78,6 +78,7 @@ type Engine struct {
 
 	keeping sync.Mutex // taken before mu
 	shelved []byte     // what the shelf has
+	lost    bool       // another replica has kept something since this one took over
 
 	mu        sync.Mutex
 	rules     []Rule

@@ -3,22 +3,29 @@ package alert
 import (
 	"bytes"
 	"context"
+	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 )
 
 // row is what replicas share.
-type row struct{ data []byte }
+type row struct {
+	data   []byte
+	broken error // what a swap is answered, which is done all the same
+	blind  error // what is answered who reads
+}
 
 func (r *row) shelf() Shelf {
 	return Shelf{Shared: true,
-		Read: func(context.Context) ([]byte, error) { return r.data, nil },
+		Read: func(context.Context) ([]byte, error) { return r.data, r.blind },
 		Swap: func(_ context.Context, was, now []byte) (bool, error) {
 			if !bytes.Equal(was, r.data) {
 				return false, nil
 			}
 			r.data = now
-			return true, nil
+			return r.broken == nil, r.broken
 		}}
 }
 
@@ -70,4 +77,68 @@ func TestReplicasHandOver(t *testing.T) {
 		t.Fatal("nobody takes over")
 	}
 	look(first, 0)
+}
+
+// What is kept though the store says that it is not does not keep a replica from
+// keeping what comes after.
+func TestReplicaCatchesUp(t *testing.T) {
+	w, r := newWorld(), &row{}
+	w.add(10, call{model: "fast", status: 502})
+	rule := failing("ops")
+	rule.For, rule.Repeat = 0, time.Minute
+	e := w.engine("", rule)
+	e.shelf = r.shelf()
+	if !e.follow(t.Context()) {
+		t.Fatal("nobody looks")
+	}
+	r.broken, r.blind = errors.New("the connection is lost"), errors.New("no store")
+	list := e.Tick(t.Context(), w.now)
+	if len(list) != 1 || !bytes.Contains(r.data, []byte("fast")) {
+		t.Fatalf("%d notices, kept %s", len(list), r.data)
+	}
+	r.blind = nil
+	e.Done(&list[0], w.now, nil)
+	e.keep(t.Context()) // what is kept is read
+	r.broken = nil
+	e.Tick(t.Context(), w.now)
+	if !bytes.Contains(r.data, []byte(`"event":"firing"`)) {
+		t.Errorf("what was told is not kept: %s", r.data)
+	}
+	e.keep(t.Context())
+	if e.changed || e.lost || !bytes.Equal(e.shelved, r.data) {
+		t.Errorf("changed %v, lost %v, kept %s", e.changed, e.lost, e.shelved)
+	}
+}
+
+// What a replica kept before there was one store counts there, once; what it cannot
+// read holds up nothing.
+func TestReplicaMovesIn(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "alerts.json")
+	w, r := newWorld(), &row{}
+	w.add(10, call{model: "fast", status: 502})
+	rule := failing("ops")
+	rule.For = 0
+	alone := w.engine(file, rule)
+	first := alone.Tick(t.Context(), w.now)
+	alone.Done(&first[0], w.now, nil)
+	alone.keep(t.Context())
+	look := func(want int) {
+		t.Helper()
+		e := w.engine("", rule)
+		e.shelf = r.shelf()
+		e.shelf.Before = File(file).Read
+		if !e.follow(t.Context()) {
+			t.Fatal("nobody looks")
+		}
+		if list := e.Tick(t.Context(), w.now); len(list) != want {
+			t.Errorf("%d notices, want %d", len(list), want)
+		}
+	}
+	look(0)
+	if err := os.WriteFile(file, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	look(0) // the file is not read again
+	r.data = nil
+	look(1)
 }
