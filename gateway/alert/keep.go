@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -53,6 +54,14 @@ type kept struct {
 	Term   string               `json:"term,omitempty"` // in which it was kept: who had the lead before may not any more
 	Alerts []*Alert             `json:"alerts"`
 	Muted  map[string]time.Time `json:"muted,omitempty"`
+}
+
+// muted is never nil.
+func (k *kept) muted() map[string]time.Time {
+	if k.Muted == nil {
+		return map[string]time.Time{}
+	}
+	return k.Muted
 }
 
 // shelfTime bounds what is done with the shelf.
@@ -116,17 +125,22 @@ func (e *Engine) catchUp(ctx context.Context) {
 	switch {
 	case err != nil:
 		e.log.Error("it is not known what is kept of the alerts", "error", err)
+	case e.lost:
 	case b != nil && k.Term != e.term:
 		e.lost = true
 		e.log.Warn("another replica looks at the alerts: what this one did last is not kept")
-	default:
+	case b == nil:
+		e.shelved = nil
+	case !bytes.Equal(b, e.shelved):
 		e.shelved = b
+		e.mu.Lock()
+		e.muted = k.muted()
+		e.mu.Unlock()
 	}
 }
 
 // recall reads the alerts that were kept last. What another replica has kept takes
-// the place of what is known here, and is this one's from then on; what was muted
-// here counts too.
+// the place of what is known here, and is this one's from then on.
 func (e *Engine) recall(ctx context.Context) error {
 	if e.shelf.Read == nil {
 		return nil
@@ -146,6 +160,11 @@ func (e *Engine) recall(ctx context.Context) error {
 		}
 	} else if e.shelf.Before != nil {
 		k = e.before(ctx)
+	}
+	if k.Muted = k.muted(); b == nil {
+		e.mu.Lock()
+		maps.Copy(k.Muted, e.muted) // there was nowhere to keep it
+		e.mu.Unlock()
 	}
 	if e.shelved = b; e.shelf.Shared {
 		k.Term = rand.Text()
@@ -167,11 +186,7 @@ func (e *Engine) recall(ctx context.Context) error {
 			e.alerts[a.id()] = a
 		}
 	}
-	for rule, until := range k.Muted {
-		if until.After(e.muted[rule]) {
-			e.muted[rule] = until
-		}
-	}
+	e.muted = k.muted()
 	return nil
 }
 

@@ -58,7 +58,7 @@ func TestReplicasHandOver(t *testing.T) {
 	first.Done(&list[0], w.now, nil)
 	first.keep(t.Context())
 
-	if err := next.Mute("failing", w.now.Add(-time.Hour)); err != nil || !next.follow(t.Context()) {
+	if err := next.Mute(t.Context(), "failing", w.now.Add(-time.Hour)); err != nil || !next.follow(t.Context()) {
 		t.Fatal("nobody takes over")
 	}
 	if again := look(next, 1); again[0].Alert.id() != list[1].Alert.id() || !again[0].Alert.Fired.Equal(list[1].Alert.Fired) {
@@ -141,4 +141,57 @@ func TestReplicaMovesIn(t *testing.T) {
 	look(0) // the file is not read again
 	r.data = nil
 	look(1)
+}
+
+// What is muted, or not any more, at any replica counts at the one that looks, and
+// undoes nothing of what that has told.
+func TestReplicasMute(t *testing.T) {
+	w, r := newWorld(), &row{}
+	w.add(10, call{model: "fast", status: 502})
+	rule := failing("ops")
+	rule.For, rule.Repeat = 0, time.Minute
+	var all []*Engine
+	for range 2 {
+		e := w.engine("", rule)
+		e.shelf = r.shelf()
+		all = append(all, e)
+	}
+	looks, other := all[0], all[1]
+	mute := func(e *Engine, until time.Time) {
+		t.Helper()
+		if err := e.Mute(t.Context(), "failing", until); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mute(looks, w.now.Add(time.Hour)) // before anybody looks
+	if !looks.follow(t.Context()) {
+		t.Fatal("nobody looks")
+	}
+	same(t, "muted where it looks later", w.tick(t, looks, nil))
+	mute(other, time.Time{})
+	same(t, "not muted elsewhere", w.tick(t, looks, nil), "firing ops failing (model=fast)")
+	mute(other, w.now.Add(time.Hour))
+	w.pass(2 * time.Minute)
+	same(t, "muted elsewhere", w.tick(t, looks, nil))
+	if s := looks.Status(w.now)[0]; s.MutedUntil == nil {
+		t.Error("it is not shown where it looks")
+	}
+	mute(looks, time.Time{})
+	same(t, "not muted where it looks", w.tick(t, looks, nil), "firing ops failing (model=fast)")
+	looks.keep(t.Context())
+	if !other.follow(t.Context()) {
+		t.Fatal("nobody takes over")
+	}
+	same(t, "taken over", w.tick(t, other, nil))
+	if s := other.Status(w.now)[0]; s.MutedUntil != nil {
+		t.Error("what was undone at another replica counts again")
+	}
+	looks.Tick(t.Context(), w.now)
+	if !looks.lost {
+		t.Error("the last one does not know that another one looks")
+	}
+	r.blind = errors.New("no store")
+	if err := looks.Mute(t.Context(), "failing", time.Time{}); !errors.Is(err, r.blind) {
+		t.Errorf("without a store: %v", err)
+	}
 }
