@@ -97,7 +97,7 @@ func (b *Book) Rebuild(teams []Team, keys []Key) (*Owners, error) {
 	b.view++
 	all := &people{}
 	for _, t := range order {
-		o := &Owner{Name: t.Name, Team: t.Name, parent: v.teams[t.Parent], made: t.Created.UnixNano()}
+		o := &Owner{Name: t.Name, Team: t.Name, parent: v.teams[t.Parent]}
 		o.more = moreOf(t, o.parent, all)
 		b.join(o, accountOf(b, b.accounts, accountName{team: t.Name}), terms{t.Models, t.Limits, t.Budgets})
 		v.teams[t.Name] = o

@@ -173,8 +173,10 @@ func (b *budgetLink) status(now time.Time) BudgetStatus {
 		Owner: b.owner.ownerName(), Budget: *b.budget, Limit: b.limit(now), Spent: b.meter.total(), Held: b.meter.held,
 		Remaining: max(b.left(now), 0), Raised: b.budget.raised(now), Since: b.meter.start(), Resets: b.meter.resets(), Warned: b.level(now),
 	}
-	if s.made = b.owner.made; b.owner.Key != nil {
+	if b.owner.Key != nil {
 		s.account = b.owner.Key.account()
+	} else {
+		s.made = b.owner.more.made
 	}
 	if b.budget.CarryOver {
 		s.Carried = b.meter.carried(b.budget.Amount())
