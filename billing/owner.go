@@ -35,6 +35,7 @@ type Owner struct {
 // more is what few owners have.
 type more struct {
 	weight int64   // of a team, against others; 0 is 1
+	made   int64   // when the team was, if it has budgets, or the person's team
 	person         // that it is
 	base   *Owner  // that it was made from: see For; nil: it was not
 	users  People  // of a team

@@ -76,11 +76,11 @@ type personName struct {
 
 // moreOf is what a team has that few have; nil: nothing.
 func moreOf(t *Team, parent *Owner, all *people) *more {
-	m := more{weight: t.Weight, users: t.Users, tags: t.Tags}
+	m := more{weight: t.Weight, users: t.Users, tags: t.Tags, made: t.Created.UnixNano()}
 	if len(t.Users)+len(t.Tags) > 0 || parent.peopleAbove() != nil {
 		m.people = all
 	}
-	if m.weight <= 1 && m.people == nil {
+	if m.weight <= 1 && m.people == nil && len(t.Budgets) == 0 {
 		return nil
 	}
 	return &m
@@ -185,7 +185,7 @@ func (b *Book) personOwner(team *Owner, who person) (*Owner, string) {
 		who = who.overflow()
 		name.person = who
 	}
-	p := &Owner{Name: who.name(), Team: team.Name, more: &more{person: who}}
+	p := &Owner{Name: who.name(), Team: team.Name, more: &more{person: who, made: team.more.made}}
 	b.join(p, accountOf(b, b.people, name), terms{limits: t.Limits, budgets: t.Budgets})
 	for i := range p.links[0].budgets {
 		m := p.links[0].budgets[i].meter

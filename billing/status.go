@@ -61,6 +61,11 @@ type BudgetStatus struct {
 	RunsOut                   *time.Time
 	Forecast                  *int64
 	ForecastLow, ForecastHigh *int64
+
+	// What tells the owner from another that had the same name before: the ID of a
+	// key's account, or when the team was made.
+	account string
+	made    int64
 }
 
 // MarshalJSON writes {owner, usd or tokens or requests, per, spent, held,
@@ -167,6 +172,11 @@ func (b *budgetLink) status(now time.Time) BudgetStatus {
 	s := BudgetStatus{
 		Owner: b.owner.ownerName(), Budget: *b.budget, Limit: b.limit(now), Spent: b.meter.total(), Held: b.meter.held,
 		Remaining: max(b.left(now), 0), Raised: b.budget.raised(now), Since: b.meter.start(), Resets: b.meter.resets(), Warned: b.level(now),
+	}
+	if b.owner.Key != nil {
+		s.account = b.owner.Key.account()
+	} else {
+		s.made = b.owner.more.made
 	}
 	if b.budget.CarryOver {
 		s.Carried = b.meter.carried(b.budget.Amount())

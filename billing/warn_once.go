@@ -72,8 +72,8 @@ func (w *Warnings) claim(ctx context.Context, id [32]byte, claim []byte) (mine, 
 	return mine, false, err
 }
 
-// warningOf names a warning, and tells until when it is not given again: it is of a
-// budget's period, a level, and what the budget was then.
+// warningOf names a warning, and tells until when it is not given again: it is of an
+// account, a budget's period, a level, and what the budget was then.
 func warningOf(s *BudgetStatus, now time.Time) (id [32]byte, until time.Time) {
 	since := s.Since.UnixNano()
 	switch {
@@ -84,6 +84,6 @@ func warningOf(s *BudgetStatus, now time.Time) (id [32]byte, until time.Time) {
 	default:
 		until = s.Resets.Add(time.Hour)
 	}
-	text, _ := json.Marshal([]any{"budget.warning", s.Owner, s.Budget.Unit(), s.Budget.Per, s.Budget.Models, since, s.Budget.Amount(), s.Raised, s.Warned}) // of what has a form in JSON
+	text, _ := json.Marshal([]any{"budget.warning", s.Owner, s.account, s.made, s.Budget.Unit(), s.Budget.Per, s.Budget.Models, since, s.Budget.Amount(), s.Raised, s.Warned}) // of what has a form in JSON
 	return sha256.Sum256(text), until
 }

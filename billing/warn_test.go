@@ -135,6 +135,20 @@ func TestWarningsOnce(t *testing.T) {
 	next.Since, next.Resets = next.Resets, next.Resets.Add(24*time.Hour)
 	told(next, 1, "another day")
 
+	made := func(created time.Time, key string) BudgetStatus {
+		total := Budgets{{USD: 10 * Dollar, Per: PeriodTotal}}
+		_, v := book(t, &clock{now}, []Team{{Name: "a", Created: created, Budgets: total}}, []Key{{ID: "key_" + key, Team: "a", Name: "k", Budgets: total}})
+		if key != "" {
+			return v.Key("key_" + key).OwnBudgets(now)[0]
+		}
+		return v.Team("a").OwnBudgets(now)[0]
+	}
+	told(made(now, ""), 1, "a team's in total")
+	told(made(now, ""), 0, "the same team's again")
+	told(made(now.Add(time.Hour), ""), 1, "that of a team that was made anew")
+	told(made(now, "1"), 1, "a key's in total")
+	told(made(now, "2"), 1, "that of a key that was made anew")
+
 	// One has claimed it and is gone.
 	gone := status(0.5)
 	id, _ := warningOf(&gone, now)

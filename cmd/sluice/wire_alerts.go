@@ -22,13 +22,15 @@ func (s *server) newAlerts() *alert.Engine {
 	return e
 }
 
-// alertShelf is where alerts are kept: with one store of all replicas, there.
+// alertShelf is where alerts are kept: with one store of all replicas, there, and
+// first from what this one kept when it had none.
 func (s *server) alertShelf() alert.Shelf {
+	file := alert.File(filepath.Join(s.dataDir, "alerts.json"))
 	if !address.OnPostgres(s.started.Store) {
-		return alert.File(filepath.Join(s.dataDir, "alerts.json"))
+		return file
 	}
 	id, replays := sha256.Sum256([]byte("alerts")), s.store.Replays()
-	return alert.Shelf{Shared: true,
+	return alert.Shelf{Shared: true, Before: file.Read,
 		Read: func(ctx context.Context) ([]byte, error) {
 			b, _, err := replays.Replay(ctx, id)
 			if errors.Is(err, billing.ErrNotFound) {

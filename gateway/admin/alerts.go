@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 	"time"
@@ -60,8 +61,13 @@ func (a *api) unmuteAlert(q *request) error { return a.setMute(q, time.Time{}) }
 
 func (a *api) setMute(q *request, until time.Time) error {
 	name := q.PathValue("name")
-	if a.Alerts == nil || a.Alerts.Mute(name, until) != nil {
+	if a.Alerts == nil {
 		return errNotFound("there is no alert rule %q", name)
+	}
+	if err := a.Alerts.Mute(q.Context(), name, until); errors.Is(err, alert.ErrUnknown) {
+		return errNotFound("there is no alert rule %q", name)
+	} else if err != nil {
+		return err
 	}
 	a.Log.Info("an alert rule is muted, or not any more", "rule", name, "until", until)
 	all := a.alerts()

@@ -2,7 +2,6 @@ package alert
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"maps"
 	"slices"
@@ -78,6 +77,7 @@ type Engine struct {
 
 	keeping sync.Mutex // taken before mu
 	shelved []byte     // what the shelf has
+	lost    bool       // another replica has kept something since this one took over
 
 	mu        sync.Mutex
 	rules     []Rule
@@ -112,27 +112,13 @@ func (e *Engine) Set(rules []Rule, receivers map[string]Receiver) {
 	e.rules, e.receivers = rules, receivers
 }
 
-// ErrUnknown is the answer about a rule that there is not.
-var ErrUnknown = errors.New("there is no such rule")
-
-// Mute keeps a rule from telling anybody that it fires until a time; a zero
-// time ends that.
-func (e *Engine) Mute(rule string, until time.Time) error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if !slices.ContainsFunc(e.rules, func(r Rule) bool { return r.Name == rule }) {
-		return ErrUnknown
-	}
-	if e.changed = true; until.IsZero() {
-		delete(e.muted, rule)
-	} else {
-		e.muted[rule] = until
-	}
-	return nil
-}
-
 // Tick looks at every rule, and gives what is to be delivered now.
 func (e *Engine) Tick(ctx context.Context, now time.Time) []Notice {
+	if e.shelf.Shared {
+		e.keeping.Lock()
+		e.catchUp(ctx) // what was muted at another replica
+		e.keeping.Unlock()
+	}
 	e.mu.Lock()
 	rules := e.rules
 	e.mu.Unlock()

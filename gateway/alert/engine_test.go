@@ -122,7 +122,7 @@ func TestMute(t *testing.T) {
 	e := w.engine("", rule)
 	w.add(10, call{model: "fast", status: 502})
 	same(t, "muted", w.tick(t, e, nil))
-	if err := e.Mute("failing", w.now.Add(3*time.Minute)); err != nil {
+	if err := e.Mute(t.Context(), "failing", w.now.Add(3*time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	w.pass(2 * time.Minute)
@@ -132,7 +132,7 @@ func TestMute(t *testing.T) {
 	}
 	w.pass(time.Minute)
 	same(t, "no more", w.tick(t, e, nil), "firing ops failing (model=fast)")
-	if !errors.Is(e.Mute("none", w.now), ErrUnknown) {
+	if !errors.Is(e.Mute(t.Context(), "none", w.now), ErrUnknown) {
 		t.Error("a rule that there is not is muted")
 	}
 }
@@ -167,7 +167,7 @@ func TestRestart(t *testing.T) {
 	e := w.engine(file, rule)
 	w.add(10, call{model: "fast", status: 502})
 	same(t, "fires", w.tick(t, e, nil), "firing ops failing (model=fast)")
-	if err := e.Mute("failing", w.now.Add(time.Second)); err != nil {
+	if err := e.Mute(t.Context(), "failing", w.now.Add(time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	e.keep(t.Context())
