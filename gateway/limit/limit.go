@@ -58,9 +58,10 @@ type Subject struct {
 	atOnce   *atOnce     // likewise
 }
 
-// New makes a limiter.
+// New makes a limiter. A slot is rather longer than its part of the stretch: all of
+// them together must not be shorter.
 func New(l Limit) *Limiter {
-	made := &Limiter{Limit: l, seed: maphash.MakeSeed(), width: max(int64(l.Per)/slots, 1), most: mostSubjects}
+	made := &Limiter{Limit: l, seed: maphash.MakeSeed(), width: max((int64(l.Per)+slots-1)/slots, 1), most: mostSubjects}
 	for i := range made.shards {
 		made.shards[i].subjects = map[uint64]*Subject{}
 	}

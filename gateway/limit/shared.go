@@ -23,7 +23,7 @@ func (l *Limiter) share(s *Subject, name []byte) {
 	sum := sha256.Sum256(append([]byte(l.name+"\x00"), name...))
 	shared := hex.EncodeToString(sum[:16])
 	if l.Requests > 0 {
-		s.pool = l.leases.Pool(shared, lease.Window{Width: max(l.Per/slots, time.Microsecond), Slots: slots + 1, Burst: l.Burst, Exact: l.Exact})
+		s.pool = l.leases.Pool(shared, lease.Window{Width: (l.Per + slots*time.Microsecond - 1) / (slots * time.Microsecond) * time.Microsecond, Slots: slots + 1, Burst: l.Burst, Exact: l.Exact})
 	}
 	if l.Parallel > 0 {
 		a := &atOnce{}

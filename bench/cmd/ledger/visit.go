@@ -86,7 +86,7 @@ func (v *visitor) weigh(ctx context.Context, body []byte) (sum int64, err error)
 	seen := map[string]bool{}
 	for _, m := range loaded.FindAllSubmatch(body, -1) {
 		path := string(m[1])
-		if seen[path] {
+		if seen[path] || strings.HasPrefix(path, "data:") { // which is in the page already
 			continue
 		}
 		seen[path] = true
