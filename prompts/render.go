@@ -120,19 +120,6 @@ func (r *Rendered) override(t *Template, options ordered.Object) (defaults order
 	return defaults, nil
 }
 
-// DecodeOptions reads a JSON object as the options of a rendering.
-func DecodeOptions(data []byte) (ordered.Object, error) {
-	v, err := ordered.Decode(data)
-	if err != nil {
-		return nil, fmt.Errorf("the options are not JSON: %w", err)
-	}
-	o, ok := v.(ordered.Object)
-	if !ok {
-		return nil, fmt.Errorf("the options must be a JSON object, not %s", kindOf(v))
-	}
-	return o, nil
-}
-
 // withSchema turns the schema of an input or output into JSON Schema.
 func withSchema(o ordered.Object) (ordered.Object, error) {
 	s, ok := o.Get("schema")
