@@ -120,9 +120,10 @@ func TestSplitAfterACrash(t *testing.T) {
 	}
 	visitor := 0
 	calls := map[string]int64{}
-	call := func(second int64) { // until version 2 was called so often
+	report := func() answer { return g.api("GET", "prompts/label/split", "") }
+	call := func(second int64) { // until version 2 was called so often, or is called no more
 		t.Helper()
-		for ; calls["label@2"] < second; visitor++ {
+		for ; calls["label@2"] < second && report().get("stopped").String() == ""; visitor++ {
 			a := g.data("POST", "/label", `{"text":"a"}`, "X-Visitor", fmt.Sprint(visitor))
 			if a.status != 200 {
 				t.Fatalf("%d %s", a.status, a.body)
@@ -130,7 +131,6 @@ func TestSplitAfterACrash(t *testing.T) {
 			calls[a.header.Get("X-Sluice-Prompt")]++
 		}
 	}
-	report := func() answer { return g.api("GET", "prompts/label/split", "") }
 	call(10)
 	judged := func(n int64) bool {
 		return eventually(20*time.Second, func() bool { return report().get("arms.1.judged").Int() == n })
