@@ -119,11 +119,16 @@ func startAll(servers []target, e *env, rep *report) (running []*target, err err
 	return running, nil
 }
 
-// measure goes round all works and targets, then through half load and memory.
+// measure goes round all works and targets, each second time backwards, lest
+// what comes first is always the colder, then through half load and memory.
 func measure(ctx context.Context, o *options, chosen []work, running []*target, rep *report) {
 	for round := range o.rounds {
 		for i := range chosen {
-			for _, t := range running {
+			for k := range running {
+				if round%2 == 1 {
+					k = len(running) - 1 - k
+				}
+				t := running[k]
 				direct := t.cmd == nil // it tells rates alone: once is enough
 				if ctx.Err() != nil || chosen[i].ours() && !t.ours || direct && round > 0 {
 					continue
@@ -133,6 +138,7 @@ func measure(ctx context.Context, o *options, chosen []work, running []*target, 
 			}
 		}
 	}
+	rep.compare()
 	if o.only == "" {
 		halfLoad(ctx, o, running, rep)
 		memoryAtMany(ctx, o, running, rep)

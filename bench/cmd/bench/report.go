@@ -46,6 +46,10 @@ type cell struct {
 	P50    []float64 `json:"p50_us"`
 	P99    []float64 `json:"p99_us"`
 	Ratio  float64   `json:"ratio,omitempty"` // of the CPU to that of the target in Against
+	// Low and High are what the middle 95 of a hundred draws of the rounds lie
+	// between; 0: there are too few rounds.
+	Low  float64 `json:"ratio_low,omitempty"`
+	High float64 `json:"ratio_high,omitempty"`
 
 	Against string `json:"against,omitempty"`
 }
@@ -108,15 +112,40 @@ func (r *report) add(t *target, w *work, s sample) {
 	c.Rate = append(c.Rate, s.result.Rate())
 	c.P50 = append(c.P50, micros(s.result.Latency.Quantile(0.5)))
 	c.P99 = append(c.P99, micros(s.result.Latency.Quantile(0.99)))
+}
+
+// compare finds the ratios, once all is measured.
+func (r *report) compare() {
 	for _, c := range r.Cells {
 		base := c.Work
 		if c.Against == "nginx" && workNamed(base).ours() {
 			base = "small"
 		}
 		if with := r.cell(c.Against, base); with != nil {
-			c.Ratio = median(c.CPU) / median(with.CPU)
+			c.compare(with)
 		}
 	}
+}
+
+// fewRounds are too few to tell how far a ratio may be off.
+const fewRounds = 5
+
+// compare finds the ratio to another cell. Both had the same machine in the
+// same round, so rounds are drawn as pairs.
+func (c *cell) compare(with *cell) {
+	c.Ratio = median(c.CPU) / median(with.CPU)
+	n := len(c.CPU)
+	if n < fewRounds || n != len(with.CPU) {
+		return
+	}
+	of := func(values []float64, rounds []int) float64 {
+		drawn := make([]float64, len(rounds))
+		for i, n := range rounds {
+			drawn[i] = values[n]
+		}
+		return median(drawn)
+	}
+	c.Low, c.High = spread(n, func(rounds []int) float64 { return of(c.CPU, rounds) / of(with.CPU, rounds) })
 }
 
 func (r *report) cell(target, work string) *cell {
@@ -150,6 +179,9 @@ func (r *report) print(out io.Writer) {
 		text := fmt.Sprintf("%.1f", median(c.CPU))
 		if c.Ratio > 0 {
 			text += fmt.Sprintf("  ×%.2f", c.Ratio)
+		}
+		if c.Low > 0 {
+			text += fmt.Sprintf(" (%.2f–%.2f)", c.Low, c.High)
 		}
 		if c.Ratio > 0 && c.Against != "nginx" {
 			text += " " + c.Against
