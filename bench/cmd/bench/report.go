@@ -176,17 +176,7 @@ func (r *report) print(out io.Writer) {
 		if c.Target == "direct" {
 			return "–"
 		}
-		text := fmt.Sprintf("%.1f", median(c.CPU))
-		if c.Ratio > 0 {
-			text += fmt.Sprintf("  ×%.2f", c.Ratio)
-		}
-		if c.Low > 0 {
-			text += fmt.Sprintf(" (%.2f–%.2f)", c.Low, c.High)
-		}
-		if c.Ratio > 0 && c.Against != "nginx" {
-			text += " " + c.Against
-		}
-		return text
+		return c.costs()
 	})
 	loop := "closed loop"
 	if r.Rate > 0 {
@@ -228,6 +218,21 @@ func (r *report) print(out io.Writer) {
 		say("\nnote: %s\n", n)
 	}
 	w.Flush() //nolint:errcheck // nothing can be done about a closed stdout
+}
+
+// costs is what a request costs, and against what.
+func (c *cell) costs() string {
+	text := fmt.Sprintf("%.1f", median(c.CPU))
+	if c.Ratio > 0 {
+		text += fmt.Sprintf("  ×%.2f", c.Ratio)
+	}
+	if c.Low > 0 {
+		text += fmt.Sprintf(" (%.2f–%.2f)", c.Low, c.High)
+	}
+	if c.Ratio > 0 && c.Against != "nginx" {
+		text += " " + c.Against
+	}
+	return text
 }
 
 func (r *report) grid(say func(string, ...any), text func(*cell) string) {
