@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"sync"
@@ -146,16 +147,45 @@ func (l *Ledger) appendAll(ctx context.Context, entries []billing.Entry, runs bo
 		return a.tally.write(ctx, tx)
 	})
 	if err != nil {
-		// Ids that were made in the failed transaction are void.
-		clear(l.dims)
-		clear(l.tagsets)
-		clear(l.tagged)
+		l.forget()
 		return err
 	}
 	// The entries and their sums are in. That packs could not be merged makes
 	// reports slower, not wrong, and is tried again; Verify finds what is damaged.
 	_ = l.tidy(ctx, days)
 	return nil
+}
+
+// AppendSums adds in one transaction what entries sum up to, and keeps none of
+// them: so reports can be measured on more calls than one would write. Verify
+// tells that the entries are missing.
+func (l *Ledger) AppendSums(ctx context.Context, entries iter.Seq[*billing.Entry]) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	days := tally{}
+	err := l.inTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		a := appender{Ledger: l, tx: tx, tally: days}
+		for e := range entries {
+			key, err := a.key(ctx, e)
+			if err != nil {
+				return err
+			}
+			a.sum(e, key)
+		}
+		return days.write(ctx, tx)
+	})
+	if err != nil {
+		l.forget()
+		return fmt.Errorf("cannot add to the sums: %w", inWords(err))
+	}
+	return l.tidy(ctx, days)
+}
+
+// forget drops the ids that were made in a transaction that failed.
+func (l *Ledger) forget() {
+	clear(l.dims)
+	clear(l.tagsets)
+	clear(l.tagged)
 }
 
 // appender is one transaction of Append.
@@ -178,15 +208,8 @@ func (a *appender) add(ctx context.Context, e *billing.Entry) error {
 		cleaned := *e // its sums are by the same name
 		cleaned.User, e = user, &cleaned
 	}
-	dim, err := a.dim(ctx, a.tx, e)
+	key, err := a.key(ctx, e)
 	if err != nil {
-		return err
-	}
-	tagset, err := a.tagset(ctx, a.tx, e.Tags)
-	if err != nil {
-		return err
-	}
-	if err := a.tags(ctx, a.tx, tagset, e.Team); err != nil {
 		return err
 	}
 	detail, err := detailJSON(e)
@@ -194,12 +217,12 @@ func (a *appender) add(ctx context.Context, e *billing.Entry) error {
 		return err
 	}
 	in := &a.inserts[0]
-	if hasRare(e, tagset) {
+	if hasRare(e, key.tagset) {
 		in = &a.inserts[1]
 	}
-	in.args = usualArgs(in.args, e, dim, detail)
+	in.args = usualArgs(in.args, e, key.dim, detail)
 	if in == &a.inserts[1] {
-		in.args = rareArgs(in.args, e, tagset)
+		in.args = rareArgs(in.args, e, key.tagset)
 	}
 	switch {
 	case !a.runs:
@@ -215,9 +238,27 @@ func (a *appender) add(ctx context.Context, e *billing.Entry) error {
 	if e.Split.Since != 0 {
 		a.arms.add(e)
 	}
-	s := sumsOf(e)
-	a.tally.add(e.Time.UnixNano(), packKey{dim: dim, tagset: tagset, user: e.User}, &s)
+	a.sum(e, key)
 	return nil
+}
+
+// key is what an entry's sums are kept by, but for its hour.
+func (a *appender) key(ctx context.Context, e *billing.Entry) (packKey, error) {
+	dim, err := a.dim(ctx, a.tx, e)
+	if err != nil {
+		return packKey{}, err
+	}
+	tagset, err := a.tagset(ctx, a.tx, e.Tags)
+	if err != nil {
+		return packKey{}, err
+	}
+	return packKey{dim: dim, tagset: tagset, user: e.User}, a.tags(ctx, a.tx, tagset, e.Team)
+}
+
+// sum adds an entry to the tally.
+func (a *appender) sum(e *billing.Entry, key packKey) {
+	s := sumsOf(e)
+	a.tally.add(e.Time.UnixNano(), key, &s)
 }
 
 // all inserts the run that has gathered.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -80,6 +82,39 @@ func TestAppendRuns(t *testing.T) {
 	r, err := l.Usage(context.Background(), billing.Query{})
 	if err != nil || r.Total.Calls != 240 || r.Total.USD != 240*45_000 {
 		t.Errorf("total = %+v, %v; want 240 calls", r.Total, err)
+	}
+}
+
+// TestAppendSums has reports tell the same of calls whose sums alone were
+// written, and Verify miss their entries.
+func TestAppendSums(t *testing.T) {
+	ctx := context.Background()
+	whole, sums := testStore(t).Ledger(), testStore(t).Ledger()
+	entries := generate(rand.New(rand.NewPCG(1, 2)), 0, 3000, noon, time.Minute)
+	add(t, whole, entries...)
+	for part := range slices.Chunk(entries, 500) {
+		err := sums.AppendSums(ctx, func(yield func(*billing.Entry) bool) {
+			for i := range part {
+				if !yield(&part[i]) {
+					return
+				}
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, by := range [][]string{nil, {"team", "model"}, {"hour"}, {"tag", "user"}, {"status", "day"}} {
+		want, err := whole.Usage(ctx, billing.Query{GroupBy: by})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := sums.Usage(ctx, billing.Query{GroupBy: by}); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("by %v: %v\n%+v\n%+v", by, err, got, want)
+		}
+	}
+	if n, differ, err := sums.Verify(ctx); err != nil || n != 0 || len(differ) == 0 {
+		t.Errorf("%d entries, %v: nobody misses them", n, err)
 	}
 }
 

@@ -99,7 +99,7 @@ func requestQuestions(w *world, add func(kind, format string, args ...any)) {
 // askAll starts the gateway on the full database and asks each question and for
 // each page some times. It tells how many missed a bound.
 func askAll(ctx context.Context, o *options, w *world) (slow int, err error) {
-	g, err := start(ctx, o, o.dir, company())
+	g, err := start(ctx, o, company())
 	if err != nil {
 		return 0, err
 	}

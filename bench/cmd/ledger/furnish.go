@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -27,12 +26,7 @@ const (
 // furnish gives a company what it has beside its calls: prompts with their
 // versions, subscriptions, keys that were rotated away, and an audit trail. A
 // database that has them stays as it is.
-func furnish(ctx context.Context, path string, w *world, records int) (err error) {
-	s, err := store.Open(ctx, "sqlite:"+path)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, s.Close()) }()
+func furnish(ctx context.Context, s *store.Store, w *world, records int) error {
 	if names, err := s.Prompts().Names(ctx); err != nil || len(names) > 0 {
 		return err
 	}

@@ -33,7 +33,7 @@ type gateway struct {
 const configText = `server: {listen: "LISTEN", admin: "ADMIN"}
 admin: {token: ledger-admin}
 log: {level: warn, format: json}
-store: "sqlite:DIR/data/sluice.db"
+store: "STORE"
 teams:
   bench:
     budget: {usd: 1000000, per: month, hard: true}
@@ -41,9 +41,9 @@ teams:
     keys: [{name: b, value: "KEY", budget: {usd: 500000, per: month, hard: true}, limits: {rpm: 100000000}}]
 `
 
-// start runs the gateway on the database in dir; more stands at the end of its
+// start runs the gateway on the database; more stands at the end of its
 // configuration.
-func start(ctx context.Context, o *options, dir, more string) (*gateway, error) {
+func start(ctx context.Context, o *options, more string) (*gateway, error) {
 	g := &gateway{}
 	for _, addr := range []*string{&g.data, &g.admin} {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -57,11 +57,11 @@ func start(ctx context.Context, o *options, dir, more string) (*gateway, error) 
 	if err != nil {
 		return nil, err
 	}
-	dir, err = filepath.Abs(dir)
+	dir, err := filepath.Abs(o.dir)
 	if err != nil {
 		return nil, err
 	}
-	conf := strings.NewReplacer("LISTEN", g.data, "ADMIN", g.admin, "DIR", dir, "KEY", callKey).Replace(configText) + more
+	conf := strings.NewReplacer("LISTEN", g.data, "ADMIN", g.admin, "STORE", o.store, "KEY", callKey).Replace(configText) + more
 	file := filepath.Join(dir, "sluice.yaml")
 	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
 		return nil, err
@@ -103,16 +103,18 @@ func (g *gateway) stop() {
 // compareCalls tells the CPU time of a call, its record's way into the table
 // included, with an empty table and with the full one, in turns.
 func compareCalls(ctx context.Context, o *options) error {
-	empty, err := os.MkdirTemp("", "sluice-ledger-empty-")
+	dir, err := os.MkdirTemp("", "sluice-ledger-empty-")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(empty) //nolint:errcheck // a temporary directory
+	defer os.RemoveAll(dir) //nolint:errcheck // a temporary directory
 	sums := map[string][]time.Duration{}
-	names := map[string]string{"empty": empty, "full": o.dir}
+	empty := *o
+	empty.dir, empty.store = dir, "sqlite:"+filepath.Join(dir, "data", "sluice.db")
+	on := map[string]*options{"empty": &empty, "full": o}
 	for range o.rounds {
 		for _, name := range []string{"empty", "full"} {
-			per, err := costOfCalls(ctx, o, names[name])
+			per, err := costOfCalls(ctx, on[name])
 			if err != nil {
 				return err
 			}
@@ -124,8 +126,8 @@ func compareCalls(ctx context.Context, o *options) error {
 }
 
 // costOfCalls is what a call costs the process, to the last record written.
-func costOfCalls(ctx context.Context, o *options, dir string) (time.Duration, error) {
-	g, err := start(ctx, o, dir, "")
+func costOfCalls(ctx context.Context, o *options) (time.Duration, error) {
+	g, err := start(ctx, o, "")
 	if err != nil {
 		return 0, err
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -220,18 +219,21 @@ func callID(n int) string {
 // batch is how many records the spool's writer hands over at once.
 const batch = 2000
 
-// fill writes the records through the store's ledger, as the spool's writer
-// does, and tells the rate of the writing alone.
-func fill(ctx context.Context, path string, w *world, n int) (err error) {
-	s, err := store.Open(ctx, "sqlite:"+path)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, s.Close()) }()
+// fill makes the teams and keys with their records, and the sums of further calls.
+func fill(ctx context.Context, s *store.Store, w *world, o *options) error {
 	if err := declare(ctx, s, w); err != nil {
 		return err
 	}
-	from := w.stream(n)
+	if err := writeSums(ctx, s.Ledger(), w.stream(o.sums)); err != nil {
+		return err
+	}
+	return writeRecords(ctx, s.Ledger(), w.stream(o.records))
+}
+
+// writeRecords writes records through the store's ledger, as the spool's writer
+// does, and tells the rate of the writing alone.
+func writeRecords(ctx context.Context, l *store.Ledger, from *stream) error {
+	n := from.of
 	entries := make([]billing.Entry, 0, batch)
 	var all, part, cpu time.Duration
 	slowest := math.Inf(1)
@@ -242,7 +244,7 @@ func fill(ctx context.Context, path string, w *world, n int) (err error) {
 			entries = append(entries, from.next())
 		}
 		begin, before := time.Now(), used()
-		if err := s.Ledger().Append(ctx, entries); err != nil {
+		if err := l.Append(ctx, entries); err != nil {
 			return err
 		}
 		took := time.Since(begin)
@@ -256,6 +258,31 @@ func fill(ctx context.Context, path string, w *world, n int) (err error) {
 	}
 	fmt.Printf("ingest: %d records in %v of writing, %.0f/s; the slowest tenth %.0f/s; CPU per record %v\n", n, all.Round(time.Millisecond),
 		float64(n)/all.Seconds(), slowest, (cpu / time.Duration(n)).Round(100*time.Nanosecond))
+	return nil
+}
+
+// sumsBatch is of how many calls the sums are written at once: of an ordinary
+// day there are several, as of a gateway's.
+const sumsBatch = 200_000
+
+// writeSums writes what calls sum up to, without their records.
+func writeSums(ctx context.Context, l *store.Ledger, from *stream) error {
+	begin := time.Now()
+	for from.n < from.of {
+		err := l.AppendSums(ctx, func(yield func(*billing.Entry) bool) {
+			for end := min(from.n+sumsBatch, from.of); from.n < end; {
+				if e := from.next(); !yield(&e) {
+					return
+				}
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if from.of > 0 {
+		fmt.Printf("sums of %d further calls in %v\n", from.of, time.Since(begin).Round(time.Second))
+	}
 	return nil
 }
 

@@ -4,9 +4,11 @@
 // of the console and of the portal, and compares what a call costs with an empty
 // table and with the full one.
 //
-//	ledger -n 10000000 [-dir DIR] [-binary bin/sluice]
+//	ledger -n 10000000 [-sums N] [-dir DIR] [-store postgres://…] [-binary bin/sluice]
 //
-// A directory that holds a database of an earlier run is measured as it is. With
+// With -sums there are so many further calls of which only the sums are written:
+// reports on more calls than one would wait for. A directory, or PostgreSQL, that
+// holds a database of an earlier run is measured as it is. With
 // -ask=false nothing is measured: sluice serve --data DIR/data then shows a month
 // of a company's traffic.
 package main
@@ -21,6 +23,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"sluice/store"
 )
 
 func main() {
@@ -38,8 +42,10 @@ func main() {
 // options of a run.
 type options struct {
 	records int
+	sums    int // calls beside them of which only the sums are written
 	days    int
 	dir     string
+	store   string
 	binary  string
 	rounds  int
 	limit   time.Duration
@@ -52,6 +58,8 @@ type options struct {
 func readOptions(args []string) (o options, err error) {
 	fs := flag.NewFlagSet("ledger", flag.ContinueOnError)
 	fs.IntVar(&o.records, "n", 1_000_000, "records to write")
+	fs.IntVar(&o.sums, "sums", 0, "further calls of which only the sums are written")
+	fs.StringVar(&o.store, "store", "", "postgres://USER@HOST/DATABASE (default: SQLite in -dir)")
 	fs.IntVar(&o.days, "days", 90, "over how many days")
 	fs.StringVar(&o.dir, "dir", "", "where to keep the database (default: a temporary directory that is removed)")
 	fs.StringVar(&o.binary, "binary", "bin/sluice", "the gateway's binary")
@@ -64,8 +72,8 @@ func readOptions(args []string) (o options, err error) {
 	if err = fs.Parse(args); err == nil && !o.ask && o.dir == "" {
 		return o, errors.New("-ask=false wants -dir: nothing would be left")
 	}
-	if err == nil && (o.records < 1 || o.days < 1 || o.rounds < 1 || fs.NArg() > 0) {
-		err = errors.New("-n, -days and -rounds must be positive, and nothing else is taken")
+	if err == nil && (o.records < 1 || o.sums < 0 || o.days < 1 || o.rounds < 1 || fs.NArg() > 0) {
+		err = errors.New("-n, -days and -rounds must be positive, -sums not negative, and nothing else is taken")
 	}
 	return o, err
 }
@@ -83,19 +91,7 @@ func run(ctx context.Context, args []string) error {
 	}
 	// The last record is from this hour, so that "this month" holds some.
 	w := newWorld(time.Now().UTC().Truncate(time.Hour).Add(-time.Duration(o.days)*24*time.Hour), o.days)
-	path := filepath.Join(o.dir, "data", "sluice.db")
-	if _, err := os.Stat(path); err != nil {
-		if err := fill(ctx, path, w, o.records); err != nil {
-			return err
-		}
-	}
-	if info, err := os.Stat(path); err == nil {
-		fmt.Printf("database: %.1f GiB\n", float64(info.Size())/(1<<30))
-	}
-	if !o.ask {
-		return nil
-	}
-	if err := furnish(ctx, path, w, o.records); err != nil {
+	if err := prepare(ctx, &o, w); err != nil || !o.ask {
 		return err
 	}
 	slow, err := askAll(ctx, &o, w)
@@ -111,4 +107,40 @@ func run(ctx context.Context, args []string) error {
 		return fmt.Errorf("%d questions and pages took longer than %v or weigh more than %d KiB", slow, o.limit, heaviest>>10)
 	}
 	return nil
+}
+
+// prepare opens the database, and fills one that is new.
+func prepare(ctx context.Context, o *options, w *world) (err error) {
+	if err := os.MkdirAll(o.dir, 0o700); err != nil {
+		return err
+	}
+	path, err := filepath.Abs(filepath.Join(o.dir, "data", "sluice.db"))
+	if err != nil {
+		return err
+	}
+	onFile := o.store == ""
+	if onFile {
+		o.store = "sqlite:" + path
+	}
+	s, err := store.Open(ctx, o.store)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	teams, err := s.Ledger().LedgerTeams(ctx)
+	if err != nil {
+		return err
+	}
+	if len(teams) == 0 {
+		if err := fill(ctx, s, w, o); err != nil {
+			return err
+		}
+	}
+	if info, err := os.Stat(path); onFile && err == nil {
+		fmt.Printf("database: %.1f GiB\n", float64(info.Size())/(1<<30))
+	}
+	if !o.ask {
+		return nil
+	}
+	return furnish(ctx, s, w, o.records)
 }
