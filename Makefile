@@ -34,7 +34,7 @@ test-services: ## run the tests that need servers of somebody else's, named by S
 
 e2e: build ## drive the binary from outside: SDK clients, a browser, crashes, streams (needs Node.js and Chromium)
 	SLUICE_E2E_SDK=1 SLUICE_E2E_BROWSER=1 SLUICE_E2E_FULL=1 SLUICE_E2E_BINARY=$(CURDIR)/bin/sluice \
-	  $(GO) test -v -count=1 -parallel 4 -timeout 30m ./cmd/sluice/e2e/...
+	  $(GO) test -v -count=1 -timeout 30m ./cmd/sluice/e2e/...
 
 race: ## run the tests under the race detector, but for those of e2e, whose gateway is another process
 	$(GO) test -race -timeout 20m $$($(GO) list ./... | grep -v /e2e)

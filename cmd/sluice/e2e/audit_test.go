@@ -175,6 +175,7 @@ func (g *gateway) tamperWith(was, is string) {
 
 // While no record can be written nothing is changed, and the answer says why.
 func TestNoChangeWithoutAuditRecord(t *testing.T) {
+	t.Parallel() // it waits most of its time
 	g := start(t, auditedConfig+team)
 	if a := g.chat(chatBody("fast", "hello", "")); a.status != 200 {
 		t.Fatalf("%d %s", a.status, a.body)

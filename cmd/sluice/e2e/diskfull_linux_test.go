@@ -60,6 +60,7 @@ func (g *gateway) ballast() (makeRoom func()) {
 // process that is killed on a full disk loses no more than what waited in
 // memory.
 func TestDiskFull(t *testing.T) {
+	t.Parallel() // it waits most of its time
 	g := newGateway(t, providers+budgeted)
 	g.smallDisk()
 	g.start()

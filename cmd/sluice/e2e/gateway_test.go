@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/crypto/bcrypt"
+
 	"sluice/bench/freeport"
 	"sluice/bench/upstream"
 )
@@ -109,6 +111,20 @@ func (g *gateway) configure(text string) {
 	}
 	if err := os.Rename(temp, g.file()); err != nil {
 		g.t.Fatal(err)
+	}
+}
+
+// hashOf is a password's bcrypt that holds no word which configure replaces.
+func hashOf(t *testing.T, password string) string {
+	t.Helper()
+	for {
+		hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(hash), "UP") && !strings.Contains(string(hash), "DIR") {
+			return string(hash)
+		}
 	}
 }
 

@@ -16,6 +16,10 @@ var binary string
 var full = os.Getenv("SLUICE_E2E_FULL") != ""
 
 func TestMain(m *testing.M) {
+	// Those that say that they are parallel wait most of their time.
+	if err := flag.Set("test.parallel", "4"); err != nil {
+		panic(err)
+	}
 	flag.Parse()
 	if testing.Short() {
 		fmt.Println("skipped: -short")

@@ -107,6 +107,7 @@ func (d *desk) shows(b *gateway, what string) {
 // TestConsoleOIDCRenewed: while a session lasts its groups are those of the newest
 // ID token; a refresh that is refused ends it, an issuer that is dead does not.
 func TestConsoleOIDCRenewed(t *testing.T) {
+	t.Parallel() // it waits most of its time
 	i := startIssuer(t)
 	g := newGateway(t, "")
 	const roles = "roles: {admin: [ops], viewer: [dev]}"
@@ -251,6 +252,7 @@ func (d *desk) ends(b *gateway, why string) {
 
 // TestPortalOIDCRenewed: likewise in the portal, for the teams of a person.
 func TestPortalOIDCRenewed(t *testing.T) {
+	t.Parallel() // it waits most of its time
 	i := startIssuer(t)
 	g := newGateway(t, "")
 	config := strings.Replace(portalOIDC(i), "client_id: portal,", "client_id: portal, scopes: [offline_access],", 1)

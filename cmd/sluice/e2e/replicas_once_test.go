@@ -68,6 +68,7 @@ func (d *database) keepsTold(models ...string) {
 // Three replicas on one database tell what there is to tell once, though the one
 // that looks is killed, and the next one too: nothing is told twice, or by nobody.
 func TestReplicasTellOnce(t *testing.T) {
+	t.Parallel() // it waits most of its time
 	var got outbox
 	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		b, _ := io.ReadAll(r.Body)

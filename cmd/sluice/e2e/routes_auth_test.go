@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
-	"golang.org/x/crypto/bcrypt"
 )
 
 // issuer is an identity provider: it publishes its keys and is asked about
@@ -125,12 +124,8 @@ teams:
 
 func startAuth(t *testing.T, routes string) (*gateway, *backend, *issuer) {
 	t.Helper()
-	hash, err := bcrypt.GenerateFromPassword([]byte("pass"), bcrypt.MinCost)
-	if err != nil {
-		t.Fatal(err)
-	}
 	b, i := startBackend(t, "a"), startIssuer(t)
-	config := strings.NewReplacer("BCRYPT", string(hash), "BACKEND", `backend: {http: {targets: ["`+b.URL+`"]}}`).Replace(i.config() + routes)
+	config := strings.NewReplacer("BCRYPT", hashOf(t, "pass"), "BACKEND", `backend: {http: {targets: ["`+b.URL+`"]}}`).Replace(i.config() + routes)
 	return start(t, config), b, i
 }
 

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/tidwall/gjson"
-	"golang.org/x/crypto/bcrypt"
 )
 
 // origin is a service whose answers have the headers that its query asks for,
@@ -340,14 +339,7 @@ func TestRouteCachePasses(t *testing.T) {
 // What one caller was told is never another's, by whatever they sign in.
 func TestRouteCacheCallers(t *testing.T) {
 	o := startOrigin(t)
-	hash := func(password string) string {
-		b, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(b)
-	}
-	g := start(t, `auth: {basic: {staff: {users: {ann: "`+hash("a")+`", bob: "`+hash("b")+`"}}}}
+	g := start(t, `auth: {basic: {staff: {users: {ann: "`+hashOf(t, "a")+`", bob: "`+hashOf(t, "b")+`"}}}}
 routes: [{name: r, match: {path: "/r/**"}, backend: {http: {targets: ["`+o.URL+`"]}}, auth: {require: [key, "basic:staff"]}, cache: {ttl: 60s}}]
 `+team)
 	callers := map[string][]string{"ann": {"Authorization", "Basic YW5uOmE="}, "bob": {"Authorization", "Basic Ym9iOmI="}, "key": {"X-Api-Key", teamKey}}

@@ -149,6 +149,7 @@ func TestRouteHidesPlaces(t *testing.T) {
 // reaches callers. When it is back it gets requests after two checks. With all
 // of them gone the panic mode decides: all are tried, or it is 503 with a reason.
 func TestRouteServerKilled(t *testing.T) {
+	t.Parallel() // it waits most of its time
 	stubs := []*stub{startStub(t, "a"), startStub(t, "b"), startStub(t, "c")}
 	targets := fmt.Sprintf("targets: [%q, %q, %q], balance: round-robin, health: {every: 1s, fails: 2, passes: 2", stubs[0].url(), stubs[1].url(), stubs[2].url())
 	g := start(t, `routes:

@@ -124,6 +124,7 @@ func (g *gateway) provider(name, path string) gjson.Result {
 // What one replica finds out the other knows: a key that rests, a breaker that has
 // opened, a provider that is not well; and both know when it is over.
 func TestSharedHealth(t *testing.T) {
+	t.Parallel() // it waits most of its time
 	r, w := startRedis(t), startWards(t)
 	a, b := start(t, w.config("a", r.addr, "250ms")), start(t, w.config("b", r.addr, "1h"))
 	telling(t, a, b)
