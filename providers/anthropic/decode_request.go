@@ -129,6 +129,9 @@ func decodeOutputConfig(req *schema.ChatRequest, v gjson.Result) error {
 	if !v.IsObject() {
 		return schema.Invalid("output_config", "output_config must be an object")
 	}
+	if _, err := wire.TextIn(v, "output_config", "effort"); err != nil {
+		return err
+	}
 	if f := v.Get("format"); f.Exists() && f.Type != gjson.Null {
 		if err := decodeFormat(req, "output_config.format", f); err != nil {
 			return err

@@ -222,6 +222,7 @@ func TestRequestsRefused(t *testing.T) {
 		string(asked(`"thinking":"much"`)):                                                     "thinking",
 		string(asked(`"thinking":{}`)):                                                         "thinking.type",
 		string(asked(`"thinking":{"type":"enabled"}`)):                                         "thinking.budget_tokens",
+		string(asked(`"output_config":{"effort":5}`)):                                          "output_config.effort",
 		string(asked(`"output_config":[]`)):                                                    "output_config",
 		string(asked(`"output_config":{"format":{"type":"x"}}`)):                               "output_config.format",
 		string(asked(`"output_format":{"type":"json_schema"}`)):                                "output_format",

@@ -1,7 +1,6 @@
 package gemini
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -23,21 +22,11 @@ type turns struct {
 type openCall struct{ name, id, unified string }
 
 func (t *turns) read(v gjson.Result) ([]schema.Message, error) {
-	i := 0
-	var err error
-	each(v, func(c gjson.Result) {
-		if err == nil {
-			err = t.turn(c, fmt.Sprintf("contents[%d]", i))
-		}
-		i++
-	})
+	err := list(v, "contents", t.turn)
 	return t.out, err
 }
 
 func (t *turns) turn(c gjson.Result, at string) error {
-	if !c.IsObject() {
-		return schema.Invalid(at, "%s must be an object", at)
-	}
 	switch role := c.Get("role").String(); role {
 	case "model":
 		return t.model(c.Get("parts"), at)
@@ -55,14 +44,14 @@ func (t *turns) model(parts gjson.Result, at string) error {
 		t.out = append(t.out, schema.Message{Role: schema.RoleAssistant})
 	}
 	m := &t.out[len(t.out)-1]
-	var err error
-	each(parts, func(v gjson.Result) {
+	return list(parts, at+".parts", func(v gjson.Result, where string) error {
 		p := readPart(v)
 		switch {
+		case p.wrong != "":
+			return wrongPart(&p, where)
 		case p.call != nil:
 			if p.call.Name == "" {
-				err = schema.Invalid(at, "%s: a functionCall has no name", at)
-				return
+				return schema.Invalid(at, "%s: a functionCall has no name", at)
 			}
 			m.ToolCalls = append(m.ToolCalls, t.call(&p))
 		case p.thought:
@@ -79,8 +68,21 @@ func (t *turns) model(parts gjson.Result, at string) error {
 				m.Parts = append(m.Parts, schema.Part{Type: schema.PartText, Text: p.text})
 			}
 		}
+		return nil
 	})
-	return err
+}
+
+// wrongPart refuses a part of which a field is not of its type.
+func wrongPart(p *piece, at string) error {
+	kind := "an object"
+	switch p.wrong {
+	case "text", "thoughtSignature":
+		kind = "a string"
+	case "thought":
+		kind = "a boolean"
+	}
+	at += "." + p.wrong
+	return schema.Invalid(at, "%s must be %s", at, kind)
 }
 
 // addThought adds a piece of thinking. What was streamed in pieces is put
@@ -115,22 +117,21 @@ func (t *turns) call(p *piece) schema.ToolCall {
 // messages of their own, then the rest.
 func (t *turns) user(parts gjson.Result, at string) error {
 	m := schema.Message{Role: schema.RoleUser}
-	var err error
-	i := 0
-	each(parts, func(v gjson.Result) {
-		where := fmt.Sprintf("%s.parts[%d]", at, i)
-		i++
+	if at += ".parts"; parts.Type == gjson.Null || isEmpty(parts) {
+		return schema.Invalid(at, "%s must be a non-empty array", at)
+	}
+	err := list(parts, at, func(v gjson.Result, where string) error {
 		p := readPart(v)
 		switch {
+		case p.wrong != "":
+			return wrongPart(&p, where)
 		case p.result.IsObject():
-			result, fault := t.result(p.result, where)
-			if fault != nil {
-				err = fault
-			}
+			result, err := t.result(p.result, where)
 			t.out = append(t.out, result)
+			return err
 		case p.media != nil:
 			if p.media.Data == "" && p.media.URL == "" {
-				err = schema.Invalid(where, "%s has neither data nor fileUri", where)
+				return schema.Invalid(where, "%s has neither data nor fileUri", where)
 			}
 			m.Parts = append(m.Parts, mediaPart(p.media))
 		case p.known:
@@ -138,8 +139,9 @@ func (t *turns) user(parts gjson.Result, at string) error {
 		case p.textual:
 			m.Parts = append(m.Parts, schema.Part{Type: schema.PartText, Text: p.text})
 		default:
-			err = schema.Invalid(where, "%s has neither text nor data", where)
+			return schema.Invalid(where, "%s has neither text nor data", where)
 		}
+		return nil
 	})
 	if len(m.Parts) > 0 {
 		t.out = append(t.out, m)
@@ -198,14 +200,15 @@ func readSystem(v gjson.Result) (schema.Message, error) {
 		m.Parts = schema.TextParts(v.Str)
 		return m, nil
 	}
-	var err error
-	each(v.Get("parts"), func(p gjson.Result) {
-		text := p.Get("text")
-		if text.Type != gjson.String {
-			err = schema.Invalid("systemInstruction.parts", "systemInstruction.parts can hold text only")
-			return
-		}
-		m.Parts = append(m.Parts, schema.Part{Type: schema.PartText, Text: text.Str})
+	err := list(v, "systemInstruction", func(content gjson.Result, at string) error {
+		return list(content.Get("parts"), at+".parts", func(p gjson.Result, _ string) error {
+			text := p.Get("text")
+			if text.Type != gjson.String {
+				return schema.Invalid(at+".parts", "%s.parts can hold text only", at)
+			}
+			m.Parts = append(m.Parts, schema.Part{Type: schema.PartText, Text: text.Str})
+			return nil
+		})
 	})
 	return m, err
 }

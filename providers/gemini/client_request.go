@@ -128,10 +128,13 @@ func (d *requestDecoder) setting(name string, v gjson.Result, f *format) (err er
 		req.Stop, err = wire.Texts(at, v)
 	case "responseMimeType":
 		f.mime, err = wire.Text(at, v)
-	case "responseSchema":
-		f.schema = jsonSchema(nil, v)
-	case "responseJsonSchema":
-		f.schema = json.RawMessage(v.Raw)
+	case "responseSchema", "responseJsonSchema":
+		if !v.IsObject() {
+			return schema.Invalid(at, "%s must be an object", at)
+		}
+		if f.schema = json.RawMessage(v.Raw); name == "responseSchema" {
+			f.schema = jsonSchema(nil, v)
+		}
 	case "thinkingConfig":
 		req.Reasoning, err = readThinking(at, v)
 	case "responseModalities":
@@ -170,7 +173,9 @@ func readThinking(at string, v gjson.Result) (*schema.Reasoning, error) {
 		return nil, schema.Invalid(at, "%s must be an object", at)
 	}
 	r := &schema.Reasoning{Exclude: field(v, "includeThoughts").Type != gjson.True}
-	if level := field(v, "thinkingLevel"); level.Type == gjson.String && level.Str != "THINKING_LEVEL_UNSPECIFIED" {
+	if level := field(v, "thinkingLevel"); level.Type != gjson.Null && level.Type != gjson.String {
+		return nil, schema.Invalid(at+".thinkingLevel", "%s.thinkingLevel must be a string", at)
+	} else if level.Str != "THINKING_LEVEL_UNSPECIFIED" {
 		r.Effort = strings.ToLower(level.Str)
 	}
 	budget := field(v, "thinkingBudget")

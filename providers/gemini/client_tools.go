@@ -2,7 +2,6 @@ package gemini
 
 import (
 	"encoding/json"
-	"fmt"
 
 	"github.com/tidwall/gjson"
 
@@ -13,41 +12,51 @@ import (
 // readTools reads functions and the API's server-side tools; of a tool that
 // holds several, each becomes one.
 func readTools(v gjson.Result) (out []schema.Tool, err error) {
-	each(v, func(tool gjson.Result) {
-		tool.ForEach(func(key, v gjson.Result) bool {
-			name := camelCase(key.Str)
-			switch {
-			case v.Type == gjson.Null:
-			case name == "functionDeclarations":
-				each(v, func(f gjson.Result) {
-					t, fault := readFunction(f, fmt.Sprintf("tools.functionDeclarations[%d]", len(out)))
-					if fault != nil && err == nil {
-						err = fault
-					}
+	err = list(v, "tools", func(tool gjson.Result, at string) error {
+		return wire.EachField(tool, func(key string, v gjson.Result) error {
+			name := camelCase(key)
+			if name == "functionDeclarations" {
+				return list(v, at+"."+name, func(f gjson.Result, at string) error {
+					t, err := readFunction(f, at)
 					out = append(out, t)
+					return err
 				})
-			default:
-				raw, fault := wire.Marshal(map[string]json.RawMessage{name: json.RawMessage(v.Raw)})
-				if fault != nil && err == nil {
-					err = schema.Invalid("tools", "tools: %s is not valid", name)
-				}
-				out = append(out, schema.Tool{Type: name, Raw: raw})
 			}
-			return true
+			raw, err := wire.Marshal(map[string]json.RawMessage{name: json.RawMessage(v.Raw)})
+			if err != nil {
+				return schema.Invalid(at, "%s.%s is not valid", at, name)
+			}
+			out = append(out, schema.Tool{Type: name, Raw: raw})
+			return nil
 		})
 	})
 	return out, err
 }
 
 func readFunction(f gjson.Result, at string) (schema.Tool, error) {
-	t := schema.Tool{Type: "function", Name: f.Get("name").String(), Description: f.Get("description").String()}
+	t := schema.Tool{Type: "function", Name: f.Get("name").Str}
 	if t.Name == "" {
 		return t, schema.Invalid(at+".name", "%s.name must be a non-empty string", at)
 	}
-	if p := field(f, "parametersJsonSchema"); p.IsObject() {
-		t.Parameters = json.RawMessage(p.Raw)
-	} else if p := f.Get("parameters"); p.IsObject() {
-		t.Parameters = jsonSchema(nil, p)
+	if d := f.Get("description"); d.Type != gjson.Null {
+		var err error
+		if t.Description, err = wire.Text(at+".description", d); err != nil {
+			return t, err
+		}
+	}
+	for _, name := range []string{"parametersJsonSchema", "parameters"} {
+		p := field(f, name)
+		switch {
+		case p.Type == gjson.Null:
+			continue
+		case !p.IsObject():
+			return t, schema.Invalid(at+"."+name, "%s.%s must be an object", at, name)
+		case name == "parameters":
+			t.Parameters = jsonSchema(nil, p)
+		default:
+			t.Parameters = json.RawMessage(p.Raw)
+		}
+		break
 	}
 	return t, nil
 }
@@ -57,9 +66,18 @@ func (d *requestDecoder) toolConfig(v gjson.Result) error {
 	if !v.IsObject() {
 		return schema.Invalid("toolConfig", "toolConfig must be an object")
 	}
+	const at = "toolConfig.functionCallingConfig"
 	config := field(v, "functionCallingConfig")
+	if config.Type != gjson.Null && !config.IsObject() {
+		return schema.Invalid(at, "%s must be an object", at)
+	}
 	var names []string
-	each(field(config, "allowedFunctionNames"), func(n gjson.Result) { names = append(names, n.String()) })
+	if allowed := field(config, "allowedFunctionNames"); allowed.Type != gjson.Null {
+		var err error
+		if names, err = wire.Texts(at+".allowedFunctionNames", allowed); err != nil {
+			return err
+		}
+	}
 	switch mode := config.Get("mode").String(); mode {
 	case "":
 	case "AUTO", "VALIDATED", "MODE_UNSPECIFIED":
@@ -74,7 +92,7 @@ func (d *requestDecoder) toolConfig(v gjson.Result) error {
 			d.allowed = names
 		}
 	default:
-		return schema.Invalid("toolConfig.functionCallingConfig.mode", "toolConfig.functionCallingConfig.mode: unknown mode %q", mode)
+		return schema.Invalid(at+".mode", "%s.mode: unknown mode %q", at, mode)
 	}
 	return nil
 }

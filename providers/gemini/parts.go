@@ -25,13 +25,18 @@ type piece struct {
 	media     *schema.Media
 	known     bool            // it is one of rawParts
 	raw       json.RawMessage // the whole of it
+	wrong     string          // a field that is not of its type
 }
 
 // readPart reads a part with names in either case.
 func readPart(v gjson.Result) piece {
 	p := piece{raw: json.RawMessage(v.Raw)}
 	v.ForEach(func(key, x gjson.Result) bool {
-		switch camelCase(key.Str) {
+		name := camelCase(key.Str)
+		if x.Type != gjson.Null && !ofType(name, x) {
+			p.wrong = name
+		}
+		switch name {
 		case "text":
 			p.text, p.textual = x.String(), x.Type == gjson.String
 		case "thought":
@@ -59,6 +64,19 @@ func readPart(v gjson.Result) piece {
 	return p
 }
 
+// ofType tells whether a field of a part has a value that it can have.
+func ofType(name string, v gjson.Result) bool {
+	switch name {
+	case "text", "thoughtSignature":
+		return v.Type == gjson.String
+	case "thought":
+		return v.IsBool()
+	case "functionCall", "functionResponse", "inlineData", "fileData", "executableCode", "codeExecutionResult":
+		return v.IsObject()
+	}
+	return true
+}
+
 // field is an object's field, its name in camelCase or snake_case.
 func field(object gjson.Result, name string) (out gjson.Result) {
 	object.ForEach(func(key, v gjson.Result) bool {
@@ -80,6 +98,31 @@ func each(v gjson.Result, f func(gjson.Result)) {
 	case v.IsObject():
 		f(v)
 	}
+}
+
+// list gives f what each walks, as part of a caller's request: what is neither
+// absent nor a list of objects is refused, and f's first fault ends it.
+func list(v gjson.Result, at string, f func(v gjson.Result, at string) error) error {
+	switch {
+	case v.Type == gjson.Null:
+		return nil
+	case v.IsObject():
+		return f(v, at)
+	case !v.IsArray():
+		return schema.Invalid(at, "%s must be a list of objects", at)
+	}
+	i, err := 0, error(nil)
+	v.ForEach(func(_, item gjson.Result) bool {
+		where := at + "[" + strconv.Itoa(i) + "]"
+		i++
+		if !item.IsObject() {
+			err = schema.Invalid(where, "%s must be an object", where)
+		} else {
+			err = f(item, where)
+		}
+		return err == nil
+	})
+	return err
 }
 
 // mediaPart is the part that holds m, by its media type.

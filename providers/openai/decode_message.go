@@ -64,16 +64,19 @@ func decodeMessage(item gjson.Result, at string) (schema.Message, error) {
 		case "content":
 			m.Parts, err = decodeContent(v, at+".content", m.Parts)
 		case "name":
-			m.Name = v.String()
+			m.Name, err = wire.TextIn(item, at, key.Str)
 		case "tool_call_id":
-			m.ToolCallID = v.String()
+			m.ToolCallID, err = wire.TextIn(item, at, key.Str)
 		case "tool_calls":
+			if err = checkCalls(v, at+".tool_calls"); err != nil {
+				return false
+			}
 			m.ToolCalls = decodeToolCalls(v, nil)
 			for i := range m.ToolCalls {
 				m.ToolCalls[i].Index = nil
 			}
 		case "refusal":
-			m.Refusal = v.String()
+			m.Refusal, err = wire.TextIn(item, at, key.Str)
 		case "role", "function_call", "reasoning_content", "reasoning", "reasoning_details", "thinking_blocks", "cache_control":
 		default:
 			if v.Type != gjson.Null {

@@ -17,13 +17,20 @@ func decodeTools(v gjson.Result) ([]schema.Tool, error) {
 	}
 	var out []schema.Tool
 	for i, item := range v.Array() {
-		kind := item.Get("type").String()
+		at := fmt.Sprintf("tools[%d]", i)
+		if !item.IsObject() {
+			return nil, schema.Invalid(at, "%s must be an object", at)
+		}
+		kind, err := wire.TextIn(item, at, "type")
+		if err != nil {
+			return nil, err
+		}
 		if kind != "function" && kind != "" {
 			out = append(out, schema.Tool{Type: kind, Raw: json.RawMessage(item.Raw)})
 			continue
 		}
 		f := item.Get("function")
-		t, err := decodeFunction(f, fmt.Sprintf("tools[%d].function", i))
+		t, err := decodeFunction(f, at+".function")
 		if err != nil {
 			return nil, err
 		}
@@ -53,7 +60,11 @@ func decodeFunctions(v gjson.Result) ([]schema.Tool, error) {
 }
 
 func decodeFunction(f gjson.Result, at string) (schema.Tool, error) {
-	t := schema.Tool{Type: "function", Name: f.Get("name").Str, Description: f.Get("description").String()}
+	t := schema.Tool{Type: "function", Name: f.Get("name").Str}
+	var err error
+	if t.Description, err = wire.TextIn(f, at, "description"); err != nil {
+		return t, err
+	}
 	if t.Name == "" {
 		return t, schema.Invalid(at+".name", "%s.name must be a non-empty string", at)
 	}
@@ -92,6 +103,24 @@ func decodeToolChoice(field string, v gjson.Result) (*schema.ToolChoice, error) 
 		return &schema.ToolChoice{Mode: mode}, nil
 	}
 	return nil, schema.Invalid(field, "%s must name a function", field)
+}
+
+// checkCalls refuses calls of a caller's message that decodeToolCalls would pass
+// over.
+func checkCalls(v gjson.Result, at string) error {
+	if v.Type == gjson.Null {
+		return nil
+	}
+	if !v.IsArray() {
+		return schema.Invalid(at, "%s must be an array", at)
+	}
+	for i, c := range v.Array() {
+		if f := c.Get("function"); !f.IsObject() && !c.Get("custom").IsObject() {
+			where := fmt.Sprintf("%s[%d].function", at, i)
+			return schema.Invalid(where, "%s must be an object", where)
+		}
+	}
+	return nil
 }
 
 // decodeToolCalls reads the calls in a message or a delta. Arguments are a

@@ -61,7 +61,7 @@ func decodeField(req *schema.ChatRequest, name string, v gjson.Result) (err erro
 	case "reasoning":
 		err = decodeReasoning(req, v)
 	case "include":
-		decodeInclude(req, v)
+		err = decodeInclude(req, v)
 	case "metadata":
 		req.Metadata = make(map[string]string)
 		err = wire.Pairs(name, v, func(key, value string) { req.Metadata[key] = value })
@@ -135,7 +135,10 @@ func decodeText(req *schema.ChatRequest, v gjson.Result) error {
 	if !v.IsObject() {
 		return schema.Invalid("text", "text must be an object")
 	}
-	req.Verbosity = v.Get("verbosity").Str
+	var err error
+	if req.Verbosity, err = wire.TextIn(v, "text", "verbosity"); err != nil {
+		return err
+	}
 	format := v.Get("format")
 	if !format.Exists() || format.Type == gjson.Null {
 		return nil
@@ -167,6 +170,11 @@ func decodeReasoning(req *schema.ChatRequest, v gjson.Result) error {
 	if !v.IsObject() {
 		return schema.Invalid("reasoning", "reasoning must be an object")
 	}
+	for _, name := range []string{"effort", "summary", "generate_summary"} {
+		if _, err := wire.TextIn(v, "reasoning", name); err != nil {
+			return err
+		}
+	}
 	summary := v.Get("summary").Str
 	if summary == "" {
 		summary = v.Get("generate_summary").Str // its name of before
@@ -188,7 +196,10 @@ const (
 	includeLogprobs  = "message.output_text.logprobs"
 )
 
-func decodeInclude(req *schema.ChatRequest, v gjson.Result) {
+func decodeInclude(req *schema.ChatRequest, v gjson.Result) error {
+	if _, err := wire.Texts("include", v); err != nil {
+		return err
+	}
 	others := false
 	wire.Each(v, func(entry gjson.Result) {
 		switch entry.Str {
@@ -203,4 +214,5 @@ func decodeInclude(req *schema.ChatRequest, v gjson.Result) {
 	if others {
 		keep(req, "include", v)
 	}
+	return nil
 }

@@ -48,6 +48,16 @@ func Text(name string, v gjson.Result) (string, error) {
 	return v.Str, nil
 }
 
+// TextIn reads a string of an object that may be absent or null; at is where the
+// object stands.
+func TextIn(object gjson.Result, at, name string) (string, error) {
+	v := object.Get(name)
+	if v.Type == gjson.Null {
+		return "", nil
+	}
+	return Text(at+"."+name, v)
+}
+
 // Texts reads a list of strings.
 func Texts(name string, v gjson.Result) ([]string, error) {
 	if !v.IsArray() {
