@@ -53,7 +53,7 @@ func (f *arrayFrames) Read(p []byte) (int, error) {
 		f.in = append(f.in, f.buf[:n]...)
 		whole := max(bytes.LastIndex(f.in, []byte("\n\n"))+2, bytes.LastIndex(f.in, []byte("\r\n\r\n"))+4)
 		if whole > 3 {
-			f.pending = f.array.Frames(f.pending[:0], f.in[:whole])
+			f.pending = append(f.array.Frames(f.pending[:0], f.in[:whole]), '\n') // a whole line, as other frames are
 			f.in = f.in[:copy(f.in, f.in[whole:])]
 		}
 		if err == io.EOF || err == nil && f.Tally().Done {
@@ -66,6 +66,18 @@ func (f *arrayFrames) Read(p []byte) (int, error) {
 	n := copy(p, f.pending)
 	f.pending = f.pending[n:]
 	return n, nil
+}
+
+// EndEarly is the stream's, as elements.
+func (f *arrayFrames) EndEarly(choices int, used schema.Usage) []byte {
+	return f.array.Frames(nil, f.Stream.EndEarly(choices, used))
+}
+
+// Fail ends the array with the failure as its last element. What stands after the
+// frames that were whole is left out.
+func (f *arrayFrames) Fail(dst []byte, e *schema.Error, requestID string) (frames []byte, ok bool) {
+	f.ended = true
+	return f.array.End(f.array.Frames(dst, gemini.Dialect.Client.StreamError(nil, e, requestID))), true
 }
 
 // asArray is a whole stream of events as such an array.

@@ -193,6 +193,15 @@ func (f *modelFrames) Tally() *dialect.Tally {
 // Close gives up the model's stream.
 func (f *modelFrames) Close() error { return f.from.Close() }
 
+// Fail ends the stream in failure where that goes on with what it said.
+func (f *modelFrames) Fail(dst []byte, e *schema.Error, requestID string) (frames []byte, ok bool) {
+	failer, ok := f.encode.(dialect.Failer)
+	if !ok {
+		return dst, false
+	}
+	return failer.Fail(dst, e, requestID), true
+}
+
 // Read gives the next frames.
 func (f *modelFrames) Read(p []byte) (int, error) {
 	for len(f.pending) == 0 {

@@ -132,7 +132,7 @@ func (s *streamBody) cut(p []byte, n int, e *schema.Error) int {
 	}
 	s.end()
 	s.over = true
-	s.last = s.fault(s.last, e, s.c.entry.RequestID)
+	s.last = s.fail(s.last, e)
 	gave := copy(p[n:], s.last)
 	s.last = s.last[gave:]
 	return n + gave

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"sluice/providers/dialect"
-	"sluice/providers/gemini"
 	"sluice/providers/schema"
 )
 
@@ -128,7 +127,7 @@ func (s *streamBody) next(p []byte) (int, error) {
 		if s.fault == nil { // a file: only a connection that is cut can tell
 			return 0, err
 		}
-		s.last = s.fault(nil, e, s.c.entry.RequestID)
+		s.last = s.fail(nil, e)
 		gave := copy(p[n:], s.last)
 		s.last = s.last[gave:]
 		return n + gave, nil
@@ -145,6 +144,21 @@ func (s *streamBody) next(p []byte) (int, error) {
 		}
 	}
 	return n, nil
+}
+
+// failer is a stream whose failure goes on with what it said before.
+type failer interface {
+	Fail(dst []byte, e *schema.Error, requestID string) (frames []byte, ok bool)
+}
+
+// fail appends the events that end the stream in failure.
+func (s *streamBody) fail(dst []byte, e *schema.Error) []byte {
+	if f, ok := s.from.(failer); ok {
+		if frames, ok := f.Fail(dst, e, s.c.entry.RequestID); ok {
+			return frames
+		}
+	}
+	return s.fault(dst, e, s.c.entry.RequestID)
 }
 
 // end charges and records what the stream has brought.
@@ -196,7 +210,7 @@ const noteRoom = 1 << 10
 // end the stream, if the caller asked for it and there is room.
 func (s *streamBody) explain(p []byte, n int) int {
 	c := s.c
-	if !c.from.explain || c.speaks == &gemini.Dialect { // whose clients fail on a comment
+	if _, array := s.from.(*arrayFrames); array || !c.from.explain { // JSON has no comments
 		return n
 	}
 	c.from.explain = false

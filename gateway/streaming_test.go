@@ -131,6 +131,34 @@ func TestExplanationInStreams(t *testing.T) {
 	}
 }
 
+// broken is the body of a call of id broken whose stream breaks off once begun is
+// closed: when the caller has read half.
+func (r *rig) broken(path, body string, begun chan struct{}) string {
+	r.t.Helper()
+	req, err := http.NewRequest("POST", "http://"+r.addr+path, strings.NewReader(body))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+testKey)
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("X-Request-Id", "broken")
+	res, err := r.client.Do(req)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var got strings.Builder
+	for buf := make([]byte, 1); !strings.Contains(got.String(), "half"); {
+		if _, err := res.Body.Read(buf); err != nil {
+			r.t.Fatalf("%v after %q", err, got.String())
+		}
+		got.WriteByte(buf[0])
+	}
+	close(begun)
+	_, _ = io.Copy(&got, res.Body)
+	return got.String()
+}
+
 // A stream that breaks ends with an error event of the caller's dialect, and
 // with nothing that stands for a proper end.
 func TestBrokenStreams(t *testing.T) {
@@ -158,6 +186,7 @@ func TestBrokenStreams(t *testing.T) {
 		for _, shape := range []struct{ name, path, body, end, fault string }{
 			{"openai", "/v1/chat/completions", rawStream + `}`, "[DONE]", "error.code"},
 			{"anthropic", "/v1/messages", rawStream + `,"max_tokens":50}`, "message_stop", "error.type"},
+			{"responses", "/v1/responses", `{"model":"raw/m","input":"hi","stream":true}`, "response.completed", "error.code"},
 			{"gemini", "/v1beta/models/raw/m:streamGenerateContent?alt=sse", `{"contents":[{"parts":[{"text":"hi"}]}]}`, "STOP", "error.status"},
 			{"prompt", "/prompts/raw?stream=1", `{"text":"hi"}`, "event: done", "code"},
 			{"prompt as model", "/v1/chat/completions", strings.Replace(rawStream, "raw/m", "prompt/raw", 1) + `}`, "[DONE]", "error.code"},
@@ -172,28 +201,7 @@ func TestBrokenStreams(t *testing.T) {
 					s.providers = append(s.providers, remote(t, "raw", url+"/v1", &openai.Dialect, oneTwo))
 					s.prompts["raw"] = strings.Replace(ask, "%s", "raw/m", 1)
 				})
-				req, err := http.NewRequest("POST", "http://"+r.addr+shape.path, strings.NewReader(shape.body))
-				if err != nil {
-					t.Fatal(err)
-				}
-				req.Header.Set("Authorization", "Bearer "+testKey)
-				req.Header.Set("Content-Type", "application/json")
-				req.Header.Set("X-Request-Id", "broken")
-				res, err := r.client.Do(req)
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer res.Body.Close()
-				var body strings.Builder
-				for buf := make([]byte, 1); !strings.Contains(body.String(), "half"); {
-					if _, err := res.Body.Read(buf); err != nil {
-						t.Fatalf("%v after %q", err, body.String())
-					}
-					body.WriteByte(buf[0])
-				}
-				close(begun)
-				_, _ = io.Copy(&body, res.Body)
-				got := body.String()
+				got := r.broken(shape.path, shape.body, begun)
 				if name == "not JSON" && shape.name == "openai" {
 					return // bytes pass through unread; that its end is missing is told below by other cases
 				}

@@ -126,6 +126,21 @@ func (s *Stream) EndEarly(choices int, used schema.Usage) (frames []byte) {
 	return bytes.TrimSuffix(frames, []byte("data: [DONE]\n\n"))
 }
 
+// Fail appends the events that end the stream in failure, where they must go on
+// with what it said before; ok is false where they need not. Nothing may be read
+// after it.
+func (s *Stream) Fail(dst []byte, e *schema.Error, requestID string) (frames []byte, ok bool) {
+	var of any = s.encode
+	if s.encode == nil {
+		of = s.scan
+	}
+	f, ok := of.(dialect.Failer)
+	if !ok {
+		return dst, false
+	}
+	return f.Fail(dst, e, requestID), true
+}
+
 // Close ends the stream: a provider that is still sending is cut off. It may
 // be called from any goroutine, more than once; a Read that waits returns.
 func (s *Stream) Close() error {

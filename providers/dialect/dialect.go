@@ -247,3 +247,10 @@ type StreamEncoder interface {
 	// End appends the stream's proper end. usage is the whole call's.
 	End(dst []byte, usage *schema.Usage) []byte
 }
+
+// Failer is a StreamEncoder or a Scanner of a dialect whose streams end in
+// failure with events that go on with what the stream said before. Its frames
+// stand for those of Client.StreamError.
+type Failer interface {
+	Fail(dst []byte, e *schema.Error, requestID string) []byte
+}

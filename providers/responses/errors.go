@@ -49,12 +49,25 @@ func statusFor(code string) int {
 // at: some in response.failed, some in error, and there in the event's own
 // fields or, as OpenAI's SDKs do, in an object error.
 func appendStreamError(dst []byte, e *schema.Error, requestID string) []byte {
-	code := responseCode(e)
-	dst = append(dst, "event: response.failed\ndata: {\"type\":\"response.failed\",\"sequence_number\":0,\"response\":"...)
-	head := envelope{id: requestID, status: "failed", failed: e}
-	dst = head.appendTo(dst)
-	dst = append(dst, "}\n\nevent: error\ndata: {\"type\":\"error\",\"sequence_number\":0,\"code\":"...)
-	dst = wire.AppendString(dst, code)
+	w := writer{response: responseID(requestID)}
+	return w.Fail(dst, e, requestID)
+}
+
+// Fail is dialect.Failer's. The response that failed is the one that began, and
+// the events are numbered on. A response that has ended gets the error alone.
+func (w *writer) Fail(dst []byte, e *schema.Error, requestID string) []byte {
+	if !w.ended {
+		w.ended = true
+		failed := w.envelope()
+		failed.status, failed.failed = "failed", e
+		for _, item := range w.items {
+			if item.whole != nil {
+				failed.output = append(separated(failed.output), item.whole...)
+			}
+		}
+		dst = w.lifecycle(dst, eventFailed, &failed)
+	}
+	dst = wire.AppendString(append(w.event(dst, eventError), `,"code":`...), responseCode(e))
 	dst = wire.AppendString(append(dst, `,"message":`...), e.Message)
 	dst = wire.AppendOrNull(append(dst, `,"param":`...), e.Param)
 	dst = append(dst, ',')

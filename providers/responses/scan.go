@@ -2,10 +2,12 @@ package responses
 
 import (
 	"bytes"
+	"strings"
 
 	"github.com/tidwall/gjson"
 
 	"sluice/providers/dialect"
+	"sluice/providers/schema"
 	"sluice/providers/wire"
 )
 
@@ -14,6 +16,11 @@ import (
 type scanner struct {
 	joined []byte
 	calls  bool
+
+	head   envelope // what response.created said of the answer; no id: it did not come yet
+	first  int64    // its number
+	events int64    // since, it included
+	ended  bool
 }
 
 var (
@@ -33,12 +40,18 @@ func (s *scanner) Scan(frame []byte, t *dialect.Tally) (keep bool, err error) {
 	if name == "" { // hosts that leave the event's name to its data
 		name = gjson.Get(wire.View(data), "type").Str
 	}
+	if name != eventFailed && name != eventError { // which are not passed on
+		s.events++
+	}
 	switch name {
 	case eventText, eventArguments, eventCustomInput, eventSummary, eventReasoning, eventRefusal:
 		t.Text.Add(delta(data))
+	case eventCreated:
+		s.created(gjson.Parse(wire.View(data)))
 	case eventItemAdded:
 		s.calls = s.calls || bytes.Contains(data, functionCall) && gjson.Get(wire.View(data), "item.type").Str == itemCall
 	case eventCompleted, eventIncomplete:
+		s.ended = true
 		s.completed(gjson.Get(wire.View(data), "response"), t)
 	case eventFailed:
 		return false, failure(gjson.Get(wire.View(data), "response"))
@@ -46,6 +59,22 @@ func (s *scanner) Scan(frame []byte, t *dialect.Tally) (keep bool, err error) {
 		return false, failure(gjson.Parse(wire.View(data)))
 	}
 	return true, nil
+}
+
+func (s *scanner) created(event gjson.Result) {
+	r := event.Get("response")
+	s.head = envelope{id: strings.Clone(r.Get("id").Str), model: strings.Clone(r.Get("model").Str), created: r.Get("created_at").Int()}
+	s.first, s.events = event.Get("sequence_number").Int(), 1
+}
+
+// Fail is dialect.Failer's.
+func (s *scanner) Fail(dst []byte, e *schema.Error, requestID string) []byte {
+	if s.head.id == "" {
+		return appendStreamError(dst, e, requestID)
+	}
+	w := writer{response: s.head.id, sequence: s.first + s.events, ended: s.ended}
+	w.Model, w.Created = s.head.model, s.head.created
+	return w.Fail(dst, e, requestID)
 }
 
 func (s *scanner) completed(response gjson.Result, t *dialect.Tally) {

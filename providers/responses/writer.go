@@ -20,6 +20,7 @@ type writer struct {
 	finish   openai.FinishReason
 	sequence int64
 	began    bool
+	ended    bool
 
 	before int64 // characters of the texts before the open part
 
@@ -83,6 +84,7 @@ func (w *writer) End(b []byte, usage *schema.Usage) []byte {
 	}
 	b = w.closeOpen(b)
 	b = w.closeCalls(b, nil, true)
+	w.ended = true
 	e := w.envelope()
 	e.ended(w.finish)
 	e.usage = usage
