@@ -33,7 +33,7 @@ func (c *Call) fail(err error) {
 	if e.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.FormatInt(int64(math.Ceil(e.RetryAfter.Seconds())), 10))
 	}
-	if e.Code == schema.CodeInsufficientQuota && e.Origin == schema.OriginPolicy {
+	if e.Origin == schema.OriginPolicy && (e.Code == schema.CodeInsufficientQuota || e.Code == schema.CodeRateLimit && e.RetryAfter == 0) { // larger than a limit: it never fits
 		h.Set("X-Should-Retry", "false")
 	}
 	var challenged *proxy.Challenged
