@@ -84,17 +84,18 @@ func (o origin) inside(ctx context.Context) origin {
 
 // money is what a call may cost.
 type money struct {
-	owner   *billing.Owner // nil: the caller's
-	hold    billing.Hold
-	clamped int64 // output limit that the budget allows; 0: the caller's stands
-	counted int64 // input tokens, once counted
-	warned  bool  // a budget has reached a level to warn at
-	cut     bool  // the caller gave up on a request that was at the provider
-	lowered int64 // the limit that was sent instead of the caller's; 0: none
-	slices  installments
-	tried   billing.Nano   // what attempts have cost that were given up
-	beyond  billing.Charge // of that, what no budget had room for: settled with the hold
-	steps   spent          // by the steps of a prompt, each a call of its own
+	owner    *billing.Owner // nil: the caller's
+	hold     billing.Hold
+	clamped  int64 // output limit that the budget allows; 0: the caller's stands
+	counted  int64 // input tokens, once counted
+	unpriced bool  // some of it has no price: what it costs is not known
+	warned   bool  // a budget has reached a level to warn at
+	cut      bool  // the caller gave up on a request that was at the provider
+	lowered  int64 // the limit that was sent instead of the caller's; 0: none
+	slices   installments
+	tried    billing.Nano   // what attempts have cost that were given up
+	beyond   billing.Charge // of that, what no budget had room for: settled with the hold
+	steps    spent          // by the steps of a prompt, each a call of its own
 }
 
 // deadline is the caller's own time limit; zero: it set none.

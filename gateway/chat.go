@@ -119,9 +119,12 @@ func (m *Model) canonical() string {
 }
 
 // deadline opens the call's context, with the caller's own time limit if it
-// gave one.
+// gave one, and checks what else its head wishes of the way to a target.
 func (c *Call) deadline() error {
 	c.open()
+	if v := c.rc.Request.Header.Peek("X-Sluice-Fallback"); len(v) > 0 && string(v) != "off" {
+		return schema.Invalid("x-sluice-fallback", "x-sluice-fallback must be off, not %q", label(string(v)))
+	}
 	v := c.rc.Request.Header.Peek("X-Sluice-Timeout")
 	if len(v) == 0 {
 		return nil

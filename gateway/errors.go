@@ -144,7 +144,9 @@ func (g *Gateway) serverError(rc *fasthttp.RequestCtx, err error) {
 		drainBody(rc)
 	}
 	c := g.newCall(rc)
-	c.speaks = dialectOf(c.from.path)
+	if c.speaks = dialectOf(c.from.path); c.speaks == nil {
+		c.prompt, _, _ = c.promptAt()
+	}
 	c.fail(e)
 	c.finish()
 	rc.SetConnectionClose()

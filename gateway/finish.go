@@ -27,6 +27,8 @@ func (c *Call) charge(t *dialect.Tally) {
 	e.Markup += c.target.markup(c, u, cost)
 	if p := c.target.prices(c); p != nil {
 		e.PriceVersion = p.Version
+	} else {
+		c.money.unpriced = true
 	}
 	addUsage(&e.Usage, u)
 	if c.session == nil { // else it goes on

@@ -132,6 +132,7 @@ func (c *Call) consult(ctx context.Context, model string, ask func(own *Call) ([
 		}
 		c.money.steps.cost += own.totalCost()
 		addUsage(&c.money.steps.usage, e.Usage)
+		c.money.unpriced = c.money.unpriced || own.money.unpriced
 		own.finish()
 	}()
 	if own.model, err = own.snap.Resolve(model); err != nil {

@@ -88,7 +88,9 @@ func (c *Call) dispatch() error {
 		}
 	}
 	if err := c.takeBody(); err != nil {
-		c.speaks = dialectOf(path)
+		if c.speaks = dialectOf(path); c.speaks == nil {
+			c.prompt, _, _ = c.promptAt()
+		}
 		return err
 	}
 	c.capture()

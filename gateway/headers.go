@@ -52,8 +52,12 @@ func (c *Call) commonHeaders() {
 	}
 }
 
-// costHeader tells what the call has cost.
+// costHeader tells what the call has cost, if that is known: what has no price
+// is not free.
 func (c *Call) costHeader() {
+	if !c.costKnown() {
+		return
+	}
 	var buf [32]byte
 	c.rc.Response.Header.SetCanonical(headerCost, c.totalCost().AppendTo(buf[:0]))
 }

@@ -160,7 +160,7 @@ func (c *Call) sendPassed(passed *providers.Passed) error {
 		return err
 	}
 	c.answerHeaders(nil)
-	h.Set("X-Sluice-Cost", c.totalCost().String())
+	c.costHeader()
 	h.SetContentType(passed.Type)
 	c.rc.Response.SetBody(passed.Answer.Body)
 	return nil

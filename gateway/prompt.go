@@ -401,7 +401,7 @@ func answerText(r *schema.ChatResponse) string {
 func (c *Call) sendPrompt(out output) error {
 	c.answerHeaders(nil)
 	h := &c.rc.Response.Header
-	h.Set("X-Sluice-Cost", c.totalCost().String())
+	c.costHeader()
 	if c.wantsEnvelope() {
 		h.Set("Preference-Applied", "return=envelope")
 		h.SetContentType("application/json")

@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -142,25 +143,49 @@ func elementError(i int, err error) error {
 // sendOutcomes answers with the outputs, or with their envelopes.
 func (c *Call) sendOutcomes(outcomes []outcome) error {
 	enveloped := c.wantsEnvelope()
-	body, cost := joined(outcomes, enveloped)
 	c.commonHeaders()
 	h := &c.rc.Response.Header
-	h.Set("X-Sluice-Cost", cost.String())
+	for _, f := range arrayHeaders(outcomes) {
+		h.Set(f[0], f[1])
+	}
 	if enveloped {
 		h.Set("Preference-Applied", "return=envelope")
 	}
 	h.SetContentType("application/json")
-	c.rc.Response.SetBodyRaw(body)
+	c.rc.Response.SetBodyRaw(joined(outcomes, enveloped))
 	return nil
 }
 
-// joined is the array of the outputs, or of their envelopes, and what all have
-// cost.
-func joined(outcomes []outcome, enveloped bool) (body []byte, cost billing.Nano) {
-	body = []byte{'['}
+// arrayHeaders tell which targets answered, after how many attempts, and what
+// all elements have cost, if that is known of all.
+func arrayHeaders(outcomes []outcome) (h [][2]string) {
+	var targets []string
+	var cost billing.Nano
+	attempts, unpriced := 0, false
 	for i := range outcomes {
 		o := &outcomes[i]
 		cost += o.cost
+		attempts += o.attempts
+		unpriced = unpriced || o.unpriced
+		if o.target != "" && !slices.Contains(targets, o.target) {
+			targets = append(targets, o.target)
+		}
+	}
+	if len(targets) > 0 {
+		h = append(h, [2]string{"X-Sluice-Model", nameList(targets)})
+	}
+	h = append(h, [2]string{"X-Sluice-Attempts", strconv.Itoa(attempts)})
+	if !unpriced {
+		h = append(h, [2]string{"X-Sluice-Cost", cost.String()})
+	}
+	return h
+}
+
+// joined is the array of the outputs, or of their envelopes.
+func joined(outcomes []outcome, enveloped bool) []byte {
+	body := []byte{'['}
+	for i := range outcomes {
+		o := &outcomes[i]
 		if i > 0 {
 			body = append(body, ',')
 		}
@@ -170,5 +195,5 @@ func joined(outcomes []outcome, enveloped bool) (body []byte, cost billing.Nano)
 			body = append(body, o.value()...)
 		}
 	}
-	return append(body, ']'), cost
+	return append(body, ']')
 }

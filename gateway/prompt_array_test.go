@@ -43,7 +43,8 @@ func TestArrayOfInputs(t *testing.T) {
 	if a.status != 200 || a.body != "["+strings.Join(want, ",")+"]" || a.header.Get("Content-Type") != "application/json" {
 		t.Fatalf("%d %v %s", a.status, a.header, a.body)
 	}
-	if a.header.Get("X-Sluice-Prompt") != "say@1" || a.header.Get("X-Sluice-Cost") == "" {
+	if a.header.Get("X-Sluice-Prompt") != "say@1" || a.header.Get("X-Sluice-Cost") == "" || a.header.Get("X-Sluice-Model") == "" ||
+		a.header.Get("X-Sluice-Attempts") != "30" {
 		t.Errorf("headers: %v", a.header)
 	}
 	entries := e.recorded()
@@ -131,7 +132,8 @@ func TestIdempotencyKey(t *testing.T) {
 	if first.status != 200 || again.body != first.body || again.header.Get("Idempotency-Replayed") != "true" || first.header.Get("Idempotency-Replayed") != "" {
 		t.Errorf("first %d %s, again %s %v", first.status, first.body, again.body, again.header)
 	}
-	if again.header.Get("X-Sluice-Prompt") != "label@1" || again.header.Get("X-Sluice-Cost") != first.header.Get("X-Sluice-Cost") {
+	if again.header.Get("X-Sluice-Prompt") != "label@1" || again.header.Get("X-Sluice-Cost") != first.header.Get("X-Sluice-Cost") ||
+		again.header.Get("X-Sluice-Attempts") != "1" {
 		t.Errorf("headers of the replay: %v", again.header)
 	}
 	if a := e.call("POST", "/label", `{"text":"b"}`, "Idempotency-Key", "k1"); a.status != 409 || a.get("code").String() != "conflict" {

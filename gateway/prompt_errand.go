@@ -42,6 +42,8 @@ type outcome struct {
 	cost     billing.Nano // of its steps too
 	usage    schema.Usage
 	target   string
+	attempts int
+	unpriced bool
 	latency  time.Duration
 	err      error
 }
@@ -72,7 +74,7 @@ func (g *Gateway) run(e errand, input map[string]any) (o outcome) {
 		}
 		o.cost, o.usage, o.latency = c.totalCost(), en.Usage, time.Since(c.now)
 		addUsage(&o.usage, c.money.steps.usage)
-		o.target = c.answeredBy()
+		o.target, o.attempts, o.unpriced = c.answeredBy(), len(c.trail), c.money.unpriced
 		c.finish()
 	}()
 	if e.model != "" {

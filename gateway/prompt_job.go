@@ -116,8 +116,8 @@ func (g *Gateway) runJob(ctx context.Context, e errand, inputs []map[string]any,
 	if err != nil {
 		return failedAnswer(err, e)
 	}
-	body, cost := joined(outcomes, enveloped)
-	return &savedAnswer{contentType: "application/json", body: body, header: [][2]string{{"X-Sluice-Cost", cost.String()}, {"X-Sluice-Prompt", e.prompt.ID()}}}
+	return &savedAnswer{contentType: "application/json", body: joined(outcomes, enveloped),
+		header: append(arrayHeaders(outcomes), [2]string{"X-Sluice-Prompt", e.prompt.ID()})}
 }
 
 // errJobCut is what became of a job whose process ended before it.

@@ -138,7 +138,7 @@ func (c *Call) sendAsModel(out output, stream, usage bool) error {
 	}
 	c.answerHeaders(nil)
 	h := &c.rc.Response.Header
-	h.Set("X-Sluice-Cost", c.totalCost().String())
+	c.costHeader()
 	if !stream {
 		h.SetContentType("application/json")
 		c.rc.Response.SetBodyRaw(c.speaks.Client.EncodeChat(nil, resp))

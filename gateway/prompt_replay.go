@@ -161,7 +161,7 @@ func (r *replays) find(id string, now time.Time) (*replay, *savedAnswer) {
 }
 
 // replayHeaders are the headers that are given again with an answer.
-var replayHeaders = []string{"X-Sluice-Prompt", "X-Sluice-Model", "X-Sluice-Cost", "X-Sluice-Clamped", "Preference-Applied", "Location", "Retry-After"}
+var replayHeaders = []string{"X-Sluice-Prompt", "X-Sluice-Model", "X-Sluice-Attempts", "X-Sluice-Cost", "X-Sluice-Clamped", "Preference-Applied", "Location", "Retry-After"}
 
 // serveOnce serves a call with an Idempotency-Key: the first with it is
 // served, others with the same request wait for it and get its answer, which

@@ -19,6 +19,9 @@ type spent struct {
 	usage schema.Usage
 }
 
+// costKnown tells whether all that the call has asked for has a price.
+func (c *Call) costKnown() bool { return !c.money.unpriced }
+
 // totalCost is the call's own cost and that of its steps.
 func (c *Call) totalCost() billing.Nano { return c.entry.Cost + c.money.tried + c.money.steps.cost }
 
@@ -81,6 +84,7 @@ func (c *Call) runStage(set *prompts.Set, stage prompts.Stage, values map[string
 			mu.Lock()
 			c.money.steps.cost += o.cost
 			addUsage(&c.money.steps.usage, o.usage)
+			c.money.unpriced = c.money.unpriced || o.unpriced
 			mu.Unlock()
 			if err == nil {
 				results[i], err = o.decoded()

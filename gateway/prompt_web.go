@@ -75,7 +75,7 @@ func (c *Call) corsHeaders() {
 		origin = "*"
 	}
 	h.Set("Access-Control-Allow-Origin", origin)
-	h.Set("Access-Control-Expose-Headers", "X-Request-Id, X-Sluice-Prompt, X-Sluice-Cost, X-Sluice-Model, X-Sluice-Cache, Retry-After, Location, ETag, Deprecation, Sunset, Link")
+	h.Set("Access-Control-Expose-Headers", "X-Request-Id, X-Sluice-Prompt, X-Sluice-Cost, X-Sluice-Model, X-Sluice-Attempts, X-Sluice-Cache, Retry-After, Location, ETag, Deprecation, Sunset, Link")
 }
 
 // preflight answers a browser that asks whether a page may call the prompt. It

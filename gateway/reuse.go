@@ -63,6 +63,9 @@ func (c *Call) reuseHeaders() {
 	h.SetCanonical(headerCacheKey, []byte(c.done.reuse.key.Name))
 	if c.reused() {
 		h.SetCanonical(headerModel, []byte(c.entry.Target))
+		if len(c.trail) == 0 { // no target was asked
+			h.SetCanonical(headerAttempts, []byte("0"))
+		}
 	}
 }
 

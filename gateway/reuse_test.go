@@ -61,7 +61,7 @@ func TestAnswersAreReused(t *testing.T) {
 	}
 	h := again.header
 	if h.Get("x-sluice-cache") != "hit" || h.Get("x-sluice-cost") != "0" || h.Get("x-sluice-model") != "up/echo" ||
-		h.Get("x-sluice-cache-key") != first.header.Get("x-sluice-cache-key") {
+		h.Get("x-sluice-attempts") != "0" || h.Get("x-sluice-cache-key") != first.header.Get("x-sluice-cache-key") {
 		t.Errorf("%v", h)
 	}
 	if r.asked() != 1 {

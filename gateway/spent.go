@@ -109,7 +109,7 @@ func (c *Call) turn(refusal error) error {
 		return refusal
 	}
 	c.model, c.entry.Model = instead, name
-	c.money = money{owner: c.money.owner, steps: c.money.steps}
+	c.money = money{owner: c.money.owner, steps: c.money.steps, unpriced: c.money.unpriced}
 	c.tickets.cancel()
 	if err := c.takeTickets(); err != nil { // the other model has limits of its own
 		return err

@@ -216,7 +216,10 @@ func (s *streamBody) explain(p []byte, n int) int {
 	c.from.explain = false
 	note := append([]byte(": sluice model="), c.target.Name...)
 	note = strconv.AppendInt(append(note, " attempts="...), int64(len(c.trail)), 10)
-	note = append(append(append(note, " cost="...), c.totalCost().String()...), "\n\n"...)
+	if c.costKnown() {
+		note = c.totalCost().AppendTo(append(note, " cost="...))
+	}
+	note = append(note, "\n\n"...)
 	if n+len(note) > len(p) {
 		return n
 	}

@@ -46,6 +46,8 @@ func (c *Call) chargeApart(t *Target, u schema.Usage, hold *billing.Hold) {
 	e.PriceVersion = ""
 	if prices != nil {
 		e.PriceVersion = prices.Version
+	} else {
+		c.money.unpriced = true
 	}
 	e.Excess = 0
 	if hold != nil {
