@@ -12,7 +12,7 @@ import (
 // Result is how one attempt ended.
 type Result struct {
 	Target *Target
-	Key    string        // the secret's label; empty: none
+	Secret *Secret       // nil: it took none
 	Err    *schema.Error // nil: it went well
 	Start  time.Time
 	Took   time.Duration // to the end, of a stream once it is Done
@@ -54,11 +54,7 @@ func (p *Plan) run(ctx context.Context, a *Attempt, now time.Time, try func(*Att
 	}
 	t.inFlight.Add(1)
 	t.calls.Add(1)
-	label := ""
-	if a.Secret != nil {
-		label = a.Secret.Label
-	}
-	p.Results = append(p.Results, Result{Target: t, Key: label, Start: now, Hedge: a.Hedge})
+	p.Results = append(p.Results, Result{Target: t, Secret: a.Secret, Start: now, Hedge: a.Hedge})
 	returned := false
 	defer func() {
 		if !returned && a.open {

@@ -205,7 +205,8 @@ func (p *Plan) learntText(r *Route, c *Candidate) string {
 	return say + ", " + p.costText(c) + fmt.Sprintf(", chosen %.1f times of late", n)
 }
 
-// MarshalJSON writes an attempt as {target, key, status, code, latency_ms, hedge}.
+// MarshalJSON writes an attempt as {target, key, status, code, latency_ms, hedge},
+// for callers too.
 func (r Result) MarshalJSON() ([]byte, error) {
 	out := struct {
 		Target    string      `json:"target"`
@@ -214,7 +215,10 @@ func (r Result) MarshalJSON() ([]byte, error) {
 		Code      schema.Code `json:"code,omitempty"`
 		LatencyMS int64       `json:"latency_ms"`
 		Hedge     bool        `json:"hedge,omitempty"`
-	}{r.Target.ID, r.Key, 200, "", r.Took.Milliseconds(), r.Hedge}
+	}{r.Target.ID, "", 200, "", r.Took.Milliseconds(), r.Hedge}
+	if r.Secret != nil {
+		out.Key = r.Secret.told()
+	}
 	if r.Err != nil {
 		out.Code, out.Status = r.Err.Code, r.Err.UpstreamStatus
 	}

@@ -151,8 +151,8 @@ func TestHedge(t *testing.T) {
 					var attempts []string
 					for _, res := range x.Attempts {
 						at := res.Target.ID
-						if res.Key != "" {
-							at += "/" + res.Key
+						if res.Secret != nil {
+							at += "/" + res.Secret.Label
 						}
 						if res.Hedge {
 							at += "*"

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -15,7 +16,7 @@ import (
 // it is in a Pool.
 type Secret struct {
 	Value  string
-	Label  string   // what may be shown: its name, or its last four characters
+	Label  string   // what operators are shown: its name, or its last four characters
 	Weight int      // share of the calls; 0 means 1
 	Models []string // patterns with *; none: every model
 	// Payload is what the caller needs to admit calls with it.
@@ -24,15 +25,16 @@ type Secret struct {
 	// Under the pool's lock.
 	current int // smooth weighted round robin
 	rest
+	number int // in its pool, from 1; not changed
 }
 
 // NewSecret is a secret with the label that may be shown of it: name, or the
 // last four characters of a value that is long enough to hide the rest.
 func NewSecret(value, name string, weight int, models []string) *Secret {
 	if name == "" && len(value) >= 12 {
-		name = "…" + value[len(value)-4:]
+		name = unnamed + value[len(value)-4:]
 	} else if name == "" {
-		name = "…"
+		name = unnamed
 	}
 	return &Secret{Value: value, Label: name, Weight: weight, Models: models}
 }
@@ -41,6 +43,18 @@ func NewSecret(value, name string, weight int, models []string) *Secret {
 func (s *Secret) digest() string {
 	sum := sha256.Sum256([]byte(s.Value))
 	return hex.EncodeToString(sum[:12])
+}
+
+// unnamed is how the label of a secret begins that is part of what it labels.
+const unnamed = "…"
+
+// told is what callers are shown of it: its name, or its number. They are not the
+// provider's customers, and no character of a key is theirs to know.
+func (s *Secret) told() string {
+	if strings.HasPrefix(s.Label, unnamed) {
+		return "#" + strconv.Itoa(s.number)
+	}
+	return s.Label
 }
 
 func (s *Secret) weight() int { return max(s.Weight, 1) }
@@ -59,7 +73,12 @@ type Pool struct {
 }
 
 // NewPool is a pool of its own, outside any Registry.
-func NewPool(name string, secrets ...*Secret) *Pool { return &Pool{Name: name, secrets: secrets} }
+func NewPool(name string, secrets ...*Secret) *Pool {
+	for i, s := range secrets {
+		s.number = i + 1
+	}
+	return &Pool{Name: name, secrets: secrets}
+}
 
 // Secrets are all of the pool's; nil: it has none.
 func (p *Pool) Secrets() []*Secret {

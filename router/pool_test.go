@@ -2,7 +2,9 @@ package router
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -208,5 +210,17 @@ func TestRegistryKeepsState(t *testing.T) {
 	}
 	if next.Pool("none") != nil || next.Secrets("none", now) != nil {
 		t.Error("a provider without secrets has a pool")
+	}
+}
+
+// Callers see a key's name or number, and no character of it.
+func TestKeysAsCallersSeeThem(t *testing.T) {
+	secrets := []*Secret{NewSecret("sk-0123456789-last", "", 1, nil), NewSecret("sk-0123456789-last", "main", 1, nil), NewSecret("short", "", 1, nil)}
+	NewPool("p", secrets...)
+	for i, want := range []string{`"#1"`, `"main"`, `"#3"`} {
+		raw, err := json.Marshal(Result{Target: &Target{ID: "p/m"}, Secret: secrets[i]})
+		if err != nil || !strings.Contains(string(raw), `"key":`+want+",") {
+			t.Errorf("%s: %s, %v", secrets[i].Label, raw, err)
+		}
 	}
 }
