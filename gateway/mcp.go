@@ -6,11 +6,15 @@ import (
 	"crypto/tls"
 	"net/http"
 	"net/url"
+	"strconv"
+	"strings"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
+	"github.com/tidwall/gjson"
 	"github.com/valyala/fasthttp"
 
 	"sluice/providers/schema"
+	"sluice/providers/wire"
 )
 
 // serveMCP speaks the Model Context Protocol (modelcontextprotocol.io, read
@@ -42,8 +46,47 @@ func (c *Call) serveMCP() error {
 		desk.addTool(server, p)
 		desk.addPrompt(server, p)
 	}
-	return c.bridge(mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return server },
+	err := c.bridge(mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return server },
 		&mcp.StreamableHTTPOptions{Stateless: true, JSONResponse: true, MaxRequestBodyBytes: c.snap.Settings.BodyLimit}))
+	if err == nil {
+		c.mcpRefusal()
+	}
+	return err
+}
+
+// Error codes of JSON-RPC 2.0.
+const (
+	rpcNotJSON  = -32700
+	rpcInvalid  = -32600
+	rpcNoMethod = -32601
+)
+
+// mcpRefusal puts a refusal that the protocol's library writes as bare text into
+// the words of JSON-RPC. A request whose method nobody has was understood: its
+// answer is one like any other (transports, sending messages to the server).
+func (c *Call) mcpRefusal() {
+	r := &c.rc.Response
+	if r.StatusCode() != fasthttp.StatusBadRequest || !bytes.HasPrefix(r.Header.ContentType(), []byte("text/plain")) {
+		return
+	}
+	raw, text := c.rc.PostBody(), strings.TrimSpace(string(r.Body()))
+	code, id := rpcNotJSON, "null"
+	if wire.Valid(raw) {
+		code = rpcInvalid
+		if v := gjson.GetBytes(raw, "id"); v.Type == gjson.String || v.Type == gjson.Number {
+			id = strings.Clone(v.Raw)
+		}
+		if strings.HasPrefix(text, "JSON RPC not handled") {
+			code = rpcNoMethod
+			if id != "null" {
+				r.SetStatusCode(fasthttp.StatusOK)
+			}
+		}
+	}
+	b := append(append([]byte(`{"jsonrpc":"2.0","id":`), id...), `,"error":{"code":`...)
+	b = wire.AppendString(append(strconv.AppendInt(b, int64(code), 10), `,"message":`...), text)
+	r.Header.SetContentType("application/json")
+	r.SetBodyRaw(append(b, "}}"...))
 }
 
 // foreignOrigin tells whether a browser's page that is not ours sent the call:

@@ -155,8 +155,23 @@ func TestMCPBare(t *testing.T) {
 	if a = e.call("GET", "/mcp", "", "Accept", "text/event-stream"); a.status != 405 || a.header.Get("Allow") != "POST" {
 		t.Errorf("GET: %d %v", a.status, a.header)
 	}
-	if a = e.call("POST", "/mcp", `{`, "Accept", accept); a.status != 400 {
-		t.Errorf("not JSON: %d %s", a.status, a.body)
+	for _, c := range []struct {
+		body   string
+		status int
+		id     string
+		code   int64
+	}{
+		{`{`, 400, "null", -32700},
+		{`{}`, 400, "null", -32600},
+		{`{"jsonrpc":"1.0","id":"a","method":"tools/list"}`, 400, `"a"`, -32600},
+		{`{"jsonrpc":"2.0","id":3,"method":"no/such"}`, 200, "3", -32601},
+		{`{"jsonrpc":"2.0","method":"no/such"}`, 400, "null", -32601},
+	} {
+		a = e.call("POST", "/mcp", c.body, "Accept", accept)
+		if a.status != c.status || a.get("id").Raw != c.id || a.get("error.code").Int() != c.code || a.get("error.message").String() == "" ||
+			a.header.Get("Content-Type") != "application/json" {
+			t.Errorf("%s: %d %s %s", c.body, a.status, a.header.Get("Content-Type"), a.body)
+		}
 	}
 	e = newEdge(t, twoPrompts) // none is public
 	if a = e.call("POST", "/mcp", list, "Accept", accept, "Authorization", "none"); a.status != 401 || a.header.Get("WWW-Authenticate") == "" {
