@@ -103,11 +103,7 @@ func (c *Call) dispatch() error {
 		return c.serveGemini(rest)
 	}
 	if id, ok := strings.CutPrefix(path, "/v1/responses/"); ok && id != "" {
-		method := "GET"
-		if c.from.method == "DELETE" {
-			method = "DELETE"
-		}
-		return c.allow(method, func(c *Call) error { return c.serveKeptResponse(id) })
+		return c.dispatchResponse(id)
 	}
 	if id, ok := strings.CutPrefix(path, jobPath); ok && id != "" {
 		return c.allow("GET", func(c *Call) error { return c.serveJob(id) })
@@ -130,6 +126,20 @@ func (c *Call) dispatch() error {
 		return c.servePrompt(version)
 	}
 	return errNotFound(path)
+}
+
+// dispatchResponse is a call below /v1/responses/.
+func (c *Call) dispatchResponse(rest string) error {
+	id, below, nested := strings.Cut(rest, "/")
+	switch {
+	case nested && below == "input_items":
+		return c.allow("GET", func(c *Call) error { return c.serveInputItems(id) })
+	case nested:
+		return errNotFound(c.from.path)
+	case c.from.method == "DELETE":
+		return c.allow("DELETE", func(c *Call) error { return c.serveKeptResponse(id) })
+	}
+	return c.allow("GET", func(c *Call) error { return c.serveKeptResponse(id) })
 }
 
 // dialectOf is the dialect in which a path's errors are written; nil stands

@@ -123,14 +123,7 @@ func (c *Call) serveKeptResponse(id string) error {
 	if err := c.authenticate(); err != nil {
 		return err
 	}
-	if c.g.responses == nil {
-		return errNotFound(c.from.path)
-	}
-	k, err := c.kept(id)
-	if errors.Is(err, billing.ErrNotFound) {
-		return &schema.Error{Code: schema.CodeNotFound, Status: 404, Origin: schema.OriginGateway, Param: "id",
-			Message: "no response '" + label(id) + "' is kept"}
-	}
+	k, err := c.keptOr404(id)
 	if err != nil {
 		return err
 	}
@@ -145,6 +138,19 @@ func (c *Call) serveKeptResponse(id string) error {
 		return err
 	}
 	return c.sendJSON(body)
+}
+
+// keptOr404 is kept for a caller who names a response in the path.
+func (c *Call) keptOr404(id string) (k keptResponse, err error) {
+	if c.g.responses == nil {
+		return k, errNotFound(c.from.path)
+	}
+	k, err = c.kept(id)
+	if errors.Is(err, billing.ErrNotFound) {
+		err = &schema.Error{Code: schema.CodeNotFound, Status: 404, Origin: schema.OriginGateway, Param: "id",
+			Message: "no response '" + label(id) + "' is kept"}
+	}
+	return k, err
 }
 
 // keptFrames watches a stream of the Responses API for its last event, which

@@ -2,6 +2,7 @@ package responses
 
 import (
 	"encoding/json"
+	"slices"
 
 	"github.com/tidwall/gjson"
 	"github.com/tidwall/sjson"
@@ -38,6 +39,41 @@ func NewStored(request, response []byte) (Stored, error) {
 	s = Stored{ID: root.Get("id").Str, Items: input}
 	wire.Each(root.Get("output"), func(item gjson.Result) { s.Items = append(s.Items, json.RawMessage(item.Raw)) })
 	return s, nil
+}
+
+// InputOf is the items that a kept response answers, each with an id and in the
+// API's whole form, as it lists them.
+func InputOf(s Stored, response []byte) []json.RawMessage {
+	made := int(gjson.GetBytes(response, "output.#").Int())
+	items := slices.Clone(s.Items[:max(len(s.Items)-made, 0)])
+	for i, item := range items {
+		items[i] = listed(item, itemID("item", responseID(s.ID), i))
+	}
+	return items
+}
+
+// listed is an item as the API lists it: what a request may leave out is there.
+func listed(item json.RawMessage, id string) json.RawMessage {
+	v := gjson.ParseBytes(item)
+	set := func(name, raw string) {
+		if out, err := sjson.SetRawBytes(item, name, []byte(raw)); err == nil {
+			item = out
+		}
+	}
+	if v.Get("type").Str == "" {
+		set("type", `"`+itemMessage+`"`)
+	}
+	if v.Get("id").Str == "" {
+		set("id", string(wire.AppendString(nil, id)))
+	}
+	if text := v.Get("content"); text.Type == gjson.String {
+		kind := "input_text"
+		if v.Get("role").Str == schema.RoleAssistant {
+			kind = "output_text"
+		}
+		set("content", `[{"type":"`+kind+`","text":`+text.Raw+`}]`)
+	}
+	return item
 }
 
 // PreviousOf is the id of the response that a request goes on from, or "".

@@ -154,3 +154,20 @@ func TestMeasure(t *testing.T) {
 		t.Errorf("the count is %s", got)
 	}
 }
+
+// What a response answers is listed in whole items, without what it said itself.
+func TestInputOf(t *testing.T) {
+	response := `{"id":"resp_1","output":[{"type":"message","id":"m","role":"assistant","content":[]}]}`
+	for request, want := range map[string]string{
+		`{"input":"hi"}`: `{"type":"message","role":"user","content":[{"type":"input_text","text":"hi"}],"id":"item_1_0"}`,
+		`{"input":[{"id":"x","role":"assistant","content":"yes"}]}`: `{"id":"x","role":"assistant","content":[{"type":"output_text","text":"yes"}],"type":"message"}`,
+	} {
+		s, err := NewStored([]byte(request), []byte(response))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if items := InputOf(s, []byte(response)); len(items) != 1 || string(items[0]) != want {
+			t.Errorf("%s: %s, want %s", request, items, want)
+		}
+	}
+}

@@ -52,6 +52,13 @@ func TestResponsesAreKept(t *testing.T) {
 	if a := g.data("GET", "/v1/responses/"+id, ""); a.status != 200 || a.get("id").String() != id {
 		t.Errorf("GET: %d %s", a.status, a.body)
 	}
+	if a := g.data("GET", "/v1/responses/"+id+"/input_items?limit=1", ""); a.status != 200 || a.get("data.0.content.0.type").String() != "input_text" ||
+		a.get("last_id").String() == "" || a.get("last_id").String() != a.get("data.0.id").String() {
+		t.Errorf("the input's items: %d %s", a.status, a.body)
+	}
+	if a := g.data("GET", "/v1/responses/"+id+"/output_items", ""); a.status != 404 || strings.Contains(a.body, "is kept") {
+		t.Errorf("what nobody serves: %d %s", a.status, a.body)
+	}
 	if a := g.data("GET", "/v1/responses/"+id, "", "Authorization", "Bearer sk-another-team"); a.status != 404 {
 		t.Errorf("another team reads it: %d %s", a.status, a.body)
 	}
