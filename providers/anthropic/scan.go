@@ -36,6 +36,9 @@ func (s *scanner) Scan(frame []byte, t *dialect.Tally) (keep bool, err error) {
 	if !some {
 		return true, nil // a comment
 	}
+	if err := wire.Torn(data); err != nil {
+		return false, err
+	}
 	if bytes.Equal(firstType(data), kindDelta) {
 		for _, key := range textKeys {
 			addText(data, key, &t.Text)

@@ -30,6 +30,9 @@ func (s *scanner) Scan(frame []byte, t *dialect.Tally) (keep bool, err error) {
 		}
 		s.joined = data
 	}
+	if err := wire.Torn(data); err != nil {
+		return false, err
+	}
 	root := gjson.Parse(wire.View(data))
 	if root.Get("error").IsObject() {
 		return false, bodyError(data)

@@ -33,6 +33,9 @@ func (s *scanner) Scan(frame []byte, t *dialect.Tally) (keep bool, err error) {
 		t.Done = true
 		return true, nil
 	}
+	if err := wire.Torn(data); err != nil {
+		return false, err
+	}
 	f := measure(data, t, s.texts)
 	if f.fault || name != "" {
 		if err := frameError(name, data); err != nil {

@@ -37,6 +37,9 @@ func (s *scanner) Scan(frame []byte, t *dialect.Tally) (keep bool, err error) {
 		}
 		s.joined = data
 	}
+	if err := wire.Torn(data); err != nil {
+		return false, err
+	}
 	if name == "" { // hosts that leave the event's name to its data
 		name = gjson.Get(wire.View(data), "type").Str
 	}

@@ -78,3 +78,14 @@ func LineEnd(b []byte) int {
 	}
 	return n
 }
+
+// Torn is what is wrong with an event's data that no parser takes: it begins as
+// an object and does not end as one, or is a page. It looks at the ends alone,
+// for most data passes by unread; nil: nothing is seen to be wrong.
+func Torn(data []byte) error {
+	data = bytes.TrimSpace(data)
+	if n := len(data); n > 0 && (data[0] == '{' && data[n-1] != '}' || data[0] == '<') {
+		return NotAnswer("the provider's stream holds an event that is not valid JSON")
+	}
+	return nil
+}
