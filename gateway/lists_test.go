@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -222,5 +223,23 @@ func TestRequestHeaders(t *testing.T) {
 	}
 	if a := r.call("POST", "/v1/chat/completions", chat("up/silent", "hi", ""), "X-Sluice-Timeout", "10ms"); a.status != 504 || a.get("error.origin").String() != "provider" {
 		t.Errorf("out of time: %d %s", a.status, a.body)
+	}
+}
+
+// What is dropped is named in the caller's own words.
+func TestDroppedWords(t *testing.T) {
+	r := newRig(t, func(s *setup) { s.model("strict", "up/small").Refuse = true })
+	gemini := `{"contents":[{"parts":[{"text":"hi"}]}],"generationConfig":{"topK":5%s}}`
+	for _, c := range []struct{ path, body, dropped string }{
+		{"/v1beta/models/ant/small:generateContent", fmt.Sprintf(gemini, `,"presencePenalty":1`), "presencePenalty"},
+		{"/v1beta/models/up/small:generateContent", fmt.Sprintf(gemini, ""), "topK"},
+		{"/v1/responses", `{"model":"ant/small","input":"hi","text":{"verbosity":"low"}}`, "text.verbosity"},
+	} {
+		if a := r.call("POST", c.path, c.body); a.status != 200 || !slices.Contains(strings.Split(a.header.Get("X-Sluice-Dropped"), ","), c.dropped) {
+			t.Errorf("%s: %d %q, want %s: %s", c.path, a.status, a.header.Get("X-Sluice-Dropped"), c.dropped, a.body)
+		}
+	}
+	if a := r.call("POST", "/v1beta/models/strict:generateContent", fmt.Sprintf(gemini, "")); a.status != 400 || !strings.Contains(a.get("error.message").String(), "topK") {
+		t.Errorf("refused: %d %s", a.status, a.body)
 	}
 }

@@ -3,6 +3,7 @@ package providers
 import (
 	"encoding/json"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -148,11 +149,26 @@ func (c *Call) drops(req *schema.ChatRequest, up *dialect.Upstream) error {
 	if c.unreasonable(req) {
 		up.Dropped = append(up.Dropped, "reasoning_effort")
 	}
+	c.reword(up)
 	if !c.Refuse || len(up.Dropped) == 0 {
 		return nil
 	}
 	return &schema.Error{Code: schema.CodeUnsupported, Status: 400, Origin: schema.OriginGateway, Param: up.Dropped[0],
 		Class: schema.ClassInvalidRequest, Message: "the target does not support " + strings.Join(up.Dropped, ", ")}
+}
+
+// reword puts the names of what is dropped in the words of the caller's dialect.
+func (c *Call) reword(up *dialect.Upstream) {
+	if c.Request.Client == nil || c.Request.Unified != nil || c.Request.Client.Client.Words == nil {
+		return
+	}
+	named := up.Dropped
+	up.Dropped = nil
+	for _, name := range named {
+		if name = c.Request.Client.Client.Word(name); !slices.Contains(up.Dropped, name) {
+			up.Dropped = append(up.Dropped, name)
+		}
+	}
 }
 
 // Answer is a whole answer. It must be released.

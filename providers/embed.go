@@ -51,6 +51,7 @@ func (p *Provider) embeddings(ctx context.Context, c *Call, req *schema.EmbedReq
 	if err != nil {
 		return nil, err
 	}
+	c.reword(up)
 	out.Dropped = up.Dropped
 	buf, err := p.whole(ctx, c, p.opt.Dialect, up)
 	if err != nil {

@@ -9,6 +9,8 @@
 package dialect
 
 import (
+	"strings"
+
 	"sluice/providers/schema"
 	"sluice/providers/wire"
 )
@@ -223,10 +225,29 @@ type Client struct {
 	// never.
 	Foreign func(raw []byte) bool
 
+	// Words are the dialect's own words for parameters, by OpenAI's; nil, and
+	// those that are not there: the same. What a word says is true of what stands
+	// below it (messages.content of messages.content.file).
+	Words map[string]string
+
 	// Error writes the body of an error answer.
 	Error func(dst []byte, e *schema.Error, requestID string) []byte
 	// StreamError writes the event that ends a stream that failed.
 	StreamError func(dst []byte, e *schema.Error, requestID string) []byte
+}
+
+// Word is the dialect's word for a parameter.
+func (c *Client) Word(name string) string {
+	for at := name; ; {
+		if word, ok := c.Words[at]; ok {
+			return word
+		}
+		i := strings.LastIndexByte(at, '.')
+		if i < 0 {
+			return name
+		}
+		at = at[:i]
+	}
 }
 
 // StreamOptions is what an encoder must know of the call.

@@ -62,8 +62,18 @@ func New(q Quirks) *dialect.Dialect {
 			EncodeCount: encodeTokens,
 			Error:       appendError,
 			StreamError: appendStreamError,
+			Words:       words,
 		},
 	}
+}
+
+// words are the API's for what callers of OpenAI's set.
+var words = map[string]string{
+	"messages": "contents", "messages.content": "contents.parts", "tool_choice": "toolConfig",
+	"temperature": "temperature", "top_p": "topP", "top_k": "topK", "max_tokens": "maxOutputTokens", "n": "candidateCount", "stop": "stopSequences",
+	"presence_penalty": "presencePenalty", "frequency_penalty": "frequencyPenalty", "logprobs": "responseLogprobs", "top_logprobs": "logprobs",
+	"response_format": "responseSchema", "reasoning_effort": "thinkingConfig", "thinking": "thinkingConfig", "modalities": "responseModalities",
+	"metadata": "labels", "service_tier": "serviceTier", "dimensions": "outputDimensionality",
 }
 
 func (q Quirks) chatPath(model string, stream bool) string {

@@ -35,5 +35,7 @@ var Dialect = dialect.Dialect{
 		Foreign:     foreign,
 		Error:       wire.AppendError,
 		StreamError: appendStreamError,
+		Words: map[string]string{"messages": "input", "max_tokens": fieldMaxTokens, "response_format": "text.format", "verbosity": "text.verbosity",
+			"reasoning_effort": "reasoning", "thinking": "reasoning", "logprobs": "include"},
 	},
 }
