@@ -149,7 +149,7 @@ func (r *Registry) keep(name string, s *Set) {
 
 // CheckDir reads every prompt file below a directory and tells all faults,
 // without a store: what `check` does.
-func CheckDir(dir, prefix string) (Faults, error) {
+func CheckDir(dir, prefix string, w World) (Faults, error) {
 	var faults Faults
 	files, err := scan(dir, &faults)
 	if err != nil {
@@ -157,6 +157,7 @@ func CheckDir(dir, prefix string) (Faults, error) {
 	}
 	r := NewRegistry(nil, nil)
 	r.Prefix = prefix
+	r.SetWorld(w)
 	s, paths := r.next(), map[string]string{}
 	for _, f := range files {
 		if f.source == nil {
@@ -166,6 +167,9 @@ func CheckDir(dir, prefix string) (Faults, error) {
 		if len(bad) > 0 {
 			faults = append(faults, bad...)
 			continue
+		}
+		if why := w.unserved(l.Template); why != "" {
+			faults.addf(f.path, l.Template.lines["model"], "%s", why)
 		}
 		if c := s.conflict(l); c != "" {
 			faults.addf(f.path, l.Template.lines["sluice.path"], "%s", c)

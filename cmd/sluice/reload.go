@@ -77,6 +77,7 @@ func (s *server) putInForce(ctx context.Context, cfg *config.Config) error {
 	if err := s.encryptPlanes(cfg); err != nil {
 		return err
 	}
+	s.warnOfStrangers()
 	if late := needRestart(s.started, cfg); len(late) > 0 {
 		s.log.Warn("changes that take a restart are not in force", "keys", strings.Join(late, ", "))
 	}
@@ -194,6 +195,7 @@ func (s *server) rebuild(ctx context.Context, cfg *config.Config) error {
 // gives are the faults of the files that are not served, or not in their new
 // state.
 func (s *server) publishPrompts(ctx context.Context, cfg *config.Config) []string {
+	s.prompts.SetWorld(prompts.World{Owner: routePaths(cfg), Serves: s.servesModel})
 	if cfg.Prompts.Dir == "" {
 		return nil
 	}
@@ -207,6 +209,17 @@ func (s *server) publishPrompts(ctx context.Context, cfg *config.Config) []strin
 		list = append(list, err.Error())
 	}
 	return list
+}
+
+// promptFilesChanged serves what files of prompts.dir say now.
+func (s *server) promptFilesChanged(ctx context.Context) {
+	for _, f := range s.publishPrompts(ctx, s.build.view().cfg) {
+		s.log.Warn("prompt not served in its new state", "fault", f)
+	}
+	s.warnOfStrangers()
+	if err := s.changed(ctx); err != nil { // their limits
+		s.log.Error("limits of prompts are not in force", "error", err)
+	}
 }
 
 // notePrompts records what files brought: the versions themselves are kept with
@@ -258,12 +271,7 @@ func (s *server) watch(ctx context.Context, hup <-chan os.Signal) {
 		case <-files:
 			s.tryReload(ctx, "file")
 		case <-prompts:
-			for _, f := range s.publishPrompts(ctx, s.build.view().cfg) {
-				s.log.Warn("prompt not served in its new state", "fault", f)
-			}
-			if err := s.changed(ctx); err != nil { // their limits
-				s.log.Error("limits of prompts are not in force", "error", err)
-			}
+			s.promptFilesChanged(ctx)
 			continue
 		case <-s.store.Changed():
 			if err := s.changed(ctx); err != nil {

@@ -188,6 +188,7 @@ func (s *server) run(ctx context.Context) error {
 		LogSinks: s.logSinks(), Exporter: s.exporter(),
 		ReadTimeout: s.started.Server.HeaderTimeout, IdleTimeout: s.started.Server.IdleTimeout,
 	}, snap)
+	s.warnOfStrangers()
 	s.metrics.AddGauges(s.gauges())
 	s.alerts = s.newAlerts()
 	s.setAlerts(s.started)
