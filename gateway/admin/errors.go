@@ -38,9 +38,10 @@ type problem struct {
 
 // fault is one of several things that are wrong.
 type fault struct {
-	Line    int    `json:"line,omitempty"` // in the text that was sent
-	File    string `json:"file,omitempty"` // where else it is
-	Message string `json:"message"`
+	Line    int     `json:"line,omitempty"`    // in the text that was sent
+	File    string  `json:"file,omitempty"`    // where else it is
+	Pointer *string `json:"pointer,omitempty"` // in a value that was sent; nil: the fault is not in one
+	Message string  `json:"message"`
 }
 
 // faulty is an error with a line a fault.
@@ -81,7 +82,7 @@ func (a *api) fail(q *request, err error) {
 	var faults ConfigFaults
 	if errors.As(err, &faults) {
 		for _, f := range faults {
-			p.Errors = append(p.Errors, fault(f))
+			p.Errors = append(p.Errors, fault{Line: f.Line, File: f.File, Message: f.Message})
 		}
 	}
 	h := q.w.Header()

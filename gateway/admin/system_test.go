@@ -61,6 +61,16 @@ func TestPublish(t *testing.T) {
 	}
 	c.problem("POST", "/admin/v1/prompts/mood/publish", `{}`, 400, "invalid_request", "source is required")
 	o := w.options()
+	view := o.View
+	o.View = func() View {
+		v := view()
+		v.Prompts = append(v.Prompts, Prompt{Name: "filed", Source: "file"})
+		return v
+	}
+	for _, force := range []string{"", `,"force":true`} {
+		client{t, New(o), "admin"}.problem("POST", "/admin/v1/prompts/filed/publish", `{"source":"x"`+force+`}`, 409, "conflict", "change the file")
+	}
+	o = w.options()
 	o.Publish = nil
 	client{t, New(o), "admin"}.problem("POST", "/admin/v1/prompts/mood/publish", `{"source":"x"}`, 409, "conflict", "prompts.dir")
 }
