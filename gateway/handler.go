@@ -122,12 +122,12 @@ func (c *Call) dispatch() error {
 	if c.speaks == nil {
 		live, version, err := c.findPrompt()
 		if err != nil {
-			return err
+			return c.noRoute(err)
 		}
 		c.prompt = live
 		return c.servePrompt(version)
 	}
-	return errNotFound(path)
+	return c.noRoute(errNotFound(path))
 }
 
 // dialectOf is the dialect in which a path's errors are written; nil stands
