@@ -15,7 +15,8 @@ import (
 type Report struct {
 	Published []*Live // new versions
 	Withdrawn []string
-	Faults    Faults // of files that were not taken; what was served before goes on
+	Waiting   []string // for TestDir; what was served before goes on
+	Faults    Faults   // of files that were not taken; what was served before goes on
 }
 
 // file is a prompt file as it was found.
@@ -118,6 +119,9 @@ func (r *Registry) take(ctx context.Context, s *Set, f file, report *Report) (wa
 			return false, r.refresh(ctx, s, f.name)
 		}
 		break
+	}
+	if ok, err := r.passes(ctx, s, l, f, report); !ok || err != nil {
+		return false, err
 	}
 	created, err := r.publish(ctx, s, l, "", authorFile)
 	if err != nil {

@@ -40,6 +40,7 @@ type Registry struct {
 	ended map[string]*SplitReport // of splits that have stopped
 
 	cache versionCache
+	exams exams
 }
 
 // fileState is what is known of a prompt's file.

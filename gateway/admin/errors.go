@@ -60,6 +60,12 @@ func errFaulty(what string, err error) error {
 	return e
 }
 
+// PromptFaults are a reload's that put all in force but these files of prompts,
+// a line each.
+type PromptFaults []string
+
+func (f PromptFaults) Error() string { return strings.Join(f, "\n") }
+
 func (f faulty) Error() string { return f.err.Error() }
 
 func (f faulty) Unwrap() error { return f.err }

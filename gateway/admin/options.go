@@ -35,6 +35,7 @@ type Options struct {
 	Changed func(ctx context.Context) error
 	// Reload reads the configuration again. Its error has a line a fault, and
 	// then nothing has changed.
+	// It may be PromptFaults.
 	Reload func(ctx context.Context) error
 	// Flush moves to the ledger what is still in the spool.
 	Flush func(ctx context.Context) error

@@ -122,6 +122,8 @@ func TestReload(t *testing.T) {
 	if got := c.object(200, "POST", "/admin/v1/reload", ""); got["revision"] != "r1" {
 		t.Errorf("reload %v", got)
 	}
+	w.reloadErr = PromptFaults{"prompts/mood.prompt:4: bad"}
+	c.problem("POST", "/admin/v1/reload", "", 422, "invalid_configuration", "is reloaded, but")
 	w.reloadErr = errors.New("sluice.yaml:3: server.listn: unknown\nsluice.yaml:9: bad")
 	rec := c.do("POST", "/admin/v1/reload", "")
 	var p problem
