@@ -25,7 +25,7 @@ func TestStepCircles(t *testing.T) {
 	} {
 		s.write(name+".prompt", source)
 	}
-	faults, err := CheckDir(s.dir, "")
+	faults, err := CheckDir(s.dir, "", World{})
 	if err != nil || len(faults) != 4 {
 		t.Errorf("%v\n%v", err, faults)
 	}

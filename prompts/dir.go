@@ -15,7 +15,8 @@ import (
 type Report struct {
 	Published []*Live // new versions
 	Withdrawn []string
-	Faults    Faults // of files that were not taken; what was served before goes on
+	Waiting   []string // for TestDir; what was served before goes on
+	Faults    Faults   // of files that were not taken; what was served before goes on
 }
 
 // file is a prompt file as it was found.
@@ -119,6 +120,9 @@ func (r *Registry) take(ctx context.Context, s *Set, f file, report *Report) (wa
 		}
 		break
 	}
+	if ok, err := r.passes(ctx, s, l, f, report); !ok || err != nil {
+		return false, err
+	}
 	created, err := r.publish(ctx, s, l, "", authorFile)
 	if err != nil {
 		return false, err
@@ -149,7 +153,7 @@ func (r *Registry) keep(name string, s *Set) {
 
 // CheckDir reads every prompt file below a directory and tells all faults,
 // without a store: what `check` does.
-func CheckDir(dir, prefix string) (Faults, error) {
+func CheckDir(dir, prefix string, w World) (Faults, error) {
 	var faults Faults
 	files, err := scan(dir, &faults)
 	if err != nil {
@@ -157,6 +161,7 @@ func CheckDir(dir, prefix string) (Faults, error) {
 	}
 	r := NewRegistry(nil, nil)
 	r.Prefix = prefix
+	r.SetWorld(w)
 	s, paths := r.next(), map[string]string{}
 	for _, f := range files {
 		if f.source == nil {
@@ -166,6 +171,9 @@ func CheckDir(dir, prefix string) (Faults, error) {
 		if len(bad) > 0 {
 			faults = append(faults, bad...)
 			continue
+		}
+		if why := w.unserved(l.Template); why != "" {
+			faults.addf(f.path, l.Template.lines["model"], "%s", why)
 		}
 		if c := s.conflict(l); c != "" {
 			faults.addf(f.path, l.Template.lines["sluice.path"], "%s", c)

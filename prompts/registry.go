@@ -33,12 +33,14 @@ type Registry struct {
 	store Store
 	now   func() time.Time
 	set   atomic.Pointer[Set]
+	world atomic.Pointer[World] // nil: nothing is known of it
 
 	mu    sync.Mutex              // of publishing and refreshing
 	files map[string]fileState    // of the directory, by name
 	ended map[string]*SplitReport // of splits that have stopped
 
 	cache versionCache
+	exams exams
 }
 
 // fileState is what is known of a prompt's file.
@@ -91,12 +93,24 @@ func (s *Set) remove(name string) {
 	}
 }
 
-// conflict says why a prompt cannot be served at its path; "" if it can.
-func (s *Set) conflict(l *Live) string {
+// taken says why a prompt cannot be served at its path, among prompts and the
+// gateway's own paths; "" if it can.
+func (s *Set) taken(l *Live) string {
 	if other, ok := s.byPath[l.Path]; ok && other.Name != l.Name {
-		return fmt.Sprintf("the path %s is already that of prompt %q", l.Path, other.Name)
+		return fmt.Sprintf("sluice.path: the path %s is already that of prompt %q", l.Path, other.Name)
 	}
-	return checkPath(l.Path)
+	if why := checkPath(l.Path); why != "" {
+		return "sluice.path: " + why
+	}
+	return ""
+}
+
+// conflict says why a prompt cannot begin to be served at its path; "" if it can.
+func (s *Set) conflict(l *Live) string {
+	if why := s.taken(l); why != "" {
+		return why
+	}
+	return s.registry.world.Load().owned(l)
 }
 
 // Publication is a prompt to be published over the admin API.
@@ -242,7 +256,7 @@ func (r *Registry) refresh(ctx context.Context, s *Set, name string) error {
 	}
 	now := *l
 	now.FromFile = file
-	if c := s.conflict(&now); c != "" {
+	if c := s.taken(&now); c != "" { // a route that came later takes no prompt away
 		return fmt.Errorf("cannot serve prompt %q: %s", name, c)
 	}
 	s.put(&now, labels)
@@ -283,6 +297,9 @@ func (r *Registry) Review(ctx context.Context, p Publication, models Models) ([]
 	if len(faults) > 0 {
 		return nil, faults
 	}
+	if c := r.Snapshot().conflict(draft); c != "" { // before tests cost anything
+		return nil, Faults{{p.Name + ".prompt", draft.Template.lines["sluice.path"], c}}
+	}
 	var against []string
 	if was, ok := r.Snapshot().ByName(p.Name); ok {
 		if digest(bundle(was.Source, was.Partials)) == digest(bundle(draft.Source, draft.Partials)) {
@@ -291,6 +308,9 @@ func (r *Registry) Review(ctx context.Context, p Publication, models Models) ([]
 		for _, change := range Compare(was, draft).Breaking {
 			against = append(against, "breaks callers: "+change)
 		}
+	}
+	if why := r.world.Load().unserved(draft.Template); why != "" { // its tests could only say the same
+		return append(against, why), nil
 	}
 	results := draft.Template.RunTests(ctx, models, "", nil)
 	for _, g := range Rated(results) {

@@ -353,7 +353,7 @@ func TestPaths(t *testing.T) {
 	if len(r.Faults) != 3 {
 		t.Errorf("faults\n%v", r.Faults)
 	}
-	for _, want := range []string{`b.prompt:3: the path /api/x is already that of prompt "a"`, `d/a.prompt: the name "a" is that of`, "-c.prompt: a prompt's name is letters"} {
+	for _, want := range []string{`b.prompt:3: sluice.path: the path /api/x is already that of prompt "a"`, `d/a.prompt: the name "a" is that of`, "-c.prompt: a prompt's name is letters"} {
 		if !strings.Contains(r.Faults.Error(), want) {
 			t.Errorf("faults\n%v\nlack %s", r.Faults, want)
 		}
@@ -365,11 +365,11 @@ func TestPaths(t *testing.T) {
 	s.publish()
 	s.want("/api/y=a@2:a /api/x=b@1:b")
 
-	faults, err := CheckDir(s.dir, "/v1")
+	faults, err := CheckDir(s.dir, "/v1", World{})
 	if err != nil || len(faults) != 3 || !strings.Contains(faults.Error(), "belongs to the gateway") {
 		t.Errorf("%v %v", faults, err)
 	}
-	if faults, err := CheckDir(filepath.Join(s.dir, "gone"), ""); err != nil || len(faults) > 0 {
+	if faults, err := CheckDir(filepath.Join(s.dir, "gone"), "", World{}); err != nil || len(faults) > 0 {
 		t.Errorf("%v %v", faults, err)
 	}
 }

@@ -47,7 +47,7 @@ func check(path string) (lines []string, err error) {
 	if err != nil || cfg.Prompts.Dir == "" {
 		return nil, err
 	}
-	bad, err := prompts.CheckDir(cfg.Prompts.Dir, cfg.Prompts.Prefix)
+	bad, err := prompts.CheckDir(cfg.Prompts.Dir, cfg.Prompts.Prefix, prompts.World{Owner: routePaths(cfg), Serves: servable(cfg)})
 	for _, f := range bad {
 		lines = append(lines, f.Error())
 	}

@@ -15,9 +15,9 @@ import (
 	"time"
 
 	"sluice/cmd/sluice/config"
+	"sluice/gateway/admin"
 	"sluice/gateway/audit"
 	"sluice/gateway/cache"
-	"sluice/prompts"
 	"sluice/providers/catalog"
 )
 
@@ -46,8 +46,19 @@ func configFile(path string) (string, error) {
 }
 
 // reload reads the configuration again and puts it in force. A faulty one is
-// refused whole: the old one serves on.
+// refused whole: the old one serves on. The error may be admin.PromptFaults, of
+// files of prompts that are not served in their new state: all else is in force.
 func (s *server) reload(ctx context.Context) error {
+	if err := s.reloadConfig(ctx); err != nil {
+		return err
+	}
+	if faults := s.testPrompts(ctx, true); len(faults) > 0 {
+		return admin.PromptFaults(faults)
+	}
+	return nil
+}
+
+func (s *server) reloadConfig(ctx context.Context) error {
 	s.reloading.Lock()
 	defer s.reloading.Unlock()
 	cfg, err := s.load(ctx)
@@ -68,15 +79,14 @@ func (s *server) reload(ctx context.Context) error {
 
 // putInForce makes cfg what the gateway serves from.
 func (s *server) putInForce(ctx context.Context, cfg *config.Config) error {
-	for _, f := range s.publishPrompts(ctx, cfg) {
-		s.log.Warn("prompt not served in its new state", "fault", f)
-	}
+	s.warnOfFaults(s.publishPrompts(ctx, cfg))
 	if err := s.rebuild(ctx, cfg); err != nil {
 		return err
 	}
 	if err := s.encryptPlanes(cfg); err != nil {
 		return err
 	}
+	s.warnOfStrangers()
 	if late := needRestart(s.started, cfg); len(late) > 0 {
 		s.log.Warn("changes that take a restart are not in force", "keys", strings.Join(late, ", "))
 	}
@@ -190,41 +200,6 @@ func (s *server) rebuild(ctx context.Context, cfg *config.Config) error {
 	return nil
 }
 
-// publishPrompts brings what cfg's prompts.dir holds into the registry. What it
-// gives are the faults of the files that are not served, or not in their new
-// state.
-func (s *server) publishPrompts(ctx context.Context, cfg *config.Config) []string {
-	if cfg.Prompts.Dir == "" {
-		return nil
-	}
-	var list []string
-	report, err := s.prompts.PublishDir(ctx, cfg.Prompts.Dir)
-	s.notePrompts(ctx, report)
-	for _, f := range report.Faults {
-		list = append(list, f.Error())
-	}
-	if err != nil {
-		list = append(list, err.Error())
-	}
-	return list
-}
-
-// notePrompts records what files brought: the versions themselves are kept with
-// them already.
-func (s *server) notePrompts(ctx context.Context, report prompts.Report) {
-	note := func(action, name string, after any) {
-		if err := s.trail.Note(ctx, audit.Record{Actor: "file", Action: action, Resource: "prompts/" + name, After: audit.State(after), Status: http.StatusOK}); err != nil {
-			s.log.Error("a prompt changed with its file, without a record", "prompt", name, "error", err)
-		}
-	}
-	for _, p := range report.Published {
-		note("prompt.publish", p.Name, map[string]int{"version": p.Version})
-	}
-	for _, name := range report.Withdrawn {
-		note("prompt.withdraw", name, nil)
-	}
-}
-
 // defaultPrompts is the prompts.dir of the embedded defaults, which counts once
 // it is there.
 const defaultPrompts = "prompts"
@@ -258,12 +233,7 @@ func (s *server) watch(ctx context.Context, hup <-chan os.Signal) {
 		case <-files:
 			s.tryReload(ctx, "file")
 		case <-prompts:
-			for _, f := range s.publishPrompts(ctx, s.build.view().cfg) {
-				s.log.Warn("prompt not served in its new state", "fault", f)
-			}
-			if err := s.changed(ctx); err != nil { // their limits
-				s.log.Error("limits of prompts are not in force", "error", err)
-			}
+			s.promptFilesChanged(ctx)
 			continue
 		case <-s.store.Changed():
 			if err := s.changed(ctx); err != nil {
@@ -334,7 +304,11 @@ func (s *server) tryReload(ctx context.Context, by string) {
 	revision := func() json.RawMessage { return audit.State(map[string]string{"revision": s.build.view().revision}) }
 	err := s.trail.Do(ctx, audit.Record{Actor: by, Action: "config.reload", Resource: "reload", Before: revision()}, func(r *audit.Record) {
 		r.Status = http.StatusOK
-		if err := s.reload(ctx); err != nil {
+		err := s.reloadConfig(ctx)
+		if err == nil {
+			go s.testPrompts(ctx, true) // those that wait, or failed
+		}
+		if err != nil {
 			r.Status = http.StatusUnprocessableEntity
 			for line := range strings.Lines(err.Error()) {
 				s.log.Error("configuration refused, the old one serves on", "fault", strings.TrimSpace(line))

@@ -26,6 +26,7 @@ type history struct {
 	lead    string // file, or store
 	store   string // that is open
 	file    string // that leads, or began; empty: none
+	dir     string // of the file, as it was given: what a text names beside it is what the file names
 	maskKey []byte
 	running admin.Revision // guarded by server.reloading
 }
@@ -63,6 +64,7 @@ func (s *server) leader() error {
 		_, all := loadConfig(s.configPath, s.dataDirFlag)
 		return cmp.Or(all, err)
 	}
+	s.history.dir = filepath.Dir(path)
 	if path != "" {
 		if path, err = filepath.Abs(path); err != nil {
 			return err
@@ -102,7 +104,7 @@ func (s *server) loadText(ctx context.Context, name string, text []byte) (*confi
 	if err != nil {
 		return nil, err
 	}
-	return config.LoadText(config.Text{Name: name, Dir: filepath.Dir(s.history.file), YAML: text, Store: s.history.store,
+	return config.LoadText(config.Text{Name: name, Dir: s.history.dir, YAML: text, Store: s.history.store,
 		Kept: func(name string) (string, bool) { secret, ok := kept[name]; return secret, ok }},
 		environ(s.history.file, s.dataDirFlag), found(catalog.Load())...)
 }
@@ -242,7 +244,7 @@ func (s *server) candidate(ctx context.Context, text []byte) (*config.Config, er
 
 // loadAsFile reads a text as if it were what the file says.
 func (s *server) loadAsFile(text []byte) (*config.Config, error) {
-	return config.LoadText(config.Text{Name: sent, Dir: filepath.Dir(s.history.file), YAML: text, Led: true, Kept: s.keptByFile},
+	return config.LoadText(config.Text{Name: sent, Dir: s.history.dir, YAML: text, Led: true, Kept: s.keptByFile},
 		environ(s.history.file, s.dataDirFlag), found(catalog.Load())...)
 }
 

@@ -188,6 +188,8 @@ func (s *server) run(ctx context.Context) error {
 		LogSinks: s.logSinks(), Exporter: s.exporter(),
 		ReadTimeout: s.started.Server.HeaderTimeout, IdleTimeout: s.started.Server.IdleTimeout,
 	}, snap)
+	s.prompts.TestFiles()
+	s.warnOfStrangers()
 	s.metrics.AddGauges(s.gauges())
 	s.alerts = s.newAlerts()
 	s.setAlerts(s.started)
@@ -218,6 +220,7 @@ func (s *server) run(ctx context.Context) error {
 func (s *server) background(ctx context.Context, hup <-chan os.Signal) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	go s.watch(ctx, hup)
+	go s.testPrompts(ctx, false) // of files that have changed since the last process
 	go s.encryption.obtain(ctx, s.log)
 	if s.build.purges != nil {
 		go s.build.purges.Run(ctx)

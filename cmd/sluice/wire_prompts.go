@@ -2,9 +2,15 @@ package main
 
 import (
 	"context"
+	"strconv"
+	"strings"
 
+	"sluice/cmd/sluice/config"
+	"sluice/gateway"
 	"sluice/gateway/admin"
+	"sluice/gateway/proxy"
 	"sluice/prompts"
+	"sluice/providers/catalog"
 )
 
 func publication(p admin.Publication) prompts.Publication {
@@ -33,4 +39,64 @@ func (s *server) testPrompt(ctx context.Context, p admin.Publication, model stri
 // livePrompt is a version of a prompt that is served.
 func (s *server) livePrompt(ctx context.Context, name string, version int, label string) (*prompts.Live, error) {
 	return s.prompts.Snapshot().Resolve(ctx, name, version, label)
+}
+
+// routePaths tells which route a path is that of: its own, without wildcards.
+// One that has it among others is no clash: prompts come first there.
+func routePaths(cfg *config.Config) func(path string) string {
+	owners := map[string]string{}
+	for i := range cfg.Routes {
+		r := &cfg.Routes[i]
+		path := strings.TrimSuffix(r.Match.Path, "/")
+		if strings.ContainsAny(path, "{*") {
+			continue
+		}
+		owner := "route " + strconv.Quote(r.Name)
+		if v, known := cfg.VersioningOf(r); v != nil && v.By == "path" {
+			for _, version := range known {
+				owners["/"+proxy.VersionWord(version)+path] = owner
+			}
+		}
+		owners[path] = owner
+	}
+	return func(path string) string { return owners[path] }
+}
+
+// servesModel tells whether the gateway has a model of a name.
+func (s *server) servesModel(name string) bool {
+	_, err := s.gateway.Snapshot().Resolve(name)
+	return err == nil
+}
+
+// servable is servesModel before there is a gateway, as far as the
+// configuration and the environment tell.
+func servable(cfg *config.Config) func(name string) bool {
+	known := catalog.Load()
+	on := map[string]*gateway.Provider{}
+	for name, p := range enabledProviders(cfg, known) {
+		g := &gateway.Provider{Name: name}
+		if err := describe(g, p, lookUp(known, name, p.Kind), nil); err == nil { // else check has told it
+			on[name] = g
+		}
+	}
+	list := make([]*gateway.Provider, 0, len(on))
+	for _, name := range sortedKeys(on) {
+		list = append(list, on[name])
+	}
+	bare := bareNames(list)
+	return func(name string) bool {
+		if _, ok := cfg.Models[name]; ok || bare[name] != "" {
+			return true
+		}
+		provider, model, _ := strings.Cut(name, "/")
+		return on[provider] != nil && model != ""
+	}
+}
+
+// warnOfStrangers tells of prompts whose calls come to nothing, or take those of
+// a route.
+func (s *server) warnOfStrangers() {
+	for _, f := range s.prompts.Strangers() {
+		s.log.Warn("a prompt does not fit the configuration", "prompt", f.File, "fault", f.Message)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"strconv"
@@ -20,17 +21,22 @@ import (
 // ollamaAddress is where an Ollama listens by default.
 const ollamaAddress = "127.0.0.1:11434"
 
-// providers makes the enabled providers: those of the file, and those whose
-// keys the environment holds.
-func (b *builder) providers(s *server, cfg *config.Config, reg *router.Registry, set []billing.SetPrice) ([]*gateway.Provider, error) {
-	known := catalog.Load()
+// enabledProviders are those of the file, and those whose keys the environment
+// holds.
+func enabledProviders(cfg *config.Config, known *catalog.Catalog) map[string]config.Provider {
 	all := map[string]config.Provider{}
 	for _, name := range found(known) {
 		all[name], _ = fromEnvironment(known, name) // found is what that works for
 	}
-	for name, p := range cfg.Providers {
-		all[name] = p
-	}
+	maps.Copy(all, cfg.Providers)
+	return all
+}
+
+// providers makes the enabled providers: those of the file, and those whose
+// keys the environment holds.
+func (b *builder) providers(s *server, cfg *config.Config, reg *router.Registry, set []billing.SetPrice) ([]*gateway.Provider, error) {
+	known := catalog.Load()
+	all := enabledProviders(cfg, known)
 	clients := make(map[string]cachedClient, len(all))
 	var list []*gateway.Provider
 	for _, name := range sortedKeys(all) {

@@ -27,6 +27,9 @@ func decode(body []byte, v any) error {
 	if err := checkFields(parsed, reflect.TypeOf(v).Elem(), ""); err != nil {
 		return err
 	}
+	if err := checkEntries(parsed, reflect.TypeOf(v).Elem()); err != nil {
+		return err
+	}
 	err := json.Unmarshal(body, v)
 	var wrong *json.UnmarshalTypeError
 	switch {
@@ -36,6 +39,23 @@ func decode(body []byte, v any) error {
 		return schema.Invalid(wrong.Field, "%s must be %s, not a JSON %s", wrong.Field, wanted(wrong.Type), wrong.Value)
 	}
 	return schema.Invalid("", "%s", strings.TrimPrefix(err.Error(), "json: "))
+}
+
+// checkEntries finds the entry of a map that is of the wrong type: the decoder
+// does not name it.
+func checkEntries(object gjson.Result, t reflect.Type) error {
+	if t.Kind() != reflect.Map {
+		return nil
+	}
+	var err error
+	object.ForEach(func(key, value gjson.Result) bool {
+		var wrong *json.UnmarshalTypeError
+		if errors.As(json.Unmarshal([]byte(value.Raw), reflect.New(t.Elem()).Interface()), &wrong) && wrong.Field == "" {
+			err = schema.Invalid(key.String(), "%s must be %s, not a JSON %s", key.String(), wanted(wrong.Type), wrong.Value)
+		}
+		return err == nil
+	})
+	return err
 }
 
 // checkFields compares the fields of an object with those of a struct, and

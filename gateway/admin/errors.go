@@ -38,9 +38,10 @@ type problem struct {
 
 // fault is one of several things that are wrong.
 type fault struct {
-	Line    int    `json:"line,omitempty"` // in the text that was sent
-	File    string `json:"file,omitempty"` // where else it is
-	Message string `json:"message"`
+	Line    int     `json:"line,omitempty"`    // in the text that was sent
+	File    string  `json:"file,omitempty"`    // where else it is
+	Pointer *string `json:"pointer,omitempty"` // in a value that was sent; nil: the fault is not in one
+	Message string  `json:"message"`
 }
 
 // faulty is an error with a line a fault.
@@ -58,6 +59,12 @@ func errFaulty(what string, err error) error {
 	}
 	return e
 }
+
+// PromptFaults are a reload's that put all in force but these files of prompts,
+// a line each.
+type PromptFaults []string
+
+func (f PromptFaults) Error() string { return strings.Join(f, "\n") }
 
 func (f faulty) Error() string { return f.err.Error() }
 
@@ -81,7 +88,7 @@ func (a *api) fail(q *request, err error) {
 	var faults ConfigFaults
 	if errors.As(err, &faults) {
 		for _, f := range faults {
-			p.Errors = append(p.Errors, fault(f))
+			p.Errors = append(p.Errors, fault{Line: f.Line, File: f.File, Message: f.Message})
 		}
 	}
 	h := q.w.Header()

@@ -234,7 +234,7 @@ func (w *world) view() View {
 		},
 		Providers: []Provider{{Name: "mock", Kind: "mock", Targets: slices.Clone(w.targets)}},
 		Models:    []Model{{ID: "fast", Targets: []string{"mock/echo"}}, {ID: "slow", Targets: []string{"mock/lorem-9"}}},
-		Prompts:   []Prompt{{Name: "mood", Path: "/mood", Version: 2, Source: "file"}},
+		Prompts:   []Prompt{{Name: "mood", Path: "/mood", Version: 2, Source: "store"}},
 		Routes: []Route{{Name: "z", Order: 1, Backend: "http", Source: "file", Targets: []RouteTarget{{URL: "http://h", Weight: 2}}},
 			{Name: "a", Order: 2, Backend: "static", Source: "file"}},
 	}

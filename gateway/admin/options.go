@@ -34,7 +34,7 @@ type Options struct {
 	// force; it returns when it is.
 	Changed func(ctx context.Context) error
 	// Reload reads the configuration again. Its error has a line a fault, and
-	// then nothing has changed.
+	// then nothing has changed; but for PromptFaults, which are of files alone.
 	Reload func(ctx context.Context) error
 	// Flush moves to the ledger what is still in the spool.
 	Flush func(ctx context.Context) error

@@ -103,7 +103,7 @@ func errUnfit(problems []prompts.Problem) error {
 	e := faulty{err: &schema.Error{Code: schema.CodeInvalidRequest, Status: http.StatusUnprocessableEntity,
 		Origin: schema.OriginGateway, Param: "input", Message: "the input does not fit the schema"}}
 	for _, p := range problems {
-		e.faults = append(e.faults, fault{Message: strings.TrimSpace(p.Pointer + " " + p.Message)})
+		e.faults = append(e.faults, fault{Pointer: &p.Pointer, Message: p.Message})
 	}
 	return e
 }

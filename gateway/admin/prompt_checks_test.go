@@ -81,6 +81,10 @@ func TestRender(t *testing.T) {
 		}
 	}
 	c.problem("GET", "/admin/v1/prompts/mood/render", "", 422, "invalid_request", "schema")
+	var p struct{ Errors []prompts.Problem }
+	if got := c.do("GET", "/admin/v1/prompts/mood/render", ""); json.Unmarshal(got.Body.Bytes(), &p) != nil || len(p.Errors) != 1 || p.Errors[0] != (prompts.Problem{Pointer: "/text", Message: "is required"}) {
+		t.Errorf("faults of an input: %s", got.Body)
+	}
 	c.problem("GET", "/admin/v1/prompts/mood/render?input=[", "", 400, "invalid_request", "JSON")
 	c.problem("GET", "/admin/v1/prompts/mood/render?inptu=1", "", 400, "invalid_request", "inptu")
 }

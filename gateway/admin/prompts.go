@@ -158,6 +158,11 @@ type publishIn struct {
 	Force    bool              `json:"force"`
 }
 
+// ledByFile tells whether a file of prompts.dir says what a prompt is.
+func (a *api) ledByFile(name string) bool {
+	return slices.ContainsFunc(a.View().Prompts, func(p Prompt) bool { return p.Name == name && p.Source == "file" })
+}
+
 // publish makes a version of a prompt and moves production to it: if its tests
 // pass and it breaks no caller, or by force.
 func (a *api) publish(q *request) error {
@@ -174,6 +179,9 @@ func (a *api) publish(q *request) error {
 	}
 	if a.Publish == nil {
 		return errConflict("prompts are published from the files of prompts.dir only")
+	}
+	if a.ledByFile(name) {
+		return errConflict("prompt %q is declared by a file of prompts.dir and cannot be published over the API: change the file", name)
 	}
 	p := Publication{Name: name, Source: []byte(in.Source), Partials: in.Partials, Message: in.Message,
 		Author: cmp.Or(in.Author, string(q.id.Role)), Force: in.Force}

@@ -160,7 +160,12 @@ func (a *api) explain(q *request) error {
 
 // reload reads the configuration again. A faulty one is refused whole.
 func (a *api) reload(q *request) error {
-	if err := a.Reload(context.WithoutCancel(q.Context())); err != nil {
+	err := a.Reload(context.WithoutCancel(q.Context()))
+	var ofPrompts PromptFaults
+	switch {
+	case errors.As(err, &ofPrompts):
+		return errFaulty("the configuration is reloaded, but for these files of prompts: what was served of them serves on", ofPrompts)
+	case err != nil:
 		return errFaulty("the configuration has faults; the one in force serves on", err)
 	}
 	h := a.Health()

@@ -61,6 +61,16 @@ func TestPublish(t *testing.T) {
 	}
 	c.problem("POST", "/admin/v1/prompts/mood/publish", `{}`, 400, "invalid_request", "source is required")
 	o := w.options()
+	view := o.View
+	o.View = func() View {
+		v := view()
+		v.Prompts = append(v.Prompts, Prompt{Name: "filed", Source: "file"})
+		return v
+	}
+	for _, force := range []string{"", `,"force":true`} {
+		client{t, New(o), "admin"}.problem("POST", "/admin/v1/prompts/filed/publish", `{"source":"x"`+force+`}`, 409, "conflict", "change the file")
+	}
+	o = w.options()
 	o.Publish = nil
 	client{t, New(o), "admin"}.problem("POST", "/admin/v1/prompts/mood/publish", `{"source":"x"}`, 409, "conflict", "prompts.dir")
 }
@@ -112,6 +122,8 @@ func TestReload(t *testing.T) {
 	if got := c.object(200, "POST", "/admin/v1/reload", ""); got["revision"] != "r1" {
 		t.Errorf("reload %v", got)
 	}
+	w.reloadErr = PromptFaults{"prompts/mood.prompt:4: bad"}
+	c.problem("POST", "/admin/v1/reload", "", 422, "invalid_configuration", "is reloaded, but")
 	w.reloadErr = errors.New("sluice.yaml:3: server.listn: unknown\nsluice.yaml:9: bad")
 	rec := c.do("POST", "/admin/v1/reload", "")
 	var p problem

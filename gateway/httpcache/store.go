@@ -76,6 +76,24 @@ func (s *Store) Find(p *Place, h *fasthttp.RequestHeader) *Entry {
 	return el.Value.(*Entry)
 }
 
+// Varied tells whether something is kept at a place, for whatever request.
+func (s *Store) Varied(p *Place) bool {
+	at := p.at()
+	sh := s.shard(at)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	r := sh.items[at][p.Space]
+	if r == nil {
+		return false
+	}
+	for _, el := range r.variants {
+		if el.Value.(*Entry).Status != 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // Put keeps an entry that a flight has brought, in the place of what was there.
 // It tells whether it did: not what is too large, nor what may be older than a
 // purge.

@@ -323,6 +323,7 @@ func (v *visit) fetch(flight *httpcache.Flight) error {
 		return err
 	}
 	again = false
+	varied := v.found == nil && (v.Store.Varied(&v.place) || v.Policy.RFC9111 && v.Store.Varied(&v.all)) // for another request, before this one's answer is kept
 	if e = v.keep(v.x, flight, now); e != nil && v.x.RC.Response.StatusCode() == http.StatusNotModified {
 		v.x.RC.Response.Reset()
 		return v.give(e, httpcache.Hit, now)
@@ -332,8 +333,11 @@ func (v *visit) fetch(flight *httpcache.Flight) error {
 	r.Header.Set("X-Sluice-Cache", httpcache.Miss)
 	r.Header.Del("Surrogate-Key")
 	status := "sluice; fwd=uri-miss"
-	if v.found != nil {
+	switch {
+	case v.found != nil:
 		status = "sluice; fwd=stale"
+	case varied:
+		status = "sluice; fwd=vary-miss"
 	}
 	switch {
 	case e != nil:

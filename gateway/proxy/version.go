@@ -35,8 +35,8 @@ type Version struct {
 	BrownOut           *BrownOut // nil: it is there until its sunset
 }
 
-// versionWord is how a path names a version: v1.
-func versionWord(version string) string {
+// VersionWord is how a path names a version: v1.
+func VersionWord(version string) string {
 	if strings.HasPrefix(version, "v") {
 		return version
 	}
@@ -45,7 +45,7 @@ func versionWord(version string) string {
 
 // CheckVersion tells why a version cannot be named by a path.
 func CheckVersion(version string) error {
-	word, err := literalOf(versionWord(version))
+	word, err := literalOf(VersionWord(version))
 	if err == nil && strings.Contains(word, "/") {
 		err = errors.New("a version is one segment of a path")
 	}
@@ -75,7 +75,7 @@ func (r *Route) places() []*Route {
 	}
 	for _, version := range v.Known {
 		if r.Match.Version == "" || r.Match.Version == version {
-			word, _ := literalOf(versionWord(version)) // it was checked
+			word, _ := literalOf(VersionWord(version)) // it was checked
 			add(version, segment{kind: literal, text: word})
 		}
 	}

@@ -153,6 +153,13 @@ func TestRouteCache(t *testing.T) {
 	if hit.header.Get("Age") == "" || !strings.HasPrefix(hit.header.Get("Cache-Status"), "sluice; hit; ttl=") || hit.header.Get("X-Request-Id") == "" {
 		t.Errorf("a hit's headers: %v", hit.header)
 	}
+	for path, misses := range map[string][2]string{"/plain/vary?vary=X-Who": {"uri-miss", "vary-miss"}, "/plain/uri": {"uri-miss", "hit"}} {
+		for i, who := range []string{"a", "b"} { // RFC 9211
+			if got := g.raw("GET", path, "", "X-Who", who).header.Get("Cache-Status"); !strings.Contains(got, misses[i]) {
+				t.Errorf("%s for %s: %s, want %s", path, who, got, misses[i])
+			}
+		}
+	}
 }
 
 // Conditions, HEAD, ranges, and what changes a resource.
