@@ -115,7 +115,7 @@ func (a *api) asError(q *request, err error) *schema.Error {
 	case errors.Is(err, billing.ErrNotFound):
 		return errNotFound("%s", err.Error())
 	case errors.As(err, &bad):
-		return schema.Invalid("", "%v", bad)
+		return schema.Invalid(bad.Field, "%v", bad)
 	case errors.Is(err, billing.ErrConflict):
 		return errConflict("%s", err.Error())
 	case errors.Is(err, context.Canceled) && q.Context().Err() != nil: // nobody reads the answer

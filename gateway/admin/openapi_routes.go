@@ -50,8 +50,9 @@ func budgetSchema() jsonSchema {
 var (
 	sums = jsonSchema{"type": "object", "properties": typeSchemaFields(billing.Sums{}), "required": []string{"calls", "refused", "errors", "cached",
 		"input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", "usd", "saved_usd", "latency_p50_ms", "latency_p95_ms"}}
-	report = jsonSchema{"type": "object", "required": []string{"group_by", "rows", "total"}, "properties": jsonSchema{
-		"from": jsonSchema{"type": "string", "format": "date-time"}, "to": jsonSchema{"type": "string", "format": "date-time"},
+	openEnd = jsonSchema{"type": []string{"string", "null"}, "format": "date-time", "description": "null: it was not asked for, and that end is open"}
+	report  = jsonSchema{"type": "object", "required": []string{"from", "to", "group_by", "rows", "total"}, "properties": jsonSchema{
+		"from": openEnd, "to": openEnd,
 		"group_by": jsonSchema{"type": "array", "items": jsonSchema{"type": "string"}},
 		"rows":     jsonSchema{"type": "array", "items": sums, "description": "the dimensions of group_by under their names, and these"}, "total": sums}}
 	reconciliation = jsonSchema{"type": "object", "required": []string{"from", "to", "compared", "tolerance_percent", "apart", "rows", "total"}, "properties": jsonSchema{
