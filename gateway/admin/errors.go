@@ -33,6 +33,7 @@ type problem struct {
 	Origin   schema.Origin `json:"origin"`
 	Param    string        `json:"param,omitempty"` // the field at fault
 	Instance string        `json:"instance"`
+	Request  string        `json:"request_id"`
 	Errors   []fault       `json:"errors,omitempty"`
 }
 
@@ -67,7 +68,7 @@ func (f faulty) Unwrap() error { return f.err }
 func (a *api) fail(q *request, err error) {
 	e := a.asError(q, err)
 	p := problem{Type: "about:blank", Title: http.StatusText(e.Status), Status: e.Status, Detail: e.Message,
-		Code: e.Code, Origin: e.Origin, Param: e.Param, Instance: q.URL.Path}
+		Code: e.Code, Origin: e.Origin, Param: e.Param, Instance: q.URL.Path, Request: q.requestID}
 	var many faulty
 	if errors.As(err, &many) {
 		p.Errors = many.faults
