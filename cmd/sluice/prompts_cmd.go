@@ -67,7 +67,7 @@ func promptPublishCommand() *cobra.Command {
 	var c adminClient
 	var message string
 	var force bool
-	cmd := &cobra.Command{Use: "publish FILE", Short: "Publish a prompt file as the next version, and serve it", Args: cobra.ExactArgs(1),
+	cmd := &cobra.Command{Use: "publish FILE", Aliases: []string{"create"}, Short: "Publish a prompt file as the next version, and serve it", Args: cobra.ExactArgs(1),
 		RunE: command(func(cmd *cobra.Command, args []string) error {
 			name, source, partials, err := prompts.ReadFile(args[0])
 			if err != nil {

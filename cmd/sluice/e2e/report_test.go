@@ -128,6 +128,43 @@ func TestKeys(t *testing.T) {
 	}
 }
 
+// A budget is given, shown and taken by the name of its team or key.
+func TestBudgetsAtTheCommandLine(t *testing.T) {
+	g := start(t, providers+team)
+	run := func(want int, args ...string) string {
+		t.Helper()
+		out, stderr, code := g.sluice(args...)
+		if code != want {
+			t.Errorf("%v: %d %s%s", args, code, out, stderr)
+		}
+		return out
+	}
+	run(0, "team", "create", "made")
+	run(0, "key", "create", "--team", "made", "--name", "ci")
+	run(2, "budget", "create", "made")
+	run(0, "budget", "create", "made", "--budget", "5")
+	run(0, "budget", "create", "made", "--budget-requests", "100", "--per", "day", "--hard=false")
+	run(0, "budget", "create", "made/ci", "--budget", "1", "--per", "day")
+	run(1, "budget", "create", "made", "--budget", "6") // counts the same
+	if out := run(0, "budget", "show", "made", "--json"); gjson.Get(out, "#").Int() != 2 || gjson.Get(out, "#(usd==5).per").String() != "month" || gjson.Get(out, "#(requests==100).hard").Bool() {
+		t.Errorf("the team's: %s", out)
+	}
+	if out := run(0, "budget", "show", "made/ci", "--json"); gjson.Get(out, "#").Int() != 1 || gjson.Get(out, "0.usd").String() != "1" {
+		t.Errorf("the key's: %s", out)
+	}
+	run(2, "budget", "delete", "made")
+	run(2, "budget", "delete", "made", "--per", "week")
+	run(0, "budget", "delete", "made", "--of", "usd")
+	run(0, "budget", "delete", "made", "--per", "day")
+	run(2, "budget", "delete", "made")
+	run(0, "budget", "delete", "made/ci")
+	if list := g.api("GET", "budgets?team=made", ""); list.get("data.#").Int() != 0 {
+		t.Errorf("budgets are left: %s", list.body)
+	}
+	run(1, "budget", "show", "nobody")
+	run(1, "budget", "create", "t", "--budget", "5") // which the file declares
+}
+
 // A key from elsewhere works unchanged where only its hash is given, in the
 // file and at the command line, and is rotated and changed like any other.
 func TestImportedKeys(t *testing.T) {
