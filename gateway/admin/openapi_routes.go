@@ -115,6 +115,7 @@ var descriptions = map[string]described{
 
 	"GET /admin/v1/prompts":                     {summary: "List the prompts that are served", query: pageOf, out: list[Prompt]{}},
 	"GET /admin/v1/prompts/{name}":              {summary: "Show a prompt and its source", out: jsonSchema{"type": "object"}},
+	"DELETE /admin/v1/prompts/{name}":           {summary: "Serve a prompt no longer; its versions stay, and the next one that is published is served"},
 	"GET /admin/v1/prompts/{name}/versions":     {summary: "List a prompt's versions, newest first", query: pageOf, out: list[versionOut]{}},
 	"GET /admin/v1/prompts/{name}/versions/{n}": {summary: "Show a version and its source", out: versionOut{}},
 	"GET /admin/v1/prompts/{name}/labels":       {summary: "List a prompt's labels and every move of each", query: pageOf, out: list[labelOut]{}},

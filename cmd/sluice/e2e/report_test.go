@@ -165,6 +165,46 @@ func TestBudgetsAtTheCommandLine(t *testing.T) {
 	run(1, "budget", "create", "t", "--budget", "5") // which the file declares
 }
 
+// A prompt that was published without a file is served until it is deleted, and
+// again once it is published.
+func TestPromptDeleted(t *testing.T) {
+	g := start(t, providers+team)
+	publish := func(text string) {
+		t.Helper()
+		if a := g.api("POST", "prompts/gone/publish", `{"source":"---\nmodel: mock/echo\n---\n`+text+`"}`); a.status != 201 {
+			t.Fatalf("publish: %d %s", a.status, a.body)
+		}
+	}
+	serves := func(want int) {
+		t.Helper()
+		for _, path := range []string{"/prompts/gone", "/prompts/gone@1"} {
+			if a := g.data("POST", path, "{}"); a.status != want {
+				t.Errorf("%s: %d %s, want %d", path, a.status, a.body, want)
+			}
+		}
+	}
+	publish("one")
+	serves(200)
+	if out, stderr, code := g.sluice("prompt", "delete", "gone"); code != 0 {
+		t.Errorf("prompt delete: %d %s%s", code, out, stderr)
+	}
+	serves(404)
+	if a := g.api("DELETE", "prompts/gone", ""); a.status != 404 {
+		t.Errorf("deleted twice: %d %s", a.status, a.body)
+	}
+	if a := g.api("GET", "audit?action=prompt.withdraw", ""); a.get("data.#(status==204).resource").String() != "prompts/gone" {
+		t.Errorf("the record: %s", a.body)
+	}
+	if a := g.api("GET", "prompts/gone/versions", ""); a.get("data.#").Int() != 1 {
+		t.Errorf("versions: %s", a.body)
+	}
+	g.kill()
+	g.start()
+	serves(404)
+	publish("two")
+	serves(200)
+}
+
 // A key from elsewhere works unchanged where only its hash is given, in the
 // file and at the command line, and is rotated and changed like any other.
 func TestImportedKeys(t *testing.T) {
