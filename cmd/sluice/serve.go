@@ -218,6 +218,7 @@ func (s *server) run(ctx context.Context) error {
 func (s *server) background(ctx context.Context, hup <-chan os.Signal) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	go s.watch(ctx, hup)
+	go s.build.lastUsed.recall(ctx, s.build.view().keys, s.store.Ledger())
 	go s.encryption.obtain(ctx, s.log)
 	if s.build.purges != nil {
 		go s.build.purges.Run(ctx)
