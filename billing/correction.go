@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/base32"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -29,22 +28,21 @@ const longestReason = 500
 
 // Check finds what cannot be asked for: BadQuery, naming the field.
 func (r *CorrectionRequest) Check() error {
-	bad := func(format string, args ...any) error { return BadQuery{fmt.Errorf(format, args...)} }
 	switch {
 	case r.Call == "":
-		return bad("call is needed: the id of the call to correct")
+		return badField("call", "call is needed: the id of the call to correct")
 	case r.Refund && r.USD != 0:
-		return bad("usd: give either usd or refund, not both")
+		return badField("usd", "usd: give either usd or refund, not both")
 	case !r.Refund && r.USD == 0:
-		return bad("usd: want an amount other than 0, below 0 to give money back, or refund for all that is left")
+		return badField("usd", "usd: want an amount other than 0, below 0 to give money back, or refund for all that is left")
 	case strings.TrimSpace(r.Reason) == "":
-		return bad("reason is needed: it stands in the ledger")
+		return badField("reason", "reason is needed: it stands in the ledger")
 	case len(r.Reason) > longestReason:
-		return bad("reason: longer than %d bytes", longestReason)
+		return badField("reason", "reason: longer than %d bytes", longestReason)
 	case !utf8.ValidString(r.Reason) || strings.ContainsFunc(r.Reason, unicode.IsControl):
-		return bad("reason: want one line of text")
+		return badField("reason", "reason: want one line of text")
 	case len(r.Key) > longestReason:
-		return bad("idempotency_key: longer than %d bytes", longestReason)
+		return badField("idempotency_key", "idempotency_key: longer than %d bytes", longestReason)
 	}
 	return nil
 }
@@ -114,7 +112,7 @@ func (a *Account) Correct(r CorrectionRequest, now time.Time) (e Entry, made boo
 	case r.USD < -net:
 		return Entry{}, false, fmt.Errorf("call %q has cost %v USD so far: cannot give back %v: %w", c.Call, net, -r.USD, ErrConflict)
 	case r.USD > 0 && net+r.USD < net:
-		return Entry{}, false, BadQuery{errors.New("usd: too large an amount")}
+		return Entry{}, false, badField("usd", "usd: too large an amount")
 	}
 	return Entry{Call: id, Attempt: Correction, Time: now, RequestID: id, Operation: "correction",
 		Team: c.Team, KeyID: c.KeyID, Key: c.Key, User: c.User, Tags: c.Tags,

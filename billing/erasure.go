@@ -24,13 +24,13 @@ type Erasure struct {
 func (e *Erasure) Check(now time.Time) error {
 	switch {
 	case e.Team == "":
-		return BadQuery{errors.New("team is needed")}
+		return badField("team", "team is needed")
 	case e.User == "" && e.Before.IsZero():
-		return BadQuery{errors.New("give a user, or the time before which entries are erased, or both")}
+		return BadQuery{Err: errors.New("give a user, or the time before which entries are erased, or both")}
 	case e.User == ErasedUser:
-		return BadQuery{errors.New("user: it is erased already")}
+		return badField("user", "user: it is erased already")
 	case e.Before.After(now):
-		return BadQuery{errors.New("before: it is in the future")}
+		return badField("before", "before: it is in the future")
 	}
 	return nil
 }

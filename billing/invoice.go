@@ -87,7 +87,7 @@ type InvoiceQuery struct {
 	Location  *time.Location // whose months; nil: UTC
 }
 
-// check fills in what was left out. Its errors name the field.
+// check fills in what was left out. Its errors are BadQuery.
 func (q *InvoiceQuery) check() (from, to time.Time, by []string, err error) {
 	if q.Location == nil {
 		q.Location = time.UTC
@@ -98,12 +98,12 @@ func (q *InvoiceQuery) check() (from, to time.Time, by []string, err error) {
 		at, err = this.Add(-12*time.Hour), nil
 	}
 	if err != nil || at.Year() < 2000 {
-		return from, to, nil, fmt.Errorf("month %.20q is not one such as 2026-10", q.Month)
+		return from, to, nil, badField("month", "month %.20q is not one such as 2026-10", q.Month)
 	}
 	// The middle of the month is in it whatever its clocks do at the ends.
 	from, to = PeriodMonth.Window(time.Date(at.Year(), at.Month(), 15, 12, 0, 0, 0, q.Location), q.Location)
 	if !from.Before(next) {
-		return from, to, nil, fmt.Errorf("month %s has not begun", q.Month)
+		return from, to, nil, badField("month", "month %s has not begun", q.Month)
 	}
 	q.Month = from.Format("2006-01")
 	if q.By == "" {
@@ -112,7 +112,7 @@ func (q *InvoiceQuery) check() (from, to time.Time, by []string, err error) {
 	for name := range strings.SplitSeq(q.By, ",") {
 		name = strings.TrimSpace(name)
 		if !slices.Contains(InvoiceDimensions, name) || slices.Contains(by, name) {
-			return from, to, nil, fmt.Errorf("by %.80q: want some of %s, each once", q.By, strings.Join(InvoiceDimensions, ", "))
+			return from, to, nil, badField("by", "by %.80q: want some of %s, each once", q.By, strings.Join(InvoiceDimensions, ", "))
 		}
 		by = append(by, name)
 	}
@@ -125,7 +125,7 @@ func (q *InvoiceQuery) check() (from, to time.Time, by []string, err error) {
 func NewInvoice(ctx context.Context, l Ledger, q InvoiceQuery) (*Invoice, error) {
 	from, to, by, err := q.check()
 	if err != nil {
-		return nil, BadQuery{err}
+		return nil, err
 	}
 	v := &Invoice{Number: "SL-" + strings.ReplaceAll(q.Month, "-", "") + "-" + q.Team, Team: q.Team, Month: q.Month,
 		From: from, To: to, TimeZone: q.Location.String(), Preliminary: q.Now.Before(to), By: by}
@@ -137,7 +137,7 @@ func NewInvoice(ctx context.Context, l Ledger, q InvoiceQuery) (*Invoice, error)
 	}
 	if v.Sections, err = sections(ctx, l, teams, ask); err != nil {
 		if bad := (BadQuery{}); errors.As(err, &bad) {
-			err = BadQuery{fmt.Errorf("the invoice would have more than %d lines: let it be by less, or take it as CSV or JSON", q.MostLines)}
+			err = BadQuery{Err: fmt.Errorf("the invoice would have more than %d lines: let it be by less, or take it as CSV or JSON", q.MostLines)}
 		}
 		return nil, err
 	}
@@ -152,7 +152,10 @@ func NewInvoice(ctx context.Context, l Ledger, q InvoiceQuery) (*Invoice, error)
 }
 
 // BadQuery is an error about what was asked, not about the ledger.
-type BadQuery struct{ Err error }
+type BadQuery struct {
+	Err   error  // in whole, the field included
+	Field string // that is at fault; empty: it is the question as a whole
+}
 
 func (e BadQuery) Error() string { return e.Err.Error() }
 

@@ -11,6 +11,7 @@ import (
 // RFC 3339 times, to being exclusive; without either it is this month, without
 // to until now and ever after, without from since the beginning. by names
 // Dimensions, separated by commas; an unknown one is an error that names them.
+// Errors are BadQuery, and name the field: from, to or group_by.
 func ParseQuery(from, to, by string, now time.Time, loc *time.Location) (Query, error) {
 	if loc == nil {
 		loc = time.UTC
@@ -27,10 +28,14 @@ func ParseQuery(from, to, by string, now time.Time, loc *time.Location) (Query, 
 		q.From, q.To = PeriodMonth.Window(now, loc)
 	}
 	if !q.From.IsZero() && !q.To.IsZero() && !q.From.Before(q.To) {
-		return Query{}, fmt.Errorf("from %s is not before to %s", from, to)
+		return Query{}, badField("from", "from %s is not before to %s", from, to)
 	}
 	q.GroupBy, err = parseDimensions(by)
 	return q, err
+}
+
+func badField(field, format string, args ...any) error {
+	return BadQuery{Err: fmt.Errorf(format, args...), Field: field}
 }
 
 // LongestReport is the most rows that a report over HTTP has: more take long to
@@ -61,7 +66,7 @@ func parseTime(field, s string, loc *time.Location) (time.Time, error) {
 	}
 	t, err := time.Parse(time.RFC3339, s)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("%s %q is neither a date such as 2026-11-01 nor a time such as 2026-11-01T08:00:00Z", field, s)
+		return time.Time{}, badField(field, "%s %q is neither a date such as 2026-11-01 nor a time such as 2026-11-01T08:00:00Z", field, s)
 	}
 	return t, nil
 }
@@ -73,7 +78,7 @@ func parseDimensions(by string) ([]string, error) {
 		switch {
 		case name == "" || slices.Contains(dims, name):
 		case !slices.Contains(Dimensions, name):
-			return nil, fmt.Errorf("cannot group by %q: known are %s", name, strings.Join(Dimensions, ", "))
+			return nil, badField("group_by", "cannot group by %q: known are %s", name, strings.Join(Dimensions, ", "))
 		default:
 			dims = append(dims, name)
 		}

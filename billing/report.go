@@ -219,7 +219,7 @@ func appendSums(dst []byte, s *Sums) []byte {
 }
 
 // MarshalJSON writes {from, to, group_by, rows: [{<dimensions>, calls, …}],
-// total: {calls, …}}.
+// total: {calls, …}}, with null for an end that is open.
 func (r Report) MarshalJSON() ([]byte, error) {
 	row := 280 + 40*len(r.GroupBy) // bytes of a usual one
 	dst := append(make([]byte, 0, row*(len(r.Rows)+2)), '{')
@@ -227,9 +227,11 @@ func (r Report) MarshalJSON() ([]byte, error) {
 		name string
 		t    time.Time
 	}{{"from", r.From}, {"to", r.To}} {
-		if !at.t.IsZero() {
-			dst = fmt.Appendf(dst, "%q:%q,", at.name, at.t.Format(time.RFC3339Nano))
+		if at.t.IsZero() {
+			dst = fmt.Appendf(dst, "%q:null,", at.name)
+			continue
 		}
+		dst = fmt.Appendf(dst, "%q:%q,", at.name, at.t.Format(time.RFC3339Nano))
 	}
 	dst = append(dst, `"group_by":[`...)
 	for i, name := range r.GroupBy {

@@ -63,11 +63,11 @@ func TestReportJSON(t *testing.T) {
 		}
 	}
 	text, _ := json.Marshal(&Report{})
-	if want := `{"group_by":[],"rows":[],"total":{"calls":0`; !strings.HasPrefix(string(text), want) {
+	if want := `{"from":null,"to":null,"group_by":[],"rows":[],"total":{"calls":0`; !strings.HasPrefix(string(text), want) {
 		t.Errorf("an empty report is %s", text)
 	}
 	text, _ = json.Marshal(Report{}) // by value too
-	if !strings.HasPrefix(string(text), `{"group_by":[],"rows":[]`) {
+	if !strings.HasPrefix(string(text), `{"from":null,"to":null,"group_by":[],"rows":[]`) {
 		t.Errorf("an empty report is %s", text)
 	}
 }

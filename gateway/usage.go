@@ -32,8 +32,8 @@ func (c *Call) serveUsage() error {
 	args := c.rc.QueryArgs()
 	get := func(name string) string { return string(args.Peek(name)) }
 	q, err := billing.ParseQuery(get("from"), get("to"), get("group_by"), c.now, c.snap.Settings.Location)
-	if err != nil {
-		return schema.Invalid("", "%v", err)
+	if bad := (billing.BadQuery{}); errors.As(err, &bad) {
+		return schema.Invalid(bad.Field, "%v", bad)
 	}
 	q.MostRows = billing.LongestReport
 	ctx, cancel := context.WithTimeout(c.g.ctx, 10*time.Second)
@@ -49,7 +49,7 @@ func (c *Call) serveUsage() error {
 	}
 	var bad billing.BadQuery
 	if errors.As(err, &bad) {
-		return schema.Invalid("", "%v", bad)
+		return schema.Invalid(bad.Field, "%v", bad)
 	}
 	if err != nil {
 		return &schema.Error{Code: schema.CodeUnavailable, Status: 503, Origin: schema.OriginGateway,

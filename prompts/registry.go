@@ -236,6 +236,9 @@ func (r *Registry) refresh(ctx context.Context, s *Set, name string) error {
 	}
 	was, served := s.byName[name]
 	if n == 0 {
+		if served && !was.FromFile { // it was withdrawn
+			s.remove(name)
+		}
 		return nil
 	}
 	if served && was.Version == n {

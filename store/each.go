@@ -17,14 +17,14 @@ const walkPage = 2000
 func (l *Ledger) Each(ctx context.Context, q billing.Query, use func(*billing.Entry) error) error {
 	last, id := int64(math.MinInt64), int64(0)
 	if !q.From.IsZero() {
-		last = q.From.UnixNano() - 1
+		last = unix(q.From) - 1
 		id = math.MaxInt64
 	}
 	for {
 		var w where
 		w.and("(time, id) > (?, ?)", last, id)
 		if !q.To.IsZero() {
-			w.and("time < ?", q.To.UnixNano())
+			w.and("time < ?", unix(q.To))
 		}
 		w.ofTeams(&q)
 		page, cursors, err := l.entries(ctx, entrySelect+"WHERE e.id IN (SELECT id FROM entries INDEXED BY entries_time"+w.String()+

@@ -39,7 +39,7 @@ func (l *Ledger) LedgerTeams(ctx context.Context) ([]string, error) {
 func (l *Ledger) Erase(ctx context.Context, e billing.Erasure) (out billing.Erased, err error) {
 	end := int64(math.MaxInt64)
 	if !e.Before.IsZero() {
-		end = e.Before.UnixNano()
+		end = unix(e.Before)
 	}
 	for from := int64(math.MinInt64); ; {
 		first, ok, err := l.firstOf(ctx, e.Team, from)

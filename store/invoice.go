@@ -15,10 +15,10 @@ func (l *Ledger) CorrectionsIn(ctx context.Context, q billing.Query) ([]billing.
 	var w where
 	w.and("attempt = " + strconv.Itoa(billing.Correction))
 	if !q.From.IsZero() {
-		w.and("time >= ?", q.From.UnixNano())
+		w.and("time >= ?", unix(q.From))
 	}
 	if !q.To.IsZero() {
-		w.and("time < ?", q.To.UnixNano())
+		w.and("time < ?", unix(q.To))
 	}
 	w.ofTeams(&q)
 	out, _, err := l.entries(ctx, entrySelect+"WHERE e.id IN (SELECT id FROM entries INDEXED BY entries_corrections"+w.String()+

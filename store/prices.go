@@ -30,7 +30,7 @@ func (p *Prices) SetPrice(ctx context.Context, s billing.SetPrice) (int64, error
 	var id int64
 	err := p.inTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		return tx.QueryRowContext(ctx, "INSERT INTO prices (provider, model, counts_from, prices, source, created) VALUES (?, ?, ?, ?, ?, ?) RETURNING id",
-			s.Provider, s.Model, s.From.UnixNano(), string(body), s.Source, s.Set.UnixNano()).Scan(&id)
+			s.Provider, s.Model, unix(s.From), string(body), s.Source, s.Set.UnixNano()).Scan(&id)
 	})
 	if err != nil {
 		return 0, fmt.Errorf("cannot write the price of %s/%s: %w", s.Provider, s.Model, err)

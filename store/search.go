@@ -125,7 +125,7 @@ func (s *search) span(ctx context.Context) (err error) {
 		time, err1 := strconv.ParseInt(at, 10, 64)
 		row, err2 := strconv.ParseInt(id, 10, 64)
 		if !ok || err1 != nil || err2 != nil {
-			return fmt.Errorf("%q is not a cursor", s.After)
+			return billing.BadQuery{Err: fmt.Errorf("after %.40q is not a cursor of this list", s.After), Field: "after"}
 		}
 		w.and("(time, id) < (?, ?)", time, row)
 		if newest = time; row > 0 { // else nothing of that time is left

@@ -195,10 +195,22 @@ func (s *Store) inTx(ctx context.Context, fn func(ctx context.Context, tx *sql.T
 	return tx.Commit()
 }
 
+// Times that are before or after all that is stored. Beyond some three centuries
+// from 1970 nanoseconds wrap around: "until the year 9999" would select nothing.
+var (
+	earliest = time.Date(1700, 1, 1, 0, 0, 0, 0, time.UTC)
+	latest   = time.Date(2262, 1, 1, 0, 0, 0, 0, time.UTC)
+)
+
 // unix is a time as it is stored; the zero time is 0.
 func unix(t time.Time) int64 {
-	if t.IsZero() {
+	switch {
+	case t.IsZero():
 		return 0
+	case t.Before(earliest):
+		t = earliest
+	case t.After(latest):
+		t = latest
 	}
 	return t.UnixNano()
 }

@@ -270,6 +270,34 @@ func TestUsageOfNothing(t *testing.T) {
 	}
 }
 
+// Ends that are centuries away select what lies between them.
+func TestEndsFarAway(t *testing.T) {
+	l := testStore(t).Ledger()
+	add(t, l, entry("c1", noon))
+	year := func(n int) time.Time { return time.Date(n, 12, 31, 0, 0, 0, 0, time.UTC) }
+	for _, c := range []struct {
+		from, to time.Time
+		want     int64
+	}{
+		{time.Time{}, year(9999), 1}, {time.Time{}, year(2262), 1}, {year(1), time.Time{}, 1}, {year(1600), year(9999), 1},
+		{year(2300), year(9999), 0}, {year(1), year(1500), 0}, {time.Time{}, year(1500), 0}, {year(9999), time.Time{}, 0},
+	} {
+		r, err := l.Usage(t.Context(), billing.Query{From: c.from, To: c.to, GroupBy: []string{"day"}})
+		if err != nil || r.Total.Calls != c.want {
+			t.Errorf("usage from %v to %v: %+v, %v", c.from, c.to, r, err)
+		}
+		list, _, err := l.Requests(t.Context(), billing.RequestQuery{From: c.from, To: c.to})
+		if err != nil || int64(len(list)) != c.want {
+			t.Errorf("requests from %v to %v: %+v, %v", c.from, c.to, list, err)
+		}
+		n := int64(0)
+		err = l.Each(t.Context(), billing.Query{From: c.from, To: c.to}, func(*billing.Entry) error { n++; return nil })
+		if err != nil || n != c.want {
+			t.Errorf("entries from %v to %v: %d, %v", c.from, c.to, n, err)
+		}
+	}
+}
+
 func TestPercentiles(t *testing.T) {
 	for name, c := range map[string]struct {
 		latencies []time.Duration

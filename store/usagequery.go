@@ -130,10 +130,10 @@ func bounds(ctx context.Context, tx *sql.Tx, from, to time.Time) (lo, hi int64, 
 	}
 	lo, hi = first.Int64*day, (last.Int64+1)*day
 	if !from.IsZero() {
-		lo = max(lo, from.UnixNano())
+		lo = max(lo, unix(from))
 	}
 	if !to.IsZero() {
-		hi = min(hi, to.UnixNano())
+		hi = min(hi, unix(to))
 	}
 	return lo, hi, nil
 }

@@ -18,12 +18,15 @@ import (
 	"sluice/prompts"
 )
 
+// exitFailedTests is the exit code of prompt test when assertions failed.
+const exitFailedTests = 100
+
 func promptTestCommand() *cobra.Command {
 	var a asker
 	var models []string
 	report := testReport{}
 	cmd := &cobra.Command{Use: "test FILE|DIR", Short: "Run the sluice.tests of a prompt file, or of all below a directory, or a promptfooconfig.yaml", Args: cobra.ExactArgs(1),
-		Long: "Run the sluice.tests of a prompt file, or of all files below a directory. Models are asked through a\nrunning gateway, or, for mock/…, in this process. A test with repeat passes if the share of its runs that\npass: says does. --baseline compares with what --save wrote. Exit codes: 0 all passed, 1 some failed, or\npass less often than in the baseline, 2 there is nothing that can be tested.",
+		Long: "Run the sluice.tests of a prompt file, or of all files below a directory. Models are asked through a\nrunning gateway, or, for mock/…, in this process. A test with repeat passes if the share of its runs that\npass: says does. --baseline compares with what --save wrote. Exit codes: 0 all passed, 100 some failed,\nor pass less often than in the baseline.",
 		RunE: command(func(cmd *cobra.Command, args []string) error {
 			list, err := testedPrompts(args[0])
 			if err != nil {
@@ -181,9 +184,9 @@ func (r *testReport) finish() error {
 	}
 	switch {
 	case failed > 0:
-		return fmt.Errorf("%d of %d failed", failed, len(r.results))
+		return &failure{err: fmt.Errorf("%d of %d failed", failed, len(r.results)), code: exitFailedTests}
 	case worse > 0:
-		return fmt.Errorf("%d of %d pass less often than in %s", worse, len(ratings), r.against)
+		return &failure{err: fmt.Errorf("%d of %d pass less often than in %s", worse, len(ratings), r.against), code: exitFailedTests}
 	}
 	return nil
 }

@@ -15,7 +15,7 @@ import (
 func promptCommand() *cobra.Command {
 	return group("prompt", "Prompts: files that are APIs",
 		promptListCommand(), promptShowCommand(), promptRunCommand(), promptTestCommand(), promptDiffCommand(),
-		promptRenderCommand(), promptPublishCommand(), promptLabelCommand(), promptRollbackCommand(),
+		promptRenderCommand(), promptPublishCommand(), promptDeleteCommand(), promptLabelCommand(), promptRollbackCommand(),
 		promptPullCommand(), promptPushCommand(), promptImportCommand())
 }
 
@@ -67,7 +67,7 @@ func promptPublishCommand() *cobra.Command {
 	var c adminClient
 	var message string
 	var force bool
-	cmd := &cobra.Command{Use: "publish FILE", Short: "Publish a prompt file as the next version, and serve it", Args: cobra.ExactArgs(1),
+	cmd := &cobra.Command{Use: "publish FILE", Aliases: []string{"create"}, Short: "Publish a prompt file as the next version, and serve it", Args: cobra.ExactArgs(1),
 		RunE: command(func(cmd *cobra.Command, args []string) error {
 			name, source, partials, err := prompts.ReadFile(args[0])
 			if err != nil {
@@ -90,6 +90,19 @@ func promptPublishCommand() *cobra.Command {
 	c.flags(cmd)
 	cmd.Flags().StringVar(&message, "message", "", "what has changed")
 	cmd.Flags().BoolVar(&force, "force", false, "publish although its tests fail or callers break")
+	return cmd
+}
+
+func promptDeleteCommand() *cobra.Command {
+	var c adminClient
+	cmd := &cobra.Command{Use: "delete NAME", Short: "Serve a prompt that was published without a file no longer; its versions stay", Args: cobra.ExactArgs(1),
+		RunE: command(func(cmd *cobra.Command, args []string) error {
+			if _, err := c.call(cmd.Context(), http.MethodDelete, "prompts/"+url.PathEscape(args[0]), nil, nil); err != nil {
+				return err
+			}
+			return c.done(cmd, map[string]string{"name": args[0]}, "Prompt %s is not served any more. Its versions stay.\n", args[0])
+		})}
+	c.flags(cmd)
 	return cmd
 }
 

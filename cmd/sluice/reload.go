@@ -383,6 +383,7 @@ func (s *server) keepUsed() {
 	if len(used) == 0 {
 		return
 	}
+	s.build.lastUsed.note(used)
 	if err := s.store.Tenants().TouchKeys(ctx, used); err != nil {
 		s.log.Warn("cannot record when keys were used", "error", err)
 	}

@@ -204,7 +204,7 @@ func (s *server) record(ctx context.Context, cfg *config.Config, e admin.ConfigE
 func (s *server) configuration() admin.Configuration {
 	return admin.Configuration{Shown: s.shownConfig, Put: s.putConfig,
 		Validate: func(ctx context.Context, text []byte) error {
-			_, err := s.candidate(ctx, text)
+			_, err := s.stated(ctx, text)
 			return err
 		},
 		Diff:      s.diffConfig,
@@ -242,6 +242,14 @@ func (s *server) candidate(ctx context.Context, text []byte) (*config.Config, er
 	return cfg, faultsOf(err)
 }
 
+// stated is the candidate of a text that was sent, which must say something.
+func (s *server) stated(ctx context.Context, text []byte) (*config.Config, error) {
+	if err := config.Stated(sent, text); err != nil {
+		return nil, faultsOf(err)
+	}
+	return s.candidate(ctx, text)
+}
+
 // loadAsFile reads a text as if it were what the file says.
 func (s *server) loadAsFile(text []byte) (*config.Config, error) {
 	return config.LoadText(config.Text{Name: sent, Dir: s.history.dir, YAML: text, Led: true, Kept: s.keptByFile},
@@ -275,7 +283,7 @@ func faultsOf(err error) error {
 }
 
 func (s *server) diffConfig(ctx context.Context, text []byte) (admin.ConfigDiff, error) {
-	to, err := s.candidate(ctx, text)
+	to, err := s.stated(ctx, text)
 	if err != nil {
 		return admin.ConfigDiff{}, err
 	}
@@ -318,7 +326,9 @@ func (s *server) putAlone(ctx context.Context, text []byte, e admin.ConfigEdit) 
 	if e.Match != "" && e.Match != s.history.running.Digest {
 		return out, admin.ErrConfigMoved{Digest: s.history.running.Digest}
 	}
+	read := s.stated
 	if e.To > 0 {
+		read = s.candidate // a revision may be that of a gateway without a file
 		r, err := s.store.Revisions().RevisionText(ctx, e.To)
 		if err != nil {
 			return out, err
@@ -327,7 +337,7 @@ func (s *server) putAlone(ctx context.Context, text []byte, e admin.ConfigEdit) 
 			e.Message = fmt.Sprintf("back to revision %d", e.To)
 		}
 	}
-	cfg, err := s.candidate(ctx, text)
+	cfg, err := read(ctx, text)
 	if err != nil {
 		return out, err
 	}

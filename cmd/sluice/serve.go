@@ -221,6 +221,7 @@ func (s *server) background(ctx context.Context, hup <-chan os.Signal) (stop fun
 	ctx, cancel := context.WithCancel(ctx)
 	go s.watch(ctx, hup)
 	go s.testPrompts(ctx, false) // of files that have changed since the last process
+	go s.build.lastUsed.recall(ctx, s.build.view().keys, s.store.Ledger())
 	go s.encryption.obtain(ctx, s.log)
 	if s.build.purges != nil {
 		go s.build.purges.Run(ctx)

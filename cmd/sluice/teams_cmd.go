@@ -141,25 +141,3 @@ func (c *adminClient) done(cmd *cobra.Command, v any, format string, args ...any
 	_, err := fmt.Fprintf(cmd.ErrOrStderr(), format, args...)
 	return err
 }
-
-func budgetCommand() *cobra.Command {
-	var c adminClient
-	var team string
-	list := &cobra.Command{Use: "list", Short: "List the budgets of teams and keys, and how they stand", Args: cobra.NoArgs,
-		RunE: command(func(cmd *cobra.Command, _ []string) error {
-			query := url.Values{}
-			if team != "" {
-				query.Set("team", team)
-			}
-			items, err := c.all(cmd.Context(), "budgets", query)
-			if err != nil {
-				return err
-			}
-			return printItems(cmd.OutOrStdout(), items, c.json, column{"OWNER", "owner"}, column{"USD", "usd"}, column{"TOKENS", "tokens"},
-				column{"REQUESTS", "requests"}, column{"PER", "per"}, column{"MODELS", "models"},
-				column{"SPENT", "spent"}, column{"HELD", "held"}, column{"REMAINING", "remaining"}, column{"RESETS", "resets"}, column{"FORECAST", "forecast"}, column{"LOW", "forecast_low"}, column{"HIGH", "forecast_high"}, column{"RUNS OUT", "runs_out"}, column{"HARD", "hard"})
-		})}
-	c.flags(list)
-	list.Flags().StringVar(&team, "team", "", "only this team and its keys")
-	return group("budget", "Budgets: what may be spent, and what was", list)
-}

@@ -29,6 +29,7 @@ import (
 // over reloads, what must outlive one: upstream connections, breakers,
 // cool-downs.
 type builder struct {
+	lastUsed lastUsed // of keys
 	clients  map[string]cachedClient
 	registry *router.Registry
 	checks   router.Checks

@@ -118,6 +118,7 @@ func (s *server) adminView() admin.View {
 			out.Keys = append(out.Keys, k)
 		}
 	}
+	s.build.lastUsed.show(out.Keys)
 	out.Budgets = budgetsOf(v, now)
 	targets := v.registry.Targets(now)
 	for _, p := range v.providers {

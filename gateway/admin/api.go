@@ -3,13 +3,16 @@ package admin
 import (
 	"cmp"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"log/slog"
 	"maps"
 	"net/http"
 	"net/url"
+	"reflect"
 	"slices"
 	"strconv"
 	"sync"
@@ -134,9 +137,11 @@ func page[T any](values url.Values, items []T, key func(*T) string) (list[T], er
 	if err != nil {
 		return list[T]{}, err
 	}
-	after, err := base64.RawURLEncoding.DecodeString(values.Get("after"))
-	if err != nil {
-		return list[T]{}, schema.Invalid("after", "after is not a cursor of this list")
+	after, ok := "", true
+	if text := values.Get("after"); text != "" {
+		if after, ok = placeOf[T](text); !ok {
+			return list[T]{}, schema.Invalid("after", "after %.40q is not a cursor of this list", text)
+		}
 	}
 	type place struct { // items are large, and their keys are put together
 		key string
@@ -144,7 +149,7 @@ func page[T any](values url.Values, items []T, key func(*T) string) (list[T], er
 	}
 	var order []place
 	for i := range items {
-		if k := key(&items[i]); k > string(after) || len(after) == 0 {
+		if k := key(&items[i]); k > after || after == "" {
 			order = append(order, place{k, i})
 		}
 	}
@@ -154,10 +159,28 @@ func page[T any](values url.Values, items []T, key func(*T) string) (list[T], er
 		l.Data[i] = items[order[i].at]
 	}
 	if n < len(order) {
-		next := base64.RawURLEncoding.EncodeToString([]byte(order[n-1].key))
+		next := cursor[T](order[n-1].key)
 		l.Next = &next
 	}
 	return l, nil
+}
+
+// cursor is the place after an item of a list, by its key. It begins with a
+// checksum of the list and the key: what was mistyped, or is of another list,
+// would else begin a page somewhere.
+func cursor[T any](key string) string {
+	sum := crc32.ChecksumIEEE([]byte(reflect.TypeFor[T]().String() + " " + key))
+	return base64.RawURLEncoding.EncodeToString(append(binary.BigEndian.AppendUint32(nil, sum), key...))
+}
+
+// placeOf is the key of a cursor that was given.
+func placeOf[T any](text string) (key string, ok bool) {
+	raw, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil || len(raw) < 4 {
+		return "", false
+	}
+	key = string(raw[4:])
+	return key, cursor[T](key) == text
 }
 
 func errNotFound(format string, args ...any) *schema.Error {

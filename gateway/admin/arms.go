@@ -31,7 +31,7 @@ func (a *api) arms(q *request) error {
 	}
 	span, err := billing.ParseQuery(values.Get("from"), values.Get("to"), "", a.Now(), a.Location())
 	if err != nil {
-		return schema.Invalid("", "%v", err)
+		return err
 	}
 	a.flush(q.Context())
 	out.From, out.To = span.From, span.To

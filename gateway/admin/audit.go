@@ -19,7 +19,7 @@ func (a *api) listAudit(q *request) error {
 	query := audit.Query{Actor: values.Get("actor"), Action: values.Get("action"), Resource: values.Get("resource")}
 	span, err := billing.ParseQuery(values.Get("from"), values.Get("to"), "", a.Now(), a.Location())
 	if err != nil {
-		return schema.Invalid("", "%v", err)
+		return err
 	}
 	if values.Get("from") != "" || values.Get("to") != "" { // else it is of all times
 		query.From, query.To = span.From, span.To

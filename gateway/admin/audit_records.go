@@ -42,6 +42,7 @@ var records = map[string]recorded{
 	"POST /admin/v1/erasures":    {action: "erasure.create"},
 	"POST /admin/v1/prices":      {action: "price.set"},
 
+	"DELETE /admin/v1/prompts/{name}":       {action: "prompt.withdraw", state: (*api).labelState},
 	"PUT /admin/v1/prompts/{name}/labels":   {action: "prompt.label", state: (*api).labelState},
 	"PUT /admin/v1/prompts/{name}/split":    {action: "prompt.split", state: (*api).splitState},
 	"POST /admin/v1/prompts/{name}/publish": {action: "prompt.publish", state: (*api).labelState, made: true},

@@ -82,7 +82,7 @@ func (a *api) span(q *request) (billing.Query, error) {
 	}
 	query, err := billing.ParseQuery(values.Get("from"), values.Get("to"), "", a.Now(), a.Location())
 	if err != nil {
-		return query, schema.Invalid("", "%v", err)
+		return query, err
 	}
 	query.Team, err = q.teamFilter(values.Get("team"))
 	return query, err

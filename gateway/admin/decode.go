@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -24,10 +25,7 @@ func decode(body []byte, v any) error {
 	if !parsed.IsObject() {
 		return schema.Invalid("", "the body must be a JSON object")
 	}
-	if err := checkFields(parsed, reflect.TypeOf(v).Elem(), ""); err != nil {
-		return err
-	}
-	if err := checkEntries(parsed, reflect.TypeOf(v).Elem()); err != nil {
+	if err := (fields{values: true}).check(parsed, reflect.TypeOf(v).Elem(), ""); err != nil {
 		return err
 	}
 	err := json.Unmarshal(body, v)
@@ -41,32 +39,29 @@ func decode(body []byte, v any) error {
 	return schema.Invalid("", "%s", strings.TrimPrefix(err.Error(), "json: "))
 }
 
-// checkEntries finds the entry of a map that is of the wrong type: the decoder
-// does not name it.
-func checkEntries(object gjson.Result, t reflect.Type) error {
-	if t.Kind() != reflect.Map {
-		return nil
-	}
-	var err error
-	object.ForEach(func(key, value gjson.Result) bool {
-		var wrong *json.UnmarshalTypeError
-		if errors.As(json.Unmarshal([]byte(value.Raw), reflect.New(t.Elem()).Interface()), &wrong) && wrong.Field == "" {
-			err = schema.Invalid(key.String(), "%s must be %s, not a JSON %s", key.String(), wanted(wrong.Type), wrong.Value)
-		}
-		return err == nil
-	})
-	return err
+// fields is how an object is compared with a struct.
+type fields struct {
+	values bool // and not only names
 }
 
-// checkFields compares the fields of an object with those of a struct, and
-// goes down into the structs that it holds.
-func checkFields(object gjson.Result, t reflect.Type, path string) error {
-	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice && object.IsObject() { // one may stand for a list
+// check compares the fields of an object with those of a struct, and goes down
+// into the structs that it holds.
+func (f fields) check(object gjson.Result, t reflect.Type, path string) error {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if f.values {
+		if err := checkValue(object, t, strings.TrimSuffix(path, ".")); err != nil {
+			return err
+		}
+		f.values = t.Kind() != reflect.Struct || !reflect.PointerTo(t).Implements(readsItself) // which takes other forms too
+	}
+	for t.Kind() == reflect.Slice && object.IsObject() { // one may stand for a list
 		t = t.Elem()
 	}
 	if t.Kind() == reflect.Slice && object.IsArray() {
 		for i, item := range object.Array() {
-			if err := checkFields(item, t.Elem(), fmt.Sprintf("%s%d.", path, i)); err != nil {
+			if err := f.check(item, t.Elem(), fmt.Sprintf("%s%d.", path, i)); err != nil {
 				return err
 			}
 		}
@@ -75,7 +70,7 @@ func checkFields(object gjson.Result, t reflect.Type, path string) error {
 	if t.Kind() == reflect.Map && object.IsObject() {
 		var err error
 		object.ForEach(func(key, value gjson.Result) bool {
-			err = checkFields(value, t.Elem(), path+key.String()+".")
+			err = f.check(value, t.Elem(), path+key.String()+".")
 			return err == nil
 		})
 		return err
@@ -84,9 +79,9 @@ func checkFields(object gjson.Result, t reflect.Type, path string) error {
 		return nil
 	}
 	types, known := map[string]reflect.Type{}, []string(nil)
-	for f := range t.Fields() {
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		types[name] = f.Type
+	for field := range t.Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		types[name] = field.Type
 		known = append(known, name)
 	}
 	seen := map[string]bool{}
@@ -100,7 +95,7 @@ func checkFields(object gjson.Result, t reflect.Type, path string) error {
 		case seen[name]:
 			err = schema.Invalid(full, "field %q is given twice", full)
 		default:
-			err = checkFields(value, types[name], full+".")
+			err = f.check(value, types[name], full+".")
 		}
 		seen[name] = true
 		return err == nil
@@ -108,8 +103,46 @@ func checkFields(object gjson.Result, t reflect.Type, path string) error {
 	return err
 }
 
+var readsItself = reflect.TypeFor[json.Unmarshaler]()
+
+// checkValue tells whether a value can be what its field holds. What a type that
+// reads itself says of it has no name of the field, nor has what is below one.
+func checkValue(value gjson.Result, t reflect.Type, path string) error {
+	itself := reflect.PointerTo(t).Implements(readsItself)
+	if path == "" || value.Type == gjson.Null || t == reflect.TypeFor[json.RawMessage]() {
+		return nil
+	}
+	fits := true
+	switch k := t.Kind(); {
+	case itself && k != reflect.Slice && k != reflect.Map:
+		if err := json.Unmarshal([]byte(value.Raw), reflect.New(t).Interface()); err != nil {
+			return schema.Invalid(path, "%s: %s", path, strings.TrimPrefix(err.Error(), "json: "))
+		}
+	case k == reflect.Bool:
+		fits = value.IsBool()
+	case k == reflect.String:
+		fits = value.Type == gjson.String
+	case k == reflect.Int || k == reflect.Int64:
+		_, err := strconv.ParseInt(value.Raw, 10, 64)
+		fits = err == nil
+	case k == reflect.Float64:
+		fits = value.Type == gjson.Number
+	case k == reflect.Slice:
+		fits = value.IsArray() || itself && value.IsObject()
+	case k == reflect.Map || k == reflect.Struct:
+		fits = value.IsObject()
+	}
+	if !fits {
+		return schema.Invalid(path, "%s must be %s, not %.80s", path, wanted(t), value.Raw)
+	}
+	return nil
+}
+
 // wanted names a type for people.
 func wanted(t reflect.Type) string {
+	if t.Kind() == reflect.Slice && reflect.PointerTo(t).Implements(readsItself) {
+		return "an object, or a list of objects"
+	}
 	switch t.Kind() {
 	case reflect.Bool:
 		return "true or false"

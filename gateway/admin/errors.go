@@ -33,6 +33,7 @@ type problem struct {
 	Origin   schema.Origin `json:"origin"`
 	Param    string        `json:"param,omitempty"` // the field at fault
 	Instance string        `json:"instance"`
+	Request  string        `json:"request_id"`
 	Errors   []fault       `json:"errors,omitempty"`
 }
 
@@ -74,7 +75,7 @@ func (f faulty) Unwrap() error { return f.err }
 func (a *api) fail(q *request, err error) {
 	e := a.asError(q, err)
 	p := problem{Type: "about:blank", Title: http.StatusText(e.Status), Status: e.Status, Detail: e.Message,
-		Code: e.Code, Origin: e.Origin, Param: e.Param, Instance: q.URL.Path}
+		Code: e.Code, Origin: e.Origin, Param: e.Param, Instance: q.URL.Path, Request: q.requestID}
 	var many faulty
 	if errors.As(err, &many) {
 		p.Errors = many.faults
@@ -122,7 +123,7 @@ func (a *api) asError(q *request, err error) *schema.Error {
 	case errors.Is(err, billing.ErrNotFound):
 		return errNotFound("%s", err.Error())
 	case errors.As(err, &bad):
-		return schema.Invalid("", "%v", bad)
+		return schema.Invalid(bad.Field, "%v", bad)
 	case errors.Is(err, billing.ErrConflict):
 		return errConflict("%s", err.Error())
 	case errors.Is(err, context.Canceled) && q.Context().Err() != nil: // nobody reads the answer

@@ -2,7 +2,6 @@ package admin
 
 import (
 	"bytes"
-	"errors"
 	"net/http"
 
 	"sluice/billing"
@@ -33,10 +32,6 @@ func (a *api) invoice(q *request) error {
 		ask.MostLines = billing.LongestReport
 	}
 	v, err := billing.NewInvoice(a.behalf(q, view.below(team)...), a.Ledger, ask)
-	var bad billing.BadQuery
-	if errors.As(err, &bad) {
-		return schema.Invalid("", "%v", err)
-	}
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
+	"strings"
 
 	"sluice/billing"
 	"sluice/providers/schema"
@@ -77,6 +78,9 @@ func (in *termsIn) applied(k billing.Key, a *api) (billing.Key, error) {
 		if fixed.sent != "" && fixed.sent != fixed.is {
 			return k, schema.Invalid(fixed.field, "%s %.80q is not the key's: a key stays what it is called and in its team", fixed.field, fixed.sent)
 		}
+	}
+	if r := strings.TrimSpace(string(in.Revoked)); r != "" && r != "null" { // who changes it has seen that it was not
+		return k, schema.Invalid("revoked", "revoked is only read; DELETE revokes the key")
 	}
 	sent := keyIn{Team: k.Team, User: in.User, Models: in.Models, Prompts: in.Prompts, IPs: in.IPs}
 	err := sent.check()

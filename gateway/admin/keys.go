@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"errors"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -218,7 +219,7 @@ func (a *api) createKey(q *request) error {
 	for i := range view.Keys {
 		switch other := &view.Keys[i]; {
 		case !other.Salted && other.Hash == k.Hash: // of those that are salted the store knows
-			return errConflict("this key exists already")
+			return errExists()
 		case other.Team == k.Team && other.Name == k.Name && other.InForce(a.Now()):
 			return errConflict("team %q has a key %q already: revoke or rotate it, or take another name", k.Team, k.Name)
 		}
@@ -229,12 +230,20 @@ func (a *api) createKey(q *request) error {
 	return a.storeKeys(q, secret, k)
 }
 
+func errExists() error {
+	return errConflict("this key exists already: another one, perhaps revoked or expired, has the same value (hash)")
+}
+
 // storeKeys stores keys in turn and puts them in force; the last one is shown,
 // as a new one with its secret.
 func (a *api) storeKeys(q *request, secret string, keys ...billing.Key) error {
 	ctx := context.WithoutCancel(q.Context()) // half a change must not be
 	for _, k := range keys {
-		if err := a.Tenants.PutKey(ctx, k); err != nil {
+		err := a.Tenants.PutKey(ctx, k)
+		if errors.Is(err, billing.ErrConflict) { // with one whose hash only the store knows
+			return errExists()
+		}
+		if err != nil {
 			return err
 		}
 	}

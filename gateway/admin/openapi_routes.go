@@ -50,8 +50,9 @@ func budgetSchema() jsonSchema {
 var (
 	sums = jsonSchema{"type": "object", "properties": typeSchemaFields(billing.Sums{}), "required": []string{"calls", "refused", "errors", "cached",
 		"input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", "usd", "saved_usd", "latency_p50_ms", "latency_p95_ms"}}
-	report = jsonSchema{"type": "object", "required": []string{"group_by", "rows", "total"}, "properties": jsonSchema{
-		"from": jsonSchema{"type": "string", "format": "date-time"}, "to": jsonSchema{"type": "string", "format": "date-time"},
+	openEnd = jsonSchema{"type": []string{"string", "null"}, "format": "date-time", "description": "null: it was not asked for, and that end is open"}
+	report  = jsonSchema{"type": "object", "required": []string{"from", "to", "group_by", "rows", "total"}, "properties": jsonSchema{
+		"from": openEnd, "to": openEnd,
 		"group_by": jsonSchema{"type": "array", "items": jsonSchema{"type": "string"}},
 		"rows":     jsonSchema{"type": "array", "items": sums, "description": "the dimensions of group_by under their names, and these"}, "total": sums}}
 	reconciliation = jsonSchema{"type": "object", "required": []string{"from", "to", "compared", "tolerance_percent", "apart", "rows", "total"}, "properties": jsonSchema{
@@ -114,6 +115,7 @@ var descriptions = map[string]described{
 
 	"GET /admin/v1/prompts":                     {summary: "List the prompts that are served", query: pageOf, out: list[Prompt]{}},
 	"GET /admin/v1/prompts/{name}":              {summary: "Show a prompt and its source", out: jsonSchema{"type": "object"}},
+	"DELETE /admin/v1/prompts/{name}":           {summary: "Serve a prompt no longer; its versions stay, and the next one that is published is served"},
 	"GET /admin/v1/prompts/{name}/versions":     {summary: "List a prompt's versions, newest first", query: pageOf, out: list[versionOut]{}},
 	"GET /admin/v1/prompts/{name}/versions/{n}": {summary: "Show a version and its source", out: versionOut{}},
 	"GET /admin/v1/prompts/{name}/labels":       {summary: "List a prompt's labels and every move of each", query: pageOf, out: list[labelOut]{}},

@@ -74,6 +74,9 @@ func (a *api) setPrice(q *request) error {
 	return q.answer(http.StatusCreated, showPriceOf(&p, state))
 }
 
+// lastYear is the last that times in nanoseconds reach.
+const lastYear = 2261
+
 // price checks what is to be set.
 func (in *priceIn) price(now time.Time) (billing.SetPrice, error) {
 	p := billing.SetPrice{Provider: in.Provider, Model: in.Model, Prices: in.Prices, Source: in.Source, From: now.UTC(), Set: now.UTC()}
@@ -100,6 +103,9 @@ func (in *priceIn) price(now time.Time) (billing.SetPrice, error) {
 	}
 	for _, layout := range []string{time.RFC3339, time.DateOnly} {
 		if t, err := time.Parse(layout, in.From); err == nil {
+			if t.Year() < 1970 || t.Year() > lastYear {
+				return p, schema.Invalid("from", "from %.40q is not between the years 1970 and %d", in.From, lastYear)
+			}
 			p.From = t.UTC()
 			return p, nil
 		}

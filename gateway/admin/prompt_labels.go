@@ -85,6 +85,33 @@ func (a *api) putLabels(q *request) error {
 	return q.answer(http.StatusOK, labels)
 }
 
+// withdrawPrompt takes production away, so that the prompt is not served any
+// more. Versions and other labels stay, for calls in the ledger name them.
+func (a *api) withdrawPrompt(q *request) error {
+	if _, err := q.query(); err != nil {
+		return err
+	}
+	name := q.PathValue("name")
+	a.changes.Lock()
+	defer a.changes.Unlock()
+	served := a.View().Prompts
+	i := slices.IndexFunc(served, func(p Prompt) bool { return p.Name == name })
+	switch {
+	case i < 0:
+		return errNotFound("no prompt %q is served", name)
+	case served[i].Source == "file":
+		return errConflict("prompt %q is its file's: delete that", name)
+	}
+	ctx := context.WithoutCancel(q.Context())
+	if err := a.Prompts.MoveLabel(ctx, name, prompts.LabelMove{Label: prompts.LabelProduction, By: q.id.by()}); err != nil {
+		return err
+	}
+	if err := a.apply(ctx); err != nil {
+		return err
+	}
+	return q.done()
+}
+
 func (q *request) readLabels() (map[string]*int, error) {
 	var in map[string]*int
 	if err := q.read(&in); err != nil {

@@ -26,8 +26,8 @@ func TestLabels(t *testing.T) {
 	}
 	c := client{t, New(o), "admin"}
 	const path = "/admin/v1/prompts/mood/labels"
-	newClient(t, w, "admin").problem("PUT", path, `{"staging":"x"}`, 400, "invalid_request", "staging must be a whole number, not a JSON string")
-	newClient(t, w, "admin").problem("PUT", "/admin/v1/prompts/mood/split", `{"1":50,"2":"50"}`, 400, "invalid_request", "2 must be a whole number, not a JSON string")
+	newClient(t, w, "admin").problem("PUT", path, `{"staging":"x"}`, 400, "invalid_request", `staging must be a whole number, not "x"`)
+	newClient(t, w, "admin").problem("PUT", "/admin/v1/prompts/mood/split", `{"1":50,"2":"50"}`, 400, "invalid_request", `2 must be a whole number, not "50"`)
 	c.problem("PUT", path, `{"latest":1}`, 400, "invalid_request", "reserved")
 	c.problem("PUT", path, `{"production":null}`, 409, "conflict", "cannot be taken away")
 	c.problem("PUT", path, `{"gamma":null}`, 404, "not_found", "gamma")

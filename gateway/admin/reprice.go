@@ -22,7 +22,7 @@ func (a *api) repriceUsage(q *request) error {
 	}
 	span, err := billing.ParseQuery(in.From, in.To, "model", a.Now(), a.Location())
 	if err != nil {
-		return schema.Invalid("", "%v", err)
+		return err
 	}
 	if len(in.Prices) == 0 {
 		return schema.Invalid("prices", "prices are required: by provider, and in that by model or pattern")

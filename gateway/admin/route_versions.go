@@ -68,7 +68,7 @@ func (a *api) routeVersions(q *request) error {
 	}
 	span, err := billing.ParseQuery(values.Get("from"), values.Get("to"), "", a.Now(), a.Location())
 	if err != nil {
-		return schema.Invalid("", "%v", err)
+		return err
 	}
 	ask := billing.VersionQuery{From: span.From, To: span.To, Route: values.Get("route"), Key: values.Get("key"), Most: billing.LongestReport}
 	if ask.Team, err = q.teamFilter(values.Get("team")); err != nil {

@@ -60,6 +60,7 @@ var routes = []route{
 
 	{"GET", "/admin/v1/prompts", readers, (*api).listPrompts},
 	{"GET", "/admin/v1/prompts/{name}", readers, (*api).showPrompt},
+	{"DELETE", "/admin/v1/prompts/{name}", changers, (*api).withdrawPrompt},
 	{"GET", "/admin/v1/prompts/{name}/versions", readers, (*api).listVersions},
 	{"GET", "/admin/v1/prompts/{name}/versions/{n}", readers, (*api).showVersion},
 	{"GET", "/admin/v1/prompts/{name}/labels", readers, (*api).listLabels},

@@ -40,6 +40,7 @@ var matrix = map[string]string{
 	"POST /admin/v1/prices":                                "a",
 	"GET /admin/v1/prompts":                                "aov",
 	"GET /admin/v1/prompts/{name}":                         "aov",
+	"DELETE /admin/v1/prompts/{name}":                      "a",
 	"GET /admin/v1/prompts/{name}/versions":                "aov",
 	"GET /admin/v1/prompts/{name}/versions/{n}":            "aov",
 	"GET /admin/v1/prompts/{name}/labels":                  "aov",

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tidwall/gjson"
+
 	"sluice/billing"
 	"sluice/providers/schema"
 )
@@ -61,6 +63,9 @@ func (in *teamIn) team() (billing.Team, error) {
 	if err := checkName("name", in.Name); err != nil {
 		return t, err
 	}
+	if err := in.readBack(); err != nil {
+		return t, err
+	}
 	if in.Weight < 0 || in.Weight > billing.MaxWeight {
 		return t, schema.Invalid("weight", "weight %d is not a whole number from 1 to %d", in.Weight, billing.MaxWeight)
 	}
@@ -76,6 +81,20 @@ func (in *teamIn) team() (billing.Team, error) {
 	}
 	t.Tags, err = in.Tags.people("tags")
 	return t, err
+}
+
+// readBack refuses what looks like something that can be set and is not: it
+// would be ignored.
+func (in *teamIn) readBack() error {
+	for i, b := range gjson.ParseBytes(in.Budgets).Array() {
+		if b.Type != gjson.Null && !b.Get("owner").Exists() {
+			return schema.Invalid("budgets", "budgets.%d: budgets are how those of a team and its parents stand, and are only read; set budget, which is an object or a list", i)
+		}
+	}
+	if keys := gjson.ParseBytes(in.Keys); keys.Exists() && keys.Type != gjson.Null && keys.Type != gjson.Number {
+		return schema.Invalid("keys", "keys is how many there are, and is only read; POST /admin/v1/keys makes one")
+	}
+	return nil
 }
 
 // names are those of teams and keys: no slash, which parts a key's label, and

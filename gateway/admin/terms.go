@@ -116,6 +116,11 @@ func (l budgetsIn) budgets(path string) (billing.Budgets, error) {
 		if in.USD != nil {
 			b.USD = *in.USD
 		}
+		for _, share := range b.WarnAt {
+			if !(share > 0 && share <= 1) { // as in the file; NaN too
+				return nil, schema.Invalid(field+"warn_at", "%swarn_at: %v is not a share above 0 and at most 1, such as 0.8", field, share)
+			}
+		}
 		if err := b.Check(); err != nil {
 			name, _, _ := strings.Cut(err.Error(), ":")
 			return nil, schema.Invalid(field+name, "%s%v", field, err)

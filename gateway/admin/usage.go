@@ -36,7 +36,7 @@ func (a *api) usage(q *request) error {
 	}
 	query, err := billing.ParseQuery(values.Get("from"), values.Get("to"), values.Get("group_by"), a.Now(), loc)
 	if err != nil {
-		return schema.Invalid("", "%v", err)
+		return err
 	}
 	if query.Team, err = q.teamFilter(values.Get("team")); err != nil {
 		return err
@@ -199,7 +199,7 @@ func (a *api) listRequests(q *request) error {
 	}
 	span, err := billing.ParseQuery(values.Get("from"), values.Get("to"), "", a.Now(), a.Location())
 	if err != nil {
-		return schema.Invalid("", "%v", err)
+		return err
 	}
 	query := billing.RequestQuery{Key: values.Get("key"), Model: values.Get("model"), Prompt: values.Get("prompt"),
 		Tag: values.Get("tag"), Text: values.Get("q"), After: values.Get("after")}

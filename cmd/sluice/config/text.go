@@ -38,6 +38,18 @@ func LoadText(t Text, environ []string, enabled ...string) (*Config, error) {
 	return c, nil
 }
 
+// Stated refuses a text that says nothing, or only in comments: one that was
+// lost on its way must not take all there is away. {} says that nothing is meant.
+func Stated(name string, text []byte) error {
+	t := &tree{file: name, origin: origins{}}
+	root := t.read(tidy(text))
+	if len(t.faults) == 0 && (root == nil || unalias(root).Tag == "!!null") {
+		t.fault(1, "want a configuration, a mapping of sections such as server: and providers:, and this says nothing; {} is an empty one")
+		return t.faults
+	}
+	return nil // what else is wrong is found when it is read
+}
+
 // Leader is what must be known before a configuration can be read that is not
 // in the file.
 type Leader struct {

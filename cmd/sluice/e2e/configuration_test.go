@@ -114,6 +114,13 @@ func (g *gateway) refusesRevisions(good string) {
 			t.Errorf("%q: %d %s", text, a.status, a.body)
 		}
 	}
+	for _, text := range []string{"", " \n", "# all is\n# a comment\n", "---\n", "null", "~", "[]", "- a", "5", `""`} {
+		for _, a := range []answer{g.api("POST", "config/validate", text), g.api("PUT", "config", text), g.api("POST", "config/diff", text)} {
+			if a.status != 422 || !strings.Contains(a.get("errors.0.message").String(), "a mapping of sections") {
+				t.Errorf("%q: %d %s", text, a.status, a.body)
+			}
+		}
+	}
 	if n := g.api("GET", "config/revisions", "").get("data.0.revision").Int(); n != 2 {
 		t.Errorf("a refused revision stands in the history: %d", n)
 	}

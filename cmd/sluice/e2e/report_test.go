@@ -128,6 +128,83 @@ func TestKeys(t *testing.T) {
 	}
 }
 
+// A budget is given, shown and taken by the name of its team or key.
+func TestBudgetsAtTheCommandLine(t *testing.T) {
+	g := start(t, providers+team)
+	run := func(want int, args ...string) string {
+		t.Helper()
+		out, stderr, code := g.sluice(args...)
+		if code != want {
+			t.Errorf("%v: %d %s%s", args, code, out, stderr)
+		}
+		return out
+	}
+	run(0, "team", "create", "made")
+	run(0, "key", "create", "--team", "made", "--name", "ci")
+	run(2, "budget", "create", "made")
+	run(0, "budget", "create", "made", "--budget", "5")
+	run(0, "budget", "create", "made", "--budget-requests", "100", "--per", "day", "--hard=false")
+	run(0, "budget", "create", "made/ci", "--budget", "1", "--per", "day")
+	run(1, "budget", "create", "made", "--budget", "6") // counts the same
+	if out := run(0, "budget", "show", "made", "--json"); gjson.Get(out, "#").Int() != 2 || gjson.Get(out, "#(usd==5).per").String() != "month" || gjson.Get(out, "#(requests==100).hard").Bool() {
+		t.Errorf("the team's: %s", out)
+	}
+	if out := run(0, "budget", "show", "made/ci", "--json"); gjson.Get(out, "#").Int() != 1 || gjson.Get(out, "0.usd").String() != "1" {
+		t.Errorf("the key's: %s", out)
+	}
+	run(2, "budget", "delete", "made")
+	run(2, "budget", "delete", "made", "--per", "week")
+	run(0, "budget", "delete", "made", "--of", "usd")
+	run(0, "budget", "delete", "made", "--per", "day")
+	run(2, "budget", "delete", "made")
+	run(0, "budget", "delete", "made/ci")
+	if list := g.api("GET", "budgets?team=made", ""); list.get("data.#").Int() != 0 {
+		t.Errorf("budgets are left: %s", list.body)
+	}
+	run(1, "budget", "show", "nobody")
+	run(1, "budget", "create", "t", "--budget", "5") // which the file declares
+}
+
+// A prompt that was published without a file is served until it is deleted, and
+// again once it is published.
+func TestPromptDeleted(t *testing.T) {
+	g := start(t, providers+team)
+	publish := func(text string) {
+		t.Helper()
+		if a := g.api("POST", "prompts/gone/publish", `{"source":"---\nmodel: mock/echo\n---\n`+text+`"}`); a.status != 201 {
+			t.Fatalf("publish: %d %s", a.status, a.body)
+		}
+	}
+	serves := func(want int) {
+		t.Helper()
+		for _, path := range []string{"/prompts/gone", "/prompts/gone@1"} {
+			if a := g.data("POST", path, "{}"); a.status != want {
+				t.Errorf("%s: %d %s, want %d", path, a.status, a.body, want)
+			}
+		}
+	}
+	publish("one")
+	serves(200)
+	if out, stderr, code := g.sluice("prompt", "delete", "gone"); code != 0 {
+		t.Errorf("prompt delete: %d %s%s", code, out, stderr)
+	}
+	serves(404)
+	if a := g.api("DELETE", "prompts/gone", ""); a.status != 404 {
+		t.Errorf("deleted twice: %d %s", a.status, a.body)
+	}
+	if a := g.api("GET", "audit?action=prompt.withdraw", ""); a.get("data.#(status==204).resource").String() != "prompts/gone" {
+		t.Errorf("the record: %s", a.body)
+	}
+	if a := g.api("GET", "prompts/gone/versions", ""); a.get("data.#").Int() != 1 {
+		t.Errorf("versions: %s", a.body)
+	}
+	g.kill()
+	g.start()
+	serves(404)
+	publish("two")
+	serves(200)
+}
+
 // A key from elsewhere works unchanged where only its hash is given, in the
 // file and at the command line, and is rotated and changed like any other.
 func TestImportedKeys(t *testing.T) {
