@@ -54,6 +54,6 @@ var Dialect = dialect.Dialect{
 		Forward:     []string{"anthropic-version", "anthropic-beta"},
 		Error:       appendError,
 		StreamError: appendStreamError,
-		Words: map[string]string{"stop": "stop_sequences", "user": "metadata.user_id", "response_format": "output_config.format", "reasoning_effort": "thinking"},
+		Words:       map[string]string{"stop": "stop_sequences", "user": "metadata.user_id", "response_format": "output_config.format", "reasoning_effort": "thinking"},
 	},
 }
