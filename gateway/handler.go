@@ -120,12 +120,12 @@ func (c *Call) dispatch() error {
 	if c.speaks == nil {
 		live, version, err := c.findPrompt()
 		if err != nil {
-			return c.noRoute(err)
+			return err
 		}
 		c.prompt = live
 		return c.servePrompt(version)
 	}
-	return c.noRoute(errNotFound(path))
+	return errNotFound(path)
 }
 
 // dispatchResponse is a call below /v1/responses/.

@@ -65,25 +65,6 @@ func (c *Call) serveRoute() (found bool, err error) {
 	return true, nil
 }
 
-// noRoute is the error where nothing is served at the call's path: that a route
-// takes other methods there, or none at all.
-func (c *Call) noRoute(none error) error {
-	if c.snap.routes == nil {
-		return none
-	}
-	var path proxy.Path
-	raw, _, _ := bytes.Cut(originForm(c.rc.Request.Header.RequestURI()), []byte{'?'})
-	if path.Normalise(raw) != nil {
-		return none
-	}
-	allowed := c.snap.routes.Allowed(c.rc.Host(), &path, &c.rc.Request)
-	if len(allowed) == 0 {
-		return none
-	}
-	c.speaks = nil
-	return errMethod(c, strings.Join(allowed, ", "))
-}
-
 // recognise finds out whose call it is that was refused for its version, before
 // anybody had asked for its key: who still asks for what is to go is to be told.
 // It lets nobody in. A route that is open to all asks nobody.

@@ -23,8 +23,6 @@ type Tree struct {
 	below  map[string]*node // *.example.com, by example.com
 	any    *node
 	routes []*Route // in the order of precedence
-
-	methods []string // that a route asks for, by name; HEAD with GET
 }
 
 // node is a place in the paths of one host.
@@ -51,13 +49,7 @@ func NewTree(routes []*Route) (*Tree, error) {
 		}
 		r.compile()
 		placed = append(placed, r.places()...)
-		t.methods = append(t.methods, r.Match.Methods...)
 	}
-	if slices.Contains(t.methods, fasthttp.MethodGet) {
-		t.methods = append(t.methods, fasthttp.MethodHead)
-	}
-	slices.Sort(t.methods)
-	t.methods = slices.Compact(t.methods)
 	slices.SortStableFunc(t.routes, precedence)
 	slices.SortStableFunc(placed, precedence)
 	for i, r := range placed {
@@ -265,23 +257,6 @@ func (t *Tree) Find(host []byte, path *Path, r *fasthttp.Request) *Route {
 		s.look(t.any, path.Match)
 	}
 	return s.found
-}
-
-// Allowed are the methods with which a request that has no route would have one.
-func (t *Tree) Allowed(host []byte, path *Path, r *fasthttp.Request) []string {
-	if t == nil {
-		return nil
-	}
-	var list []string
-	was := string(r.Header.Method())
-	defer r.Header.SetMethod(was)
-	for _, method := range t.methods {
-		r.Header.SetMethod(method)
-		if t.Find(host, path, r) != nil {
-			list = append(list, method)
-		}
-	}
-	return list
 }
 
 // search is one lookup.
