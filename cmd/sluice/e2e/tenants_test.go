@@ -58,6 +58,7 @@ var across = map[string][]string{
 
 	"GET /prompts":                     {"403 prompts"},
 	"GET /prompts/{name}":              {"403 prompts/PROMPT"},
+	"DELETE /prompts/{name}":           {"403 prompts/PROMPT"},
 	"GET /prompts/{name}/versions":     {"403 prompts/PROMPT/versions"},
 	"GET /prompts/{name}/versions/{n}": {"403 prompts/PROMPT/versions/1"},
 	"GET /prompts/{name}/labels":       {"403 prompts/PROMPT/labels"},
