@@ -172,7 +172,7 @@ func CheckDir(dir, prefix string, w World) (Faults, error) {
 			faults = append(faults, bad...)
 			continue
 		}
-		if why := w.unserved(l.Template); why != "" {
+		if why := w.refused(l.Template); why != "" {
 			faults.addf(f.path, l.Template.lines["model"], "%s", why)
 		}
 		if c := s.conflict(l); c != "" {

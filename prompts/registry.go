@@ -312,7 +312,7 @@ func (r *Registry) Review(ctx context.Context, p Publication, models Models) ([]
 			against = append(against, "breaks callers: "+change)
 		}
 	}
-	if why := r.world.Load().unserved(draft.Template); why != "" { // its tests could only say the same
+	if why := r.world.Load().refused(draft.Template); why != "" { // its tests could only say the same
 		return append(against, why), nil
 	}
 	results := draft.Template.RunTests(ctx, models, "", nil)

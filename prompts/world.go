@@ -3,6 +3,7 @@ package prompts
 import (
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // World is what prompts are published into.
@@ -27,6 +28,16 @@ func (w *World) owned(l *Live) string {
 		return fmt.Sprintf("sluice.path: the path %s is already that of %s", l.Path, owner)
 	}
 	return ""
+}
+
+// refused says why a prompt is not to be published for its model; "" if it may
+// be. One that names its provider may be: where that has its key, which need not
+// be where prompts are checked, it is served.
+func (w *World) refused(t *Template) string {
+	if strings.Contains(t.Model, "/") {
+		return ""
+	}
+	return w.unserved(t)
 }
 
 // unserved says what is wrong with the model of a prompt; "" if nothing is.

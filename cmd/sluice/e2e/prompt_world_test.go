@@ -42,12 +42,12 @@ func TestPromptFitsTheConfiguration(t *testing.T) {
 			}
 		}
 	}
-	for _, source := range []string{promptAt("/second", "ghost"), promptAt("/second", "ghost/x"), "x"} {
+	for _, source := range []string{promptAt("/second", "ghost"), "x"} {
 		if a := g.api("POST", "prompts/second/publish", publication(source, false)); a.status != 422 || !strings.Contains(a.get("errors.0.message").String(), "model: ") {
 			t.Errorf("%q: %d %s", source, a.status, a.body)
 		}
 	}
-	for _, source := range []string{promptAt("/area/second", "here"), promptAt("/area/second", "up/small")} {
+	for _, source := range []string{promptAt("/area/second", "here"), promptAt("/area/second", "up/small"), promptAt("/area/second", "later/x")} {
 		if a := g.api("POST", "prompts/second/publish", publication(source, false)); a.status != 201 {
 			t.Errorf("%q: %d %s", source, a.status, a.body)
 		}
