@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"sluice/cmd/sluice/config"
-	"sluice/gateway"
 	"sluice/gateway/admin"
 	"sluice/gateway/proxy"
 	"sluice/prompts"
@@ -68,28 +67,22 @@ func (s *server) servesModel(name string) bool {
 	return err == nil
 }
 
-// servable is servesModel before there is a gateway, as far as the
-// configuration and the environment tell.
+// servable tells, before there is a gateway, whether a model of a name may come
+// to be served: what a provider must have its key for is not refused where keys
+// are not at hand.
 func servable(cfg *config.Config) func(name string) bool {
-	known := catalog.Load()
-	on := map[string]*gateway.Provider{}
-	for name, p := range enabledProviders(cfg, known) {
-		g := &gateway.Provider{Name: name}
-		if err := describe(g, p, lookUp(known, name, p.Kind), nil); err == nil { // else check has told it
-			on[name] = g
+	listed := map[string]bool{}
+	for _, m := range catalog.Load().Models() {
+		listed[m.ID] = true
+	}
+	for _, p := range cfg.Providers {
+		for id := range p.Prices {
+			listed[id] = true
 		}
 	}
-	list := make([]*gateway.Provider, 0, len(on))
-	for _, name := range sortedKeys(on) {
-		list = append(list, on[name])
-	}
-	bare := bareNames(list)
 	return func(name string) bool {
-		if _, ok := cfg.Models[name]; ok || bare[name] != "" {
-			return true
-		}
-		provider, model, _ := strings.Cut(name, "/")
-		return on[provider] != nil && model != ""
+		_, own := cfg.Models[name]
+		return own || listed[name]
 	}
 }
 
