@@ -57,14 +57,19 @@ func New(most int64) *Store {
 
 func (s *Store) shard(key string) *shard { return &s.shards[maphash.String(s.seed, key)%shards] }
 
-// Find finds the entry at a place for a request, fresh or not; nil: there is
-// none.
-func (s *Store) Find(p *Place, h *fasthttp.RequestHeader) *Entry {
+// lock locks the shard of a place, and gives what is kept there; nil: nothing.
+func (s *Store) lock(p *Place) (*shard, *resource) {
 	at := p.at()
 	sh := s.shard(at)
 	sh.mu.Lock()
+	return sh, sh.items[at][p.Space]
+}
+
+// Find finds the entry at a place for a request, fresh or not; nil: there is
+// none.
+func (s *Store) Find(p *Place, h *fasthttp.RequestHeader) *Entry {
+	sh, r := s.lock(p)
 	defer sh.mu.Unlock()
-	r := sh.items[at][p.Space]
 	if r == nil {
 		return nil
 	}
@@ -78,11 +83,8 @@ func (s *Store) Find(p *Place, h *fasthttp.RequestHeader) *Entry {
 
 // Varied tells whether something is kept at a place, for whatever request.
 func (s *Store) Varied(p *Place) bool {
-	at := p.at()
-	sh := s.shard(at)
-	sh.mu.Lock()
+	sh, r := s.lock(p)
 	defer sh.mu.Unlock()
-	r := sh.items[at][p.Space]
 	if r == nil {
 		return false
 	}
